@@ -1,0 +1,1 @@
+"""Questions to the table: fronts, queries, single trials, pictures. No torch, no Ray, no Optuna."""

@@ -1,0 +1,90 @@
+"""Pictures of a front, as PNG, SVG or PDF files."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.analysis.pareto import front
+from dse.analysis.tables import Tables, controls, search_trials
+from dse.design.outcome import METRICS
+from dse.errors import QueryError
+
+FORMATS = (".png", ".svg", ".pdf")
+SEARCHED, ON_FRONT, CONTROL = "#8a94a6", "#c2410c", "#1d4ed8"
+
+
+def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
+    """Draw every pair of objectives, with the front and the controls.
+
+    The front is that of all objectives together, so that in a single pair some of its points lie behind others.
+
+    Args:
+        tables: the tables of a study.
+        objectives: names of metrics, at least two.
+        path: file to write; its ending chooses the format.
+
+    Raises:
+        QueryError: fewer than two objectives, an unknown ending, or nothing to draw.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise QueryError(f"cannot draw {path.name}: the ending must be one of {', '.join(FORMATS)}")
+    if len(objectives) < 2:
+        raise QueryError("a front needs at least two objectives to draw")
+    searched = search_trials(tables).drop_nulls(list(objectives))
+    if searched.is_empty():
+        raise QueryError("no complete trial to draw yet")
+    best = front(searched, objectives)
+
+    import matplotlib as mpl  # noqa: PLC0415  half a second that other commands do without
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    pairs = [(x, y) for i, y in enumerate(objectives) for x in objectives[i + 1 :]]
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(4.2 * len(pairs), 3.8), layout="constrained")
+        for number, (x, y) in enumerate(pairs):
+            axes = figure.add_subplot(1, len(pairs), number + 1)
+            _draw_pair(axes, searched, best, controls(tables), x, y)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        name = tables.about.get("name", "")
+        figure.suptitle(f"{name}: {len(best)} of {len(searched)} designs on the front", fontsize=10)
+        try:
+            figure.savefig(path, dpi=160)
+        except OSError as error:
+            raise QueryError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl.DataFrame, x: str, y: str) -> None:
+    axes.scatter(searched[x], searched[y], s=14, color=SEARCHED, alpha=0.6, linewidths=0, label="searched")
+    axes.scatter(best[x], best[y], s=26, color=ON_FRONT, linewidths=0, label="on the front")
+    for row in others.drop_nulls(y).iter_rows(named=True):
+        value = row[x]
+        off_scale = value is None or (_log_scale(searched, x) and value <= 0)
+        if off_scale:
+            axes.axhline(row[y], color=CONTROL, linewidth=1, linestyle=":", zorder=0)
+        else:
+            axes.scatter([value], [row[y]], s=30, marker="D", facecolors="none", edgecolors=CONTROL, label="controls")
+        place = {"xycoords": ("axes fraction", "data"), "xy": (0.99, row[y])} if off_scale else {"xy": (value, row[y])}
+        axes.annotate(
+            row["origin"], **place, xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=7, color=CONTROL
+        )
+    if _log_scale(searched, x):
+        axes.set_xscale("log")
+    if _log_scale(searched, y):
+        axes.set_yscale("log")
+    axes.set_xlabel(_label(x))
+    axes.set_ylabel(_label(y))
+    axes.grid(visible=True, linewidth=0.4, alpha=0.5)
+
+
+def _log_scale(table: pl.DataFrame, column: str) -> bool:
+    values = [float(v) for v in table[column].to_list()]
+    return METRICS[column].goal == "minimise" and min(values) > 0 and math.log10(max(values) / min(values)) > 0.5
+
+
+def _label(name: str) -> str:
+    unit = METRICS[name].unit
+    return name if unit == "1" else f"{name} ({unit})"

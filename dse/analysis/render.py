@@ -1,0 +1,78 @@
+"""Tables for people and for programs."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from dse.errors import QueryError
+from dse.results.schema import COLUMNS
+
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M"}
+MAX_ROWS = 60
+
+
+def render(table: pl.DataFrame, title: str | None = None) -> str:
+    """Return a table as text; long ones are cut and say so."""
+    grid = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in table.columns:
+        grid.add_column(name, justify="right" if table[name].dtype.is_numeric() else "left", no_wrap=True)
+    for row in table.head(MAX_ROWS).iter_rows(named=True):
+        grid.add_row(*(cell(name, value) for name, value in row.items()))
+    width = 40 + sum(max(len(name), 12) + 2 for name in table.columns) * 3
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(grid)
+    text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
+    lines = [line.rstrip() for line in text.splitlines()]
+    if len(table) > MAX_ROWS:
+        lines.append(f"... {len(table) - MAX_ROWS} more rows; --format csv gives all")
+    return "\n".join(lines)
+
+
+def cell(name: str, value: object) -> str:
+    """Return a value for people: four digits, energies with a prefix."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        unit = COLUMNS[name].unit if name in COLUMNS else ""
+        return si(value, unit) if unit == "J" or name.endswith("_j") else f"{value:.4g}"
+    return str(value)
+
+
+def si(value: float, unit: str) -> str:
+    """Return a quantity with an SI prefix, such as "12.3 nJ"."""
+    if value == 0:
+        return f"0 {unit}"
+    for exponent in sorted(PREFIXES, reverse=True):
+        if abs(value) >= 10.0**exponent:
+            return f"{value / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def encode(table: pl.DataFrame, format_: str) -> bytes:
+    """Return a table as csv, json (a list of rows) or parquet."""
+    if format_ == "json":
+        return table.write_json().encode() + b"\n"
+    buffer = io.BytesIO()
+    if format_ == "csv":
+        nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
+        if nested:
+            raise QueryError(f"csv cannot hold the nested columns {', '.join(nested)}; use json or parquet")
+        table.write_csv(buffer)
+    else:
+        table.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file the user named.
+
+    Raises:
+        QueryError: it cannot be written.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise QueryError(f"cannot write {path}: {error.strerror}") from None

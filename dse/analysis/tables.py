@@ -1,0 +1,141 @@
+"""The tables of a study as polars frames, and SQL over them.
+
+    trials   a row for each trial and seed; the parameters of the search are columns named by their path
+    layers   a row for each trial, seed and layer: size, events, wear
+    curves   a row for each trial, seed and epoch
+    designs  a row for each trial: objectives as means over its seeds
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from dse.design.outcome import METRICS
+from dse.errors import QueryError
+from dse.results.schema import COLUMNS, CURVE_COLUMNS, LAYER_COLUMNS
+from dse.results.store import read_about, read_table
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a results folder.
+
+    Attributes:
+        about: what the folder says of itself.
+        trials: see the module.
+        layers: see the module.
+        curves: see the module.
+        parameters: columns of `trials` that the search chose.
+        objectives: names of the objectives.
+    """
+
+    about: dict[str, Any]
+    trials: pl.DataFrame
+    layers: pl.DataFrame
+    curves: pl.DataFrame
+    parameters: list[str]
+    objectives: list[str]
+
+    @property
+    def designs(self) -> pl.DataFrame:
+        """One row a trial: parameters, metrics as means over seeds (null where one is missing), seeds."""
+        means = [
+            pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean()).alias(name)
+            for name in METRICS
+        ]
+        first = [pl.col(name).first() for name in ("origin", "state", "failure", "same_as", "design_key")]
+        return self.trials.group_by("trial", maintain_order=True).agg(
+            *first, *(pl.col(name).first() for name in self.parameters), *means, pl.len().alias("seeds")
+        )
+
+
+def open_tables(folder: Path) -> Tables:
+    """Read the tables of a results folder; safe while a run writes.
+
+    Raises:
+        ResultsError: it is none, or a part of it is damaged.
+    """
+    about = read_about(folder)
+    raw = cast("pl.DataFrame", pl.from_arrow(read_table(folder)))
+    parameters = [str(name) for name in about["parameters"]]
+    chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
+    columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
+    return Tables(
+        about=about,
+        trials=raw.drop("layers", "curve").with_columns(columns),
+        layers=_unfold(raw, "layers", list(LAYER_COLUMNS)),
+        curves=_unfold(raw, "curve", list(CURVE_COLUMNS)),
+        parameters=parameters,
+        objectives=[str(name) for name in about["objectives"]],
+    )
+
+
+def _column(name: str, values: list[Any]) -> pl.Series:
+    """Return a parameter as a column; numbers mixed with words become strings."""
+    if any(isinstance(value, str) for value in values):
+        values = [None if value is None else str(value) for value in values]
+    elif any(isinstance(value, list) for value in values):
+        values = [None if value is None else json.dumps(value) for value in values]
+    return pl.Series(name, values, strict=False)
+
+
+def _unfold(raw: pl.DataFrame, column: str, fields: list[str]) -> pl.DataFrame:
+    keys = raw.select("trial", "seed", "train_images", column).filter(pl.col(column).list.len() > 0)
+    return keys.explode(column).unnest(column).select("trial", "seed", "train_images", *fields)
+
+
+def query(tables: Tables, sql: str) -> pl.DataFrame:
+    """Run polars SQL over `trials`, `designs`, `layers` and `curves`.
+
+    Raises:
+        QueryError: SQL that polars does not take, with its reason and what there is.
+    """
+    frames = {
+        "trials": tables.trials,
+        "designs": tables.designs,
+        "layers": tables.layers,
+        "curves": tables.curves,
+    }
+    try:
+        with pl.SQLContext(frames, eager=True) as context:
+            return context.execute(sql)
+    except pl.exceptions.PolarsError as error:
+        names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
+        raise QueryError(
+            f"the query failed: {error}\nTables and columns (quote names with a dot: \"accumulator.bits\"):\n{names}"
+        ) from None
+
+
+def search_trials(tables: Tables) -> pl.DataFrame:
+    """Return the designs that the search proposed: complete, each simulated design once."""
+    return tables.designs.filter(
+        (pl.col("origin") == "search") & (pl.col("state") == "complete") & pl.col("same_as").is_null()
+    )
+
+
+def controls(tables: Tables) -> pl.DataFrame:
+    """Return the designs that the study file names for comparison."""
+    return tables.designs.filter(pl.col("origin") != "search")
+
+
+def one_trial(tables: Tables, trial: int) -> pl.DataFrame:
+    """Return the rows of a trial, one a seed.
+
+    Raises:
+        QueryError: no such trial.
+    """
+    rows = tables.trials.filter(pl.col("trial") == trial)
+    if rows.is_empty():
+        last = cast("int | None", tables.trials["trial"].max())
+        there = "the table is empty" if last is None else f"the table has 0 to {last}"
+        raise QueryError(f"no trial {trial}; {there}")
+    return rows
+
+
+def unit(column: str) -> str:
+    """Return the unit of a column of `trials`, "" where it has none."""
+    known = COLUMNS.get(column)
+    return "" if known is None or known.unit in ("", "1") else known.unit

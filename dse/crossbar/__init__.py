@@ -1,0 +1,1 @@
+"""Arrays of differential pairs: converters, products in both directions, programming, refresh, event counts."""

@@ -1,0 +1,27 @@
+"""Uniform quantisers: digital-to-analog at the inputs of an array, analog-to-digital at its outputs."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+def quantise_unsigned(x: Tensor, bits: int | Literal["ideal"], full_scale: float = 1.0) -> Tensor:
+    """Return x in [0, full_scale] on 2^bits evenly spaced levels, both ends included (any shape)."""
+    if bits == "ideal":
+        return x
+    step = full_scale / (2**bits - 1)
+    return torch.round(x.clamp(0.0, full_scale) / step) * step
+
+
+def quantise_signed(x: Tensor, bits: int | Literal["ideal"], full_scale: float = 1.0) -> Tensor:
+    """Return x on 2^bits - 1 evenly spaced levels in [-full_scale, full_scale], zero among them (any shape)."""
+    if bits == "ideal":
+        return x
+    step = full_scale / (2 ** (bits - 1) - 1)
+    return torch.round(x.clamp(-full_scale, full_scale) / step) * step
+
+
+def count_cut(x: Tensor, bits: int | Literal["ideal"], full_scale: float) -> int:
+    """Return how many values lie beyond the range of a converter; an ideal one has none."""
+    return 0 if bits == "ideal" else int(torch.count_nonzero(x.abs() > full_scale))

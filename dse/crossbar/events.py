@@ -1,0 +1,73 @@
+"""What is counted while a layer trains. Prices come later: an event has no energy, only a number.
+
+Counts cover training alone; products for measuring accuracy are the experimenter's and are not counted. Counts are
+whole numbers, except `drive_time_*`, a sum of input magnitudes.
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass
+class Events:
+    """Events of one layer over one training.
+
+    Attributes:
+        mvm_forward: analog products of the array with an input vector.
+        mvm_backward: analog products of the transposed array.
+        line_drives_forward: rows driven by an input other than zero.
+        line_drives_backward: columns driven by an error other than zero in backward products.
+        drive_time_forward: sum of the driven magnitudes, in full-scale read pulses; the array's read energy follows it.
+        drive_time_backward: the same for backward products.
+        dac_forward: conversions of forward inputs, zeros included.
+        dac_backward: conversions of backward inputs.
+        adc_forward: conversions of forward outputs.
+        adc_backward: conversions of backward outputs.
+        adc_cut_forward: forward outputs beyond the range of the converter.
+        adc_cut_backward: backward outputs beyond the range of the converter.
+        set_pulses_update: SET pulses that carried updates.
+        set_pulses_refresh: SET pulses that re-wrote refreshed pairs.
+        resets: RESET pulses.
+        refresh_reads: single-cell reads to look for pairs near saturation.
+        refreshed_pairs: pairs that were RESET and re-written.
+        chi_reads: accumulator words read.
+        chi_writes: accumulator words written.
+        chi_adds: additions to an accumulator word.
+        macs_forward: digital multiply-accumulates of forward products; 0 on a crossbar.
+        macs_backward: digital multiply-accumulates of backward products; 0 on a crossbar.
+        macs_update: digital multiply-accumulates of the outer products d x^T.
+        weight_reads: digital weight words read; 0 on a crossbar.
+        weight_writes: digital weight words written; 0 on a crossbar.
+        activations: activation functions, and as many derivatives, computed digitally.
+    """
+
+    mvm_forward: int = 0
+    mvm_backward: int = 0
+    line_drives_forward: int = 0
+    line_drives_backward: int = 0
+    drive_time_forward: float = 0.0
+    drive_time_backward: float = 0.0
+    dac_forward: int = 0
+    dac_backward: int = 0
+    adc_forward: int = 0
+    adc_backward: int = 0
+    adc_cut_forward: int = 0
+    adc_cut_backward: int = 0
+    set_pulses_update: int = 0
+    set_pulses_refresh: int = 0
+    resets: int = 0
+    refresh_reads: int = 0
+    refreshed_pairs: int = 0
+    chi_reads: int = 0
+    chi_writes: int = 0
+    chi_adds: int = 0
+    macs_forward: int = 0
+    macs_backward: int = 0
+    macs_update: int = 0
+    weight_reads: int = 0
+    weight_writes: int = 0
+    activations: int = 0
+
+
+EVENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Events))
+REAL_EVENTS: frozenset[str] = frozenset({"drive_time_forward", "drive_time_backward"})
+"""Events that are sums of magnitudes rather than counts."""

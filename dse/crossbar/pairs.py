@@ -1,0 +1,172 @@
+"""A crossbar of differential pairs: analog products in both directions, programming, refresh.
+
+The array holds W = (G+ - G-) / beta, shape (rows, cols), G+ and G- being the two planes of one block of cells. Its
+rows are the inputs of a layer, bias row included.
+
+Read noise is fresh for every cell and every sample. A product sums independent Gaussians, so that it is drawn at the
+outputs with the exact variance, sum_i x_i^2 (sigma+_ij^2 + sigma-_ij^2) / beta^2, instead of cell by cell; the two
+have the same distribution.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dse.crossbar.converters import count_cut, quantise_signed, quantise_unsigned
+from dse.crossbar.events import Events
+from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
+from dse.devices.pcm import PcmCells, mean_response_us
+from dse.devices.spec import CellSpec
+from dse.streams import generator
+
+
+@dataclass(frozen=True)
+class Sensed:
+    """What the array presents to a product at one moment.
+
+    Attributes:
+        weight: (G+(t) - G-(t)) / beta, shape (rows, cols).
+        noise_variance: variance of one read of each weight, shape (rows, cols), or None without read noise.
+    """
+
+    weight: Tensor
+    noise_variance: Tensor | None
+
+
+class PairArray:
+    """An array of differential pairs with its converters.
+
+    Args:
+        rows: number of inputs, bias row included.
+        cols: number of outputs.
+        cell: the PCM cell.
+        array: what conductance stands for weight, and the initial state.
+        dac: converters of the inputs.
+        adc: converters of the outputs.
+        seed: seed of the trial.
+        layer: number of the layer, which separates its random streams from those of the others.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        cols: int,
+        cell: CellSpec,
+        array: ArraySpec,
+        dac: DacSpec,
+        adc: AdcSpec,
+        *,
+        seed: int,
+        layer: int,
+    ) -> None:
+        self.rows, self.cols = rows, cols
+        self.beta_us = array.conductance_per_weight_us
+        self.dac, self.adc = dac, adc
+        self.cells = PcmCells.start(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
+        self._write_noise = generator(seed, "write noise", layer)
+        self._read_noise = generator(seed, "read noise", layer)
+        self._refresh_noise = generator(seed, "refresh", layer)
+
+    def sense(self, now_s: float) -> Sensed:
+        """Return the weights and their read noise at a time; valid until the next pulse."""
+        g = self.cells.conductance_us(now_s)
+        std = self.cells.read_noise_std_us(g)
+        variance = None if std is None else (std[0] ** 2 + std[1] ** 2) / self.beta_us**2
+        return Sensed((g[0] - g[1]) / self.beta_us, variance)
+
+    def forward(self, sensed: Sensed, x: Tensor, events: Events | None = None) -> Tensor:
+        """Return ADC(DAC(x) W).
+
+        Args:
+            sensed: the state of the array.
+            x: inputs in [0, 1], shape (batch, rows).
+            events: counts to add to, or None for a product that is no part of training.
+
+        Returns:
+            Products, shape (batch, cols).
+        """
+        driven = quantise_unsigned(x, self.dac.bits)
+        analog = self._product(driven, sensed.weight, sensed.noise_variance)
+        if events is not None:
+            batch = x.shape[0]
+            events.mvm_forward += batch
+            events.line_drives_forward += int(torch.count_nonzero(driven))
+            events.drive_time_forward += float(driven.sum(dtype=torch.float64))
+            events.dac_forward += batch * self.rows
+            events.adc_forward += batch * self.cols
+            events.adc_cut_forward += count_cut(analog, self.adc.bits, self.adc.range)
+        return quantise_signed(analog, self.adc.bits, self.adc.range)
+
+    def backward(self, sensed: Sensed, d: Tensor, events: Events) -> Tensor:
+        """Return ADC(DAC(d / s) W^T) s without the bias row, s being the largest |d| of each sample.
+
+        Args:
+            sensed: the state of the array.
+            d: errors, shape (batch, cols).
+            events: counts to add to.
+
+        Returns:
+            Back-propagated errors, shape (batch, rows - 1).
+        """
+        scale = d.abs().amax(dim=1, keepdim=True).clamp_min(1e-30)
+        driven = quantise_signed(d / scale, self.dac.bits)
+        weight = sensed.weight[:-1].T
+        variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T
+        analog = self._product(driven, weight, variance)
+        batch = d.shape[0]
+        events.mvm_backward += batch
+        events.line_drives_backward += int(torch.count_nonzero(driven))
+        events.drive_time_backward += float(driven.abs().sum(dtype=torch.float64))
+        events.dac_backward += batch * self.cols
+        events.adc_backward += batch * (self.rows - 1)
+        events.adc_cut_backward += count_cut(analog, self.adc.bits, self.adc.backward_range)
+        return quantise_signed(analog, self.adc.bits, self.adc.backward_range) * scale
+
+    def _product(self, x: Tensor, weight: Tensor, variance: Tensor | None) -> Tensor:
+        y = x @ weight
+        if variance is not None:
+            y = y + torch.sqrt(x**2 @ variance) * torch.randn(y.shape, generator=self._read_noise)
+        return y
+
+    def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
+        """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0.
+
+        Args:
+            pulses: signed number of pulses, int64, shape (rows, cols).
+            now_s: time, s.
+            events: counts to add to.
+        """
+        flat = pulses.reshape(-1)
+        where = torch.nonzero(flat).squeeze(1)
+        if where.numel() == 0:
+            return
+        p = flat[where]
+        cells = where + (p < 0) * flat.numel()
+        events.set_pulses_update += self.cells.set_pulse(cells, p.abs(), now_s, self._write_noise)
+
+    def refresh(self, spec: RefreshSpec, now_s: float, events: Events) -> None:
+        """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`."""
+        read = self.cells.read_us(now_s, self._refresh_noise)
+        events.refresh_reads += read.numel()
+        difference = (read[0] - read[1]).reshape(-1)
+        saturated = (read > spec.threshold_us).any(dim=0).reshape(-1)
+        where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
+        if where.numel() == 0:
+            return
+        pairs = self.rows * self.cols
+        events.refreshed_pairs += where.numel()
+        events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._refresh_noise)
+        target = difference[where]
+        response = torch.tensor(mean_response_us(self.cells.spec, spec.max_pulses))
+        count = (target.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
+        written = count > 0
+        cells = (where + (target < 0) * pairs)[written]
+        events.set_pulses_refresh += self.cells.set_pulse(cells, count[written], now_s, self._write_noise)
+
+
+def initial_conductance_us(array: ArraySpec, rows: int, cols: int, *, seed: int, layer: int) -> Tensor:
+    """Return the initial conductances of G+ and G-, uS, shape (2, rows, cols), the same for every cell and control."""
+    noise = torch.randn((2, rows, cols), generator=generator(seed, "initial conductance", layer))
+    g = array.initial_mean_us + array.initial_std_us * noise
+    return g.clamp(array.initial_min_us, array.initial_max_us)

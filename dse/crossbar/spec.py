@@ -1,0 +1,74 @@
+"""What can be chosen about a crossbar: how conductance stands for weight, its converters, its refresh."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+from pydantic import model_validator
+
+from dse.spec import Spec
+
+Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
+
+
+class ArraySpec(Spec):
+    """How differential pairs of cells hold weights: W = (G+ - G-) / conductance_per_weight_us."""
+
+    conductance_per_weight_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
+    """Conductance difference that stands for a weight of 1, uS (beta)."""
+    initial_mean_us: Annotated[float, Ge(0.0), Le(1e4)] = 1.6
+    """Mean initial conductance of a cell, uS."""
+    initial_std_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.83
+    """Deviation of the initial conductance, uS; it spreads the initial weights. Cut to initial_min_us..initial_max_us."""
+    initial_min_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.1
+    """Lowest initial conductance, uS."""
+    initial_max_us: Annotated[float, Ge(0.0), Le(1e4)] = 8.0
+    """Highest initial conductance, uS."""
+
+    @model_validator(mode="after")
+    def _range_is_open(self) -> "ArraySpec":
+        if self.initial_min_us > self.initial_max_us:
+            msg = f"initial_min_us = {self.initial_min_us} is above initial_max_us = {self.initial_max_us}"
+            raise ValueError(msg)
+        return self
+
+
+class DacSpec(Spec):
+    """Digital-to-analog converters of the inputs: rows in forward products, columns in backward products.
+
+    Forward inputs lie in [0, 1] and use 2^bits levels there. Backward inputs are signed, are scaled digitally by their
+    largest magnitude, and use 2^bits - 1 levels in [-1, 1].
+    """
+
+    bits: Bits = 8
+    """Resolution; "ideal" passes floats."""
+
+
+class AdcSpec(Spec):
+    """Analog-to-digital converters of the outputs, signed, with 2^bits - 1 levels within the range.
+
+    Ranges are in units of weight times full-scale input. What exceeds them is cut and counted.
+    """
+
+    bits: Bits = 8
+    """Resolution; "ideal" passes floats."""
+    range: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
+    """Largest magnitude of a forward product that is not cut."""
+    backward_range: Annotated[float, Gt(0.0), Le(1e4)] = 4.0
+    """Largest magnitude of a backward product that is not cut."""
+
+
+class RefreshSpec(Spec):
+    """When a pair is RESET and its difference written anew.
+
+    A pair is refreshed if either cell reads above `threshold_us` and the two differ by less than `difference_us`. Both
+    cells are RESET, then one takes, open loop, the number of SET pulses whose mean response is nearest the difference.
+    """
+
+    every_images: Annotated[int, Ge(0), Le(10**9)] = 100
+    """Training images between two refreshes, rounded up to whole mini-batches; 0 never refreshes."""
+    threshold_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
+    """Conductance above which a cell is near saturation, uS."""
+    difference_us: Annotated[float, Gt(0.0), Le(1e4)] = 6.0
+    """Pairs that differ by at least this much are left alone, uS."""
+    max_pulses: Annotated[int, Ge(0), Le(1000)] = 8
+    """Most SET pulses to re-write a difference."""

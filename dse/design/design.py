@@ -1,0 +1,159 @@
+"""A design: one frozen, complete, checked choice of hardware and training, named by its content.
+
+Settings are flat while they are gathered, {"accumulator.bits": 8}, and become a `Design` in `compose`, which is the
+only place where defaults, cards and conditions meet. A setting that cannot act is never part of a design: with
+architecture "float" there is no accumulator, with ideal converters no range. So equal hardware has an equal key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import model_validator
+
+from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
+from dse.devices.card import read_cell
+from dse.devices.spec import CellSpec
+from dse.errors import SettingError
+from dse.spec import Spec, field_at
+from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingSpec, WorkloadSpec
+
+HARDWARE = ("device", "array", "dac", "adc", "accumulator", "refresh", "clock")
+DEFAULT_CARD = "pcm_gst"
+
+INACTIVE: dict[str, tuple[str, Any]] = {
+    **dict.fromkeys(HARDWARE, ("architecture", "float")),
+    "accumulator.rounding": ("accumulator.bits", "float"),
+    "adc.range": ("adc.bits", "ideal"),
+    "adc.backward_range": ("adc.bits", "ideal"),
+    "refresh.threshold_us": ("refresh.every_images", 0),
+    "refresh.difference_us": ("refresh.every_images", 0),
+    "refresh.max_pulses": ("refresh.every_images", 0),
+}
+"""Table or setting -> (another setting, the value of it under which the first has no effect)."""
+
+
+class Design(Spec):
+    """A complete design. Build one with `compose`; a variant is another call of it."""
+
+    architecture: Literal["mixed_precision", "float"] = "mixed_precision"
+    """"mixed_precision": PCM pairs with a digital accumulator; "float": digital float32 training, the control."""
+    workload: WorkloadSpec = WorkloadSpec()
+    """The task."""
+    network: NetworkSpec = NetworkSpec()
+    """The network."""
+    training: TrainingSpec = TrainingSpec()
+    """The schedule."""
+    device: CellSpec | None = None
+    """The PCM cell."""
+    array: ArraySpec | None = None
+    """How pairs of cells hold weights."""
+    dac: DacSpec | None = None
+    """Input converters."""
+    adc: AdcSpec | None = None
+    """Output converters."""
+    accumulator: AccumulatorSpec | None = None
+    """The accumulator chi."""
+    refresh: RefreshSpec | None = None
+    """Refresh of pairs near saturation."""
+    clock: ClockSpec | None = None
+    """Simulated time."""
+
+    @model_validator(mode="after")
+    def _hardware_matches_architecture(self) -> "Design":
+        given = [table for table in HARDWARE if getattr(self, table) is not None]
+        if self.architecture == "float" and given:
+            msg = f'{", ".join(given)} cannot act where architecture = "float"'
+            raise ValueError(msg)
+        if self.architecture != "float" and len(given) < len(HARDWARE):
+            msg = f"a design on crossbars needs {', '.join(t for t in HARDWARE if t not in given)}"
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the content, 20 hexadecimal digits, the same on every machine."""
+        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content as nested tables, without what is absent."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as {dotted path: value}; lists are values."""
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {dotted path: value} as nested tables.
+
+    Raises:
+        SettingError: a path is both a value and a table.
+    """
+    tables: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, leaf = path.split(".")
+        place: Any = tables
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise SettingError(f"{path}: {parent} is a value, not a table")
+        place[leaf] = value
+    return tables
+
+
+def controller(path: str) -> list[tuple[str, Any]]:
+    """Return the settings that can switch off the one at `path`, each with the value that does."""
+    return [INACTIVE[name] for name in (path.split(".", maxsplit=1)[0], path) if name in INACTIVE]
+
+
+def active(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flat settings that act, given each other."""
+    return {
+        path: value
+        for path, value in settings.items()
+        if not any(settings.get(other) == off for other, off in controller(path))
+    }
+
+
+def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str = "") -> Design:
+    """Return the design for flat settings; what is not given takes its default.
+
+    Settings that other settings switch off are left out, so that designs that differ in them alone are equal.
+
+    Args:
+        settings: {dotted path: value}.
+        folder: where card files are looked for; the current folder by default.
+        where: what to call the origin of the settings in an error.
+
+    Raises:
+        SettingError: naming every wrong setting, what came and what is allowed.
+    """
+    for path in settings:
+        field_at(Design, path)
+    tables = nest(active(settings))
+    if tables.get("architecture") != "float":
+        for table in HARDWARE:
+            tables.setdefault(table, {})
+        card = tables["device"].get("card", DEFAULT_CARD)
+        if not isinstance(card, str):
+            raise SettingError(f"device.card = {card!r} is not allowed; give the name of a card, as a string")
+        cell = _cell(card, folder)
+        tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
+    return Design.parse(tables, where)
+
+
+@lru_cache(maxsize=64)
+def _cell(card: str, folder: Path | None) -> dict[str, Any]:
+    return read_cell(card, folder)

@@ -1,0 +1,120 @@
+"""What a simulation gives back, and the one table that says what is measured and which way is up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
+"""Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that describes a trial.
+
+    Attributes:
+        goal: which way is better.
+        unit: "1" where dimensionless.
+        meaning: one line.
+        priced: whether it needs a cost card.
+    """
+
+    goal: Literal["maximise", "minimise"]
+    unit: str
+    meaning: str
+    priced: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch"),
+    "validation_accuracy": Metric("maximise", "1", "share of the held-out training images recognised, for the search"),
+    "loss": Metric("minimise", "1", "mean half squared error over the training images in the last epoch"),
+    "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
+    "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
+    "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training"),
+    "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
+    "weights": Metric("minimise", "1", "weights of the network, biases included"),
+    "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
+}
+"""Every metric that can be an objective."""
+
+
+@dataclass(frozen=True)
+class LayerOutcome:
+    """What happened in one layer over the training.
+
+    Attributes:
+        layer: number, 0 at the input.
+        rows: inputs, bias row included.
+        cols: outputs.
+        cells: PCM cells; 0 for a digital layer.
+        dac_bits: resolution of the input converters; None where ideal or digital.
+        adc_bits: resolution of the output converters; None where ideal or digital.
+        chi_bits: length of an accumulator word (32 for a float); None for a digital layer.
+        mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
+        events: counts by name; see `dse.crossbar.events`.
+        wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells.
+    """
+
+    layer: int
+    rows: int
+    cols: int
+    cells: int
+    dac_bits: int | None
+    adc_bits: int | None
+    chi_bits: int | None
+    mean_conductance_us: float | None
+    events: Mapping[str, int | float]
+    wear: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EpochOutcome:
+    """A point of the learning curve; see `dse.training.loop.Epoch`."""
+
+    epoch: int
+    loss: float
+    validation_accuracy: float | None
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished simulation.
+
+    Attributes:
+        metrics: the metrics of `METRICS` that need no price.
+        train_images: training images seen, repeats counted.
+        simulated_time_s: time that passed in the simulation, s; None for a digital design.
+        layers: one entry a layer.
+        curve: one entry an epoch.
+        data_checksum: SHA-256 of the data set.
+    """
+
+    metrics: Mapping[str, float | int | None]
+    train_images: int
+    simulated_time_s: float | None
+    layers: tuple[LayerOutcome, ...]
+    curve: tuple[EpochOutcome, ...]
+    data_checksum: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A simulation that came to no result, which is a result too.
+
+    Attributes:
+        kind: "diverged" for numbers out of range, "crashed" for a process that died, "invalid" for settings that
+            contradict each other.
+        reason: one line for the user.
+    """
+
+    kind: Literal["diverged", "crashed", "invalid"]
+    reason: str
+
+
+WEAR_NAMES: tuple[str, ...] = (
+    *(f"{kind}_{q}" for kind in ("set", "reset") for q in ("q50", "q90", "q99", "q999", "max")),
+    "writes_max",
+)
+"""Columns of wear in the table of layers."""

@@ -1,0 +1,232 @@
+"""The space of a search: which settings of a design vary, and over what.
+
+In a study file a setting is named by its path, with a list of choices or a range:
+
+    [space]
+    "accumulator.bits" = [2, 4, 8, 16]
+    "accumulator.epsilon" = { low = 0.5, high = 4.0, log = true }
+
+Both ends of a range and every choice are checked against what the setting allows before anything runs.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from dse.design.design import INACTIVE, Design, compose, controller
+from dse.devices.card import read_cell
+from dse.errors import SettingError, did_you_mean
+from dse.spec import allowed, field_at, shown
+
+Value = int | float | str | bool
+RANGE_KEYS = ("low", "high", "log", "step")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values, without order."""
+
+    values: tuple[Value, ...]
+
+    def at(self, u: float) -> Value:
+        """Return the value at a position in [0, 1)."""
+        return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """Integers from low to high, both included, in steps; or on a log scale."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+
+    def at(self, u: float) -> Value:
+        """Return the value at a position in [0, 1)."""
+        if self.log:
+            low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+            return min(max(round(math.exp(low + u * (high - low))), self.low), self.high)
+        steps = (self.high - self.low) // self.step + 1
+        return self.low + self.step * min(int(u * steps), steps - 1)
+
+
+@dataclass(frozen=True)
+class FloatRange:
+    """Numbers from low to high, even or even on a log scale, or in steps."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+
+    def at(self, u: float) -> Value:
+        """Return the value at a position in [0, 1)."""
+        if self.step is not None:
+            steps = math.floor((self.high - self.low) / self.step + 1e-9) + 1
+            return self.low + self.step * min(int(u * steps), steps - 1)
+        if self.log:
+            return min(self.high, max(self.low, self.low * (self.high / self.low) ** u))
+        return self.low + u * (self.high - self.low)
+
+
+Parameter = Choice | IntRange | FloatRange
+
+
+def parse_space(tables: Mapping[str, Any], folder: Path | None = None) -> dict[str, Parameter]:
+    """Return the space that a study file describes, in the order of the file.
+
+    Args:
+        tables: the table [space], paths quoted or nested.
+        folder: where card files are looked for.
+
+    Raises:
+        SettingError: an unknown path, a wrong range or choice, or an empty space; what came and what is allowed.
+    """
+    space = {path: _parameter(path, raw, folder) for path, raw in _leaves(tables).items()}
+    if not space:
+        raise SettingError('the space is empty; name a parameter in [space], such as "accumulator.bits" = [4, 8]')
+    return space
+
+
+def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where: str) -> None:
+    """Check that every setting can act under at least one choice of the settings that control it.
+
+    Raises:
+        SettingError: a setting that no design of the study would use.
+    """
+    for path in [*fixed, *space]:
+        for other, off in controller(path):
+            if other in space:
+                idle = _only(space[other]) == [off]
+            else:
+                idle = fixed.get(other, default_of(other)) == off
+            if idle:
+                raise SettingError(f"{where}: {path} has no effect where {other} = {shown(off)}; remove one of them")
+
+
+def default_of(path: str) -> Any:
+    """Return the default of a setting of a design."""
+    return field_at(Design, path).default
+
+
+def _only(parameter: Parameter) -> list[Value]:
+    return list(parameter.values) if isinstance(parameter, Choice) else []
+
+
+def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {path: list or range table}, following nested tables down to them."""
+    leaves: dict[str, Any] = {}
+    for key, value in tables.items():
+        path = prefix + key
+        if isinstance(value, Mapping):
+            table = cast("Mapping[str, Any]", value)
+            if not table or any(not isinstance(inner, Mapping) for inner in table.values()):
+                inner_paths = [k for k, v in table.items() if isinstance(v, (Mapping, list))]
+                if inner_paths and "choices" not in table:
+                    leaves |= _leaves(table, f"{path}.")
+                else:
+                    leaves[path] = table
+            else:
+                leaves |= _leaves(table, f"{path}.")
+        else:
+            leaves[path] = value
+    return leaves
+
+
+def _parameter(path: str, raw: object, folder: Path | None) -> Parameter:
+    field = field_at(Design, path)
+    if path.split(".")[0] == "workload":
+        raise SettingError(f"space: {path} cannot vary within a study; accuracies on different data do not compare")
+    if isinstance(raw, list):
+        return _choice(path, field, cast("list[Any]", raw), folder)
+    if not isinstance(raw, Mapping):
+        raise SettingError(
+            f"space: {path} = {shown(raw)} is not allowed; give a list of choices or {{ low = ..., high = ... }}"
+        )
+    table = dict(cast("Mapping[str, Any]", raw))
+    if "choices" in table:
+        choices = table.pop("choices")
+        if table or not isinstance(choices, list):
+            raise SettingError(f"space: {path}: `choices` takes a list and stands alone")
+        return _choice(path, field, cast("list[Any]", choices), folder)
+    return _range(path, field, table)
+
+
+def _choice(path: str, field: FieldInfo, values: list[Any], folder: Path | None) -> Choice:
+    if not values:
+        raise SettingError(f"space: {path} has no choices; give at least one of: {allowed(field)}")
+    for value in values:
+        _check(f"space: {path}", field, value)
+        if path == "device.card":
+            read_cell(value, folder)
+    checked: list[Value] = [tuple(v) if isinstance(v, list) else v for v in values]  # type: ignore[misc]
+    if len(set(map(repr, checked))) < len(checked):
+        raise SettingError(f"space: {path} names a choice twice: {shown(values)}")
+    return Choice(tuple(checked))
+
+
+def _range(path: str, field: FieldInfo, table: dict[str, Any]) -> Parameter:
+    for key in table:
+        if key not in RANGE_KEYS:
+            raise SettingError(
+                f"space: {path} has an unknown key {key!r}{did_you_mean(key, RANGE_KEYS)} "
+                f"(known: {', '.join(RANGE_KEYS)}; or `choices` alone)"
+            )
+    for key in ("low", "high"):
+        if key not in table:
+            raise SettingError(f"space: {path} has no {key}; a range needs low and high")
+        _check(f"space: {path}.{key}", field, table[key])
+        if isinstance(table[key], (str, bool)):
+            raise SettingError(f"space: {path}.{key} = {shown(table[key])} is not a number; give a list of choices")
+    low, high, log, step = table["low"], table["high"], table.get("log", False), table.get("step")
+    if not low < high:
+        raise SettingError(f"space: {path} is empty: low = {low} is not below high = {high}")
+    if not isinstance(log, bool):
+        raise SettingError(f"space: {path}.log = {shown(log)} is not allowed; give true or false")
+    if log and not low > 0:
+        raise SettingError(f"space: {path}.low = {low} cannot stand on a log scale; give a number above 0")
+    if log and step is not None:
+        raise SettingError(f"space: {path}: give log or step, not both")
+    if step is not None and (isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step <= high - low):
+        raise SettingError(f"space: {path}.step = {shown(step)} is not allowed; give a number above 0 up to high - low")
+    whole = _takes_integers(field)
+    if whole:
+        if step is not None and not isinstance(step, int):
+            raise SettingError(f"space: {path}.step = {step} is not allowed; {path} takes integers")
+        return IntRange(low, high, log, step or 1)
+    return FloatRange(float(low), float(high), log, None if step is None else float(step))
+
+
+def _takes_integers(field: FieldInfo) -> bool:
+    return "an integer" in allowed(field)
+
+
+def _check(where: str, field: FieldInfo, value: Any) -> None:
+    annotation: Any = field.annotation
+    for constraint in field.metadata:
+        annotation = Annotated[annotation, constraint]
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
+    try:
+        adapter.validate_python(value)
+    except ValidationError:
+        raise SettingError(f"{where} = {shown(value)} is not allowed; give {allowed(field)}") from None
+
+
+def check_corners(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path | None) -> None:
+    """Compose the designs at both ends of every parameter, so that conflicts between settings show before a run.
+
+    Raises:
+        SettingError: settings that contradict each other.
+    """
+    for u in (0.0, 1.0 - 1e-12):
+        compose({**fixed, **{path: p.at(u) for path, p in space.items()}}, folder, where="space")
+
+
+CONTROLLERS: frozenset[str] = frozenset(other for other, _ in INACTIVE.values())
+"""Settings that can switch others off."""

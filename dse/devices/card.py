@@ -1,0 +1,149 @@
+"""Cards: TOML files in which every number stands beside its unit and its source.
+
+A card is a list of named entries:
+
+    [mean_offset_us]
+    value = 0.88
+    unit = "uS"
+    source = "Nandakumar et al., J. Appl. Phys. 124, 152135 (2018)"
+
+and a few lines about the whole: `title`, `about`. An entry without unit or source is refused, and so is a unit
+other than the one its use expects, because a slip by a factor of a thousand is the commonest defect of such tables.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from dse.devices.spec import CellSpec
+from dse.errors import SettingError, did_you_mean
+
+KNOBS: dict[str, float] = {"write_noise_scale": 1.0, "read_noise_scale": 1.0}
+"""Settings of a cell that are no property of the measured device; a card may leave them out."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of a card with its unit and source."""
+
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A parsed card: its name, what it says of itself, and its entries."""
+
+    name: str
+    title: str
+    entries: Mapping[str, Entry]
+
+
+def library(kind: str) -> list[str]:
+    """Return the names of the cards of a kind ("cells" or "costs") in the device library."""
+    folder = files("device_library") / kind
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def card_file(name: str, folder: Path) -> Path:
+    """Return the file of a card that lies beside or below a study file.
+
+    Raises:
+        SettingError: the path leads out of the folder; results could then not carry a copy of the card.
+    """
+    path = (folder / name).resolve()
+    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+        raise SettingError(f"the card {name} must lie in or below the folder of the study file; copy it there")
+    return path
+
+
+def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
+    """Read a card from the device library, or from a file where `name` ends in .toml.
+
+    Args:
+        kind: "cells" or "costs".
+        name: name in the library, or path of a file relative to `folder`.
+        folder: the folder of the study file; the current one by default.
+
+    Raises:
+        SettingError: no such card, not TOML, or an entry without value, unit or source.
+    """
+    if name.endswith(".toml"):
+        try:
+            text = card_file(name, folder or Path()).read_text(encoding="utf-8")
+        except OSError as error:
+            raise SettingError(f"cannot read the card {name}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingError(f"the card {name} is not UTF-8 text") from None
+    else:
+        known = library(kind)
+        if name not in known:
+            what = {"cells": "device", "costs": "cost card"}[kind]
+            raise SettingError(
+                f"unknown {what} {name!r}; the library has {', '.join(known)}{did_you_mean(name, known)}. "
+                "A name that ends in .toml is read as a file"
+            )
+        text = (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"the card {name} is not valid TOML: {error}") from None
+    title = str(table.pop("title", name))
+    table.pop("about", None)
+    entries = {key: _entry(name, key, value) for key, value in table.items()}
+    return Card(name=Path(name).stem, title=title, entries=entries)
+
+
+def _entry(card: str, key: str, raw: object) -> Entry:
+    if not isinstance(raw, dict):
+        raise SettingError(f"card {card}: {key} must be a table with value, unit and source, not {raw!r}")
+    table = cast("dict[str, Any]", raw)
+    for needed in ("value", "unit", "source"):
+        if table.get(needed) in (None, ""):
+            raise SettingError(f"card {card}: {key} has no {needed}; every number needs value, unit and source")
+    unknown = set(table) - {"value", "unit", "source", "node", "note", "low", "high"}
+    if unknown:
+        raise SettingError(f"card {card}: {key} has unknown keys {', '.join(sorted(unknown))}")
+    value = table["value"]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SettingError(f"card {card}: {key}.value = {value!r} must be a number")
+    return Entry(float(value), str(table["unit"]), str(table["source"]))
+
+
+def unit_of(field: str) -> str:
+    """Return the unit that the name of a cell setting carries in its suffix; "1" is dimensionless."""
+    suffixes = {"_per_us": "1/uS", "_per_us2": "1/uS^2", "_per_us3": "1/uS^3", "_us": "uS", "_s": "s"}
+    for suffix, unit in suffixes.items():
+        if field.endswith(suffix):
+            return unit
+    return "pulses" if field == "history_pulses" else "1"
+
+
+def read_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return the settings of a cell as its card gives them, ready to be overridden and checked by `CellSpec`.
+
+    Args:
+        name: as for `read_card`.
+        folder: as for `read_card`.
+
+    Raises:
+        SettingError: an entry that is unknown, missing or in another unit than its name says.
+    """
+    card = read_card("cells", name, folder)
+    known = [field for field in CellSpec.model_fields if field != "card"]
+    settings: dict[str, Any] = {"card": card.name, **KNOBS}
+    for key, entry in card.entries.items():
+        if key not in known:
+            raise SettingError(f"card {name}: unknown entry {key!r}{did_you_mean(key, known)}")
+        if entry.unit != unit_of(key):
+            raise SettingError(f"card {name}: {key} is in {entry.unit!r}; it must be in {unit_of(key)!r}")
+        settings[key] = entry.value
+    missing = [field for field in known if field not in settings]
+    if missing:
+        raise SettingError(f"card {name}: missing {', '.join(missing)}")
+    CellSpec.parse(settings, where=f"card {name}")
+    return settings

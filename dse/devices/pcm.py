@@ -1,0 +1,151 @@
+"""What happens in PCM cells: SET pulses with history and write noise, RESET, drift, read noise, wear.
+
+The formulas stand in `dse.devices.spec`. Decisions that the source leaves open:
+
+- A pulse acts on the conductance as it was at T0 after the previous pulse: drift is a relaxation that the pulse
+  undoes, and its clock restarts (public implementations of the model do the same).
+- Before T0 the conductance is that of T0: the increments were measured there, and extrapolating the power law to
+  microseconds would double every conductance on the strength of no data.
+- A negative increment is physical; only the window clips.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dse.devices.spec import CellSpec
+
+
+@dataclass
+class PcmCells:
+    """The state of an array of cells; every tensor has the shape of the array.
+
+    Attributes:
+        spec: the cell.
+        g_us: conductance at T0 after the last pulse, uS, float32.
+        history: P_n = exp(-n / alpha), 1 after RESET, float32.
+        pulsed_at_s: time of the last pulse, s, float32.
+        set_pulses: SET pulses in the life of each cell, int32; never goes back.
+        reset_pulses: RESET pulses in the life of each cell, int32; never goes back.
+    """
+
+    spec: CellSpec
+    g_us: Tensor
+    history: Tensor
+    pulsed_at_s: Tensor
+    set_pulses: Tensor
+    reset_pulses: Tensor
+
+    @classmethod
+    def start(cls, spec: CellSpec, g_us: Tensor) -> "PcmCells":
+        """Return fresh cells at given conductances (float32, any shape), with the history these imply.
+
+        A cell that starts above RESET is taken to have seen n(G) pulses, a cubic polynomial of the card.
+        """
+        pulses = g_us * (
+            spec.history_linear_per_us + g_us * (spec.history_quadratic_per_us2 + g_us * spec.history_cubic_per_us3)
+        )
+        return cls(
+            spec=spec,
+            g_us=g_us.clone(),
+            history=torch.exp(-pulses.clamp_min(0.0) / spec.history_pulses),
+            pulsed_at_s=torch.zeros_like(g_us),
+            set_pulses=torch.zeros(g_us.shape, dtype=torch.int32),
+            reset_pulses=torch.zeros(g_us.shape, dtype=torch.int32),
+        )
+
+    @classmethod
+    def after_reset(cls, spec: CellSpec, shape: tuple[int, ...], generator: torch.Generator) -> "PcmCells":
+        """Return fresh cells in the RESET state; the first RESET counts no wear."""
+        return cls.start(spec, _reset_level(spec, math.prod(shape), generator).reshape(shape)).with_history(1.0)
+
+    def with_history(self, value: float) -> "PcmCells":
+        """Return self with every history set to `value`."""
+        self.history.fill_(value)
+        return self
+
+    def set_pulse(self, cells: Tensor, count: Tensor, now_s: float, generator: torch.Generator) -> int:
+        """Apply SET pulses one after the other.
+
+        Args:
+            cells: flat indices of different cells, int64, shape (k,).
+            count: number of pulses for each, at least 1, int64, shape (k,).
+            now_s: time of the pulses, s.
+            generator: stream of the write noise.
+
+        Returns:
+            The number of pulses applied.
+        """
+        if cells.numel() == 0:
+            return 0
+        spec = self.spec
+        self.set_pulses.view(-1).index_add_(0, cells, count.to(torch.int32))
+        self.pulsed_at_s.view(-1)[cells] = now_s
+        g, history = self.g_us.view(-1), self.history.view(-1)
+        if spec.is_linear:
+            g[cells] = (g[cells] + count * spec.mean_offset_us).clamp(spec.g_min_us, spec.g_max_us)
+            history[cells] = history[cells] * torch.exp(-count / spec.history_pulses)
+            return int(count.sum())
+        fade = math.exp(-1.0 / spec.history_pulses)
+        left = count
+        while cells.numel():
+            p = history[cells] * fade
+            level = g[cells]
+            step = spec.mean_slope * level + (spec.mean_offset_us + spec.mean_history_us * p)
+            if spec.write_noise_scale > 0.0:
+                sigma = spec.std_slope * level + (spec.std_offset_us + spec.std_history_us * p)
+                step += spec.write_noise_scale * sigma * torch.randn(cells.shape, generator=generator)
+            g[cells] = (level + step).clamp(spec.g_min_us, spec.g_max_us)
+            history[cells] = p
+            more = left > 1
+            cells, left = cells[more], left[more] - 1
+        return int(count.sum())
+
+    def reset(self, cells: Tensor, now_s: float, generator: torch.Generator) -> int:
+        """Apply one RESET pulse to each of the cells (flat indices, int64) and return their number."""
+        self.g_us.view(-1)[cells] = _reset_level(self.spec, cells.numel(), generator)
+        self.history.view(-1)[cells] = 1.0
+        self.pulsed_at_s.view(-1)[cells] = now_s
+        self.reset_pulses.view(-1)[cells] += 1
+        return cells.numel()
+
+    def conductance_us(self, now_s: float) -> Tensor:
+        """Return the drifted conductance at a time, uS, without read noise."""
+        spec = self.spec
+        if spec.drift_exponent == 0.0 or now_s <= spec.drift_reference_s:
+            return self.g_us
+        age = (now_s - self.pulsed_at_s).clamp_min(spec.drift_reference_s)
+        return self.g_us * (age / spec.drift_reference_s) ** -spec.drift_exponent
+
+    def read_noise_std_us(self, g_us: Tensor) -> Tensor | None:
+        """Return the deviation of one read at given conductances, uS, or None where reads are noise-free."""
+        spec = self.spec
+        if spec.read_noise_scale == 0.0 or (spec.read_noise_slope == 0.0 and spec.read_noise_offset_us == 0.0):
+            return None
+        return spec.read_noise_scale * (spec.read_noise_slope * g_us + spec.read_noise_offset_us)
+
+    def read_us(self, now_s: float, generator: torch.Generator) -> Tensor:
+        """Return one noisy read of every cell, uS."""
+        g = self.conductance_us(now_s)
+        std = self.read_noise_std_us(g)
+        return g if std is None else g + std * torch.randn(g.shape, generator=generator)
+
+
+def _reset_level(spec: CellSpec, number: int, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(number, generator=generator)
+    return (spec.reset_mean_us + spec.reset_std_us * noise).clamp_min(spec.reset_min_us)
+
+
+def mean_response_us(spec: CellSpec, pulses: int) -> list[float]:
+    """Return the mean conductance after 0 to `pulses` SET pulses from RESET, uS, the window not regarded.
+
+    The increment is linear in G, so that the mean obeys
+    M_n = (1 + mean_slope) M_(n-1) + mean_offset_us + mean_history_us exp(-n / history_pulses) exactly.
+    """
+    means = [spec.reset_mean_us]
+    for n in range(1, pulses + 1):
+        history = math.exp(-n / spec.history_pulses)
+        means.append((1 + spec.mean_slope) * means[-1] + spec.mean_offset_us + spec.mean_history_us * history)
+    return means

@@ -1,0 +1,94 @@
+"""What can be chosen about one phase-change-memory (PCM) cell.
+
+The response to SET pulses, the drift and the read noise follow Nandakumar et al., "A phase-change memory model for
+neuromorphic computing", J. Appl. Phys. 124, 152135 (2018). With n the number of SET pulses since the last RESET,
+the pulse being applied included, and P_n = exp(-n / history_pulses):
+
+    mean increment   mu    = mean_slope * G + mean_offset_us + mean_history_us * P_n
+    its deviation    sigma = std_slope  * G + std_offset_us  + std_history_us  * P_n
+    pulse            G    <- clip(G + mu + write_noise_scale * sigma * N(0, 1), g_min_us, g_max_us)
+    drift            G(t)  = G * (max(t - t_pulse, T0) / T0) ** -drift_exponent,  T0 = drift_reference_s
+    read             G_read = G(t) + read_noise_scale * (read_noise_slope * G(t) + read_noise_offset_us) * N(0, 1)
+
+The values of a measured cell stand in a card of the device library; this file only says what they are and which
+values make sense.
+"""
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le
+from pydantic import model_validator
+
+from dse.spec import Spec
+
+Conductance = Annotated[float, Ge(0.0), Le(1e6)]
+Scale = Annotated[float, Ge(0.0), Le(10.0)]
+Slope = Annotated[float, Ge(-1.0), Le(1.0)]
+Increment = Annotated[float, Ge(-100.0), Le(100.0)]
+Deviation = Annotated[float, Ge(0.0), Le(100.0)]
+
+
+class CellSpec(Spec):
+    """One PCM cell: conductance window, pulse response, drift, read noise. Conductances in microsiemens."""
+
+    card: str
+    """Name of the card in the device library that gave the values which the design does not give itself."""
+    g_min_us: Conductance
+    """Lowest conductance that a SET pulse can leave, uS."""
+    g_max_us: Conductance
+    """Highest conductance that a SET pulse can leave, uS."""
+    granularity_us: Annotated[float, Gt(0.0), Le(100.0)]
+    """Mean increment of a SET pulse over the range in use, uS: the unit of the threshold epsilon."""
+    mean_slope: Slope
+    """Slope of the mean increment over conductance (m1), dimensionless."""
+    mean_offset_us: Increment
+    """Mean increment at G = 0 after many pulses (c1), uS."""
+    mean_history_us: Increment
+    """What the first pulses add to the mean increment (A1), uS."""
+    std_slope: Slope
+    """Slope of the deviation of the increment over conductance (m2), dimensionless."""
+    std_offset_us: Deviation
+    """Deviation of the increment at G = 0 after many pulses (c2), uS."""
+    std_history_us: Deviation
+    """What the first pulses add to the deviation of the increment (A2), uS."""
+    history_pulses: Annotated[float, Gt(0.0), Le(1e3)]
+    """Number of pulses over which the history fades by 1/e (alpha)."""
+    history_linear_per_us: Increment
+    """Pulses that a cell at conductance G counts as having seen when it starts above RESET: linear term, 1/uS."""
+    history_quadratic_per_us2: Increment
+    """The same: quadratic term, 1/uS^2."""
+    history_cubic_per_us3: Increment
+    """The same: cubic term, 1/uS^3."""
+    write_noise_scale: Scale
+    """Multiplies the deviation of the increment: 1 is the measured cell, 0 switches write noise off."""
+    read_noise_slope: Slope
+    """Deviation of a read in proportion to conductance (m3), dimensionless."""
+    read_noise_offset_us: Deviation
+    """Deviation of a read at G = 0 (c3), uS."""
+    read_noise_scale: Scale
+    """Multiplies the deviation of a read: 1 is the measured cell, 0 switches read noise off."""
+    drift_exponent: Annotated[float, Ge(0.0), Le(1.0)]
+    """Exponent nu of the drift; 0 switches drift off."""
+    drift_reference_s: Annotated[float, Gt(0.0), Le(1e9)]
+    """Time T0 after a pulse at which the increments were measured, s; the drift starts there."""
+    reset_mean_us: Conductance
+    """Mean conductance after a RESET pulse, uS."""
+    reset_std_us: Deviation
+    """Deviation of the conductance after a RESET pulse, uS."""
+    reset_min_us: Conductance
+    """Lowest conductance after a RESET pulse, uS."""
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> "CellSpec":
+        if self.g_min_us >= self.g_max_us:
+            msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether every pulse adds exactly `mean_offset_us`, so that many can be applied in one step."""
+        quiet = self.write_noise_scale == 0.0 or (
+            self.std_slope == 0.0 and self.std_offset_us == 0.0 and self.std_history_us == 0.0
+        )
+        return quiet and self.mean_slope == 0.0 and self.mean_history_us == 0.0 and self.mean_offset_us >= 0.0

@@ -1,0 +1,45 @@
+"""Every error that a user can cause, in one tree.
+
+    DseError
+    |-- SettingError    a study file, a design or a card says something that is not allowed
+    |-- DataError       a data set is missing or unreadable
+    |-- ResultsError    a results folder is in use, belongs to another study, is full or damaged
+    |-- QueryError      a query names what is not there
+    `-- ExecutorError   the machinery that runs trials could not be started or was lost
+
+The command line prints the message of a `DseError` and ends with status 2; anything else is a defect of the
+framework and keeps its traceback. A message says what came, what was allowed and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DseError(Exception):
+    """What a user did, or met, that stops the command; nothing that was stored is lost."""
+
+
+class SettingError(DseError):
+    """A study file, a design or a card says something that is not allowed."""
+
+
+class DataError(DseError):
+    """A data set is missing, unreadable or not the one it should be."""
+
+
+class ResultsError(DseError):
+    """A results folder cannot be used as asked."""
+
+
+class QueryError(DseError):
+    """A query names a table, column or trial that is not there."""
+
+
+class ExecutorError(DseError):
+    """The machinery that runs trials could not be started or was lost."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the known name nearest to `name`, or "" where none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,1 @@
+"""From event counts to energy: cost cards and the expressions that apply them. No torch."""

@@ -1,0 +1,115 @@
+"""From events to joules: a pure function of the table of layers and a cost card.
+
+One set of polars expressions prices a trial while it runs and a stored table of any length, so that both agree bit for
+bit. Each part of the energy is a column; the total is their sum, and nothing is counted in two of them.
+
+    ADC        conversions * (C_bit B + C_level 4^B) V^2           B bits (ZigZag-IMC)
+    DAC        conversions * C_bit B V^2
+    array      drive time * cells on a line * mean G * V_read^2 * t_read
+    pulses     SET * E_set + RESET * E_reset
+    refresh    cell reads * (G V_read^2 t_read + one conversion)
+    chi        words read and written * bits * E_memory;  additions * bits * gates * C_gate V^2
+    outer      products d x^T of B-bit operands: B^2 multiplier cells each
+    digital    float multiply-accumulates; 32-bit weights read and written; only where there is no crossbar
+
+What has no price (ideal converters, resolutions beyond the converter's formula) gives null, never a guess. Activation
+functions are counted but cost nothing on any card so far.
+"""
+
+from functools import reduce
+from operator import add
+
+import polars as pl
+
+from dse.pricing.card import CostCard
+
+FLOAT_BITS = 32
+PARTS: tuple[str, ...] = (
+    "array_j",
+    "dac_j",
+    "adc_j",
+    "set_pulses_j",
+    "reset_pulses_j",
+    "refresh_reads_j",
+    "chi_memory_j",
+    "chi_adds_j",
+    "outer_products_j",
+    "digital_macs_j",
+    "digital_memory_j",
+)
+"""Columns of energy over the training, one a part; they add up to energy_j."""
+
+
+def layer_energy(card: CostCard) -> list[pl.Expr]:
+    """Return expressions for `PARTS` over a table of layers (joules over the training)."""
+    square_v2 = card.supply_v**2
+    analog = pl.col("cells") > 0
+    adc_bits, dac_bits, chi_bits = (pl.col(name).cast(pl.Float64) for name in ("adc_bits", "dac_bits", "chi_bits"))
+    levels = pl.lit(4.0) ** adc_bits
+    conversion_j = (
+        pl.when(adc_bits <= card.adc_bits_max)
+        .then((card.adc_capacitance_per_bit_f * adc_bits + card.adc_capacitance_per_level_f * levels) * square_v2)
+        .otherwise(None)
+    )
+    read_j = pl.col("mean_conductance_us") * 1e-6 * card.read_voltage_v**2 * card.read_time_s
+    gate_j = card.gate_capacitance_f * square_v2
+    lines = pl.col("drive_time_forward") * pl.col("cols") + pl.col("drive_time_backward") * (pl.col("rows") - 1)
+
+    def on_crossbar(energy: pl.Expr) -> pl.Expr:
+        return pl.when(analog).then(energy).otherwise(0.0)
+
+    def digital(energy: pl.Expr) -> pl.Expr:
+        return pl.when(analog).then(0.0).otherwise(energy)
+
+    parts = {
+        "array_j": on_crossbar(2.0 * lines * read_j),
+        "dac_j": on_crossbar(
+            (pl.col("dac_forward") + pl.col("dac_backward")) * (card.dac_capacitance_per_bit_f * square_v2 * dac_bits)
+        ),
+        "adc_j": on_crossbar((pl.col("adc_forward") + pl.col("adc_backward")) * conversion_j),
+        "set_pulses_j": (pl.col("set_pulses_update") + pl.col("set_pulses_refresh")) * card.set_pulse_j,
+        "reset_pulses_j": pl.col("resets") * card.reset_pulse_j,
+        "refresh_reads_j": on_crossbar(
+            pl.when(pl.col("refresh_reads") > 0)
+            .then(pl.col("refresh_reads") * (read_j + conversion_j))
+            .otherwise(0.0)
+        ),
+        "chi_memory_j": on_crossbar(
+            (pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits)
+        ),
+        "chi_adds_j": on_crossbar(pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits)),
+        "outer_products_j": on_crossbar(
+            pl.col("macs_update") * (card.gates_per_multiplier_cell * gate_j * dac_bits * dac_bits)
+        ),
+        "digital_macs_j": digital(
+            (pl.col("macs_forward") + pl.col("macs_backward") + pl.col("macs_update")) * card.float_mac_j
+        ),
+        "digital_memory_j": digital(
+            (pl.col("weight_reads") + pl.col("weight_writes")) * (card.memory_per_bit_j * FLOAT_BITS)
+        ),
+    }
+    return [parts[name].alias(name) for name in PARTS]
+
+
+def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
+    """Price trials.
+
+    Args:
+        layers: the table of layers: columns trial, seed, train_images, rows, cols, cells, bits, events.
+        card: the cost card.
+
+    Returns:
+        One row a trial and seed, in order of appearance: trial, seed, `PARTS` and energy_j over the training, and
+        energy_per_image_j. A part without a price makes the sums null.
+    """
+    total = reduce(add, (pl.col(name) for name in PARTS))
+    # The aggregate of a group with a null is null: a plain sum would pass over it and report too little.
+    sums = [pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).sum()).alias(name) for name in PARTS]
+    return (
+        layers.with_columns(layer_energy(card))
+        .group_by("trial", "seed", maintain_order=True)
+        .agg(pl.col("train_images").first(), *sums)
+        .with_columns(total.alias("energy_j"))
+        .with_columns((pl.col("energy_j") / pl.col("train_images")).alias("energy_per_image_j"))
+        .select("trial", "seed", *PARTS, "energy_j", "energy_per_image_j")
+    )

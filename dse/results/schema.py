@@ -1,0 +1,186 @@
+"""The table of trials: every column with its type, unit and meaning, in one place.
+
+A row is one simulation: a trial (a design that the search or the study file asked for) under one seed. What belongs
+to a layer or to an epoch is nested in the row, so that a trial is durable as one unit; `dse.analysis.tables` unfolds
+it into the tables `layers` and `curves`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
+from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
+
+VERSION = 1
+"""Version of the schema; a table of another version is refused."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        type: its Arrow type.
+        unit: "1" where dimensionless, "" where not a quantity.
+        meaning: one line.
+        role: "identity", "design", "result" or "provenance". Two runs of a study agree in all but provenance.
+    """
+
+    type: pa.DataType
+    unit: str
+    meaning: str
+    role: str
+
+
+def _identity(type_: pa.DataType, meaning: str) -> Column:
+    return Column(type_, "", meaning, "identity")
+
+
+def _provenance(type_: pa.DataType, meaning: str, unit: str = "") -> Column:
+    return Column(type_, unit, meaning, "provenance")
+
+
+WHOLE_METRICS = frozenset({"worst_writes", "set_pulses", "reset_pulses", "weights", "cells"})
+LAYER_COLUMNS: dict[str, pa.DataType] = {
+    "layer": pa.int32(),
+    "rows": pa.int64(),
+    "cols": pa.int64(),
+    "cells": pa.int64(),
+    "dac_bits": pa.int32(),
+    "adc_bits": pa.int32(),
+    "chi_bits": pa.int32(),
+    "mean_conductance_us": pa.float64(),
+    **{name: pa.float64() if name in REAL_EVENTS else pa.int64() for name in EVENT_NAMES},
+    **{f"wear_{name}": pa.float64() for name in WEAR_NAMES},
+}
+"""Columns of the table of layers; see `LayerOutcome` and `Events`."""
+CURVE_COLUMNS: dict[str, pa.DataType] = {
+    "epoch": pa.int32(),
+    "loss": pa.float64(),
+    "validation_accuracy": pa.float64(),
+    "accuracy": pa.float64(),
+}
+"""Columns of the table of curves; see `Epoch`."""
+
+COLUMNS: dict[str, Column] = {
+    "trial": _identity(pa.int64(), "number of the trial; the controls of a study come first"),
+    "seed": _identity(pa.int64(), "seed of the simulation"),
+    "origin": _identity(pa.string(), '"search", or the name of the control'),
+    "state": Column(pa.string(), "", '"complete" or "failed"', "result"),
+    "failure_kind": Column(pa.string(), "", "what kind of failure, or null", "result"),
+    "failure": Column(pa.string(), "", "why the trial failed, or null", "result"),
+    "design_key": Column(pa.string(), "", "hash of the design", "design"),
+    "same_as": Column(pa.int64(), "", "the trial of the same design that was simulated instead, or null", "result"),
+    "parameters": Column(pa.string(), "", "what the search chose, as JSON {path: value}", "design"),
+    "design": Column(pa.string(), "", "the whole design, as JSON", "design"),
+    **{
+        name: Column(pa.int64() if name in WHOLE_METRICS else pa.float64(), m.unit, m.meaning, "result")
+        for name, m in METRICS.items()
+    },
+    "train_images": Column(pa.int64(), "1", "training images seen, repeats counted", "result"),
+    "simulated_time_s": Column(pa.float64(), "s", "time that passed in the simulation", "result"),
+    "layers": Column(pa.list_(pa.struct(list(LAYER_COLUMNS.items()))), "", "one entry a layer", "result"),
+    "curve": Column(pa.list_(pa.struct(list(CURVE_COLUMNS.items()))), "", "one entry an epoch", "result"),
+    "data_checksum": _identity(pa.string(), "SHA-256 of the data set"),
+    "cost_card": _identity(pa.string(), "name of the card that priced energy_per_image_j"),
+    "study_key": _identity(pa.string(), "hash of the meaning of the study"),
+    "code": _provenance(pa.string(), "version of the framework and hash of its source"),
+    "packages": _provenance(pa.string(), "versions of the packages that results depend on, as JSON"),
+    "host": _provenance(pa.string(), "machine that simulated"),
+    "started_at": _provenance(pa.string(), "start of the simulation, UTC, ISO 8601"),
+    "wall_s": _provenance(pa.float64(), "duration of the simulation", "s"),
+    "attempts": _provenance(pa.int32(), "times the simulation was started"),
+}
+"""Every column of the table of trials."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field(name, c.type, metadata={"unit": c.unit, "meaning": c.meaning, "role": c.role})
+        for name, c in COLUMNS.items()
+    ],
+    metadata={"dse_schema": str(VERSION)},
+)
+RESULT_COLUMNS: tuple[str, ...] = tuple(name for name, c in COLUMNS.items() if c.role != "provenance")
+"""Columns in which two runs of the same study agree."""
+
+
+def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
+    """Return the columns that an outcome fills; a failure leaves the numbers null."""
+    if isinstance(outcome, Failure):
+        empty = dict.fromkeys([*METRICS, "train_images", "simulated_time_s", "data_checksum"])
+        return {
+            "state": "failed",
+            "failure_kind": outcome.kind,
+            "failure": outcome.reason,
+            **empty,
+            "layers": [],
+            "curve": [],
+        }
+    layers = [
+        {
+            "layer": e.layer,
+            "rows": e.rows,
+            "cols": e.cols,
+            "cells": e.cells,
+            "dac_bits": e.dac_bits,
+            "adc_bits": e.adc_bits,
+            "chi_bits": e.chi_bits,
+            "mean_conductance_us": e.mean_conductance_us,
+            **e.events,
+            **{f"wear_{name}": e.wear[name] for name in WEAR_NAMES},
+        }
+        for e in outcome.layers
+    ]
+    return {
+        "state": "complete",
+        "failure_kind": None,
+        "failure": None,
+        **{name: outcome.metrics.get(name) for name in METRICS},
+        "train_images": outcome.train_images,
+        "simulated_time_s": outcome.simulated_time_s,
+        "layers": layers,
+        "curve": [
+            {
+                "epoch": p.epoch,
+                "loss": p.loss,
+                "validation_accuracy": p.validation_accuracy,
+                "accuracy": p.accuracy,
+            }
+            for p in outcome.curve
+        ],
+        "data_checksum": outcome.data_checksum,
+    }
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """Check that a row has exactly the columns of the schema, at both levels.
+
+    Raises:
+        ValueError: a key is missing or unknown. This is a defect of the framework: a table would take a misspelt key
+            in silence and hold null for the right one.
+    """
+    _same_keys(row, COLUMNS, "row")
+    for entry in row["layers"]:
+        _same_keys(entry, LAYER_COLUMNS, "layer")
+    for entry in row["curve"]:
+        _same_keys(entry, CURVE_COLUMNS, "curve")
+
+
+def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:
+    if given.keys() != wanted.keys():
+        raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ wanted.keys())}")
+
+
+def to_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row as one line of JSON, newline included. Floats survive to the last bit."""
+    check_row(row)
+    return json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def to_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows as an Arrow table of the schema."""
+    return pa.Table.from_pylist(rows, schema=SCHEMA)

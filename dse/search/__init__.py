@@ -1,0 +1,1 @@
+"""Studies, proposals, executors, and the loop that joins them."""

@@ -1,0 +1,83 @@
+"""A run of a study in a results folder: start it, or go on with it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dse.errors import ResultsError
+from dse.results.store import Store, create, discard, read_about, read_table
+from dse.search.executor import Executor, code_version, package_versions
+from dse.search.loop import Progress, run
+from dse.search.study import Study, read_study
+
+
+def start(
+    study: Study,
+    folder: Path,
+    executor: Callable[[], Executor],
+    report: Callable[[Progress], None] = lambda _: None,
+) -> None:
+    """Run a study into a new results folder.
+
+    Args:
+        study: the study.
+        folder: the results folder; it must not exist or be empty.
+        executor: makes the executor, once the folder is ours.
+        report: called now and then.
+
+    Raises:
+        ResultsError: the folder holds this or another study, or something else.
+        ExecutorError: the executor cannot be started.
+    """
+    if (folder / "study.json").exists():
+        if read_about(folder).get("study_key") == study.key:
+            raise ResultsError(f"{folder} already holds this study; go on with it by `dse resume {folder}`")
+        raise ResultsError(f"{folder} holds the results of another study; choose another folder with --out")
+    about = {
+        "name": study.spec.name,
+        "objectives": list(study.spec.objectives),
+        "parameters": list(study.space),
+        "study_key": study.key,
+        "code": code_version(),
+        "packages": package_versions(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    create(folder, about, study.files())
+    try:
+        _run(study, folder, executor, report)
+    except Exception:
+        discard(folder)
+        raise
+
+
+def resume(
+    folder: Path, executor: Callable[[], Executor], report: Callable[[Progress], None] = lambda _: None
+) -> Study:
+    """Go on with the study of a results folder and return it; finished trials are not repeated.
+
+    Raises:
+        ResultsError: it is no results folder, it is in use, or this version proposes other trials than it holds.
+        ExecutorError: the executor cannot be started.
+    """
+    about = read_about(folder)
+    study = read_study(folder / "study.toml")
+    if study.key != about["study_key"]:
+        raise ResultsError(
+            f"{folder}/study.toml means another study than the one that began here: it was edited, or this version of "
+            f"the framework reads it otherwise (it began with {about['code']}). Undo the edit, install that version, "
+            "or start afresh with `dse run`"
+        )
+    _run(study, folder, executor, report)
+    return study
+
+
+def _run(
+    study: Study, folder: Path, make_executor: Callable[[], Executor], report: Callable[[Progress], None]
+) -> None:
+    with Store(folder) as store:
+        stored = read_table(folder).to_pylist()
+        executor = make_executor()
+        try:
+            run(study, store, stored, executor, report)
+        finally:
+            executor.close()

@@ -1,0 +1,255 @@
+"""A study: what a study file says, checked as a whole before anything runs.
+
+    name = "quickstart"
+    objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+
+    [workload]                      the task, the same for all designs
+    [design]                        settings that all designs share; the rest takes its default
+    [space]                         settings that vary; see `dse.design.space`
+    [controls.digital_float]        further designs to compare with, outside the search
+    [search]                        how designs are proposed
+    [budget]                        how many
+    [price]                         the cost card
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import Strict
+
+from dse.design.design import DEFAULT_CARD, Design, active, compose, flatten
+from dse.design.outcome import METRICS
+from dse.design.space import Parameter, check_acting, check_corners, default_of, parse_space
+from dse.devices.card import card_file
+from dse.errors import SettingError, did_you_mean
+from dse.pricing.card import CostCard, read_cost_card
+from dse.spec import Spec, field_at, shown
+
+
+class SearchSpec(Spec):
+    """How designs are proposed."""
+
+    sampler: Literal["auto", "random", "quasi_random", "tpe", "nsga2"] = "auto"
+    """"auto": quasi-random start, then TPE while it is fast and good, then NSGA-II."""
+    seed: Annotated[int, Ge(0), Le(2**31 - 1)] = 0
+    """Seed of the proposals."""
+    startup: Annotated[int, Ge(0), Le(1_000_000)] = 16
+    """Quasi-random trials before a model proposes; not used by "random" and "quasi_random"."""
+    lookahead: Annotated[int, Ge(1), Le(100_000)] = 8
+    """Trial n is proposed from the results of trials up to n - lookahead. No more than this many run at once."""
+
+
+class BudgetSpec(Spec):
+    """How much is simulated."""
+
+    trials: Annotated[int, Ge(1), Le(10_000_000)]
+    """Designs that the search proposes; controls come on top."""
+    seeds: Annotated[int, Ge(1), Le(1000)] = 1
+    """Simulations of each design, under the seeds 0, 1, ...; objectives are their means."""
+
+
+class PriceSpec(Spec):
+    """What events cost."""
+
+    card: str = "bottom_up_28nm"
+    """A cost card of the device library, or a file that ends in .toml beside the study file."""
+
+
+class StudySpec(Spec):
+    """The tables of a study file."""
+
+    name: Annotated[str, MinLen(1)]
+    """Name of the study; the default results folder starts with it."""
+    description: str = ""
+    """For the reader."""
+    objectives: Annotated[tuple[str, ...], MinLen(1), Strict(strict=False)]
+    """Metrics to optimise; each knows which way is up."""
+    workload: dict[str, Any] = {}
+    """See `WorkloadSpec`."""
+    design: dict[str, Any] = {}
+    """Settings that all designs share."""
+    space: dict[str, Any] = {}
+    """Settings that vary."""
+    controls: dict[str, dict[str, Any]] = {}
+    """Designs to compare with: [controls.NAME] overrides settings of [design]."""
+    search: SearchSpec = SearchSpec()
+    """How designs are proposed."""
+    budget: BudgetSpec
+    """How much is simulated."""
+    price: PriceSpec = PriceSpec()
+    """What events cost."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study.
+
+    Attributes:
+        spec: the tables of the file.
+        fixed: settings that all designs share, flat.
+        space: what varies.
+        controls: designs to compare with, by name.
+        card: the cost card.
+        folder: where the card files of the study lie.
+        text: the study file as it was given.
+    """
+
+    spec: StudySpec
+    fixed: Mapping[str, Any]
+    space: Mapping[str, Parameter]
+    controls: Mapping[str, Design]
+    card: CostCard
+    folder: Path
+    text: str
+
+    def design(self, parameters: Mapping[str, Any]) -> Design:
+        """Return the design for values of the space.
+
+        Raises:
+            SettingError: settings that contradict each other.
+        """
+        return compose({**self.fixed, **parameters}, self.folder)
+
+    @property
+    def goals(self) -> list[Literal["maximise", "minimise"]]:
+        """Which way is better, for each objective."""
+        return [METRICS[name].goal for name in self.spec.objectives]
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of everything that decides the table: settings, cells and prices by value, search and budget."""
+        meaning = {
+            **self.spec.model_dump(mode="json", exclude={"description", "design", "space", "controls", "workload"}),
+            "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
+            "base": self.design({path: p.at(0.0) for path, p in self.space.items()}).as_dict(),
+            "cards": [self.design({**self._ends, "device.card": c}).as_dict() for c in self._cards],
+            "controls": {name: design.as_dict() for name, design in self.controls.items()},
+            "fixed": dict(self.fixed),
+            "price_card": self.card.__dict__,
+        }
+        text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    @property
+    def _ends(self) -> dict[str, Any]:
+        return {path: p.at(1.0 - 1e-12) for path, p in self.space.items()}
+
+    @property
+    def _cards(self) -> list[str]:
+        choice = self.space.get("device.card")
+        return [str(v) for v in getattr(choice, "values", ())]
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files that a results folder keeps, by relative path: the study file and the cards beside it."""
+        names = [self.spec.price.card, *self._cards, str(self.fixed.get("device.card", DEFAULT_CARD))]
+        names += [str(table.get("device.card", "")) for table in map(flatten, self.spec.controls.values())]
+        cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
+        return {**cards, "study.toml": self.text.encode()}
+
+
+def read_study(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        SettingError: everything that is wrong with it, as far as it can be told at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"the study file {path} is not UTF-8 text") from None
+    return parse_study(text, path.parent, str(path))
+
+
+def parse_study(text: str, folder: Path, where: str = "study") -> Study:
+    """Check the text of a study file; `folder` is where its card files lie.
+
+    Raises:
+        SettingError: see `read_study`.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{where} is not valid TOML: {error}") from None
+    spec = StudySpec.parse(tables, where)
+    try:
+        return _check(spec, folder, text)
+    except SettingError as error:
+        raise SettingError(f"{where}: {error}") from None
+
+
+def _check(spec: StudySpec, folder: Path, text: str) -> Study:
+    for name in spec.objectives:
+        if name not in METRICS:
+            raise SettingError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
+    if len(set(spec.objectives)) < len(spec.objectives):
+        raise SettingError(f"an objective is named twice: {', '.join(spec.objectives)}")
+    if "workload" in spec.design:
+        raise SettingError("the workload has a table of its own, [workload], outside [design]")
+    fixed = flatten({"workload": spec.workload, **spec.design})
+    for path in fixed:
+        field_at(Design, path)
+    space = parse_space(spec.space, folder)
+    both = sorted(fixed.keys() & space.keys())
+    if both:
+        raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
+    check_acting(fixed, space, "design and space")
+    compose(fixed if "architecture" not in space else {**fixed, "architecture": "mixed_precision"}, folder, "design")
+    check_corners(fixed, space, folder)
+    controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
+    study = Study(
+        spec=spec,
+        fixed=fixed,
+        space=space,
+        controls=controls,
+        card=read_cost_card(spec.price.card, folder),
+        folder=folder,
+        text=text,
+    )
+    _check_objectives(study)
+    return study
+
+
+def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], folder: Path) -> Design:
+    if name == "search":
+        raise SettingError('a control cannot be called "search"; that is the origin of the other trials')
+    own = flatten(table)
+    if any(path.split(".")[0] == "workload" for path in own):
+        raise SettingError(f"controls.{name}: a control shares the workload of its study")
+    for path in own:
+        field_at(Design, path)
+    settings = {**fixed, **own}
+    idle = own.keys() - active({"architecture": default_of("architecture"), **settings}).keys()
+    if idle:
+        raise SettingError(f"controls.{name}: {', '.join(sorted(idle))} has no effect here; remove it")
+    return compose(settings, folder, f"controls.{name}")
+
+
+def _check_objectives(study: Study) -> None:
+    """Refuse objectives that some design of the space could not have."""
+    if "validation_accuracy" in study.spec.objectives:
+        validation = study.fixed.get("workload.validation", default_of("workload.validation"))
+        if validation == 0:
+            raise SettingError("the objective validation_accuracy needs workload.validation above 0")
+    if not any(METRICS[name].priced for name in study.spec.objectives):
+        return
+    for path, limit in (("adc.bits", study.card.adc_bits_max), ("dac.bits", None)):
+        given = study.space.get(path)
+        values = [study.fixed.get(path, default_of(path))] if given is None else getattr(given, "values", None)
+        if values is None:
+            values = [getattr(given, "high", 0)]
+        for value in values:
+            if value == "ideal" or (limit is not None and isinstance(value, int) and value > limit):
+                raise SettingError(
+                    f"{path} = {shown(value)} has no price on card {study.card.name}"
+                    + (f" (its converters end at {limit:g} bits)" if limit is not None and value != "ideal" else "")
+                    + "; choose other bits, or leave energy out of the objectives"
+                )

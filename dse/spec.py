@@ -1,0 +1,164 @@
+"""What a setting may be: frozen models that check themselves and explain what is wrong in the user's words.
+
+`Spec` is the base of every table of a study file. Each field documents itself in the string below it, carries its
+range in its annotation and its unit in its name.
+"""
+
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from dse.errors import SettingError, did_you_mean
+
+
+class Spec(BaseModel):
+    """A frozen table of settings: no unknown keys, no silent conversion, no infinities."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Return the model for `values`.
+
+        Args:
+            values: nested tables of settings, as TOML gives them.
+            where: what to call the origin in an error, such as the path of the file.
+
+        Raises:
+            SettingError: naming every wrong key, what came and what is allowed.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            lines = explain(cls, error)
+            head = f"{where}: " if where else ""
+            raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0])) from None
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Return one line for each wrong setting: its path, what came, what is allowed."""
+    lines: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        known, rest, field, owner = _walk(model, [str(part) for part in item["loc"]])
+        path = ".".join(known)
+        if item["type"] == "extra_forbidden":
+            key = rest[0] if rest else known[-1]
+            full = ".".join([*known, key] if rest else known)
+            lines[full] = f"unknown key {full!r}{did_you_mean(key, owner.model_fields)} (known: {_names(owner)})"
+        elif item["type"] == "missing":
+            lines[path] = f"{path!r} is missing; give {allowed(field) if field else 'it'}"
+        elif item["type"] == "value_error":
+            text = str(item["ctx"]["error"]) if "ctx" in item else item["msg"]
+            lines.setdefault(path or text, f"{path}: {text}" if path else text)
+        else:
+            came = item["input"]
+            permitted = allowed(field) if field else f"a table with {_names(owner)}"
+            lines.setdefault(path, f"{path} = {shown(came)} is not allowed; give {permitted}")
+    return list(lines.values())
+
+
+def shown(value: object) -> str:
+    """Return a value as a study file would write it, cut to a readable length."""
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def field_at(model: type[BaseModel], path: str) -> FieldInfo:
+    """Return the field that a dotted path names.
+
+    Raises:
+        SettingError: where there is none, naming the nearest.
+    """
+    known, rest, field, _ = _walk(model, path.split("."))
+    if rest or field is None or _model_of(field.annotation) is not None:
+        leaves = list(leaf_paths(model))
+        inside = [leaf for leaf in leaves if leaf.startswith(path + ".")]
+        hint = f"; it is a table: name one of {', '.join(inside)}" if inside else did_you_mean(path, leaves)
+        if not inside and not hint and known:
+            prefix = ".".join(known) + "."
+            hint = (
+                f"; {'.'.join(known)} has {', '.join(x.removeprefix(prefix) for x in leaves if x.startswith(prefix))}"
+            )
+        raise SettingError(f"unknown parameter {path!r}{hint}")
+    return field
+
+
+def leaf_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Return the dotted paths of all settings below a model that are not tables themselves."""
+    paths: list[str] = []
+    for name, field in model.model_fields.items():
+        inner = _model_of(field.annotation)
+        paths += [prefix + name] if inner is None else leaf_paths(inner, f"{prefix}{name}.")
+    return paths
+
+
+def allowed(field: FieldInfo) -> str:
+    """Return in words what a field accepts, such as "an integer from 1 to 32 or "float"."."""
+    return _allowed(field.annotation, tuple(field.metadata))
+
+
+def _allowed(annotation: Any, metadata: tuple[Any, ...]) -> str:
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_allowed(part, metadata) for part in get_args(annotation) if part is not type(None))
+    if origin is Literal:
+        choices = [shown(choice) for choice in get_args(annotation)]
+        return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
+    if hasattr(annotation, "__metadata__"):
+        return _allowed(get_args(annotation)[0], (*metadata, *annotation.__metadata__))
+    if origin is tuple:
+        return f"a list of {_allowed(get_args(annotation)[0], ()).removeprefix('an ').removeprefix('a ')}s"
+    if annotation in (int, float):
+        return ("an integer" if annotation is int else "a number") + _range(metadata)
+    return {bool: "true or false", str: "a string"}.get(annotation, "a table")
+
+
+def _range(metadata: tuple[Any, ...]) -> str:
+    low, high = "", ""
+    for bound in metadata:
+        if isinstance(bound, annotated_types.Ge):
+            low = f"from {bound.ge}"
+        elif isinstance(bound, annotated_types.Gt):
+            low = f"above {bound.gt}"
+        elif isinstance(bound, annotated_types.Le):
+            high = f"to {bound.le}" if low.startswith("from") else f"up to {bound.le}"
+        elif isinstance(bound, annotated_types.Lt):
+            high = f"below {bound.lt}"
+    return "".join(f" {part}" for part in (low, high) if part)
+
+
+def _walk(model: type[BaseModel], path: list[str]) -> tuple[list[str], list[str], FieldInfo | None, type[BaseModel]]:
+    """Follow a path into nested models: (known part, unknown rest, last field, model that owns the next key)."""
+    known: list[str] = []
+    field: FieldInfo | None = None
+    owner = model
+    for position, name in enumerate(path):
+        if name not in owner.model_fields:
+            return known, path[position:], field, owner
+        field = owner.model_fields[name]
+        known.append(name)
+        inner = _model_of(field.annotation)
+        if inner is None:
+            return known, path[position + 1 :], field, owner
+        owner = inner
+    return known, [], field, owner
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return cast("type[BaseModel]", part)
+    return None
+
+
+def _names(model: type[BaseModel]) -> str:
+    return ", ".join(model.model_fields)

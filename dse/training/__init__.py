@@ -1,0 +1,1 @@
+"""Layers, accumulators, networks, data sets, and the loop that trains."""

@@ -1,0 +1,179 @@
+"""Data sets as tensors, with a fixed split and a checksum.
+
+- digits: scikit-learn's copy of the UCI optical digits, 1,797 images of 8x8 pixels in 0..16, which has no split of
+  its own. 360 test images are drawn stratified by class with a fixed seed; 1,437 remain for training.
+- mnist: 60,000 training and 10,000 test images of 28x28 pixels in 0..255, from their four idx files in
+  `$DSE_DATA_DIR/mnist` (packed or not), or in the folder that `dse data mnist` downloads to.
+
+A share of the training images can be held out for validation, stratified by class, the same for every trial.
+Pixels are scaled to [0, 1].
+"""
+
+import gzip
+import hashlib
+import os
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from dse.errors import DataError
+
+SPLIT_SEED = 20180501
+"""Seed of the stratified splits; a constant, so that all trials of all studies see the same images."""
+DIGITS_TEST = 360
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+"""MD5 of the four packed files, as pinned in torchvision."""
+MNIST_COUNTS = {"train": 60_000, "t10k": 10_000}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, float32 in [0, 1], shape (images, pixels), and their classes, int64, shape (images,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self.images.shape[0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, split.
+
+    Attributes:
+        name: its name in a study file.
+        train: images to learn from.
+        validation: images for the search to measure accuracy on, or None.
+        test: images for the reported accuracy.
+        classes: number of classes.
+        checksum: SHA-256 over all images and labels in file order, before any split.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    test: Split
+    classes: int
+    checksum: str
+
+
+@lru_cache(maxsize=2)
+def load(name: str, validation: float) -> Dataset:
+    """Load a data set; a process keeps the last two.
+
+    Args:
+        name: "digits" or "mnist".
+        validation: share of the training images to hold out.
+
+    Raises:
+        DataError: files are missing or unreadable; the message says what to do.
+    """
+    images, labels, test_images, test_labels = _digits() if name == "digits" else _mnist()
+    digest = hashlib.sha256()
+    for array in (images, labels, test_images, test_labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    held_out = None
+    if validation > 0.0:
+        images, kept, labels, kept_labels = train_test_split(
+            images, labels, test_size=validation, stratify=labels, random_state=SPLIT_SEED
+        )
+        held_out = _split(kept, kept_labels)
+    return Dataset(
+        name=name,
+        train=_split(images, labels),
+        validation=held_out,
+        test=_split(test_images, test_labels),
+        classes=10,
+        checksum=digest.hexdigest(),
+    )
+
+
+def _split(images: np.ndarray, labels: np.ndarray) -> Split:
+    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(np.ascontiguousarray(labels)))
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    images, labels = load_digits(return_X_y=True)
+    images, labels = (images / 16.0).astype(np.float32), labels.astype(np.int64)
+    train, test, train_labels, test_labels = train_test_split(
+        images, labels, test_size=DIGITS_TEST, stratify=labels, random_state=SPLIT_SEED
+    )
+    return train, train_labels, test, test_labels
+
+
+def data_folder() -> Path:
+    """Return `$DSE_DATA_DIR`, or the folder of the user's cache where downloads go."""
+    if folder := os.environ.get("DSE_DATA_DIR"):
+        return Path(folder).expanduser()
+    import pooch  # noqa: PLC0415  only where no folder is given
+
+    return Path(pooch.os_cache("pcm-dse"))
+
+
+def _mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    folder = data_folder() / "mnist"
+    parts: list[np.ndarray] = []
+    for part, count in MNIST_COUNTS.items():
+        images = _idx(folder, f"{part}-images-idx3-ubyte", (count, 28, 28))
+        parts.append((images.reshape(count, 784) / np.float32(255.0)).astype(np.float32))
+        parts.append(_idx(folder, f"{part}-labels-idx1-ubyte", (count,)).astype(np.int64))
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _idx(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an idx file of unsigned bytes, packed or not."""
+    plain, packed = folder / name, folder / f"{name}.gz"
+    if not plain.exists() and not packed.exists():
+        raise DataError(
+            f"MNIST: {packed} is missing. Download it with `dse data mnist` (11 MB), or set DSE_DATA_DIR to a folder "
+            "that has the four files of MNIST in its subfolder mnist"
+        )
+    path = plain if plain.exists() else packed
+    try:
+        raw = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, gzip.zlib.error) as error:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        raise DataError(f"MNIST: {path} is unreadable ({error}). Remove it and run `dse data mnist`") from None
+    header = struct.pack(">BBBB", 0, 0, 8, len(shape)) + struct.pack(f">{len(shape)}I", *shape)
+    if raw[: len(header)] != header or len(raw) != len(header) + int(np.prod(shape)):
+        raise DataError(f"MNIST: {path} is not the canonical idx file. Remove it and run `dse data mnist`")
+    return np.frombuffer(raw, np.uint8, offset=len(header)).reshape(shape)
+
+
+def download_mnist() -> Path:
+    """Download the four files of MNIST with their checksums into `data_folder()`, and return where they are.
+
+    Raises:
+        DataError: no mirror could be reached.
+    """
+    import pooch  # noqa: PLC0415  only for this command
+
+    folder = data_folder() / "mnist"
+    for name, md5 in MNIST_MD5.items():
+        reasons: list[str] = []
+        for mirror in MNIST_MIRRORS:
+            try:
+                pooch.retrieve(f"{mirror}{name}.gz", known_hash=f"md5:{md5}", fname=f"{name}.gz", path=folder)
+                break
+            except (OSError, ValueError) as error:
+                reasons.append(f"{mirror}: {error}")
+        else:
+            raise DataError(f"cannot download {name}.gz into {folder}:\n" + "\n".join(reasons))
+    return folder

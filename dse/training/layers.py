@@ -1,0 +1,162 @@
+"""Layers: what a weight matrix does in training, on a crossbar or in digital floats.
+
+The two are interchangeable behind `Layer`, so that the digital control runs through the same loop.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dse.crossbar.events import Events
+from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us
+from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
+from dse.devices.spec import CellSpec
+from dse.streams import generator
+from dse.training.accumulator import Accumulator, DivergedError
+from dse.training.spec import AccumulatorSpec
+
+
+class Layer(Protocol):
+    """A matrix of weights W, shape (rows, cols), the last row being the bias."""
+
+    rows: int
+    cols: int
+    events: Events
+
+    def sense(self, now_s: float) -> None:
+        """Fix the state that products see until the next call."""
+        ...
+
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return x W, shape (batch, cols), for x of shape (batch, rows)."""
+        ...
+
+    def backward(self, d: Tensor) -> Tensor:
+        """Return d W^T without the bias row, shape (batch, rows - 1), for d of shape (batch, cols)."""
+        ...
+
+    def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:
+        """Move W by -learning_rate times the mean of x^T d over the mini-batch."""
+        ...
+
+    def maintain(self, now_s: float) -> None:
+        """Do what the hardware does between mini-batches now and then."""
+        ...
+
+    def survey(self) -> None:
+        """Take stock at the end of an epoch, in the state that was last sensed."""
+        ...
+
+
+def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[Tensor, int]:
+    """Return the wanted change of the weights and the number of weights whose input was not always zero."""
+    cols = d.shape[1]
+    driven = x != 0
+    events.macs_update += int(torch.count_nonzero(driven)) * cols
+    touched = int(torch.count_nonzero(driven.any(dim=0))) * cols
+    return (x.T @ d) * (-learning_rate / x.shape[0]), touched
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The hardware of a layer: everything that a digital layer does not have."""
+
+    cell: CellSpec
+    array: ArraySpec
+    dac: DacSpec
+    adc: AdcSpec
+    accumulator: AccumulatorSpec
+    refresh: RefreshSpec
+
+
+class CrossbarLayer:
+    """Weights on differential pairs of PCM cells, updated through an accumulator (mixed-precision training)."""
+
+    def __init__(self, rows: int, cols: int, hardware: Hardware, *, seed: int, layer: int) -> None:
+        self.rows, self.cols = rows, cols
+        self.events = Events()
+        self.hardware = hardware
+        self.array = PairArray(
+            rows, cols, hardware.cell, hardware.array, hardware.dac, hardware.adc, seed=seed, layer=layer
+        )
+        granularity = hardware.cell.granularity_us / hardware.array.conductance_per_weight_us
+        self.accumulator = Accumulator(
+            hardware.accumulator,
+            (rows, cols),
+            threshold=hardware.accumulator.epsilon * granularity,
+            generator=generator(seed, "chi rounding", layer),
+        )
+        self.sensed: Sensed = self.array.sense(0.0)
+        self.conductance_surveys_us: list[float] = []
+
+    def sense(self, now_s: float) -> None:
+        """Fix the conductances that products see until the next call."""
+        self.sensed = self.array.sense(now_s)
+
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return the analog product; see `PairArray.forward`."""
+        return self.array.forward(self.sensed, x, self.events if training else None)
+
+    def backward(self, d: Tensor) -> Tensor:
+        """Return the analog product with the transposed array; see `PairArray.backward`."""
+        return self.array.backward(self.sensed, d, self.events)
+
+    def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:
+        """Add the update to chi and apply the pulses that leave it."""
+        update, touched = _outer(x, d, learning_rate, self.events)
+        self.events.chi_reads += touched
+        self.events.chi_writes += touched
+        self.events.chi_adds += touched
+        self.array.program(self.accumulator.add(update), now_s, self.events)
+
+    def maintain(self, now_s: float) -> None:
+        """Refresh pairs near saturation."""
+        self.array.refresh(self.hardware.refresh, now_s, self.events)
+
+    def survey(self) -> None:
+        """Note the mean conductance of a cell, which the energy of a read follows."""
+        self.conductance_surveys_us.append(float(self.array.cells.g_us.mean(dtype=torch.float64)))
+
+
+class FloatLayer:
+    """The digital control: float32 weights that start where the crossbar's do."""
+
+    def __init__(self, rows: int, cols: int, *, seed: int, layer: int) -> None:
+        self.rows, self.cols = rows, cols
+        self.events = Events()
+        array = ArraySpec()
+        g = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
+        self.weight = (g[0] - g[1]) / array.conductance_per_weight_us
+
+    def sense(self, now_s: float) -> None:
+        """Do nothing."""
+
+    def forward(self, x: Tensor, *, training: bool) -> Tensor:
+        """Return x W."""
+        if training:
+            self.events.macs_forward += x.shape[0] * self.rows * self.cols
+            self.events.weight_reads += self.rows * self.cols
+        return x @ self.weight
+
+    def backward(self, d: Tensor) -> Tensor:
+        """Return d W^T without the bias row."""
+        self.events.macs_backward += d.shape[0] * (self.rows - 1) * self.cols
+        self.events.weight_reads += (self.rows - 1) * self.cols
+        return d @ self.weight[:-1].T
+
+    def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:  # noqa: ARG002
+        """Move the weights."""
+        update, touched = _outer(x, d, learning_rate, self.events)
+        self.events.weight_reads += touched
+        self.events.weight_writes += touched
+        self.weight = self.weight + update
+        if not bool(torch.isfinite(self.weight).all()):
+            raise DivergedError("a weight is no longer finite")
+
+    def maintain(self, now_s: float) -> None:
+        """Do nothing."""
+
+    def survey(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,139 @@
+"""Training of a multilayer perceptron with sigmoid units on half the squared error, on any kind of layer.
+
+    forward   y_l = f(x_l W_l),  x_(l+1) = [y_l, 1]        f the logistic function
+    backward  d_L = (y_L - target) f',   d_l = (d_(l+1) W_(l+1)^T) f'
+    update    W_l <- W_l - learning_rate * mean over the mini-batch of x_l^T d_l
+
+This is the plain path: every step is a few tensor operations that read like the formulas.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dse.streams import generator
+from dse.training.accumulator import DivergedError
+from dse.training.datasets import Dataset, Split
+from dse.training.layers import Layer
+from dse.training.spec import TrainingSpec
+
+EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A point of the learning curve.
+
+    Attributes:
+        epoch: number of passes over the training images so far.
+        loss: mean over the images of half the squared error, each measured before the image was learned.
+        validation_accuracy: share of the held-out images recognised, or None.
+        accuracy: share of the test images recognised.
+    """
+
+    epoch: int
+    loss: float
+    validation_accuracy: float | None
+    accuracy: float
+
+
+def train(
+    layers: Sequence[Layer],
+    data: Dataset,
+    spec: TrainingSpec,
+    *,
+    image_time_s: float,
+    maintain_every: int,
+    seed: int,
+) -> list[Epoch]:
+    """Train layers in place.
+
+    Args:
+        layers: the network, first layer first.
+        data: what to learn.
+        spec: epochs, mini-batch, learning rate.
+        image_time_s: simulated time of one image, s.
+        maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
+        seed: seed of the trial, for the order of the images.
+
+    Returns:
+        The learning curve, one point an epoch.
+
+    Raises:
+        DivergedError: the training left the range of numbers.
+    """
+    order = generator(seed, "order")
+    targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
+    inputs = _with_bias(data.train.images)
+    images, since = 0, 0
+    curve: list[Epoch] = []
+    for epoch in range(1, spec.epochs + 1):
+        loss = 0.0
+        for chosen in torch.randperm(len(data.train), generator=order).split(spec.batch_size):
+            loss += _step(layers, inputs[chosen], targets[chosen], spec.learning_rate, images * image_time_s)
+            images += len(chosen)
+            since += len(chosen)
+            if maintain_every and since >= maintain_every:
+                since = 0
+                for layer in layers:
+                    layer.maintain(images * image_time_s)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss of epoch {epoch} is not finite")
+        now_s = images * image_time_s
+        for layer in layers:
+            layer.survey()
+        curve.append(
+            Epoch(
+                epoch=epoch,
+                loss=loss / len(data.train),
+                validation_accuracy=None if data.validation is None else accuracy(layers, data.validation, now_s),
+                accuracy=accuracy(layers, data.test, now_s),
+            )
+        )
+    return curve
+
+
+def accuracy(layers: Sequence[Layer], split: Split, now_s: float) -> float:
+    """Return the share of images recognised at a time, with fresh read noise for every image."""
+    for layer in layers:
+        layer.sense(now_s)
+    right = 0
+    for start in range(0, len(split), EVALUATION_BATCH):
+        x = _with_bias(split.images[start : start + EVALUATION_BATCH])
+        output = _forward(layers, x, training=False)[-1]
+        right += int((output.argmax(dim=1) == split.labels[start : start + EVALUATION_BATCH]).sum())
+    return right / len(split)
+
+
+def _step(layers: Sequence[Layer], x: Tensor, target: Tensor, learning_rate: float, now_s: float) -> float:
+    """Learn one mini-batch and return the sum over its images of half the squared error."""
+    for layer in layers:
+        layer.sense(now_s)
+    signals = _forward(layers, x, training=True)
+    output = signals[-1]
+    d = (output - target) * output * (1 - output)
+    errors = [d]
+    for layer, signal in zip(reversed(layers[1:]), reversed(signals[1:-1]), strict=True):
+        y = signal[:, :-1]
+        d = layer.backward(d) * y * (1 - y)
+        errors.append(d)
+    for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
+        layer.events.activations += error.numel()
+        layer.update(signal, error, learning_rate, now_s)
+    return 0.5 * float(((output - target) ** 2).sum())
+
+
+def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:
+    """Return the input of every layer (bias appended) and, last, the output of the network."""
+    signals = [x]
+    for layer in layers[:-1]:
+        signals.append(_with_bias(torch.sigmoid(layer.forward(signals[-1], training=training))))
+    signals.append(torch.sigmoid(layers[-1].forward(signals[-1], training=training)))
+    return signals
+
+
+def _with_bias(x: Tensor) -> Tensor:
+    return torch.cat([x, torch.ones(x.shape[0], 1)], dim=1)

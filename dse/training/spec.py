@@ -1,0 +1,66 @@
+"""What can be chosen about a training: data, network, schedule, accumulator, time."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Strict
+
+from dse.spec import Spec
+
+AccumulatorBits = Annotated[int, Ge(1), Le(32)] | Literal["float"]
+
+
+class WorkloadSpec(Spec):
+    """The task. Its test images are never trained on; a part of its training images may be held out for the search."""
+
+    dataset: Literal["digits", "mnist"] = "digits"
+    """"digits": scikit-learn's 1,797 images of 8x8 pixels; "mnist": 70,000 images of 28x28 pixels."""
+    validation: Annotated[float, Ge(0.0), Le(0.5)] = 0.25
+    """Share of the training images held out, stratified by class, to measure validation_accuracy; 0 holds out none."""
+
+
+class NetworkSpec(Spec):
+    """A multilayer perceptron with sigmoid units and a bias row in every layer."""
+
+    hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MinLen(1), Strict(strict=False)] = (64,)
+    """Units of each hidden layer before the width multiplier."""
+    width: Annotated[float, Gt(0.0), Le(64.0)] = 1.0
+    """Width multiplier: a hidden layer has max(1, round(width * units)) units."""
+
+    def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
+        """Return (rows, cols) of every layer's weights, bias rows included."""
+        units = [inputs, *(max(1, round(self.width * n)) for n in self.hidden), classes]
+        return [(a + 1, b) for a, b in zip(units[:-1], units[1:], strict=True)]
+
+
+class TrainingSpec(Spec):
+    """Plain stochastic gradient descent on half the squared error, images in an order shuffled for every epoch."""
+
+    epochs: Annotated[int, Ge(1), Le(10_000)] = 30
+    """Passes over the training images."""
+    batch_size: Annotated[int, Ge(1), Le(65536)] = 10
+    """Images between two updates."""
+    learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
+    """Factor of the gradient, averaged over the mini-batch."""
+
+
+class AccumulatorSpec(Spec):
+    """The digital accumulator chi of each weight, where updates gather until they are worth a pulse.
+
+    The word is a signed fixed-point number whose magnitude ends at the threshold: its last place is worth
+    threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses.
+    """
+
+    bits: AccumulatorBits = 32
+    """Length of the word, sign included; "float" keeps a 32-bit float."""
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    """How an update is rounded to the last place of the word."""
+    epsilon: Annotated[float, Gt(0.0), Le(1e3)] = 1.0
+    """Threshold in units of the granularity of a pulse: chi / threshold, cut to an integer, is the number of pulses."""
+
+
+class ClockSpec(Spec):
+    """How simulated time runs, which drift and lifetime follow."""
+
+    image_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 1e-3
+    """Time that one training image takes, s."""

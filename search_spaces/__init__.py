@@ -1,0 +1,1 @@
+"""Study files; run one with `dse run search_spaces/NAME.toml`."""
