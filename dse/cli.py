@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from dse import __version__
-from dse.errors import DseError
+from dse.errors import DseError, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,16 +39,13 @@ class _Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from dse.errors import did_you_mean  # noqa: PLC0415
-
-            error.message += did_you_mean(args[0], self.list_commands(ctx))
-            raise
+            raise click.UsageError(error.message + did_you_mean(args[0], self.list_commands(ctx)), ctx) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dse")
 def main() -> None:
-    """Explore the designs of neural networks on phase-change-memory crossbars.
+    r"""Explore the designs of neural networks on phase-change-memory crossbars.
 
     \b
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
@@ -78,7 +75,12 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 def _output_options(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")(command)
     return click.option(
-        "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="Form of the output."
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="Form of the output.",
     )(command)
 
 
@@ -156,9 +158,9 @@ def query(results: Path, sql: str, format_: str, output: Path | None) -> None:
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
     """
-    from dse.analysis.tables import open_tables, query as ask  # noqa: PLC0415
+    from dse.analysis import tables as t  # noqa: PLC0415
 
-    _emit(ask(open_tables(results), sql), format_, output)
+    _emit(t.query(t.open_tables(results), sql), format_, output)
 
 
 @main.command()
@@ -212,8 +214,8 @@ def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bo
 
 
 def _conclude(folder: Path) -> None:
-    from dse.analysis.tables import controls, open_tables  # noqa: PLC0415
     from dse.analysis.render import render  # noqa: PLC0415
+    from dse.analysis.tables import controls, open_tables  # noqa: PLC0415
 
     tables = open_tables(folder)
     best, title = _front(tables, tables.objectives)
@@ -226,12 +228,11 @@ def _conclude(folder: Path) -> None:
     if len(failed):
         click.echo(f"{len(failed)} trials failed; the reason of the first: {failed['failure'][0]}")
     example = best["trial"][0] if len(best) else 0
-    click.echo(
-        f"results: {folder}\nnext:\n"
-        f"  dse front {folder} --plot front.png\n"
-        f"  dse show {folder} {example}\n"
-        f"  dse query {folder} \"SELECT trial, {', '.join(tables.objectives)} FROM trials\""
-    )
+    columns = ", ".join(["trial", *tables.objectives])
+    click.echo(f"results: {folder}\nnext:")
+    click.echo(f"  dse front {folder} --plot front.png")
+    click.echo(f"  dse show {folder} {example}")
+    click.echo(f'  dse query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
 
 
 def _front(tables: Any, objectives: list[str]) -> "tuple[pl.DataFrame, str]":

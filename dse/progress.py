@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def progress(objectives: Sequence[str], *, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
+def progress(objectives: Sequence[str], *, quiet: bool) -> "Generator[Callable[[Progress], None]]":
     """Yield what the loop reports to.
 
     Args:
@@ -28,7 +28,8 @@ def progress(objectives: Sequence[str], *, quiet: bool) -> "Iterator[Callable[[P
         yield follower.lines
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True)) as bar:

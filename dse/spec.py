@@ -6,7 +6,7 @@ range in its annotation and its unit in its name.
 
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -156,7 +156,7 @@ def _walk(model: type[BaseModel], path: list[str]) -> tuple[list[str], list[str]
 def _model_of(annotation: Any) -> type[BaseModel] | None:
     for part in (annotation, *get_args(annotation)):
         if isinstance(part, type) and issubclass(part, BaseModel):
-            return cast("type[BaseModel]", part)
+            return part
     return None
 
 

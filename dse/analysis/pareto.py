@@ -5,17 +5,16 @@ all objectives are all on the front. A point with a missing objective is on no f
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import moocore
 import numpy as np
 import polars as pl
 
-from dse.design.outcome import METRICS
+from dse.design.outcome import METRICS, Goal
 from dse.errors import QueryError, did_you_mean
 
 
-def is_on_front(points: np.ndarray, goals: Sequence[Literal["maximise", "minimise"]]) -> np.ndarray:
+def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     """Return for each point whether it is on the front.
 
     Args:
@@ -47,7 +46,7 @@ def front(trials: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
         if name not in METRICS:
             raise QueryError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
     points = trials.select(pl.col(list(objectives)).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
-    goals = [METRICS[name].goal for name in objectives]
+    goals: list[Goal] = [METRICS[name].goal for name in objectives]
     descending = [goal == "maximise" for goal in goals]
     keep = pl.Series(is_on_front(points, goals))
     return trials.filter(keep).sort(list(objectives), descending=descending, maintain_order=True)

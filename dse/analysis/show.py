@@ -8,6 +8,7 @@ import polars as pl
 from dse.analysis.render import cell
 from dse.analysis.tables import Tables, one_trial
 from dse.crossbar.events import EVENT_NAMES
+from dse.design.design import flatten
 from dse.design.outcome import METRICS, WEAR_NAMES
 
 
@@ -46,11 +47,7 @@ def as_text(tables: Tables, trial: int) -> str:
     whole = as_dict(tables, trial)
     lines = [f"trial {trial} ({whole['origin']}) of {tables.about['name']}"]
     lines += ["", "design"]
-    for table, value in (whole["design"] or {}).items():
-        if isinstance(value, dict):
-            lines += [f"  {table}.{key} = {inner}" for key, inner in value.items()]
-        else:
-            lines.append(f"  {table} = {value}")
+    lines += [f"  {path} = {value}" for path, value in flatten(whole["design"] or {}).items()]
     for run in whole["runs"]:
         lines += ["", f"seed {run['seed']}: {run['state']}"]
         if run["failure"]:

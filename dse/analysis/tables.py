@@ -1,9 +1,9 @@
 """The tables of a study as polars frames, and SQL over them.
 
-    trials   a row for each trial and seed; the parameters of the search are columns named by their path
-    layers   a row for each trial, seed and layer: size, events, wear
-    curves   a row for each trial, seed and epoch
-    designs  a row for each trial: objectives as means over its seeds
+trials   a row for each trial and seed; the parameters of the search are columns named by their path
+layers   a row for each trial, seed and layer: size, events, wear
+curves   a row for each trial, seed and epoch
+designs  a row for each trial: objectives as means over its seeds
 """
 
 import json
@@ -105,7 +105,7 @@ def query(tables: Tables, sql: str) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
         raise QueryError(
-            f"the query failed: {error}\nTables and columns (quote names with a dot: \"accumulator.bits\"):\n{names}"
+            f'the query failed: {error}\nTables and columns (quote names with a dot: "accumulator.bits"):\n{names}'
         ) from None
 
 

@@ -18,7 +18,7 @@ class ArraySpec(Spec):
     initial_mean_us: Annotated[float, Ge(0.0), Le(1e4)] = 1.6
     """Mean initial conductance of a cell, uS."""
     initial_std_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.83
-    """Deviation of the initial conductance, uS; it spreads the initial weights. Cut to initial_min_us..initial_max_us."""
+    """Deviation of the initial conductance, uS; it spreads the initial weights."""
     initial_min_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.1
     """Lowest initial conductance, uS."""
     initial_max_us: Annotated[float, Ge(0.0), Le(1e4)] = 8.0

@@ -104,11 +104,12 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for path, value in flat.items():
         *parents, leaf = path.split(".")
-        place: Any = tables
+        place: dict[str, Any] = tables
         for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
+            inner: Any = place.setdefault(parent, {})
+            if not isinstance(inner, dict):
                 raise SettingError(f"{path}: {parent} is a value, not a table")
+            place = cast("dict[str, Any]", inner)
         place[leaf] = value
     return tables
 

@@ -47,7 +47,7 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
     except DivergedError as error:
         return Failure("diverged", str(error))
     train_images = design.training.epochs * len(data.train)
-    reports = tuple(_report(number, layer, design) for number, layer in enumerate(layers))
+    reports = tuple(_report(number, layer) for number, layer in enumerate(layers))
     return Outcome(
         metrics=_metrics(curve[-1], reports),
         train_images=train_images,
@@ -85,7 +85,7 @@ def _metrics(last: Epoch, layers: tuple[LayerOutcome, ...]) -> dict[str, float |
     }
 
 
-def _report(number: int, layer: Layer, design: Design) -> LayerOutcome:
+def _report(number: int, layer: Layer) -> LayerOutcome:
     events = {name: getattr(layer.events, name) for name in EVENT_NAMES}
     if not isinstance(layer, CrossbarLayer):
         wear = dict.fromkeys(_wear(torch.zeros(1), torch.zeros(1)), 0.0)

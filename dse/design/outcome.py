@@ -8,6 +8,10 @@ QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
 
 
+Goal = Literal["maximise", "minimise"]
+"""Which way of a metric is better."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that describes a trial.
@@ -19,7 +23,7 @@ class Metric:
         priced: whether it needs a cost card.
     """
 
-    goal: Literal["maximise", "minimise"]
+    goal: Goal
     unit: str
     meaning: str
     priced: bool = False

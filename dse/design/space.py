@@ -141,7 +141,7 @@ def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _parameter(path: str, raw: object, folder: Path | None) -> Parameter:
     field = field_at(Design, path)
-    if path.split(".")[0] == "workload":
+    if path.split(".", maxsplit=1)[0] == "workload":
         raise SettingError(f"space: {path} cannot vary within a study; accuracies on different data do not compare")
     if isinstance(raw, list):
         return _choice(path, field, cast("list[Any]", raw), folder)
@@ -193,7 +193,9 @@ def _range(path: str, field: FieldInfo, table: dict[str, Any]) -> Parameter:
         raise SettingError(f"space: {path}.low = {low} cannot stand on a log scale; give a number above 0")
     if log and step is not None:
         raise SettingError(f"space: {path}: give log or step, not both")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step <= high - low):
+    if step is not None and (
+        isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step <= high - low
+    ):
         raise SettingError(f"space: {path}.step = {shown(step)} is not allowed; give a number above 0 up to high - low")
     whole = _takes_integers(field)
     if whole:

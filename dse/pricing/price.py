@@ -70,13 +70,9 @@ def layer_energy(card: CostCard) -> list[pl.Expr]:
         "set_pulses_j": (pl.col("set_pulses_update") + pl.col("set_pulses_refresh")) * card.set_pulse_j,
         "reset_pulses_j": pl.col("resets") * card.reset_pulse_j,
         "refresh_reads_j": on_crossbar(
-            pl.when(pl.col("refresh_reads") > 0)
-            .then(pl.col("refresh_reads") * (read_j + conversion_j))
-            .otherwise(0.0)
+            pl.when(pl.col("refresh_reads") > 0).then(pl.col("refresh_reads") * (read_j + conversion_j)).otherwise(0.0)
         ),
-        "chi_memory_j": on_crossbar(
-            (pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits)
-        ),
+        "chi_memory_j": on_crossbar((pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits)),
         "chi_adds_j": on_crossbar(pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits)),
         "outer_products_j": on_crossbar(
             pl.col("macs_update") * (card.gates_per_multiplier_cell * gate_j * dac_bits * dac_bits)
@@ -104,7 +100,9 @@ def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
     """
     total = reduce(add, (pl.col(name) for name in PARTS))
     # The aggregate of a group with a null is null: a plain sum would pass over it and report too little.
-    sums = [pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).sum()).alias(name) for name in PARTS]
+    sums = [
+        pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).sum()).alias(name) for name in PARTS
+    ]
     return (
         layers.with_columns(layer_energy(card))
         .group_by("trial", "seed", maintain_order=True)

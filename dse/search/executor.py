@@ -9,7 +9,7 @@ import json
 import platform
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,7 +132,7 @@ def work(job: Job) -> Answer:
     )
 
 
-def unsimulated(job: Job, failure: Failure, attempts: int = 0) -> Answer:
+def unsimulated(job: Job, failure: Failure) -> Answer:
     """Return the answer to a job that no simulation came of."""
     return Answer(
         job=job,
@@ -142,12 +142,12 @@ def unsimulated(job: Job, failure: Failure, attempts: int = 0) -> Answer:
         wall_s=0.0,
         code=code_version(),
         packages=package_versions(),
-        attempts=attempts,
+        attempts=0,
     )
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> Generator[None]:
     """Run torch on one thread: two split sums differently and change the last digits."""
     import torch  # noqa: PLC0415
 

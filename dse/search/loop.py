@@ -128,9 +128,7 @@ class _Run:
 
     def _report(self) -> None:
         total = (self.controls + self.study.spec.budget.trials) * len(self.seeds)
-        self.report(
-            Progress(self.done, total, len(self.flying), self.failed, self.simulated, tuple(self.fresh))
-        )
+        self.report(Progress(self.done, total, len(self.flying), self.failed, self.simulated, tuple(self.fresh)))
         self.fresh = []
 
     def _tell_and_ask(self) -> None:
@@ -206,7 +204,8 @@ class _Run:
             return
         self.store.append(rows)
         for row in rows:
-            self._take(self.trials[row["trial"]], row["seed"], row)
+            number: int = row["trial"]
+            self._take(self.trials[number], row["seed"], row)
 
     def _take(self, trial: Trial, seed: int, row: Row) -> None:
         trial.rows[seed] = row

@@ -4,40 +4,52 @@ Ray may restart an actor that died, but it does not repeat calls: a design that 
 actor in turn. The driver repeats a lost job itself, at most `MAX_ATTEMPTS` times, and then records it as crashed.
 """
 
+import importlib
 import logging
 import os
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+# Before Ray is imported, which reads it then: nothing of a study leaves the machine.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+import ray as untyped_ray
+from ray import exceptions
+
+from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError
 from dse.search.executor import Answer, Job, code_version, unsimulated, work
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
-import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError, RayTaskError
-
-from dse.design.outcome import Failure
+ray = cast("Any", untyped_ray)  # its own types are partial
 
 MAX_ATTEMPTS = 3
 """Times that a job is started before it is recorded as crashed."""
 START_TIMEOUT_S = 120.0
 """Time after which actors that do not start are given up."""
+LOST = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.OutOfMemoryError)
+"""How Ray says that the process of a job is gone."""
 
 
-@ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)
 class Simulator:
-    """An actor that simulates one job at a time on one thread."""
+    """What an actor does: one job at a time, on one thread."""
 
     def ready(self) -> str:
         """Return the version of the framework that this actor runs, once it has loaded all it needs."""
-        import dse.design.evaluate  # noqa: PLC0415, F401  loads torch
-
+        importlib.import_module("dse.design.evaluate")
         return code_version()
 
     def work(self, job: Job) -> Answer:
         """Simulate a job; see `dse.search.executor.work`."""
         return work(job)
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A job on its way."""
+
+    actor: Any
+    job: Job
+    attempt: int
 
 
 class RayPool:
@@ -51,73 +63,74 @@ class RayPool:
     """
 
     def __init__(self, actors: int | None = None) -> None:
-        self.slots = actors or _cores()
-        self._flight: dict[Any, tuple[Any, Job, int]] = {}
+        self._slots = actors or _cores()
+        self._flights: dict[Any, _Flight] = {}
         try:
             ray.init(
-                num_cpus=self.slots,
+                num_cpus=self._slots,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 configure_logging=False,
             )
-        except Exception as error:
-            # Ray raises many kinds of exceptions while it starts; all of them mean the same to the user.
+        except Exception as error:  # Ray raises many kinds here, and all mean the same to the user
             raise ExecutorError(
                 f"Ray could not be started: {_first_line(error)}. "
                 "`--executor local` runs the same study without Ray, with the same results"
             ) from error
-        self._idle: list[Any] = [Simulator.remote() for _ in range(self.slots)]
+        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(Simulator)
+        self._idle: list[Any] = [actor.remote() for _ in range(self._slots)]
         self._check_actors()
 
     def _check_actors(self) -> None:
         try:
             codes: list[str] = ray.get([actor.ready.remote() for actor in self._idle], timeout=START_TIMEOUT_S)
-        except RayError as error:
+        except exceptions.RayError as error:
             self.close()
             raise ExecutorError(f"the Ray actors did not start: {_first_line(error)}") from error
         if set(codes) != {code_version()}:
             self.close()
             raise ExecutorError(f"the Ray actors run {codes[0]}, this process {code_version()}; install one version")
 
+    @property
+    def slots(self) -> int:
+        """How many jobs may be in flight: one for each actor."""
+        return self._slots
+
     def submit(self, job: Job) -> None:
         """Give a job to an idle actor."""
-        self._start(self._idle.pop(), job, attempt=1)
+        self._start(_Flight(self._idle.pop(), job, attempt=1))
 
-    def _start(self, actor: Any, job: Job, attempt: int) -> None:
-        self._flight[actor.work.remote(job)] = (actor, job, attempt)
+    def _start(self, flight: _Flight) -> None:
+        self._flights[flight.actor.work.remote(flight.job)] = flight
 
     def wait(self, timeout_s: float) -> list[Answer]:
         """Return answers as they come."""
-        ready, _ = ray.wait(list(self._flight), timeout=timeout_s)
-        answers: list[Answer] = []
-        for reference in ready:
-            actor, job, attempt = self._flight.pop(reference)
-            try:
-                answer: Answer = ray.get(reference)
-            except RayTaskError as error:
-                cause = getattr(error, "cause", None)
-                raise (cause if isinstance(cause, DseError) else error) from None
-            except (ActorDiedError, ActorUnavailableError, OutOfMemoryError) as error:
-                if attempt < MAX_ATTEMPTS:
-                    self._start(actor, job, attempt + 1)
-                    continue
-                failure = Failure("crashed", f"its process died {attempt} times ({type(error).__name__})")
-                answer = unsimulated(job, failure, attempt)
-            except RayError as error:
-                raise ExecutorError(f"Ray was lost: {_first_line(error)}") from error
-            self._idle.append(actor)
-            answers.append(answer if attempt == 1 else _with_attempts(answer, attempt))
-        return answers
+        ready: list[Any] = ray.wait(list(self._flights), timeout=timeout_s)[0]
+        return [answer for reference in ready if (answer := self._land(reference)) is not None]
+
+    def _land(self, reference: Any) -> Answer | None:
+        """Return the answer of a flight, or None where it was started again."""
+        flight = self._flights.pop(reference)
+        try:
+            answer: Answer = ray.get(reference)
+        except exceptions.RayTaskError as error:
+            cause: Any = getattr(error, "cause", None)
+            raise (cause if isinstance(cause, DseError) else error) from None
+        except LOST:
+            if flight.attempt < MAX_ATTEMPTS:
+                self._start(replace(flight, attempt=flight.attempt + 1))
+                return None
+            answer = unsimulated(flight.job, Failure("crashed", f"its process died {flight.attempt} times"))
+        except exceptions.RayError as error:
+            raise ExecutorError(f"Ray was lost: {_first_line(error)}") from error
+        self._idle.append(flight.actor)
+        return replace(answer, attempts=flight.attempt)
 
     def close(self) -> None:
         """Shut the local Ray down."""
-        self._flight.clear()
+        self._flights.clear()
         ray.shutdown()
-
-
-def _with_attempts(answer: Answer, attempts: int) -> Answer:
-    return Answer(**{**answer.__dict__, "attempts": attempts})
 
 
 def _cores() -> int:

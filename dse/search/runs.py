@@ -71,9 +71,7 @@ def resume(
     return study
 
 
-def _run(
-    study: Study, folder: Path, make_executor: Callable[[], Executor], report: Callable[[Progress], None]
-) -> None:
+def _run(study: Study, folder: Path, make_executor: Callable[[], Executor], report: Callable[[Progress], None]) -> None:
     with Store(folder) as store:
         stored = read_table(folder).to_pylist()
         executor = make_executor()

@@ -12,7 +12,7 @@ front (three objectives: 0.2 s a proposal at a thousand), so NSGA-II takes over.
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import optuna
 from optuna.distributions import (
@@ -23,12 +23,14 @@ from optuna.distributions import (
 )
 from scipy.stats import qmc
 
+from dse.design.outcome import Goal
 from dse.design.space import Choice, IntRange, Parameter, Value
 from dse.streams import derived_seed
 
 TPE_TRIALS: dict[int, int] = {1: 2000, 2: 1000}
 """Trials up to which "auto" uses TPE, by number of objectives; 300 for three and more."""
 TPE_TRIALS_MANY = 300
+DIRECTIONS: dict[Goal, Literal["maximize", "minimize"]] = {"maximise": "maximize", "minimise": "minimize"}
 GENERATION_KEY = "NSGAIISampler:generation"
 """Optuna's attribute that makes a trial a parent; NSGA-II ignores trials without it."""
 
@@ -63,7 +65,7 @@ class OptunaProposer:
     def __init__(
         self,
         space: Mapping[str, Parameter],
-        goals: Sequence[Literal["maximise", "minimise"]],
+        goals: Sequence[Goal],
         *,
         sampler: str,
         seed: int,
@@ -76,7 +78,7 @@ class OptunaProposer:
         self._objectives = len(goals)
         self._startup = {"quasi_random": trials, "random": 0}.get(sampler, min(startup, trials))
         self._points = _sobol(len(space), self._startup, seed)
-        self._study = optuna.create_study(directions=[goal.replace("ise", "ize") for goal in goals])
+        self._study = optuna.create_study(directions=[DIRECTIONS[goal] for goal in goals])
         self._asked = 0
 
     def ask(self) -> dict[str, Value]:
@@ -87,7 +89,7 @@ class OptunaProposer:
             self._study.enqueue_trial(self._at(self._points[number]))
         trial = self._study.ask(self._distributions)
         # All trials that NSGA-II did not propose count as its generation 0, so that it has parents when it takes over.
-        storage, trial_id = self._study._storage, trial._trial_id  # noqa: SLF001
+        storage, trial_id = self._study._storage, trial._trial_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if GENERATION_KEY not in storage.get_trial_system_attrs(trial_id):
             storage.set_trial_system_attr(trial_id, GENERATION_KEY, 0)
         return {path: self._value(path, trial.params[path]) for path in self._space}
@@ -116,7 +118,9 @@ class OptunaProposer:
 
     def _value(self, path: str, raw: Any) -> Value:
         parameter = self._space[path]
-        return parameter.values[raw] if isinstance(parameter, Choice) else raw
+        if isinstance(parameter, Choice):
+            return parameter.values[cast("int", raw)]
+        return cast("Value", raw)
 
 
 def _index(parameter: Parameter, value: Value) -> Any:
@@ -137,4 +141,5 @@ def _sobol(dimensions: int, points: int, seed: int) -> list[list[float]]:
     if points == 0:
         return []
     sequence = qmc.Sobol(dimensions, scramble=True, rng=derived_seed(seed, "quasi-random") % 2**32)
-    return sequence.random_base2(math.ceil(math.log2(points)) if points > 1 else 0)[:points].tolist()
+    drawn = sequence.random_base2(math.ceil(math.log2(points)) if points > 1 else 0)
+    return cast("list[list[float]]", drawn[:points].tolist())

@@ -1,15 +1,15 @@
 """A study: what a study file says, checked as a whole before anything runs.
 
-    name = "quickstart"
-    objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+name = "quickstart"
+objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
 
-    [workload]                      the task, the same for all designs
-    [design]                        settings that all designs share; the rest takes its default
-    [space]                         settings that vary; see `dse.design.space`
-    [controls.digital_float]        further designs to compare with, outside the search
-    [search]                        how designs are proposed
-    [budget]                        how many
-    [price]                         the cost card
+[workload]                      the task, the same for all designs
+[design]                        settings that all designs share; the rest takes its default
+[space]                         settings that vary; see `dse.design.space`
+[controls.digital_float]        further designs to compare with, outside the search
+[search]                        how designs are proposed
+[budget]                        how many
+[price]                         the cost card
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import Strict
+from pydantic import Field, Strict
 
 from dse.design.design import DEFAULT_CARD, Design, active, compose, flatten
-from dse.design.outcome import METRICS
+from dse.design.outcome import METRICS, Goal
 from dse.design.space import Parameter, check_acting, check_corners, default_of, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
@@ -71,13 +71,13 @@ class StudySpec(Spec):
     """For the reader."""
     objectives: Annotated[tuple[str, ...], MinLen(1), Strict(strict=False)]
     """Metrics to optimise; each knows which way is up."""
-    workload: dict[str, Any] = {}
+    workload: dict[str, Any] = Field(default_factory=dict)
     """See `WorkloadSpec`."""
-    design: dict[str, Any] = {}
+    design: dict[str, Any] = Field(default_factory=dict)
     """Settings that all designs share."""
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = Field(default_factory=dict)
     """Settings that vary."""
-    controls: dict[str, dict[str, Any]] = {}
+    controls: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Designs to compare with: [controls.NAME] overrides settings of [design]."""
     search: SearchSpec = SearchSpec()
     """How designs are proposed."""
@@ -118,7 +118,7 @@ class Study:
         return compose({**self.fixed, **parameters}, self.folder)
 
     @property
-    def goals(self) -> list[Literal["maximise", "minimise"]]:
+    def goals(self) -> list[Goal]:
         """Which way is better, for each objective."""
         return [METRICS[name].goal for name in self.spec.objectives]
 

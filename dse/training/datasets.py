@@ -13,14 +13,17 @@ import gzip
 import hashlib
 import os
 import struct
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from sklearn import model_selection
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from dse.errors import DataError
@@ -92,10 +95,8 @@ def load(name: str, validation: float) -> Dataset:
         digest.update(np.ascontiguousarray(array).tobytes())
     held_out = None
     if validation > 0.0:
-        images, kept, labels, kept_labels = train_test_split(
-            images, labels, test_size=validation, stratify=labels, random_state=SPLIT_SEED
-        )
-        held_out = _split(kept, kept_labels)
+        images, labels, out, out_labels = _stratified(images, labels, validation)
+        held_out = _split(out, out_labels)
     return Dataset(
         name=name,
         train=_split(images, labels),
@@ -111,12 +112,19 @@ def _split(images: np.ndarray, labels: np.ndarray) -> Split:
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    images, labels = load_digits(return_X_y=True)
-    images, labels = (images / 16.0).astype(np.float32), labels.astype(np.int64)
-    train, test, train_labels, test_labels = train_test_split(
-        images, labels, test_size=DIGITS_TEST, stratify=labels, random_state=SPLIT_SEED
+    raw, classes = cast("tuple[np.ndarray, np.ndarray]", load_digits(return_X_y=True))
+    return _stratified((raw / 16.0).astype(np.float32), classes.astype(np.int64), DIGITS_TEST)
+
+
+def _stratified(
+    images: np.ndarray, labels: np.ndarray, held_out: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (images, labels) kept and (images, labels) held out: a number of images, or a share below 1."""
+    split = cast("Callable[..., list[np.ndarray]]", model_selection.train_test_split)
+    kept, out, kept_labels, out_labels = split(
+        images, labels, test_size=held_out, stratify=labels, random_state=SPLIT_SEED
     )
-    return train, train_labels, test, test_labels
+    return kept, kept_labels, out, out_labels
 
 
 def data_folder() -> Path:
@@ -149,7 +157,7 @@ def _idx(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     path = plain if plain.exists() else packed
     try:
         raw = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError, gzip.zlib.error) as error:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"MNIST: {path} is unreadable ({error}). Remove it and run `dse data mnist`") from None
     header = struct.pack(">BBBB", 0, 0, 8, len(shape)) + struct.pack(f">{len(shape)}I", *shape)
     if raw[: len(header)] != header or len(raw) != len(header) + int(np.prod(shape)):

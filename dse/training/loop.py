@@ -72,7 +72,7 @@ def train(
     curve: list[Epoch] = []
     for epoch in range(1, spec.epochs + 1):
         loss = 0.0
-        for chosen in torch.randperm(len(data.train), generator=order).split(spec.batch_size):
+        for chosen in _batches(len(data.train), spec.batch_size, order):
             loss += _step(layers, inputs[chosen], targets[chosen], spec.learning_rate, images * image_time_s)
             images += len(chosen)
             since += len(chosen)
@@ -106,6 +106,11 @@ def accuracy(layers: Sequence[Layer], split: Split, now_s: float) -> float:
         output = _forward(layers, x, training=False)[-1]
         right += int((output.argmax(dim=1) == split.labels[start : start + EVALUATION_BATCH]).sum())
     return right / len(split)
+
+
+def _batches(images: int, batch_size: int, order: torch.Generator) -> Sequence[Tensor]:
+    """Return the indices of the images of an epoch, shuffled, in mini-batches; the last may be smaller."""
+    return torch.split(torch.randperm(images, generator=order), batch_size)
 
 
 def _step(layers: Sequence[Layer], x: Tensor, target: Tensor, learning_rate: float, now_s: float) -> float:

@@ -1,5 +1,6 @@
 """What can be chosen about a training: data, network, schedule, accumulator, time."""
 
+import itertools
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -30,7 +31,7 @@ class NetworkSpec(Spec):
     def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
         """Return (rows, cols) of every layer's weights, bias rows included."""
         units = [inputs, *(max(1, round(self.width * n)) for n in self.hidden), classes]
-        return [(a + 1, b) for a, b in zip(units[:-1], units[1:], strict=True)]
+        return [(a + 1, b) for a, b in itertools.pairwise(units)]
 
 
 class TrainingSpec(Spec):
