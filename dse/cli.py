@@ -45,13 +45,13 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dse")
 def main() -> None:
-    r"""Explore the designs of neural networks on phase-change-memory crossbars.
+    """Explore the designs of neural networks on phase-change-memory crossbars.
 
     \b
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    one of them, whole
-    """
+    """  # noqa: D301  click reads \b as "do not wrap"
 
 
 _results = click.argument("results", type=click.Path(path_type=Path))

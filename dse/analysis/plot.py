@@ -58,6 +58,8 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
 
 
 def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl.DataFrame, x: str, y: str) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+
     axes.scatter(searched[x], searched[y], s=14, color=SEARCHED, alpha=0.6, linewidths=0, label="searched")
     axes.scatter(best[x], best[y], s=26, color=ON_FRONT, linewidths=0, label="on the front")
     for row in others.drop_nulls(y).iter_rows(named=True):
@@ -66,17 +68,18 @@ def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl
         if off_scale:
             axes.axhline(row[y], color=CONTROL, linewidth=1, linestyle=":", zorder=0)
         else:
-            axes.scatter([value], [row[y]], s=30, marker="D", facecolors="none", edgecolors=CONTROL, label="controls")
+            axes.scatter([value], [row[y]], s=30, marker="D", facecolors="none", edgecolors=CONTROL)
         place = {"xycoords": ("axes fraction", "data"), "xy": (0.99, row[y])} if off_scale else {"xy": (value, row[y])}
         axes.annotate(
             row["origin"], **place, xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=7, color=CONTROL
         )
-    if _log_scale(searched, x):
-        axes.set_xscale("log")
-    if _log_scale(searched, y):
-        axes.set_yscale("log")
-    axes.set_xlabel(_label(x))
-    axes.set_ylabel(_label(y))
+    axes.set(xlabel=_label(x), ylabel=_label(y))
+    for name, axis, set_scale in ((x, axes.xaxis, axes.set_xscale), (y, axes.yaxis, axes.set_yscale)):
+        if _log_scale(searched, name):
+            set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(EngFormatter())
+            axis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True, linewidth=0.4, alpha=0.5)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,7 +49,7 @@ class Store:
         self.folder = folder
         self.about = read_about(folder)
         self._lock = FileLock(folder / "lock")
-        self._file: IO[bytes] | None = None
+        self._log: int | None = None
         self._pending: list[dict[str, Any]] = []
         self._number = 0
 
@@ -77,8 +77,7 @@ class Store:
             if self._pending and not isinstance(error, ResultsError):
                 self.seal()
         finally:
-            if self._file is not None:
-                self._file.close()
+            self._close_log()
             self._lock.release()
 
     def append(self, rows: list[dict[str, Any]]) -> None:
@@ -89,10 +88,10 @@ class Store:
         """
         lines = b"".join(map(to_line, rows))
         with _disk_errors(self.folder):
-            file = self._file or self._open_log()
-            file.write(lines)
-            file.flush()
-            os.fdatasync(file.fileno())
+            handle = self._open_log() if self._log is None else self._log
+            while lines:
+                lines = lines[os.write(handle, lines) :]
+            os.fdatasync(handle)
         self._pending += rows
         if len(self._pending) >= SEAL_ROWS:
             self.seal()
@@ -103,20 +102,25 @@ class Store:
         Raises:
             ResultsError: the disk is full or failing; the log keeps the rows.
         """
-        if self._file is None:
+        if self._log is None:
             return
+        self._close_log()
         with _disk_errors(self.folder):
-            self._file.close()
-            self._file = None
             self._seal(self.folder / "log" / f"{self._number:06}.jsonl", self._pending)
         self._pending = []
 
-    def _open_log(self) -> IO[bytes]:
+    def _close_log(self) -> None:
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def _open_log(self) -> int:
         taken = [int(p.stem) for place in ("log", "trials") for p in (self.folder / place).iterdir()]
         self._number = 1 + max(taken, default=0)
-        self._file = (self.folder / "log" / f"{self._number:06}.jsonl").open("xb")
+        # No buffer of our own: what a full disk did not take must not come up again when the file is closed.
+        self._log = os.open(self.folder / "log" / f"{self._number:06}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         _sync_folder(self.folder / "log")
-        return self._file
+        return self._log
 
     def _seal(self, log: Path, rows: list[dict[str, Any]]) -> None:
         part = self.folder / "trials" / f"{log.stem}.parquet"

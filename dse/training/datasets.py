@@ -78,7 +78,6 @@ class Dataset:
     checksum: str
 
 
-@lru_cache(maxsize=2)
 def load(name: str, validation: float) -> Dataset:
     """Load a data set; a process keeps the last two.
 
@@ -89,7 +88,12 @@ def load(name: str, validation: float) -> Dataset:
     Raises:
         DataError: files are missing or unreadable; the message says what to do.
     """
-    images, labels, test_images, test_labels = _digits() if name == "digits" else _mnist()
+    return _load(name, validation, data_folder() / "mnist" if name == "mnist" else None)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, validation: float, folder: Path | None) -> Dataset:
+    images, labels, test_images, test_labels = _digits() if folder is None else _mnist(folder)
     digest = hashlib.sha256()
     for array in (images, labels, test_images, test_labels):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -136,8 +140,7 @@ def data_folder() -> Path:
     return Path(pooch.os_cache("pcm-dse"))
 
 
-def _mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    folder = data_folder() / "mnist"
+def _mnist(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     parts: list[np.ndarray] = []
     for part, count in MNIST_COUNTS.items():
         images = _idx(folder, f"{part}-images-idx3-ubyte", (count, 28, 28))

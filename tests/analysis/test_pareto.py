@@ -1,0 +1,54 @@
+"""Fronts: the definition written out is the judge."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.analysis.pareto import front, is_on_front
+from dse.errors import QueryError
+
+
+def by_definition(points, goals):
+    signs = [-1 if goal == "maximise" else 1 for goal in goals]
+    costs = [[sign * value for sign, value in zip(signs, point, strict=True)] for point in points]
+    known = [not any(np.isnan(cost)) for cost in costs]
+
+    def dominated(i):
+        return any(
+            known[j] and all(a <= b for a, b in zip(costs[j], costs[i], strict=True)) and costs[j] != costs[i]
+            for j in range(len(costs))
+        )
+
+    return [known[i] and not dominated(i) for i in range(len(costs))]
+
+
+@given(
+    st.integers(2, 4).flatmap(
+        lambda width: st.tuples(
+            st.lists(st.sampled_from(["maximise", "minimise"]), min_size=width, max_size=width),
+            st.lists(
+                st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, float("nan")]), min_size=width, max_size=width),
+                max_size=25,
+            ),
+        )
+    )
+)
+@settings(max_examples=200, derandomize=True, deadline=None)
+def test_the_front_is_that_of_the_definition_with_ties_duplicates_and_gaps(case):
+    goals, points = case
+    array = np.array(points, dtype=float).reshape(len(points), len(goals))
+    before = array.copy()
+    assert is_on_front(array, goals).tolist() == by_definition(points, goals)
+    assert np.array_equal(array, before, equal_nan=True)
+
+
+def test_a_table_keeps_its_columns_and_is_sorted_by_the_first_objective():
+    table = pl.DataFrame({"trial": [0, 1, 2, 3], "accuracy": [0.9, 0.95, 0.8, None], "worst_writes": [5, 9, 7, 1]})
+    assert front(table, ["accuracy", "worst_writes"])["trial"].to_list() == [1, 0]
+
+
+def test_an_unknown_objective_is_refused():
+    with pytest.raises(QueryError, match="did you mean 'accuracy'"):
+        front(pl.DataFrame({"accuracy": [1.0]}), ["acuracy"])

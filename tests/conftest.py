@@ -1,0 +1,86 @@
+"""What all tests share: a guard on global randomness, a small study, a Ray that starts once."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dse.search.executor import LocalExecutor
+from dse.search.runs import start
+from dse.search.study import parse_study
+
+ROOT = Path(__file__).parent.parent
+
+SMALL_STUDY = """
+name = "small"
+objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+[workload]
+dataset = "digits"
+[design]
+network.hidden = [16]
+training.epochs = 1
+[space]
+"accumulator.bits" = [4, 8]
+"accumulator.epsilon" = { low = 0.5, high = 4.0, log = true }
+"training.learning_rate" = { low = 0.5, high = 4.0, log = true }
+"adc.bits" = { low = 4, high = 8 }
+[controls.digital_float]
+architecture = "float"
+[search]
+seed = 3
+startup = 6
+lookahead = 4
+[budget]
+trials = 14
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_global_randomness():
+    """Fail a test whose subject draws from a global generator."""
+    torch.set_num_threads(1)
+    before = (torch.get_rng_state().clone(), random.getstate(), np.random.get_state()[1].copy())  # noqa: NPY002
+    yield
+    assert torch.equal(before[0], torch.get_rng_state()), "torch's global generator was used"
+    assert before[1] == random.getstate(), "Python's global generator was used"
+    assert np.array_equal(before[2], np.random.get_state()[1]), "numpy's global generator was used"  # noqa: NPY002
+
+
+@pytest.fixture
+def small_study(tmp_path: Path) -> Path:
+    """A study file of 14 small trials and a control."""
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_STUDY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of the small study, run by the local executor to its end."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "results"
+    start(parse_study(SMALL_STUDY, folder.parent), folder, LocalExecutor)
+    return folder
+
+
+@pytest.fixture
+def dse() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line, run in a process of its own from the root of the project."""
+
+    def call(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dse", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+        )
+
+    return call

@@ -1,0 +1,197 @@
+"""The command line as a user meets it: what it prints, what it refuses, and with which status."""
+
+import io
+import json
+from importlib.resources import files
+
+import polars as pl
+import pytest
+from conftest import SMALL_STUDY
+
+
+def edited(tmp_path, old, new):
+    assert old in SMALL_STUDY
+    path = tmp_path / "edited.toml"
+    path.write_text(SMALL_STUDY.replace(old, new))
+    return path
+
+
+BITS = '"accumulator.bits" = [4, 8]'
+MISTAKES = {
+    "unknown device": ("[design]", '[design]\ndevice.card = "pcm_gts"', ["unknown device 'pcm_gts'", "pcm_gst'?"]),
+    "unknown table": ("[budget]", "[bugdet]", ["unknown key 'bugdet'; did you mean 'budget'?"]),
+    "unknown path": (BITS, '"accumulator.bit" = [4, 8]', ["unknown parameter 'accumulator.bit'", "accumulator.bits'?"]),
+    "unknown setting": ("training.epochs", "training.epoch", ["'training.epoch'", "did you mean 'training.epochs'?"]),
+    "choice out of range": (BITS, '"accumulator.bits" = [4, 64]', ["accumulator.bits = 64", "from 1 to 32"]),
+    "range out of range": ("low = 4, high = 8", "low = 4, high = 80", ["adc.bits.high = 80", "from 2 to 16"]),
+    "wrong type": ("training.epochs = 1", 'training.epochs = "many"', ['training.epochs = "many"', "an integer"]),
+    "float for integer": ("training.epochs = 1", "training.epochs = 1.5", ["training.epochs = 1.5", "an integer"]),
+    "empty range": ("low = 4, high = 8", "low = 8, high = 8", ["adc.bits is empty", "low = 8 is not below high = 8"]),
+    "empty choice": (BITS, '"accumulator.bits" = []', ["accumulator.bits has no choices"]),
+    "unknown range key": ("low = 4, high = 8", "low = 4, hihg = 8", ["unknown key 'hihg'; did you mean 'high'?"]),
+    "unknown objective": ('"worst_writes"', '"worst_write"', ["unknown objective 'worst_write'", "worst_writes'?"]),
+    "fixed and varied": ("[space]", "adc.bits = 8\n[space]", ["adc.bits: fixed in [design] and varied in [space]"]),
+    "idle setting": (
+        "[space]",
+        'architecture = "float"\n[space]',
+        ['accumulator.bits has no effect where architecture = "float"'],
+    ),
+    "idle in control": (
+        'architecture = "float"',
+        'architecture = "float"\nadc.bits = 8',
+        ["controls.digital_float: adc.bits has no effect here"],
+    ),
+    "no price": ("low = 4, high = 8", "low = 4, high = 16", ["adc.bits = 16 has no price", "end at 12 bits"]),
+    "missing budget": ("[budget]\ntrials = 14", "", ["'budget' is missing"]),
+    "not TOML": ("[search]", "[search", ["is not valid TOML"]),
+    "escaping card": ("[design]", '[design]\ndevice.card = "../x.toml"', ["must lie in or below the folder"]),
+    "unknown cost card": ("[budget]", '[price]\ncard = "gold"\n[budget]', ["unknown cost card 'gold'"]),
+    "no held-out images": ('"digits"', '"digits"\nvalidation = 0.0', ["validation_accuracy needs workload.validation"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_study_file_is_named_with_what_is_allowed(mistake, dse, tmp_path):
+    old, new, wanted = MISTAKES[mistake]
+    done = dse("check", edited(tmp_path, old, new))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not [text for text in wanted if text not in done.stderr], done.stderr
+
+
+def test_a_study_without_a_space_is_refused(dse, tmp_path):
+    start, rest = SMALL_STUDY.split("[space]")
+    (tmp_path / "s.toml").write_text(start + "[controls" + rest.split("[controls", 1)[1])
+    done = dse("check", tmp_path / "s.toml")
+    assert done.returncode == 2
+    assert "the space is empty; name a parameter in [space]" in done.stderr
+
+
+def test_several_mistakes_are_reported_at_once(dse, tmp_path):
+    path = edited(tmp_path, "startup = 6\nlookahead = 4", "startup = -1\nlokahead = 4")
+    message = dse("check", path).stderr
+    assert "search.startup = -1 is not allowed; give an integer from 0 to 1000000" in message
+    assert "unknown key 'search.lokahead'; did you mean 'lookahead'?" in message
+
+
+def test_check_says_what_a_study_will_do(dse, small_study):
+    done = dse("check", small_study)
+    assert done.returncode == 0
+    assert "14 trials x 1 seeds, 1 controls" in done.stdout
+    assert "adc.bits: 4 to 8" in done.stdout
+
+
+def test_run_shows_progress_the_front_the_folder_and_what_to_do_next(dse, small_study, tmp_path):
+    done = dse("run", small_study, "--executor", "local", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "15/15 done" in done.stderr
+    assert "designs are on the front" in done.stdout
+    assert "digital_float" in done.stdout
+    assert f"results: {tmp_path / 'out'}" in done.stdout
+    assert f"dse front {tmp_path / 'out'} --plot front.png" in done.stdout
+
+
+def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp_path):
+    table = dse("front", undisturbed, "--plot", tmp_path / "front.png")
+    assert "J" in table.stdout
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+    rows = json.loads(dse("front", undisturbed, "--format", "json").stdout)
+    csv = pl.read_csv(io.StringIO(dse("front", undisturbed, "--format", "csv").stdout))
+    assert csv["trial"].to_list() == [row["trial"] for row in rows]
+    dse("front", undisturbed, "--format", "parquet", "--output", tmp_path / "front.parquet")
+    assert pl.read_parquet(tmp_path / "front.parquet")["trial"].to_list() == csv["trial"].to_list()
+
+    sql = "SELECT trial, sum(set_pulses_update) AS pulses FROM layers GROUP BY trial ORDER BY trial"
+    pulses = json.loads(dse("query", undisturbed, sql, "--format", "json").stdout)
+    assert len(pulses) == 15
+    assert pulses[0] == {"trial": 0, "pulses": 0}
+
+    whole = json.loads(dse("show", undisturbed, 1, "--format", "json").stdout)
+    assert whole["design"]["device"]["card"] == "pcm_gst"
+    assert [layer["rows"] for layer in whole["runs"][0]["layers"]] == [65, 17]
+    assert whole["runs"][0]["curve"][0]["accuracy"] == whole["runs"][0]["accuracy"]
+    text = dse("show", undisturbed, 1).stdout
+    assert "mvm_forward" in text
+    assert "accumulator.bits = " in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["front", "RESULTS", "--objectives", "acuracy"], "did you mean 'accuracy'?"),
+        (["front", "RESULTS", "--plot", "front.gif"], "the ending must be one of .png, .svg, .pdf"),
+        (["show", "RESULTS", "99"], "no trial 99; the table has 0 to 14"),
+        (["query", "RESULTS", "SELECT nonsense FROM trials"], "the query failed"),
+        (["query", "RESULTS", "SELECT * FROM runs"], "Tables and columns"),
+        (["front", "/nowhere"], "is no results folder"),
+        (["resume", "/nowhere"], "is no results folder"),
+        (["run", "/nowhere.toml"], "cannot read the study file /nowhere.toml: No such file"),
+        (["frnt", "RESULTS"], "did you mean 'front'?"),
+    ],
+)
+def test_a_mistake_on_the_command_line_ends_with_status_2(arguments, message, dse, undisturbed):
+    done = dse(*[str(undisturbed) if a == "RESULTS" else a for a in arguments])
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(dse, undisturbed, small_study, tmp_path):
+    same = dse("run", small_study, "--executor", "local", "--out", undisturbed)
+    assert same.returncode == 2
+    assert f"already holds this study; go on with it by `dse resume {undisturbed}`" in same.stderr
+    other = dse("run", edited(tmp_path, "seed = 3", "seed = 4"), "--executor", "local", "--out", undisturbed)
+    assert other.returncode == 2
+    assert "holds the results of another study; choose another folder with --out" in other.stderr
+    assert dse("resume", undisturbed, "--executor", "local").returncode == 0
+
+
+def test_an_edited_study_is_not_resumed(dse, small_study, tmp_path):
+    assert dse("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
+    copy = tmp_path / "r" / "study.toml"
+    copy.write_text(copy.read_text().replace("high = 8 }", "high = 9 }"))
+    done = dse("resume", tmp_path / "r", "--executor", "local")
+    assert done.returncode == 2
+    assert "means another study than the one that began here" in done.stderr
+
+
+def test_missing_data_is_told_with_what_to_do_and_leaves_no_folder(dse, tmp_path):
+    path = edited(tmp_path, '"digits"', '"mnist"')
+    done = dse("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
+    assert done.returncode == 2
+    assert "Download it with `dse data mnist`" in done.stderr
+    assert "set DSE_DATA_DIR" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_unreadable_data_is_told(dse, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8bnonsense")
+    path = edited(tmp_path, '"digits"', '"mnist"')
+    done = dse("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
+    assert done.returncode == 2
+    assert "is unreadable" in done.stderr
+
+
+def test_a_card_beside_the_study_file_travels_with_the_results(dse, small_study, tmp_path):
+    text = (files("device_library") / "cells" / "pcm_gst.toml").read_text()
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "mine.toml").write_text(text.replace("value = 0.88", "value = 0.8"))
+    path = edited(tmp_path, "[design]", '[design]\ndevice.card = "cards/mine.toml"')
+    assert dse("run", path, "--executor", "local", "--out", tmp_path / "r", "--quiet").returncode == 0
+    shown = json.loads(dse("show", tmp_path / "r", 1, "--format", "json").stdout)
+    assert shown["design"]["device"]["mean_offset_us"] == 0.8
+    (tmp_path / "cards" / "mine.toml").unlink()
+    assert dse("resume", tmp_path / "r", "--executor", "local").returncode == 0
+    (tmp_path / "r" / "cards" / "mine.toml").write_text(text)
+    assert "means another study" in dse("resume", tmp_path / "r", "--executor", "local").stderr
+
+
+def test_ray_that_cannot_start_is_told_with_a_way_out(dse, small_study, tmp_path):
+    done = dse("run", small_study, "--out", tmp_path / "r", env={"RAY_ADDRESS": "127.0.0.1:1"})
+    assert done.returncode == 2
+    assert "Ray could not be started" in done.stderr
+    assert "--executor local" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()

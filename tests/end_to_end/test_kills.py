@@ -1,0 +1,94 @@
+"""SIGKILL at any moment, then `dse resume`, ends with the table of an undisturbed run."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from dse.results.schema import RESULT_COLUMNS
+from dse.results.store import read_table
+
+
+def results(folder):
+    return read_table(folder).select(RESULT_COLUMNS)
+
+
+def launch(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dse", *map(str, arguments), "--executor", "local", "--quiet"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def rows(folder):
+    return read_table(folder).num_rows if (folder / "study.json").exists() else 0
+
+
+def kill_after_some_rows(process, folder, wanted, extra_s):
+    """Kill a run a random moment after it has stored some rows; return whether it was still running."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and rows(folder) < wanted and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(extra_s)
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def test_ten_kills_change_nothing(small_study, undisturbed, tmp_path):
+    folder = tmp_path / "r"
+    chance = random.Random(20201)
+    kills = 0
+    process = launch("run", small_study, "--out", folder)
+    while True:
+        running = kill_after_some_rows(process, folder, rows(folder) + 1, chance.uniform(0.0, 0.08))
+        kills += running
+        if kills >= 10 or not running:
+            break
+        process = launch("resume", folder)
+    assert launch("resume", folder).wait(timeout=120) == 0
+    assert kills == 10
+    assert results(folder).equals(results(undisturbed))
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturbed, tmp_path, dse):
+    folder = tmp_path / "r"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dse", "run", str(small_study), "--executor", "local", "--out", str(folder)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while rows(folder) < 3:
+        time.sleep(0.01)
+    os.kill(process.pid, signal_number)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert f"Go on with: dse resume {folder}" in message
+    assert "Traceback" not in message
+    assert dse("resume", folder, "--executor", "local").returncode == 0
+    assert results(folder).equals(results(undisturbed))
+
+
+def test_a_folder_in_use_is_refused(small_study, tmp_path, dse):
+    folder = tmp_path / "r"
+    process = launch("run", small_study, "--out", folder)
+    while not rows(folder):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        done = dse("resume", folder, "--executor", "local")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert done.returncode == 2
+    assert f"is in use by another run (process {process.pid} on " in done.stderr
+    assert process.wait(timeout=60) == 0

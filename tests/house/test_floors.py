@@ -1,0 +1,87 @@
+"""The structure of the code: imports go down, heavy guests stay in one room, the front door is quick."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLOORS = {
+    "dse.errors": 0, "dse.spec": 0, "dse.streams": 0, "dse.devices": 0, "dse.crossbar": 1, "dse.training": 2,
+    "dse.design": 3, "dse.pricing": 3, "dse.results": 4, "dse.analysis": 4, "dse.search": 5, "dse.progress": 6,
+    "dse.cli": 6, "dse.__main__": 7, "dse": -1,
+}  # fmt: skip
+GUESTS = {"ray": {"dse/search/ray_pool.py"}, "optuna": {"dse/search/samplers.py"}}
+FILES = sorted((ROOT / "dse").rglob("*.py"))
+
+
+def imports(path):
+    """Return the names of all modules that a file imports, at any depth."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def floor(module):
+    parts = module.split(".")
+    for length in (2, 1):
+        if (name := ".".join(parts[:length])) in FLOORS:
+            return FLOORS[name]
+    raise AssertionError(f"{module} stands on no floor; add it to FLOORS")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for name in imports(path):
+        if name.split(".")[0] == "dse":
+            assert floor(name) <= floor(module), f"{module} imports {name}, which stands above it"
+
+
+@pytest.mark.parametrize("guest", GUESTS)
+def test_a_heavy_guest_is_imported_in_one_file(guest):
+    where = {str(p.relative_to(ROOT)) for p in FILES if any(n.split(".")[0] == guest for n in imports(p))}
+    assert where == GUESTS[guest]
+
+
+def loaded(statement):
+    """Return the top-level modules that are loaded after a statement in a fresh process."""
+    code = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module", ["dse.analysis.pareto", "dse.analysis.tables", "dse.analysis.show", "dse.analysis.plot", "dse.analysis"]
+)
+def test_analysis_loads_neither_torch_nor_ray_nor_optuna(module):
+    assert not loaded(f"import {module}") & {"torch", "ray", "optuna"}
+
+
+def test_pricing_loads_no_torch():
+    assert "torch" not in loaded("import dse.pricing.price, dse.pricing.card")
+
+
+def test_help_loads_nothing_heavy():
+    statement = "import sys; sys.argv = ['dse', '--help']\nimport dse.cli\ntry: dse.cli.main()\nexcept SystemExit: pass"
+    assert not loaded(statement) & {"torch", "ray", "optuna", "polars", "pyarrow", "sklearn", "scipy", "matplotlib"}
+
+
+def test_help_answers_in_under_half_a_second():
+    # A bound on the processor's time, not on the clock's, so that other work on the machine does not matter.
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'dse', '--help'], check=True, stdout=subprocess.DEVNULL)\n"
+        "usage = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(usage.ru_utime + usage.ru_stime)"
+    )
+    best = min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    )
+    assert best < 0.5

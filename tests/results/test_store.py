@@ -1,0 +1,231 @@
+"""The results folder survives whatever happens to its writer, and readers never see half a state."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dse.design.outcome import Failure
+from dse.errors import ResultsError
+from dse.results.schema import COLUMNS, SCHEMA, check_row, result_fields, to_line
+from dse.results.store import Store, create, discard, read_about, read_table
+
+
+def row(trial, seed=0):
+    fields = result_fields(Failure("diverged", "for the test"))
+    return {**dict.fromkeys(COLUMNS), **fields, "trial": trial, "seed": seed, "wall_s": 0.1 + trial}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    create(tmp_path / "r", {"study_key": "k"}, {"study.toml": b""})
+    return tmp_path / "r"
+
+
+def trials(folder):
+    return read_table(folder)["trial"].to_pylist()
+
+
+def test_what_is_appended_is_read_back_at_once_and_after_sealing(folder):
+    with Store(folder) as store:
+        store.append([row(2), row(0)])
+        assert trials(folder) == [0, 2]
+        store.append([row(1)])
+    assert trials(folder) == [0, 1, 2]
+    assert [p.name for p in (folder / "trials").iterdir()] == ["000001.parquet"]
+    assert not list((folder / "log").iterdir())
+    assert read_table(folder)["wall_s"].to_pylist() == [0.1, 1.1, 2.1]
+
+
+def test_columns_carry_unit_and_meaning(folder):
+    with Store(folder) as store:
+        store.append([row(0)])
+    schema = pq.read_schema(folder / "trials" / "000001.parquet")
+    assert schema.equals(SCHEMA)
+    assert schema.field("energy_per_image_j").metadata[b"unit"] == b"J"
+    assert all(schema.field(name).metadata[b"meaning"] for name in schema.names)
+
+
+def test_a_log_is_sealed_when_it_is_long(folder, monkeypatch):
+    monkeypatch.setattr("dse.results.store.SEAL_ROWS", 3)
+    with Store(folder) as store:
+        for n in range(7):
+            store.append([row(n)])
+        assert len(list((folder / "trials").iterdir())) == 2
+        assert len(list((folder / "log").iterdir())) == 1
+    assert trials(folder) == list(range(7))
+
+
+def test_a_torn_last_line_is_passed_over_and_the_rest_is_kept(folder):
+    line = to_line(row(1))
+    (folder / "log" / "000001.jsonl").write_bytes(to_line(row(0)) + line[: len(line) // 2])
+    assert trials(folder) == [0]
+    with Store(folder) as store:
+        store.append([row(1)])
+    assert trials(folder) == [0, 1]
+
+
+def test_a_damaged_line_in_the_middle_is_reported(folder):
+    (folder / "log" / "000001.jsonl").write_bytes(b"{oops\n" + to_line(row(0)))
+    with pytest.raises(ResultsError, match=r"line 1 of .*000001\.jsonl is damaged"):
+        read_table(folder)
+
+
+def test_a_damaged_part_is_reported_by_name(folder):
+    with Store(folder) as store:
+        store.append([row(0)])
+    part = folder / "trials" / "000001.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(ResultsError, match=r"the part .*000001\.parquet is damaged"):
+        read_table(folder)
+
+
+def test_a_log_and_its_part_together_count_each_row_once(folder):
+    with Store(folder) as store:
+        store.append([row(0), row(1)])
+        log = (folder / "log" / "000001.jsonl").read_bytes()
+    (folder / "log" / "000001.jsonl").write_bytes(log)  # killed between rename and removal
+    assert trials(folder) == [0, 1]
+    with Store(folder):
+        pass
+    assert trials(folder) == [0, 1]
+    assert not list((folder / "log").iterdir())
+
+
+def test_staged_leftovers_are_removed_and_never_read(folder):
+    (folder / "staging" / "000001.parquet").write_bytes(b"half a part")
+    assert trials(folder) == []
+    with Store(folder) as store:
+        store.append([row(0)])
+    assert trials(folder) == [0]
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_folder(folder):
+    with Store(folder):
+        code = (
+            f"from pathlib import Path\nfrom dse.results.store import Store\nStore(Path({str(folder)!r})).__enter__()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"is in use by another run (process {os.getpid()} on " in done.stderr
+
+
+def test_the_lock_of_a_killed_writer_is_free(folder):
+    code = textwrap.dedent(f"""
+        import os, signal
+        from pathlib import Path
+        from dse.results.store import Store
+        Store(Path({str(folder)!r})).__enter__()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    with Store(folder) as store:
+        store.append([row(0)])
+
+
+def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
+    """A real limit of the file system's kind: writes beyond it fail with an error of the operating system."""
+    code = textwrap.dedent(f"""
+        import resource
+        from pathlib import Path
+        from dse.design.outcome import Failure
+        from dse.errors import ResultsError
+        from dse.results.schema import COLUMNS, result_fields
+        from dse.results.store import Store
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
+        fields = result_fields(Failure("diverged", "x" * 300))
+        acknowledged = 0
+        try:
+            with Store(Path({str(folder)!r})) as store:
+                for n in range(1000):
+                    store.append([{{**dict.fromkeys(COLUMNS), **fields, "trial": n, "seed": 0}}])
+                    acknowledged += 1
+        except ResultsError as error:
+            print(acknowledged, error)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, message = done.stdout.split(" ", 1)
+    assert "no space is left. Finished trials are safe" in message
+    assert int(count) > 3
+    assert trials(folder)[: int(count)] == list(range(int(count)))
+    with Store(folder) as store:
+        store.append([row(5000)])
+    assert trials(folder)[-1] == 5000
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 8000
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_killed_writer_loses_no_acknowledged_row(folder, seed):
+    """SIGKILL while rows are appended and sealed as fast as they can be."""
+    code = textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        from dse.design.outcome import Failure
+        from dse.results import store as s
+        from dse.results.schema import COLUMNS, result_fields
+        s.SEAL_ROWS = 3
+        fields = result_fields(Failure("diverged", "x"))
+        with s.Store(Path({str(folder)!r})) as store:
+            for n in range(100000):
+                store.append([{{**dict.fromkeys(COLUMNS), **fields, "trial": n, "seed": 0}}])
+                print(n, flush=True)
+    """)
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    for _ in range(5 + 3 * seed):
+        last = writer.stdout.readline()
+    writer.kill()
+    rest = writer.stdout.read().split()
+    acknowledged = int((rest or [last])[-1])
+    found = trials(folder)
+    assert found == list(range(len(found)))
+    assert len(found) >= acknowledged + 1
+    with Store(folder) as store:
+        store.append([row(10**6)])
+    assert trials(folder) == [*found, 10**6]
+
+
+def test_a_row_with_a_misspelt_or_missing_column_is_a_defect():
+    wrong = row(0)
+    wrong["acuracy"] = wrong.pop("accuracy")
+    with pytest.raises(ValueError, match="acuracy"):
+        check_row(wrong)
+
+
+def test_floats_survive_the_log_and_the_part_to_the_last_bit(folder):
+    value = 0.1 + 0.2
+    with Store(folder) as store:
+        store.append([{**row(0), "wall_s": value}])
+        assert read_table(folder)["wall_s"].to_pylist() == [value]
+    assert read_table(folder)["wall_s"].to_pylist() == [value]
+
+
+def test_what_is_no_results_folder_is_refused(tmp_path):
+    with pytest.raises(ResultsError, match=r"no results folder \(it has no study\.json\)"):
+        read_table(tmp_path)
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(ResultsError, match="exists and is no results folder"):
+        create(tmp_path, {}, {})
+    assert (tmp_path / "x").read_text() == "mine"
+
+
+def test_a_table_of_another_schema_is_refused(folder):
+    about = read_about(folder)
+    (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
+    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 1\. Use the version .* 9\.9"):
+        read_table(folder)
+
+
+def test_discard_removes_an_empty_folder_only(folder, tmp_path):
+    with Store(folder) as store:
+        store.append([row(0)])
+    discard(folder)
+    assert trials(folder) == [0]
+    create(tmp_path / "empty", {}, {})
+    discard(tmp_path / "empty")
+    assert not Path(tmp_path / "empty").exists()

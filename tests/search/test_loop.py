@@ -1,0 +1,199 @@
+"""A study is a function of its file: order of completion, actors, kills and resumes do not change the table."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from dse.design.outcome import Failure
+from dse.errors import ResultsError
+from dse.results.schema import RESULT_COLUMNS
+from dse.results.store import Store, create, read_table
+from dse.search import loop
+from dse.search.executor import Answer, LocalExecutor, work
+from dse.search.runs import resume, start
+from dse.search.study import parse_study
+
+
+class Scrambled:
+    """Simulates in this process and answers in a random order, several at a time; can stop after some answers."""
+
+    def __init__(self, slots, seed, stop_after=None):
+        self.slots = slots
+        self.random = random.Random(seed)
+        self.held = []
+        self.left = stop_after
+        self.most = 0
+
+    def submit(self, job):
+        self.held.append(job)
+        self.most = max(self.most, len(self.held))
+        assert len(self.held) <= self.slots
+
+    def wait(self, timeout_s):
+        self.random.shuffle(self.held)
+        count = self.random.randint(1, len(self.held))
+        if self.left is not None and self.left < count:
+            raise KeyboardInterrupt
+        if self.left is not None:
+            self.left -= count
+        now, self.held = self.held[:count], self.held[count:]
+        return [work(job) for job in now]
+
+    def close(self):
+        self.held.clear()
+
+
+def results(folder):
+    return read_table(folder).select(RESULT_COLUMNS)
+
+
+@pytest.fixture
+def study(small_study):
+    return parse_study(small_study.read_text(), small_study.parent)
+
+
+@pytest.mark.parametrize("slots", [2, 5])
+def test_order_of_completion_does_not_change_the_table(slots, study, undisturbed, tmp_path):
+    executor = Scrambled(slots, seed=slots)
+    start(study, tmp_path / "r", lambda: executor)
+    assert executor.most == slots  # the control flies beside the four that the lookahead allows
+    assert results(tmp_path / "r").equals(results(undisturbed))
+
+
+def test_interrupted_and_resumed_again_and_again_gives_the_same_table(study, undisturbed, tmp_path):
+    folder = tmp_path / "r"
+    with pytest.raises(KeyboardInterrupt):
+        start(study, folder, lambda: Scrambled(3, seed=0, stop_after=2))
+    for seed in range(1, 4):
+        before = read_table(folder)
+        with pytest.raises(KeyboardInterrupt):
+            resume(folder, lambda seed=seed: Scrambled(3, seed=seed, stop_after=3))
+        assert read_table(folder).num_rows > before.num_rows
+    resume(folder, LocalExecutor)
+    assert results(folder).equals(results(undisturbed))
+
+
+def test_a_resumed_study_simulates_no_finished_trial_again(undisturbed):
+    class Refuses(LocalExecutor):
+        def submit(self, job):
+            raise AssertionError(f"trial {job.trial} was simulated again")
+
+    resume(undisturbed, Refuses)
+
+
+def test_the_trials_in_flight_never_exceed_the_lookahead(study, tmp_path):
+    executor = Scrambled(50, seed=9)
+    start(study, tmp_path / "r", lambda: executor)
+    # The control runs beside the trials that the lookahead allows.
+    assert executor.most <= study.spec.search.lookahead + len(study.controls)
+
+
+def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tmp_path, monkeypatch):
+    seen = []
+
+    class Watched(loop.OptunaProposer):
+        told = 0
+
+        def ask(self):
+            seen.append(self.told)
+            return super().ask()
+
+        def tell(self, number, values):
+            assert number == self.told
+            self.told += 1
+            super().tell(number, values)
+
+    monkeypatch.setattr(loop, "OptunaProposer", Watched)
+    start(study, tmp_path / "r", lambda: Scrambled(4, seed=1))
+    lookahead = study.spec.search.lookahead
+    assert seen == [max(0, n - lookahead + 1) for n in range(study.spec.budget.trials)]
+
+
+DISCRETE = """
+name = "discrete"
+objectives = ["accuracy", "worst_writes"]
+[workload]
+validation = 0.0
+[design]
+network.hidden = [4]
+training.epochs = 1
+training.batch_size = 100
+[space]
+"accumulator.bits" = [4, 8]
+"adc.bits" = [6, 8]
+[search]
+sampler = "random"
+[budget]
+trials = 12
+seeds = 2
+"""
+
+
+def test_a_design_that_is_proposed_twice_is_simulated_once(tmp_path):
+    submitted = []
+
+    class Counting(LocalExecutor):
+        def submit(self, job):
+            submitted.append((job.design.key, job.seed))
+            super().submit(job)
+
+    start(parse_study(DISCRETE, tmp_path), tmp_path / "r", Counting)
+    rows = read_table(tmp_path / "r").to_pylist()
+    assert len(rows) == 24
+    assert len(submitted) == len(set(submitted)) == 8
+    by_key = {(row["trial"], row["seed"]): row for row in rows}
+    copies = [row for row in rows if row["same_as"] is not None]
+    assert len(copies) == 16
+    for row in copies:
+        source = by_key[row["same_as"], row["seed"]]
+        assert source["same_as"] is None
+        assert all(row[name] == source[name] for name in ("design_key", "accuracy", "layers", "curve"))
+
+
+def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(tmp_path):
+    class Breaks(LocalExecutor):
+        def wait(self, timeout_s):
+            answers = super().wait(timeout_s)
+            if answers[0].job.trial != 0:
+                return answers
+            return [Answer(**{**answers[0].__dict__, "outcome": Failure("diverged", "the loss is not finite")})]
+
+    start(parse_study(DISCRETE, tmp_path), tmp_path / "r", Breaks)
+    rows = read_table(tmp_path / "r").to_pylist()
+    failed = [row for row in rows if row["state"] == "failed"]
+    assert {row["failure"] for row in failed} == {"the loss is not finite"}
+    assert all(row["accuracy"] is None and row["layers"] == [] for row in failed)
+    assert len(rows) == 24
+
+
+def test_a_design_that_really_diverges_is_recorded(tmp_path):
+    text = DISCRETE.replace('"adc.bits" = [6, 8]', '"training.learning_rate" = [1.0, 1e30]').replace(
+        "trials = 12", "trials = 6"
+    )
+    start(parse_study(text, tmp_path), tmp_path / "r", LocalExecutor)
+    states = {(row["state"], row["failure_kind"]) for row in read_table(tmp_path / "r").to_pylist()}
+    assert states == {("complete", None), ("failed", "diverged")}
+
+
+def test_settings_that_contradict_each_other_fail_alone(tmp_path):
+    text = DISCRETE.replace(
+        '"adc.bits" = [6, 8]',
+        '"array.initial_min_us" = [0.1, 3.0, 0.2]\n"array.initial_max_us" = [2.0, 8.0, 9.0]',
+    )
+    start(parse_study(text, tmp_path), tmp_path / "r", LocalExecutor)
+    rows = read_table(tmp_path / "r").to_pylist()
+    invalid = [row for row in rows if row["failure_kind"] == "invalid"]
+    assert invalid
+    assert all("initial_min_us = 3.0 is above initial_max_us = 2.0" in row["failure"] for row in invalid)
+    assert any(row["state"] == "complete" for row in rows)
+
+
+def test_a_table_of_other_proposals_is_refused(study, tmp_path):
+    folder: Path = tmp_path / "r"
+    start(study, folder, LocalExecutor)
+    rows = read_table(folder).to_pylist()
+    rows[5]["design_key"] = "0" * 20
+    create(tmp_path / "forged", {"study_key": study.key}, {})
+    with Store(tmp_path / "forged") as store, pytest.raises(ResultsError, match="trial 5 in the table has design 000"):
+        loop.run(study, store, rows, LocalExecutor())

@@ -1,0 +1,100 @@
+"""Data sets: real images, a fixed stratified split, checksums, clear words where files are missing."""
+
+import functools
+import gzip
+import hashlib
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from dse.errors import DataError
+from dse.training import datasets
+from dse.training.datasets import MNIST_MD5, download_mnist, load
+
+needs_mnist = pytest.mark.skipif(
+    not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / "mnist").is_dir(),
+    reason="MNIST is not there; set DSE_DATA_DIR to a folder that has it in its subfolder mnist",
+)
+
+
+def test_digits_are_split_once_and_for_all_without_overlap():
+    data = load("digits", 0.25)
+    assert (len(data.train), len(data.validation), len(data.test)) == (1077, 360, 360)
+    images = torch.cat([data.train.images, data.validation.images, data.test.images])
+    assert images.shape == (1797, 64)
+    assert images.min() == 0.0
+    assert images.max() == 1.0
+    assert data.checksum == load("digits", 0.0).checksum
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_splits_are_stratified(split):
+    counts = getattr(load("digits", 0.25), split).labels.bincount(minlength=10).double()
+    share = counts / counts.sum()
+    assert (share - share.mean()).abs().max() < 0.005
+
+
+def test_the_test_images_do_not_depend_on_what_is_held_out():
+    assert torch.equal(load("digits", 0.25).test.images, load("digits", 0.0).test.images)
+    assert load("digits", 0.0).validation is None
+    assert len(load("digits", 0.0).train) == 1437
+
+
+@needs_mnist
+def test_mnist_has_the_published_counts():
+    data = load("mnist", 0.0)
+    assert data.train.images.shape == (60_000, 784)
+    assert data.train.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert data.test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert (data.train.images > 0).double().mean().item() == pytest.approx(0.1912, abs=1e-4)
+
+
+def test_a_file_that_is_not_canonical_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("DSE_DATA_DIR", str(tmp_path))
+    (tmp_path / "mnist").mkdir()
+    with gzip.open(tmp_path / "mnist" / "train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(b"\0\0\x08\x03" + b"\0" * 100)
+    with pytest.raises(DataError, match="is not the canonical idx file"):
+        load("mnist", 0.0)
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A web server on the loopback with files named like those of MNIST."""
+    served = tmp_path / "served"
+    served.mkdir()
+    for name in MNIST_MD5:
+        (served / f"{name}.gz").write_bytes(gzip.compress(name.encode(), mtime=0))
+    handler = functools.partial(QuietHandler, directory=str(served))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield served, f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_download_checks_its_checksums_and_tries_the_next_mirror(mirror, tmp_path, monkeypatch):
+    served, url = mirror
+    monkeypatch.setenv("DSE_DATA_DIR", str(tmp_path / "data"))
+    sums = {name: hashlib.md5((served / f"{name}.gz").read_bytes()).hexdigest() for name in MNIST_MD5}
+    monkeypatch.setattr(datasets, "MNIST_MD5", sums)
+    monkeypatch.setattr(datasets, "MNIST_MIRRORS", ("http://127.0.0.1:1/", url))
+    folder = download_mnist()
+    assert {path.name for path in folder.iterdir()} == {f"{name}.gz" for name in MNIST_MD5}
+
+
+def test_a_download_of_something_else_is_refused(mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("DSE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(datasets, "MNIST_MIRRORS", (mirror[1],))
+    with pytest.raises(DataError, match=r"cannot download train-images-idx3-ubyte\.gz into"):
+        download_mnist()
+    assert not list((tmp_path / "data" / "mnist").glob("*.gz"))

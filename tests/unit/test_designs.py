@@ -1,0 +1,248 @@
+"""Designs: defaults, the key that names their content, and settings that cannot act."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.design.design import HARDWARE, Design, active, compose, flatten, nest
+from dse.devices.card import read_cell
+from dse.errors import SettingError
+from dse.spec import leaf_paths
+
+OTHER: dict[str, Any] = {
+    "architecture": "float",
+    "workload.dataset": "mnist",
+    "workload.validation": 0.0,
+    "network.hidden": [64, 64],
+    "network.width": 1.5,
+    "training.epochs": 31,
+    "training.batch_size": 1,
+    "training.learning_rate": 2.0000000001,
+    "device.card": "ideal_linear",
+    "device.g_min_us": 0.2,
+    "device.g_max_us": 20.0,
+    "device.granularity_us": 0.78,
+    "device.mean_slope": 0.0,
+    "device.mean_offset_us": 0.89,
+    "device.mean_history_us": 1.5,
+    "device.std_slope": 0.0,
+    "device.std_offset_us": 0.0,
+    "device.std_history_us": 0.0,
+    "device.history_pulses": 2.7,
+    "device.history_linear_per_us": 0.0,
+    "device.history_quadratic_per_us2": 0.0,
+    "device.history_cubic_per_us3": 0.0,
+    "device.write_noise_scale": 0.5,
+    "device.read_noise_slope": 0.0,
+    "device.read_noise_offset_us": 0.0,
+    "device.read_noise_scale": 0.5,
+    "device.drift_exponent": 0.05,
+    "device.drift_reference_s": 1.0,
+    "device.reset_mean_us": 0.2,
+    "device.reset_std_us": 0.0,
+    "device.reset_min_us": 0.0,
+    "array.conductance_per_weight_us": 9.0,
+    "array.initial_mean_us": 1.7,
+    "array.initial_std_us": 0.84,
+    "array.initial_min_us": 0.2,
+    "array.initial_max_us": 9.0,
+    "dac.bits": "ideal",
+    "adc.bits": 7,
+    "adc.range": 9.0,
+    "adc.backward_range": 5.0,
+    "accumulator.bits": 31,
+    "accumulator.rounding": "stochastic",
+    "accumulator.epsilon": 0.5,
+    "refresh.every_images": 101,
+    "refresh.threshold_us": 9.0,
+    "refresh.difference_us": 5.0,
+    "refresh.max_pulses": 9,
+    "clock.image_time_s": 2e-3,
+}
+"""Setting -> a value other than that of the default design."""
+
+
+def refusal(given: dict[str, Any]) -> str:
+    with pytest.raises(SettingError) as caught:
+        compose(given)
+    return str(caught.value)
+
+
+def test_nothing_given_is_the_default_design_on_the_measured_cell() -> None:
+    design = compose({})
+    assert design.architecture == "mixed_precision"
+    assert design.device is not None
+    assert design.device.model_dump() == read_cell("pcm_gst")
+    assert all(getattr(design, table) is not None for table in HARDWARE)
+    assert design.training.epochs == 30
+
+
+def test_what_is_given_takes_precedence_over_the_card() -> None:
+    device = compose({"device.card": "ideal_linear", "device.drift_exponent": 0.1}).device
+    assert device is not None
+    assert device.model_dump() == {**read_cell("ideal_linear"), "drift_exponent": 0.1}
+
+
+def test_a_digital_design_has_no_hardware() -> None:
+    design = compose({"architecture": "float"})
+    assert all(getattr(design, table) is None for table in HARDWARE)
+    assert set(design.as_dict()) == {"architecture", "workload", "network", "training"}
+
+
+def test_hardware_given_to_a_digital_design_directly_is_refused() -> None:
+    with pytest.raises(SettingError, match='dac cannot act where architecture = "float"'):
+        Design.parse({"architecture": "float", "dac": {"bits": 8}})
+
+
+def test_a_crossbar_design_without_hardware_is_refused() -> None:
+    with pytest.raises(SettingError, match="a design on crossbars needs device, array, dac"):
+        Design.parse({})
+
+
+def test_equal_content_has_an_equal_key_in_any_order() -> None:
+    given = {"training.epochs": 3, "adc.bits": 6, "device.drift_exponent": 0.0, "network.hidden": [8]}
+    assert compose(given).key == compose(dict(reversed(given.items()))).key
+
+
+def test_a_default_that_is_spelt_out_changes_no_key() -> None:
+    assert compose({"accumulator.bits": 32, "device.card": "pcm_gst", "training.epochs": 30}).key == compose({}).key
+    assert compose({"device.g_max_us": 12.0}).key == compose({}).key
+
+
+@pytest.mark.parametrize(
+    ("path", "spellings"),
+    [
+        ("array.conductance_per_weight_us", (8, 8.0)),
+        ("training.learning_rate", (1, 1.0, 1e0)),
+        ("network.hidden", ([16, 8], (16, 8))),
+        ("device.g_max_us", (20, 20.0, 2e1)),
+    ],
+)
+def test_the_spelling_of_a_value_changes_no_key(path: str, spellings: tuple[Any, ...]) -> None:
+    designs = [compose({path: value}) for value in spellings]
+    assert len({design.key for design in designs}) == 1
+    assert all(design == designs[0] for design in designs)
+    assert designs[0].key != compose({path: OTHER[path]}).key or compose({path: OTHER[path]}) == designs[0]
+
+
+def test_the_key_is_short_and_hexadecimal() -> None:
+    key = compose({}).key
+    assert len(key) == 20
+    assert set(key) <= set("0123456789abcdef")
+
+
+def test_every_setting_has_another_value_in_this_file() -> None:
+    assert set(OTHER) == set(leaf_paths(Design))
+
+
+def test_every_single_setting_changes_the_key() -> None:
+    keys = {"": compose({}).key} | {path: compose({path: value}).key for path, value in OTHER.items()}
+    assert len(set(keys.values())) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("switch", "idle"),
+    [
+        ({"accumulator.bits": "float"}, {"accumulator.rounding": "stochastic"}),
+        ({"adc.bits": "ideal"}, {"adc.range": 3.0}),
+        ({"adc.bits": "ideal"}, {"adc.backward_range": 3.0}),
+        ({"refresh.every_images": 0}, {"refresh.threshold_us": 3.0}),
+        ({"refresh.every_images": 0}, {"refresh.difference_us": 3.0}),
+        ({"refresh.every_images": 0}, {"refresh.max_pulses": 3}),
+        *(({"architecture": "float"}, {path: OTHER[path]}) for path in OTHER if path.split(".")[0] in HARDWARE),
+    ],
+)
+def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: dict[str, Any]) -> None:
+    assert compose({**switch, **idle}) == compose(switch)
+    assert compose({**idle, **switch}).key == compose(switch).key
+    assert compose(idle).key != compose({}).key
+    assert active({**switch, **idle}) == switch
+
+
+def test_a_setting_is_active_where_its_switch_is_not_given() -> None:
+    assert active({"adc.range": 3.0, "dac.bits": 4}) == {"adc.range": 3.0, "dac.bits": 4}
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("training.epoch", "did you mean 'training.epochs'?"),
+        ("acumulator.bits", "did you mean 'accumulator.bits'?"),
+        ("device.gmax_us", "did you mean 'device.g_max_us'?"),
+        ("dac", "it is a table: name one of dac.bits"),
+    ],
+)
+def test_an_unknown_path_is_named_with_the_nearest(path: str, hint: str) -> None:
+    text = refusal({path: 1})
+    assert f"unknown parameter {path!r}" in text
+    assert hint in text
+
+
+def test_an_unknown_path_is_refused_even_where_it_could_not_act() -> None:
+    assert "unknown parameter 'dac.bit'" in refusal({"architecture": "float", "dac.bit": 1})
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    assert "g_min_us = 12.0 must lie below g_max_us = 12.0" in refusal({"device.g_min_us": 12.0})
+    assert "initial_min_us = 9.0 is above initial_max_us = 8.0" in refusal({"array.initial_min_us": 9.0})
+
+
+def test_all_wrong_settings_are_reported_at_once() -> None:
+    text = refusal({"training.epochs": 0, "adc.bits": 1, "device.drift_exponent": -0.1})
+    for expected in ("training.epochs = 0", "adc.bits = 1", "device.drift_exponent = -0.1"):
+        assert expected in text
+
+
+def test_an_unknown_device_is_answered_with_the_nearest() -> None:
+    assert "did you mean 'pcm_gst'?" in refusal({"device.card": "pcm_gts"})
+
+
+def test_composing_leaves_the_given_settings_alone() -> None:
+    given: dict[str, Any] = {"accumulator.bits": "float", "accumulator.rounding": "nearest", "network.hidden": [3]}
+    before = {**given, "network.hidden": [3]}
+    compose(given)
+    assert given == before
+
+
+def test_one_design_does_not_change_the_next() -> None:
+    compose({"device.g_max_us": 50.0})
+    device = compose({}).device
+    assert device is not None
+    assert device.g_max_us == 12.0
+
+
+def test_a_network_is_as_wide_as_its_multiplier_says() -> None:
+    network = compose({"network.hidden": [64, 10], "network.width": 0.25}).network
+    assert network.layer_sizes(784, 10) == [(785, 16), (17, 2), (3, 10)]
+    assert compose({"network.hidden": [250]}).network.layer_sizes(784, 10) == [(785, 250), (251, 10)]
+
+
+def test_a_network_has_at_least_one_unit_a_layer() -> None:
+    assert compose({"network.hidden": [3], "network.width": 0.01}).network.layer_sizes(4, 2) == [(5, 1), (2, 2)]
+
+
+def test_the_design_of_a_dump_is_the_same_design() -> None:
+    design = compose({"network.hidden": [8, 4], "adc.bits": "ideal"})
+    assert Design.parse(design.as_dict()).key == design.key
+    assert compose(flatten(design.as_dict())).key == design.key
+
+
+NAMES = st.text("abcdef", min_size=1, max_size=3)
+LEAVES = st.integers() | st.lists(st.integers(), max_size=2) | st.text(max_size=3)
+TABLES = st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3), max_leaves=8)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.dictionaries(NAMES, TABLES, max_size=4))
+def test_nesting_undoes_flattening(tables: dict[str, Any]) -> None:
+    flat = flatten(tables)
+    assert all(not isinstance(value, dict) for value in flat.values())
+    assert nest(flat) == tables
+    assert flatten(nest(flat)) == flat
+
+
+def test_a_path_below_a_value_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"a\.b: a is a value, not a table"):
+        nest({"a": 1, "a.b": 2})
