@@ -1,0 +1,220 @@
+"""The pure function from a design to an outcome: repeatable, honest about failure, and its sums add up."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dse.crossbar.events import EVENT_NAMES
+from dse.design.design import Design, compose
+from dse.design.evaluate import _wear, evaluate, hardware_of
+from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
+from dse.training.accumulator import DivergedError
+from dse.training.datasets import Dataset, Split, load
+from dse.training.layers import CrossbarLayer, FloatLayer
+from dse.training.loop import train
+from dse.training.spec import TrainingSpec
+
+SMALL: dict[str, Any] = {"network.hidden": [12], "training.epochs": 1, "refresh.threshold_us": 3.0}
+BUSY: dict[str, Any] = {**SMALL, "accumulator.bits": 6, "accumulator.rounding": "stochastic"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits", 0.25)
+
+
+def outcome_of(design: Design, data: Dataset, seed: int = 1) -> Outcome:
+    outcome = evaluate(design, seed, data)
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+class WatchedLayer(CrossbarLayer):
+    """A layer that remembers its wear before and after every maintenance."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.history: list[tuple[Tensor, Tensor]] = []
+
+    def remember(self) -> None:
+        cells = self.array.cells
+        self.history.append((cells.set_pulses.clone(), cells.reset_pulses.clone()))
+
+    def maintain(self, now_s: float) -> None:
+        self.remember()
+        super().maintain(now_s)
+        self.remember()
+
+
+def watched(data: Dataset, spec: TrainingSpec, maintain_every: int, **settings: Any) -> list[WatchedLayer]:
+    """Train a small network and return its layers."""
+    hardware = hardware_of(compose({**SMALL, **{k.replace("__", "."): v for k, v in settings.items()}}))
+    assert hardware is not None
+    sizes = [(65, 12), (13, 10)]
+    layers = [WatchedLayer(r, c, hardware, seed=1, layer=i) for i, (r, c) in enumerate(sizes)]
+    train(layers, data, spec, image_time_s=1e-3, maintain_every=maintain_every, seed=1)
+    return layers
+
+
+@pytest.mark.parametrize("settings", [BUSY, {**SMALL, "architecture": "float"}], ids=["crossbar", "float"])
+def test_the_same_design_and_seed_give_the_same_outcome(settings: dict[str, Any], digits: Dataset) -> None:
+    first = outcome_of(compose(settings), digits)
+    assert first == outcome_of(compose(settings), digits)
+    assert first != outcome_of(compose(settings), digits, seed=2)
+
+
+def test_other_trials_in_between_change_nothing(digits: Dataset) -> None:
+    first = outcome_of(compose(BUSY), digits)
+    outcome_of(compose({**BUSY, "training.learning_rate": 0.5}), digits, seed=9)
+    assert first == outcome_of(compose(BUSY), digits)
+
+
+def test_evaluating_leaves_the_data_alone(digits: Dataset) -> None:
+    before = digits.train.images.clone(), digits.train.labels.clone()
+    outcome_of(compose(BUSY), digits)
+    assert torch.equal(digits.train.images, before[0])
+    assert torch.equal(digits.train.labels, before[1])
+
+
+def test_the_outcome_of_a_crossbar_describes_its_layers(digits: Dataset) -> None:
+    design = compose({**BUSY, "training.epochs": 2, "adc.bits": 7, "dac.bits": "ideal"})
+    outcome = outcome_of(design, digits)
+    assert [(e.rows, e.cols, e.cells) for e in outcome.layers] == [(65, 12, 2 * 65 * 12), (13, 10, 2 * 13 * 10)]
+    assert [(e.dac_bits, e.adc_bits, e.chi_bits) for e in outcome.layers] == [(None, 7, 6)] * 2
+    assert [point.epoch for point in outcome.curve] == [1, 2]
+    assert outcome.train_images == 2 * len(digits.train)
+    assert outcome.simulated_time_s == pytest.approx(2 * len(digits.train) * 1e-3)
+    assert outcome.data_checksum == digits.checksum
+    for layer in outcome.layers:
+        assert tuple(layer.events) == EVENT_NAMES
+        assert tuple(layer.wear) == WEAR_NAMES
+        assert layer.mean_conductance_us is not None
+        assert 0.1 <= layer.mean_conductance_us <= 12.0
+
+
+def test_metrics_are_the_sums_of_the_layers_and_the_end_of_the_curve(digits: Dataset) -> None:
+    outcome = outcome_of(compose(BUSY), digits)
+    metrics, layers = outcome.metrics, outcome.layers
+    assert set(metrics) == {name for name, metric in METRICS.items() if not metric.priced}
+    assert metrics["set_pulses"] == sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)
+    assert metrics["reset_pulses"] == sum(e.events["resets"] for e in layers)
+    assert metrics["worst_writes"] == max(e.wear["writes_max"] for e in layers)
+    assert metrics["weights"] == 65 * 12 + 13 * 10
+    assert metrics["cells"] == 2 * (65 * 12 + 13 * 10)
+    last = outcome.curve[-1]
+    assert (metrics["accuracy"], metrics["loss"]) == (last.accuracy, last.loss)
+    assert metrics["validation_accuracy"] == last.validation_accuracy
+    assert 0 < metrics["reset_pulses"] < metrics["set_pulses"]
+
+
+def test_a_digital_design_has_no_cells_no_wear_and_no_time(digits: Dataset) -> None:
+    outcome = outcome_of(compose({**SMALL, "architecture": "float"}), digits)
+    assert outcome.simulated_time_s is None
+    assert (outcome.metrics["cells"], outcome.metrics["worst_writes"]) == (0, 0)
+    for layer in outcome.layers:
+        assert (layer.cells, layer.dac_bits, layer.adc_bits, layer.chi_bits) == (0, None, None, None)
+        assert layer.mean_conductance_us is None
+        assert set(layer.wear.values()) == {0.0}
+        assert layer.events["adc_forward"] == layer.events["set_pulses_update"] == layer.events["chi_adds"] == 0
+
+
+def test_events_of_a_digital_training_are_what_counting_by_hand_gives(digits: Dataset) -> None:
+    images, batches = len(digits.train), math.ceil(len(digits.train) / 10)
+    first, last = (e.events for e in outcome_of(compose({**SMALL, "architecture": "float"}), digits).layers)
+    assert first["macs_forward"] == images * 65 * 12
+    assert last["macs_forward"] == images * 13 * 10
+    assert (first["macs_backward"], last["macs_backward"]) == (0, images * 12 * 10)
+    assert last["macs_update"] == images * 13 * 10
+    assert first["macs_update"] == 12 * int(torch.count_nonzero(digits.train.images) + images)
+    assert (first["activations"], last["activations"]) == (images * 12, images * 10)
+    assert last["weight_writes"] == batches * 13 * 10
+    assert last["weight_reads"] == batches * (13 + 12 + 13) * 10
+
+
+def test_events_of_a_crossbar_cover_training_alone(digits: Dataset) -> None:
+    images = len(digits.train)
+    first, last = (e.events for e in outcome_of(compose(SMALL), digits).layers)
+    assert (first["mvm_forward"], last["mvm_forward"]) == (images, images)
+    assert (first["mvm_backward"], last["mvm_backward"]) == (0, images)
+    assert (first["dac_forward"], first["adc_forward"]) == (images * 65, images * 12)
+    assert (last["dac_backward"], last["adc_backward"]) == (images * 10, images * 12)
+    assert first["chi_reads"] == first["chi_writes"] == first["chi_adds"] > 0
+    assert (first["macs_forward"], first["weight_reads"], first["weight_writes"]) == (0, 0, 0)
+
+
+def test_without_held_out_images_there_is_no_validation_accuracy() -> None:
+    outcome = outcome_of(compose({**SMALL, "workload.validation": 0.0}), load("digits", 0.0))
+    assert outcome.metrics["validation_accuracy"] is None
+    assert outcome.curve[0].validation_accuracy is None
+
+
+def test_a_crossbar_whose_updates_explode_is_a_failure_and_no_exception(digits: Dataset) -> None:
+    outcome = evaluate(compose({**SMALL, "training.learning_rate": 1e30}), 1, digits)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "diverged"
+    assert "beyond what the accumulator can take" in outcome.reason
+
+
+@pytest.mark.parametrize("architecture", ["float", "mixed_precision"])
+def test_numbers_that_are_none_are_a_failure_and_no_exception(architecture: str, digits: Dataset) -> None:
+    images = digits.train.images.clone()
+    images[0, 0] = math.nan
+    broken = replace(digits, train=Split(images, digits.train.labels))
+    outcome = evaluate(compose({**SMALL, "architecture": architecture}), 1, broken)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "diverged"
+
+
+def test_a_digital_weight_beyond_the_floats_is_a_divergence() -> None:
+    layer = FloatLayer(3, 2, seed=1, layer=0)
+    with pytest.raises(DivergedError, match="no longer finite"):
+        layer.update(torch.ones(1, 3), torch.full((1, 2), 1e20), 1e30, 0.0)
+
+
+def test_events_of_pulses_add_up_to_the_wear_of_the_cells(digits: Dataset) -> None:
+    layers = watched(digits, TrainingSpec(epochs=1), 100, accumulator__bits=8)
+    for layer in layers:
+        cells, events = layer.array.cells, layer.events
+        assert events.set_pulses_update + events.set_pulses_refresh == int(cells.set_pulses.sum())
+        assert events.resets == int(cells.reset_pulses.sum()) == 2 * events.refreshed_pairs
+    assert sum(layer.events.refreshed_pairs for layer in layers) > 0
+
+
+def test_wear_never_goes_back(digits: Dataset) -> None:
+    for layer in watched(digits, TrainingSpec(epochs=1), 100):
+        assert len(layer.history) > 10
+        layer.remember()
+        for (set_before, reset_before), (set_after, reset_after) in zip(
+            layer.history[:-1], layer.history[1:], strict=True
+        ):
+            assert bool((set_after >= set_before).all())
+            assert bool((reset_after >= reset_before).all())
+
+
+@pytest.mark.parametrize(("every", "batch", "rounds"), [(25, 10, 35), (30, 10, 35), (1, 100, 11), (0, 10, 0)])
+def test_maintenance_comes_after_whole_mini_batches(every: int, batch: int, rounds: int, digits: Dataset) -> None:
+    assert len(digits.train) == 1077
+    layers = watched(digits, TrainingSpec(epochs=1, batch_size=batch), every)
+    for layer in layers:
+        assert layer.events.refresh_reads == rounds * layer.array.cells.g_us.numel()
+
+
+def test_quantiles_of_wear_are_values_that_occur() -> None:
+    wear = _wear(torch.arange(1001, dtype=torch.int32), torch.tensor([5] + [0] * 1000, dtype=torch.int32))
+    assert tuple(wear) == WEAR_NAMES
+    assert [wear[f"set_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [500, 900, 990, 999, 1000]
+    assert [wear[f"reset_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [0, 0, 0, 0, 5]
+    assert wear["writes_max"] == 1000
