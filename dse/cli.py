@@ -3,6 +3,8 @@
 Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 130 interrupted.
 """
 
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -208,7 +210,7 @@ def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bo
         with progress(spec.objectives, quiet=quiet) as report:
             go(report)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; finished trials are safe. Go on with: dse resume {folder}", err=True)
+        click.echo(f"\nstopped; finished trials are safe. Go on with: {_dse()} resume {folder}", err=True)
         sys.exit(130)
     _conclude(folder)
 
@@ -230,9 +232,17 @@ def _conclude(folder: Path) -> None:
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
     click.echo(f"results: {folder}\nnext:")
-    click.echo(f"  dse front {folder} --plot front.png")
-    click.echo(f"  dse show {folder} {example}")
-    click.echo(f'  dse query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
+    click.echo(f"  {_dse()} front {folder} --plot front.png")
+    click.echo(f"  {_dse()} show {folder} {example}")
+    click.echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
+
+
+def _dse() -> str:
+    """Return how this command can be typed again: "dse", or its path where that is not found."""
+    if shutil.which("dse"):
+        return "dse"
+    called = Path(sys.argv[0])
+    return os.path.relpath(called) if called.name == "dse" else "python -m dse"
 
 
 def _front(tables: Any, objectives: list[str]) -> "tuple[pl.DataFrame, str]":

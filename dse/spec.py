@@ -116,7 +116,7 @@ def _allowed(annotation: Any, metadata: tuple[Any, ...]) -> str:
     if hasattr(annotation, "__metadata__"):
         return _allowed(get_args(annotation)[0], (*metadata, *annotation.__metadata__))
     if origin is tuple:
-        return f"a list of {_allowed(get_args(annotation)[0], ()).removeprefix('an ').removeprefix('a ')}s"
+        return f"a list with at least one entry, each {_allowed(get_args(annotation)[0], ())}"
     if annotation in (int, float):
         return ("an integer" if annotation is int else "a number") + _range(metadata)
     return {bool: "true or false", str: "a string"}.get(annotation, "a table")

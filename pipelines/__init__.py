@@ -1,0 +1,1 @@
+"""Published experiments as short programs; run one with `python -m pipelines.NAME`."""

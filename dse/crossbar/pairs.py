@@ -66,7 +66,9 @@ class PairArray:
         self.cells = PcmCells.start(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
         self._write_noise = generator(seed, "write noise", layer)
         self._read_noise = generator(seed, "read noise", layer)
-        self._refresh_noise = generator(seed, "refresh", layer)
+        self._evaluation_noise = generator(seed, "read noise of evaluations", layer)
+        self._refresh_reads = generator(seed, "refresh reads", layer)
+        self._reset_noise = generator(seed, "reset", layer)
 
     def sense(self, now_s: float) -> Sensed:
         """Return the weights and their read noise at a time; valid until the next pulse."""
@@ -87,7 +89,9 @@ class PairArray:
             Products, shape (batch, cols).
         """
         driven = quantise_unsigned(x, self.dac.bits)
-        analog = self._product(driven, sensed.weight, sensed.noise_variance)
+        # Measuring accuracy must not shift the noise that training sees.
+        noise = self._evaluation_noise if events is None else self._read_noise
+        analog = _product(driven, sensed.weight, sensed.noise_variance, noise)
         if events is not None:
             batch = x.shape[0]
             events.mvm_forward += batch
@@ -113,7 +117,7 @@ class PairArray:
         driven = quantise_signed(d / scale, self.dac.bits)
         weight = sensed.weight[:-1].T
         variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T
-        analog = self._product(driven, weight, variance)
+        analog = _product(driven, weight, variance, self._read_noise)
         batch = d.shape[0]
         events.mvm_backward += batch
         events.line_drives_backward += int(torch.count_nonzero(driven))
@@ -122,12 +126,6 @@ class PairArray:
         events.adc_backward += batch * (self.rows - 1)
         events.adc_cut_backward += count_cut(analog, self.adc.bits, self.adc.backward_range)
         return quantise_signed(analog, self.adc.bits, self.adc.backward_range) * scale
-
-    def _product(self, x: Tensor, weight: Tensor, variance: Tensor | None) -> Tensor:
-        y = x @ weight
-        if variance is not None:
-            y = y + torch.sqrt(x**2 @ variance) * torch.randn(y.shape, generator=self._read_noise)
-        return y
 
     def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
         """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0.
@@ -147,7 +145,7 @@ class PairArray:
 
     def refresh(self, spec: RefreshSpec, now_s: float, events: Events) -> None:
         """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`."""
-        read = self.cells.read_us(now_s, self._refresh_noise)
+        read = self.cells.read_us(now_s, self._refresh_reads)
         events.refresh_reads += read.numel()
         difference = (read[0] - read[1]).reshape(-1)
         saturated = (read > spec.threshold_us).any(dim=0).reshape(-1)
@@ -156,13 +154,20 @@ class PairArray:
             return
         pairs = self.rows * self.cols
         events.refreshed_pairs += where.numel()
-        events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._refresh_noise)
+        events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._reset_noise)
         target = difference[where]
         response = torch.tensor(mean_response_us(self.cells.spec, spec.max_pulses))
         count = (target.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
         written = count > 0
         cells = (where + (target < 0) * pairs)[written]
         events.set_pulses_refresh += self.cells.set_pulse(cells, count[written], now_s, self._write_noise)
+
+
+def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: torch.Generator) -> Tensor:
+    y = x @ weight
+    if variance is not None:
+        y = y + torch.sqrt(x**2 @ variance) * torch.randn(y.shape, generator=noise)
+    return y
 
 
 def initial_conductance_us(array: ArraySpec, rows: int, cols: int, *, seed: int, layer: int) -> Tensor:

@@ -1,8 +1,8 @@
 """A design: one frozen, complete, checked choice of hardware and training, named by its content.
 
 Settings are flat while they are gathered, {"accumulator.bits": 8}, and become a `Design` in `compose`, which is the
-only place where defaults, cards and conditions meet. A setting that cannot act is never part of a design: with
-architecture "float" there is no accumulator, with ideal converters no range. So equal hardware has an equal key.
+only place where defaults, cards and conditions meet. What `INACTIVE` lists is no part of a design where it cannot act:
+with architecture "float" there is no accumulator, with ideal converters no range. So equal hardware has an equal key.
 """
 
 import hashlib
@@ -81,7 +81,14 @@ class Design(Spec):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as nested tables, without what is absent."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return _without_negative_zero(self.model_dump(mode="json", exclude_none=True))
+
+
+def _without_negative_zero(value: Any) -> Any:
+    """Return nested tables with 0.0 for -0.0: the two are equal and must be spelt alike in a key."""
+    if isinstance(value, dict):
+        return {key: _without_negative_zero(inner) for key, inner in cast("dict[str, Any]", value).items()}
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -110,6 +117,8 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise SettingError(f"{path}: {parent} is a value, not a table")
             place = cast("dict[str, Any]", inner)
+        if leaf in place:
+            raise SettingError(f"{path} is both a value and a table")
         place[leaf] = value
     return tables
 

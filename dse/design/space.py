@@ -69,7 +69,7 @@ class FloatRange:
         """Return the value at a position in [0, 1)."""
         if self.step is not None:
             steps = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            return self.low + self.step * min(int(u * steps), steps - 1)
+            return min(self.high, self.low + self.step * min(int(u * steps), steps - 1))
         if self.log:
             return min(self.high, max(self.low, self.low * (self.high / self.low) ** u))
         return self.low + u * (self.high - self.low)
@@ -166,7 +166,8 @@ def _choice(path: str, field: FieldInfo, values: list[Any], folder: Path | None)
         if path == "device.card":
             read_cell(value, folder)
     checked: list[Value] = [tuple(v) if isinstance(v, list) else v for v in values]  # type: ignore[misc]
-    if len(set(map(repr, checked))) < len(checked):
+    # 8 and 8.0 are one choice; 1 and true are two.
+    if len({(isinstance(v, bool), v) for v in checked}) < len(checked):
         raise SettingError(f"space: {path} names a choice twice: {shown(values)}")
     return Choice(tuple(checked))
 

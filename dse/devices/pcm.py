@@ -85,7 +85,9 @@ class PcmCells:
         self.pulsed_at_s.view(-1)[cells] = now_s
         g, history = self.g_us.view(-1), self.history.view(-1)
         if spec.is_linear:
-            g[cells] = (g[cells] + count * spec.mean_offset_us).clamp(spec.g_min_us, spec.g_max_us)
+            # The first pulse lifts a cell into the window; from there every pulse adds the same up to its upper end.
+            first = (g[cells] + spec.mean_offset_us).clamp(spec.g_min_us, spec.g_max_us)
+            g[cells] = (first + (count - 1) * spec.mean_offset_us).clamp_max(spec.g_max_us)
             history[cells] = history[cells] * torch.exp(-count / spec.history_pulses)
             return int(count.sum())
         fade = math.exp(-1.0 / spec.history_pulses)

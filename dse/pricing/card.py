@@ -1,5 +1,6 @@
 """Cost cards: the constants that turn events into energy."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,8 +77,8 @@ def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
             raise SettingError(f"cost card {name}: unknown constant {key!r}{did_you_mean(key, UNITS)}")
         if entry.unit != UNITS[key]:
             raise SettingError(f"cost card {name}: {key} is in {entry.unit!r}; it must be in {UNITS[key]!r}")
-        if not entry.value >= 0.0:
-            raise SettingError(f"cost card {name}: {key} = {entry.value} must not be negative")
+        if not 0.0 <= entry.value < math.inf:
+            raise SettingError(f"cost card {name}: {key} = {entry.value} must be a finite number from 0")
     missing = [key for key in UNITS if key not in card.entries]
     if missing:
         raise SettingError(f"cost card {name}: missing {', '.join(missing)}")

@@ -43,7 +43,7 @@ class Accumulator:
     @property
     def chi(self) -> Tensor:
         """The stored remainder in units of weight, shape (rows, cols)."""
-        return self.word * (self.threshold / self.places)
+        return self.word if self.spec.bits == "float" else self.word * (self.threshold / self.places)
 
     def add(self, update: Tensor) -> Tensor:
         """Add updates and take out whole pulses.

@@ -45,8 +45,8 @@ class Layer(Protocol):
         """Do what the hardware does between mini-batches now and then."""
         ...
 
-    def survey(self) -> None:
-        """Take stock at the end of an epoch, in the state that was last sensed."""
+    def survey(self, now_s: float) -> None:
+        """Take stock at the end of an epoch."""
         ...
 
 
@@ -115,9 +115,9 @@ class CrossbarLayer:
         """Refresh pairs near saturation."""
         self.array.refresh(self.hardware.refresh, now_s, self.events)
 
-    def survey(self) -> None:
+    def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
-        self.conductance_surveys_us.append(float(self.array.cells.g_us.mean(dtype=torch.float64)))
+        self.conductance_surveys_us.append(float(self.array.cells.conductance_us(now_s).mean(dtype=torch.float64)))
 
 
 class FloatLayer:
@@ -158,5 +158,5 @@ class FloatLayer:
     def maintain(self, now_s: float) -> None:
         """Do nothing."""
 
-    def survey(self) -> None:
+    def survey(self, now_s: float) -> None:
         """Do nothing."""

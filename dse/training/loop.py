@@ -84,7 +84,7 @@ def train(
             raise DivergedError(f"the loss of epoch {epoch} is not finite")
         now_s = images * image_time_s
         for layer in layers:
-            layer.survey()
+            layer.survey(now_s)
         curve.append(
             Epoch(
                 epoch=epoch,

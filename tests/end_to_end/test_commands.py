@@ -89,7 +89,7 @@ def test_run_shows_progress_the_front_the_folder_and_what_to_do_next(dse, small_
     assert "designs are on the front" in done.stdout
     assert "digital_float" in done.stdout
     assert f"results: {tmp_path / 'out'}" in done.stdout
-    assert f"dse front {tmp_path / 'out'} --plot front.png" in done.stdout
+    assert f" front {tmp_path / 'out'} --plot front.png" in done.stdout
 
 
 def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp_path):

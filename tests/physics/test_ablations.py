@@ -21,7 +21,8 @@ EPOCHS = 3
 SILENT: dict[str, dict[str, Any]] = {
     "_write_noise": {"device.write_noise_scale": 0.0},
     "_read_noise": {"device.read_noise_scale": 0.0},
-    "_refresh_noise": {"device.read_noise_scale": 0.0, "device.reset_std_us": 0.0},
+    "_refresh_reads": {"device.read_noise_scale": 0.0},
+    "_reset_noise": {"device.reset_std_us": 0.0},
 }
 """Random stream of an array -> the settings that silence it."""
 LIVELY = {"refresh.every_images": 20, "refresh.threshold_us": 2.0, "accumulator.epsilon": 0.2}
@@ -115,7 +116,7 @@ def test_stochastic_rounding_is_the_only_user_of_its_stream() -> None:
 
 
 def test_with_every_source_off_no_stream_matters() -> None:
-    settings = dotted({**SILENT["_write_noise"], **SILENT["_refresh_noise"]})
+    settings = dotted({**SILENT["_write_noise"], **SILENT["_refresh_reads"], **SILENT["_reset_noise"]})
     other = built(**settings)
     for stream in SILENT:
         with_other_stream(other, stream)

@@ -1,6 +1,8 @@
 """An ideal cell trains like digital floats, and digital floats train like automatic differentiation."""
 
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from dse.training.layers import CrossbarLayer, FloatLayer
 from dse.training.loop import Epoch, train
 from dse.training.spec import TrainingSpec
 
-GRANULARITY_US = 1e-4
+GRANULARITY_US = 1e-5
 BETA_US = 8.0
 SIZES = [(65, 16), (17, 10)]
 SEED = 7
@@ -27,11 +29,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def ideal_layers(bits: int | str, rounding: str = "nearest") -> list[CrossbarLayer]:
+def ideal_layers(
+    bits: int | str, rounding: str = "nearest", granularity_us: float = GRANULARITY_US
+) -> list[CrossbarLayer]:
     settings = {
         "device.card": "ideal_linear",
-        "device.granularity_us": GRANULARITY_US,
-        "device.mean_offset_us": GRANULARITY_US,
+        "device.granularity_us": granularity_us,
+        "device.mean_offset_us": granularity_us,
         "dac.bits": "ideal",
         "adc.bits": "ideal",
         "accumulator.bits": bits,
@@ -84,16 +88,28 @@ def test_an_ideal_cell_with_fine_pulses_trains_like_digital_floats(
     digital, expected = control
     pulse = GRANULARITY_US / BETA_US
     for crossbar, other in zip(layers, digital, strict=True):
-        # What gathers in chi is missing from the array; both differ by float rounding and by its consequences.
-        assert float((crossbar.sensed.weight - other.weight).abs().max()) < 20 * pulse
-        assert float((other.weight - FloatLayer(other.rows, other.cols, seed=SEED, layer=0).weight).abs().max()) > 0.1
+        # What still gathers in chi is missing from the array, and so are its consequences for later updates.
+        assert float((crossbar.sensed.weight - other.weight).abs().max()) < 10 * pulse
     ours = outputs([layer.sensed.weight for layer in layers], digits.test.images)
     theirs = outputs([layer.weight for layer in digital], digits.test.images)
-    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0.0)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0.0)
     assert torch.equal(ours.argmax(dim=1), theirs.argmax(dim=1))
     assert [point.accuracy for point in curve] == [point.accuracy for point in expected]
-    assert [point.loss for point in curve] == pytest.approx([point.loss for point in expected], rel=1e-4)
-    assert curve[-1].accuracy > 0.8
+    assert [point.loss for point in curve] == pytest.approx([point.loss for point in expected], rel=1e-5)
+    assert curve[-1].accuracy > 0.7
+
+
+def test_the_distance_to_digital_floats_shrinks_with_the_granularity_of_a_pulse(
+    digits: Dataset, control: tuple[list[FloatLayer], list[Epoch]]
+) -> None:
+    distances: list[float] = []
+    for granularity_us in (1e-1, 1e-2, 1e-3, 1e-4):
+        layers = ideal_layers(32, granularity_us=granularity_us)
+        trained(layers, digits)
+        pairs = zip(layers, control[0], strict=True)
+        distances.append(max(float((a.sensed.weight - b.weight).abs().max()) for a, b in pairs))
+    orders = [math.log10(coarse / fine) for coarse, fine in pairwise(distances)]
+    assert orders == pytest.approx([1.0, 1.0, 1.0], abs=0.3)
 
 
 def test_the_weights_and_what_gathers_in_chi_are_the_digital_weights() -> None:
@@ -110,14 +126,14 @@ def test_the_weights_and_what_gathers_in_chi_are_the_digital_weights() -> None:
 
 @pytest.mark.parametrize("hidden", [[5], [6, 4]])
 def test_one_step_of_the_loop_follows_the_gradient_of_automatic_differentiation(hidden: list[int]) -> None:
-    batch, pixels, classes, rate = 12, 8, 3, 0.7
+    batch, pixels, classes, rate = 12, 8, 3, 1000.0
     draws = torch.Generator().manual_seed(3)
     images = torch.rand((batch, pixels), generator=draws)
     labels = torch.randint(0, classes, (batch,), generator=draws)
     split = Split(images, labels)
     data = Dataset("made up", train=split, validation=None, test=split, classes=classes, checksum="")
     units = [pixels, *hidden, classes]
-    layers = float_layers([(a + 1, b) for a, b in zip(units[:-1], units[1:], strict=True)])
+    layers = float_layers([(a + 1, b) for a, b in pairwise(units)])
 
     weights = [layer.weight.double().requires_grad_() for layer in layers]
     x = images.double()
@@ -131,6 +147,8 @@ def test_one_step_of_the_loop_follows_the_gradient_of_automatic_differentiation(
     curve = train(layers, data, spec, image_time_s=0.0, maintain_every=0, seed=1)
     assert curve[0].loss == pytest.approx(loss.item(), rel=1e-6)
     for layer, weight in zip(layers, weights, strict=True):
+        # A large step, so that the weights it leaves show the gradient to six digits.
+        step = (weight.detach() - layer.weight.double()) / rate
         assert weight.grad is not None
-        assert float(weight.grad.abs().max()) > 1e-3
-        torch.testing.assert_close(layer.weight.double(), (weight - rate * weight.grad).detach(), atol=1e-6, rtol=0.0)
+        assert float(weight.grad.abs().max()) > 1e-4
+        torch.testing.assert_close(step, weight.grad, atol=1e-8, rtol=1e-4)

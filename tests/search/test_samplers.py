@@ -50,7 +50,7 @@ def test_a_longer_study_begins_like_a_shorter_one(sampler):
 
 
 def test_models_learn_where_the_best_results_are():
-    """The two objectives do not conflict, so that proposals move to the corner of both; the space's middle is 7, 1.7."""
+    """The objectives do not conflict, so that proposals move to the corner of both; the middle is 7 and 1.7."""
     tpe = propose("tpe", trials=60)[-20:]
     assert sum(p["adc.bits"] for p in tpe) / 20 > 8.5
     nsga2 = propose("nsga2", trials=300)[-50:]

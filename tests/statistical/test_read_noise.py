@@ -26,7 +26,9 @@ BETA_US = 8.0
 
 def array_of(seed: int) -> PairArray:
     cell = CellSpec.parse({**read_cell("pcm_gst"), "read_noise_scale": 3.0})
-    return PairArray(ROWS, COLS, cell, ArraySpec(), DacSpec(bits="ideal"), AdcSpec(bits="ideal"), seed=seed, layer=0)
+    array = PairArray(ROWS, COLS, cell, ArraySpec(), DacSpec(bits="ideal"), AdcSpec(bits="ideal"), seed=seed, layer=0)
+    array.cells.g_us[0] *= 10.0  # so that the two cells of a pair differ in their noise
+    return array
 
 
 def one_input() -> Tensor:

@@ -97,7 +97,7 @@ def test_a_large_update_leaves_as_several_pulses(bits: int | Literal["float"]) -
     assert accumulator(bits).add(torch.tensor([[0.35, -0.35, 0.05, -0.05]]))[0].tolist() == [3, -3, 0, 0]
 
 
-@pytest.mark.parametrize("bits", [2, 8, 32])
+@pytest.mark.parametrize("bits", [2, 8, 32, "float"])
 def test_chi_is_the_word_in_units_of_weight(bits: int) -> None:
     chi = accumulator(bits)
     chi.add(torch.tensor([[0.05, -0.05, 0.25, 0.0]]))

@@ -204,8 +204,9 @@ def test_wear_never_goes_back(digits: Dataset) -> None:
             assert bool((reset_after >= reset_before).all())
 
 
-@pytest.mark.parametrize(("every", "batch", "rounds"), [(25, 10, 35), (30, 10, 35), (1, 100, 11), (0, 10, 0)])
+@pytest.mark.parametrize(("every", "batch", "rounds"), [(25, 10, 36), (30, 10, 35), (1, 100, 11), (0, 10, 0)])
 def test_maintenance_comes_after_whole_mini_batches(every: int, batch: int, rounds: int, digits: Dataset) -> None:
+    # 107 mini-batches of 10 and one of 7: after 25 images means after every third, and after the last 27 images.
     assert len(digits.train) == 1077
     layers = watched(digits, TrainingSpec(epochs=1, batch_size=batch), every)
     for layer in layers:
@@ -218,3 +219,8 @@ def test_quantiles_of_wear_are_values_that_occur() -> None:
     assert [wear[f"set_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [500, 900, 990, 999, 1000]
     assert [wear[f"reset_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [0, 0, 0, 0, 5]
     assert wear["writes_max"] == 1000
+
+
+def test_the_most_written_cell_counts_both_kinds_of_pulse() -> None:
+    wear = _wear(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32))
+    assert (wear["set_max"], wear["reset_max"], wear["writes_max"]) == (5, 6, 7)

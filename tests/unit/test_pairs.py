@@ -196,7 +196,7 @@ def test_products_leave_inputs_and_cells_alone() -> None:
 
 PAIRS = [
     (9.0, 7.0),  # near saturation and close: refreshed, difference +2
-    (7.0, 9.5),  # the same on the other side, difference -2.5
+    (7.0, 9.55),  # the same on the other side, difference -2.55: two pulses, by a hair
     (11.0, 11.0),  # no difference: RESET and left there
     (9.0, 2.0),  # far apart: left alone
     (7.9, 7.0),  # below the threshold: left alone

@@ -1,5 +1,6 @@
 """The space of a study: what can be written, what is refused, and which values a position stands for."""
 
+import math
 from typing import Any
 
 import pytest
@@ -183,6 +184,12 @@ def test_a_range_of_numbers_in_steps_reaches_both_ends_and_every_step(
     assert parameter.at(u) in values
     assert parameter.at(0.0) == start
     assert parameter.at(LAST) == pytest.approx(end, rel=1e-12)
+
+
+def test_an_integer_on_a_log_scale_has_the_share_of_what_rounds_to_it() -> None:
+    parameter = IntRange(1, 2, log=True)
+    border = math.log(1.5 / 0.5) / math.log(2.5 / 0.5)
+    assert (parameter.at(border - 1e-9), parameter.at(border + 1e-9)) == (1, 2)
 
 
 def test_positions_on_a_log_scale_are_even_in_the_logarithm() -> None:
