@@ -100,21 +100,32 @@ def run(study: Path, out: Path | None, executor: str, actors: int | None, *, qui
     checked = read_study(study)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = out or Path("results") / f"{checked.spec.name}-{stamp}"
-    _follow(folder, checked, lambda report: start(checked, folder, _executor(executor, actors), report), quiet=quiet)
+    _follow(
+        folder,
+        checked,
+        lambda report: start(checked, folder, _executor(executor, actors), report),
+        quiet=quiet,
+        actors=actors,
+    )
 
 
 @main.command()
 @_results
+@click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @_run_options
-def resume(results: Path, executor: str, actors: int | None, *, quiet: bool) -> None:
+def resume(results: Path, executor: str, actors: int | None, *, quiet: bool, other_code: bool) -> None:
     """Go on with the study in the folder RESULTS; finished trials are not repeated."""
     from dse.results.store import read_about  # noqa: PLC0415
     from dse.search.runs import resume as go_on  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
     read_about(results)
-    study = read_study(results / "study.toml")
-    _follow(results, study, lambda report: go_on(results, _executor(executor, actors), report), quiet=quiet)
+    study = read_study(results / "source" / "study.toml")
+
+    def go(report: Any) -> None:
+        go_on(results, _executor(executor, actors), report, other_code=other_code)
+
+    _follow(results, study, go, quiet=quiet, actors=actors)
 
 
 @main.command()
@@ -187,6 +198,60 @@ def data(dataset: str) -> None:  # noqa: ARG001  one so far
     click.echo(f"mnist is in {download_mnist()}")
 
 
+@main.group(cls=_Group)
+def device() -> None:
+    """List the cells of the device library, or fit one to your own measurement."""
+
+
+@device.command("list")
+def list_devices() -> None:
+    """List the cells of the device library."""
+    from dse.devices.card import library, read_card  # noqa: PLC0415
+
+    names = library("cells")
+    for name in names:
+        click.echo(f"{name:{max(map(len, names))}}  {read_card('cells', name).title}")
+
+
+def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(name, type=click.FloatRange(min=0.0), help=text)
+
+
+@device.command()
+@click.argument("pulses", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The card to write, a new .toml file.")
+@click.option("--title", help="Title of the card.")
+@_number("--read-noise-slope", "Deviation of a read in proportion to conductance; by default that of pcm_gst.")
+@_number("--read-noise-offset-us", "Deviation of a read at G = 0, uS; by default that of pcm_gst.")
+@click.option(
+    "--reads-averaged",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Reads that each measured conductance is the mean of; the noise in the data is smaller by the root.",
+)
+@_number("--g-min-us", "Lowest conductance that a SET pulse can leave, uS; by default from the data.")
+@_number("--g-max-us", "Highest conductance that a SET pulse can leave, uS; by default from the data.")
+@_number("--drift-exponent", "Exponent of the drift; by default that of pcm_gst.")
+@_number("--drift-reference-s", "Time between pulse and read, s; by default that of pcm_gst.")
+@click.option("--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="For intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
+def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
+    """Fit a cell to the measured SET pulse trains in the CSV file PULSES and write its card.
+
+    Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS).
+    """
+    import polars as pl  # noqa: PLC0415
+
+    from dse.analysis.render import render  # noqa: PLC0415
+    from dse.devices.fit_card import fit_file  # noqa: PLC0415
+
+    fitted = fit_file(pulses, out, title, **options)
+    click.echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
+    click.echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
+    click.echo(f'\nwritten: {out}\nuse it in a study file beside it: device.card = "{out.name}"')
+
+
 def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":
     if name == "local":
         if actors is not None:
@@ -199,13 +264,16 @@ def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":
     return lambda: RayPool(actors)
 
 
-def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bool) -> None:
+def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bool, actors: int | None) -> None:
     """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
     from dse.progress import progress  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
     click.echo(f"{spec.name}: {spec.budget.trials} trials and {len(study.controls)} controls -> {folder}", err=True)
+    in_flight = spec.search.lookahead * spec.budget.seeds
+    if actors is not None and actors > in_flight:
+        click.echo(f"note: search.lookahead lets {in_flight} simulations run at once; the other actors idle", err=True)
     try:
         with progress(spec.objectives, quiet=quiet) as report:
             go(report)
@@ -239,9 +307,9 @@ def _conclude(folder: Path) -> None:
 
 def _dse() -> str:
     """Return how this command can be typed again: "dse", or its path where that is not found."""
-    if shutil.which("dse"):
+    called, found = Path(sys.argv[0]), shutil.which("dse")
+    if found and called.exists() and Path(found).samefile(called):
         return "dse"
-    called = Path(sys.argv[0])
     return os.path.relpath(called) if called.name == "dse" else "python -m dse"
 
 

@@ -5,7 +5,8 @@
     |-- DataError       a data set is missing or unreadable
     |-- ResultsError    a results folder is in use, belongs to another study, is full or damaged
     |-- QueryError      a query names what is not there
-    `-- ExecutorError   the machinery that runs trials could not be started or was lost
+    |-- ExecutorError   the machinery that runs trials could not be started or was lost
+    `-- DivergedError   a simulation left the range of numbers; becomes a failed trial, and the study goes on
 
 The command line prints the message of a `DseError` and ends with status 2; anything else is a defect of the
 framework and keeps its traceback. A message says what came, what was allowed and what to do.
@@ -37,6 +38,10 @@ class QueryError(DseError):
 
 class ExecutorError(DseError):
     """The machinery that runs trials could not be started or was lost."""
+
+
+class DivergedError(DseError):
+    """A simulation left the range of numbers; the trial has failed and the study goes on."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

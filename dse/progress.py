@@ -47,13 +47,15 @@ class _Follower:
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
         self._rows: list[Row] = []
+        self._seen: set[str] = set()
         self._front = 0
         self._start = time.monotonic()
         self._last = 0.0
 
     def text(self, state: "Progress") -> str:
         """Return where a study stands, in words."""
-        new = [row for row in state.rows if row["origin"] == "search" and row["same_as"] is None]
+        new = [row for row in state.rows if row["origin"] == "search" and row["design_key"] not in self._seen]
+        self._seen |= {row["design_key"] for row in new}
         self._rows += new
         if new:
             self._front = self._front_size()

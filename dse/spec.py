@@ -62,7 +62,8 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
         else:
             came = item["input"]
             permitted = allowed(field) if field else f"a table with {_names(owner)}"
-            lines.setdefault(path, f"{path} = {shown(came)} is not allowed; give {permitted}")
+            entry = "".join(f"[{part}]" for part in rest if part.isdigit())
+            lines.setdefault(path, f"{path}{entry} = {shown(came)} is not allowed; give {permitted}")
     return list(lines.values())
 
 
@@ -117,9 +118,14 @@ def _allowed(annotation: Any, metadata: tuple[Any, ...]) -> str:
         return _allowed(get_args(annotation)[0], (*metadata, *annotation.__metadata__))
     if origin is tuple:
         return f"a list with at least one entry, each {_allowed(get_args(annotation)[0], ())}"
-    if annotation in (int, float):
-        return ("an integer" if annotation is int else "a number") + _range(metadata)
-    return {bool: "true or false", str: "a string"}.get(annotation, "a table")
+    named = annotation is str and any(isinstance(bound, annotated_types.Predicate) for bound in metadata)
+    plain = {
+        int: "an integer" + _range(metadata),
+        float: "a number" + _range(metadata),
+        bool: "true or false",
+        str: 'a name of letters, digits, "-", "_" and "."; a letter first' if named else "a string",
+    }
+    return plain.get(annotation, "a table")
 
 
 def _range(metadata: tuple[Any, ...]) -> str:

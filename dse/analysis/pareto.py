@@ -45,6 +45,8 @@ def front(trials: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
     for name in objectives:
         if name not in METRICS:
             raise QueryError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
+    if len(set(objectives)) < len(objectives):
+        raise QueryError(f"an objective is named twice: {', '.join(objectives)}")
     points = trials.select(pl.col(list(objectives)).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
     goals: list[Goal] = [METRICS[name].goal for name in objectives]
     descending = [goal == "maximise" for goal in goals]

@@ -41,14 +41,29 @@ class Tables:
 
     @property
     def designs(self) -> pl.DataFrame:
-        """One row a trial: parameters, metrics as means over seeds (null where one is missing), seeds."""
+        """One row a trial: parameters, metrics as means over seeds (null where one is missing), seeds stored.
+
+        A trial has failed if it failed under any seed, and is running until all its seeds are stored.
+        """
         means = [
             pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean()).alias(name)
             for name in METRICS
         ]
-        first = [pl.col(name).first() for name in ("origin", "state", "failure", "same_as", "design_key")]
+        failed = pl.col("state") == "failed"
+        state = (
+            pl.when(failed.any())
+            .then(pl.lit("failed"))
+            .when(pl.len() < int(self.about["seeds"]))
+            .then(pl.lit("running"))
+            .otherwise(pl.lit("complete"))
+        )
         return self.trials.group_by("trial", maintain_order=True).agg(
-            *first, *(pl.col(name).first() for name in self.parameters), *means, pl.len().alias("seeds")
+            pl.col("origin").first(),
+            state.alias("state"),
+            pl.col("failure").drop_nulls().first(),
+            *(pl.col(name).first() for name in ("same_as", "design_key", *self.parameters)),
+            *means,
+            pl.len().alias("seeds"),
         )
 
 
@@ -110,10 +125,9 @@ def query(tables: Tables, sql: str) -> pl.DataFrame:
 
 
 def search_trials(tables: Tables) -> pl.DataFrame:
-    """Return the designs that the search proposed: complete, each simulated design once."""
-    return tables.designs.filter(
-        (pl.col("origin") == "search") & (pl.col("state") == "complete") & pl.col("same_as").is_null()
-    )
+    """Return the designs that the search proposed and that are complete, each design once, at its first trial."""
+    complete = tables.designs.filter((pl.col("origin") == "search") & (pl.col("state") == "complete"))
+    return complete.unique("design_key", keep="first", maintain_order=True)
 
 
 def controls(tables: Tables) -> pl.DataFrame:

@@ -22,6 +22,11 @@ def quantise_signed(x: Tensor, bits: int | Literal["ideal"], full_scale: float =
     return torch.round(x.clamp(-full_scale, full_scale) / step) * step
 
 
+def largest_error(d: Tensor) -> Tensor:
+    """Return the largest magnitude of each sample, shape (batch, 1), by which errors are scaled; never zero."""
+    return d.abs().amax(dim=1, keepdim=True).clamp_min(1e-30)
+
+
 def count_cut(x: Tensor, bits: int | Literal["ideal"], full_scale: float) -> int:
     """Return how many values lie beyond the range of a converter; an ideal one has none."""
     return 0 if bits == "ideal" else int(torch.count_nonzero(x.abs() > full_scale))

@@ -29,7 +29,7 @@ class Events:
         resets: RESET pulses.
         refresh_reads: single-cell reads to look for pairs near saturation.
         refreshed_pairs: pairs that were RESET and re-written.
-        chi_reads: accumulator words read.
+        chi_reads: accumulator words read; once for each image and weight whose input is not zero.
         chi_writes: accumulator words written.
         chi_adds: additions to an accumulator word.
         macs_forward: digital multiply-accumulates of forward products; 0 on a crossbar.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dse.crossbar.converters import count_cut, quantise_signed, quantise_unsigned
+from dse.crossbar.converters import count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.pcm import PcmCells, mean_response_us
@@ -63,7 +63,8 @@ class PairArray:
         self.rows, self.cols = rows, cols
         self.beta_us = array.conductance_per_weight_us
         self.dac, self.adc = dac, adc
-        self.cells = PcmCells.start(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
+        initial = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
+        self.cells = PcmCells.start(cell, initial.clamp(cell.g_min_us, cell.g_max_us))
         self._write_noise = generator(seed, "write noise", layer)
         self._read_noise = generator(seed, "read noise", layer)
         self._evaluation_noise = generator(seed, "read noise of evaluations", layer)
@@ -113,7 +114,7 @@ class PairArray:
         Returns:
             Back-propagated errors, shape (batch, rows - 1).
         """
-        scale = d.abs().amax(dim=1, keepdim=True).clamp_min(1e-30)
+        scale = largest_error(d)
         driven = quantise_signed(d / scale, self.dac.bits)
         weight = sensed.weight[:-1].T
         variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T

@@ -21,11 +21,15 @@ from dse.errors import SettingError
 from dse.spec import Spec, field_at
 from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingSpec, WorkloadSpec
 
-HARDWARE = ("device", "array", "dac", "adc", "accumulator", "refresh", "clock")
+HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
 DEFAULT_CARD = "pcm_gst"
 
 INACTIVE: dict[str, tuple[str, Any]] = {
     **dict.fromkeys(HARDWARE, ("architecture", "float")),
+    **{f"device.reset_{what}_us": ("refresh.every_images", 0) for what in ("mean", "std", "min")},
+    **{f"device.std_{what}": ("device.write_noise_scale", 0.0) for what in ("slope", "offset_us", "history_us")},
+    **{f"device.read_noise_{what}": ("device.read_noise_scale", 0.0) for what in ("slope", "offset_us")},
+    "device.drift_reference_s": ("device.drift_exponent", 0.0),
     "accumulator.rounding": ("accumulator.bits", "float"),
     "adc.range": ("adc.bits", "ideal"),
     "adc.backward_range": ("adc.bits", "ideal"),
@@ -49,8 +53,8 @@ class Design(Spec):
     """The schedule."""
     device: CellSpec | None = None
     """The PCM cell."""
-    array: ArraySpec | None = None
-    """How pairs of cells hold weights."""
+    array: ArraySpec = ArraySpec()
+    """How pairs of cells hold weights, and the initial weights, of a digital network too."""
     dac: DacSpec | None = None
     """Input converters."""
     adc: AdcSpec | None = None
@@ -92,13 +96,21 @@ def _without_negative_zero(value: Any) -> Any:
 
 
 def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as {dotted path: value}; lists are values."""
+    """Return nested tables as {dotted path: value}; lists are values.
+
+    Raises:
+        SettingError: a path is given twice, quoted ("a.b" = 1) and nested (a.b = 1).
+    """
     flat: dict[str, Any] = {}
     for key, value in tables.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
+        inner = (
+            flatten(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else {prefix + key: value}
+        )
+        for path in inner.keys() & flat.keys():
+            raise SettingError(f"{path} is given twice, quoted and nested; remove one of them")
+        flat |= inner
     return flat
 
 
@@ -123,7 +135,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def controller(path: str) -> list[tuple[str, Any]]:
+def controllers(path: str) -> list[tuple[str, Any]]:
     """Return the settings that can switch off the one at `path`, each with the value that does."""
     return [INACTIVE[name] for name in (path.split(".", maxsplit=1)[0], path) if name in INACTIVE]
 
@@ -133,7 +145,7 @@ def active(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         path: value
         for path, value in settings.items()
-        if not any(settings.get(other) == off for other, off in controller(path))
+        if not any(settings.get(other) == off for other, off in controllers(path))
     }
 
 

@@ -9,7 +9,7 @@ import torch
 from dse.crossbar.events import EVENT_NAMES
 from dse.design.design import Design
 from dse.design.outcome import QUANTILES, EpochOutcome, Failure, LayerOutcome, Outcome
-from dse.training.accumulator import DivergedError
+from dse.errors import DivergedError
 from dse.training.datasets import Dataset
 from dse.training.layers import CrossbarLayer, FloatLayer, Hardware, Layer
 from dse.training.loop import Epoch, train
@@ -29,7 +29,7 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
     hardware = hardware_of(design)
     sizes = design.network.layer_sizes(data.train.images.shape[1], data.classes)
     layers: list[Layer] = [
-        FloatLayer(rows, cols, seed=seed, layer=number)
+        FloatLayer(rows, cols, design.array, seed=seed, layer=number)
         if hardware is None
         else CrossbarLayer(rows, cols, hardware, seed=seed, layer=number)
         for number, (rows, cols) in enumerate(sizes)
@@ -62,7 +62,6 @@ def hardware_of(design: Design) -> Hardware | None:
     """Return the hardware of a design, or None for digital training."""
     if (
         design.device is None
-        or design.array is None
         or design.dac is None
         or design.adc is None
         or design.accumulator is None
@@ -89,10 +88,10 @@ def _report(number: int, layer: Layer) -> LayerOutcome:
     events = {name: getattr(layer.events, name) for name in EVENT_NAMES}
     if not isinstance(layer, CrossbarLayer):
         wear = dict.fromkeys(_wear(torch.zeros(1), torch.zeros(1)), 0.0)
-        return LayerOutcome(number, layer.rows, layer.cols, 0, None, None, None, None, events, wear)
+        return LayerOutcome(number, layer.rows, layer.cols, 0, None, None, None, None, None, events, wear)
     cells = layer.array.cells
     surveys = layer.conductance_surveys_us
-    chi_bits = layer.accumulator.spec.bits
+    chi = layer.accumulator.spec
     return LayerOutcome(
         layer=number,
         rows=layer.rows,
@@ -100,7 +99,8 @@ def _report(number: int, layer: Layer) -> LayerOutcome:
         cells=cells.g_us.numel(),
         dac_bits=_bits(layer.array.dac.bits),
         adc_bits=_bits(layer.array.adc.bits),
-        chi_bits=32 if chi_bits == "float" else chi_bits,
+        chi_bits=_bits(chi.bits),
+        operand_bits=_bits(chi.operand_bits),
         mean_conductance_us=sum(surveys) / len(surveys),
         events=events,
         wear=_wear(cells.set_pulses, cells.reset_pulses),

@@ -54,7 +54,8 @@ class LayerOutcome:
         cells: PCM cells; 0 for a digital layer.
         dac_bits: resolution of the input converters; None where ideal or digital.
         adc_bits: resolution of the output converters; None where ideal or digital.
-        chi_bits: length of an accumulator word (32 for a float); None for a digital layer.
+        chi_bits: length of an accumulator word; None for a 32-bit float and for a digital layer.
+        operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells.
@@ -67,6 +68,7 @@ class LayerOutcome:
     dac_bits: int | None
     adc_bits: int | None
     chi_bits: int | None
+    operand_bits: int | None
     mean_conductance_us: float | None
     events: Mapping[str, int | float]
     wear: Mapping[str, float]

@@ -18,13 +18,17 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import INACTIVE, Design, compose, controller
+from dse.design.design import Design, compose, controllers
 from dse.devices.card import read_cell
 from dse.errors import SettingError, did_you_mean
-from dse.spec import allowed, field_at, shown
+from dse.spec import allowed, field_at, leaf_paths, shown
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
+SETTINGS = frozenset(leaf_paths(Design))
+"""Paths of all settings of a design."""
+TABLES = frozenset(path.rpartition(".")[0] for path in SETTINGS)
+"""Paths of the tables that hold them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
         SettingError: a setting that no design of the study would use.
     """
     for path in [*fixed, *space]:
-        for other, off in controller(path):
+        for other, off in controllers(path):
             if other in space:
                 idle = _only(space[other]) == [off]
             else:
@@ -120,22 +124,17 @@ def _only(parameter: Parameter) -> list[Value]:
 
 
 def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return {path: list or range table}, following nested tables down to them."""
+    """Return {path: list or range table}, following nested tables down to the settings of a design."""
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = prefix + key
-        if isinstance(value, Mapping):
-            table = cast("Mapping[str, Any]", value)
-            if not table or any(not isinstance(inner, Mapping) for inner in table.values()):
-                inner_paths = [k for k, v in table.items() if isinstance(v, (Mapping, list))]
-                if inner_paths and "choices" not in table:
-                    leaves |= _leaves(table, f"{path}.")
-                else:
-                    leaves[path] = table
-            else:
-                leaves |= _leaves(table, f"{path}.")
-        else:
-            leaves[path] = value
+        nested = isinstance(value, Mapping) and path not in SETTINGS and path in TABLES
+        inner: dict[str, Any] = (
+            _leaves(cast("Mapping[str, Any]", value), f"{path}.") if nested else {path: cast("Any", value)}
+        )
+        for name in inner.keys() & leaves.keys():
+            raise SettingError(f"space: {name} is given twice, quoted and nested; remove one of them")
+        leaves |= inner
     return leaves
 
 
@@ -229,7 +228,3 @@ def check_corners(fixed: Mapping[str, Any], space: Mapping[str, Parameter], fold
     """
     for u in (0.0, 1.0 - 1e-12):
         compose({**fixed, **{path: p.at(u) for path, p in space.items()}}, folder, where="space")
-
-
-CONTROLLERS: frozenset[str] = frozenset(other for other, _ in INACTIVE.values())
-"""Settings that can switch others off."""

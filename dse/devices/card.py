@@ -27,11 +27,13 @@ KNOBS: dict[str, float] = {"write_noise_scale": 1.0, "read_noise_scale": 1.0}
 
 @dataclass(frozen=True)
 class Entry:
-    """One number of a card with its unit and source."""
+    """One number of a card with its unit and source; low and high bound it where the card gives a range."""
 
     value: float
     unit: str
     source: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def card_file(name: str, folder: Path) -> Path:
     Raises:
         SettingError: the path leads out of the folder; results could then not carry a copy of the card.
     """
+    if "\0" in name:
+        raise SettingError(f"the card {name!r} is no path")
     path = (folder / name).resolve()
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
         raise SettingError(f"the card {name} must lie in or below the folder of the study file; copy it there")
@@ -90,7 +94,7 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
         text = (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingError(f"the card {name} is not valid TOML: {error}") from None
     title = str(table.pop("title", name))
     table.pop("about", None)
@@ -111,7 +115,18 @@ def _entry(card: str, key: str, raw: object) -> Entry:
     value = table["value"]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SettingError(f"card {card}: {key}.value = {value!r} must be a number")
-    return Entry(float(value), str(table["unit"]), str(table["source"]))
+    low, high = (_bound(card, key, end, table.get(end)) for end in ("low", "high"))
+    if (low is not None and low > value) or (high is not None and high < value):
+        raise SettingError(f"card {card}: {key}.value = {value} lies outside its range, low = {low}, high = {high}")
+    return Entry(float(value), str(table["unit"]), str(table["source"]), low, high)
+
+
+def _bound(card: str, key: str, end: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SettingError(f"card {card}: {key}.{end} = {value!r} must be a number")
+    return float(value)
 
 
 def unit_of(field: str) -> str:

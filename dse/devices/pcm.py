@@ -16,6 +16,10 @@ import torch
 from torch import Tensor
 
 from dse.devices.spec import CellSpec
+from dse.errors import DivergedError
+
+MAX_PULSES = 1000
+"""Most SET pulses that one update can ask of a cell; the measured cell is saturated after some twenty."""
 
 
 @dataclass
@@ -27,8 +31,8 @@ class PcmCells:
         g_us: conductance at T0 after the last pulse, uS, float32.
         history: P_n = exp(-n / alpha), 1 after RESET, float32.
         pulsed_at_s: time of the last pulse, s, float32.
-        set_pulses: SET pulses in the life of each cell, int32; never goes back.
-        reset_pulses: RESET pulses in the life of each cell, int32; never goes back.
+        set_pulses: SET pulses in the life of each cell, int64; never goes back.
+        reset_pulses: RESET pulses in the life of each cell, int64; never goes back.
     """
 
     spec: CellSpec
@@ -52,8 +56,8 @@ class PcmCells:
             g_us=g_us.clone(),
             history=torch.exp(-pulses.clamp_min(0.0) / spec.history_pulses),
             pulsed_at_s=torch.zeros_like(g_us),
-            set_pulses=torch.zeros(g_us.shape, dtype=torch.int32),
-            reset_pulses=torch.zeros(g_us.shape, dtype=torch.int32),
+            set_pulses=torch.zeros(g_us.shape, dtype=torch.int64),
+            reset_pulses=torch.zeros(g_us.shape, dtype=torch.int64),
         )
 
     @classmethod
@@ -77,11 +81,16 @@ class PcmCells:
 
         Returns:
             The number of pulses applied.
+
+        Raises:
+            DivergedError: more than `MAX_PULSES` on one cell that does not respond linearly.
         """
         if cells.numel() == 0:
             return 0
         spec = self.spec
-        self.set_pulses.view(-1).index_add_(0, cells, count.to(torch.int32))
+        if not spec.is_linear and (most := int(count.max())) > MAX_PULSES:
+            raise DivergedError(f"one cell would get {most} SET pulses at once; {MAX_PULSES} saturate any cell")
+        self.set_pulses.view(-1).index_add_(0, cells, count)
         self.pulsed_at_s.view(-1)[cells] = now_s
         g, history = self.g_us.view(-1), self.history.view(-1)
         if spec.is_linear:

@@ -1,12 +1,13 @@
 """Cost cards: the constants that turn events into energy."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from dse.devices.card import read_card
 from dse.errors import SettingError, did_you_mean
 
+LARGEST = 1e6
+"""Largest value of a constant; beyond it lies a slip of the unit."""
 UNITS: dict[str, str] = {
     "supply_v": "V",
     "adc_capacitance_per_bit_f": "F",
@@ -21,7 +22,8 @@ UNITS: dict[str, str] = {
     "gate_capacitance_f": "F",
     "gates_per_adder_bit": "gates",
     "gates_per_multiplier_cell": "gates",
-    "float_mac_j": "J",
+    "float_add_j": "J",
+    "float_multiply_j": "J",
 }
 """Every constant of a cost card with the unit it must be given in."""
 
@@ -45,7 +47,8 @@ class CostCard:
         gate_capacitance_f: capacitance that one gate switches in an operation.
         gates_per_adder_bit: gates of an adder, for each bit.
         gates_per_multiplier_cell: gates of a multiplier, for each pair of bits.
-        float_mac_j: energy of a 32-bit float multiply-accumulate.
+        float_add_j: energy of a 32-bit float addition.
+        float_multiply_j: energy of a 32-bit float multiplication.
     """
 
     name: str
@@ -62,7 +65,8 @@ class CostCard:
     gate_capacitance_f: float
     gates_per_adder_bit: float
     gates_per_multiplier_cell: float
-    float_mac_j: float
+    float_add_j: float
+    float_multiply_j: float
 
 
 def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
@@ -77,8 +81,8 @@ def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
             raise SettingError(f"cost card {name}: unknown constant {key!r}{did_you_mean(key, UNITS)}")
         if entry.unit != UNITS[key]:
             raise SettingError(f"cost card {name}: {key} is in {entry.unit!r}; it must be in {UNITS[key]!r}")
-        if not 0.0 <= entry.value < math.inf:
-            raise SettingError(f"cost card {name}: {key} = {entry.value} must be a finite number from 0")
+        if not 0.0 <= entry.value <= LARGEST:
+            raise SettingError(f"cost card {name}: {key} = {entry.value} must be a number from 0 to {LARGEST:g}")
     missing = [key for key in UNITS if key not in card.entries]
     if missing:
         raise SettingError(f"cost card {name}: missing {', '.join(missing)}")

@@ -8,9 +8,9 @@ bit. Each part of the energy is a column; the total is their sum, and nothing is
     array      drive time * cells on a line * mean G * V_read^2 * t_read
     pulses     SET * E_set + RESET * E_reset
     refresh    cell reads * (G V_read^2 t_read + one conversion)
-    chi        words read and written * bits * E_memory;  additions * bits * gates * C_gate V^2
-    outer      products d x^T of B-bit operands: B^2 multiplier cells each
-    digital    float multiply-accumulates; 32-bit weights read and written; only where there is no crossbar
+    chi        words read and written * bits * E_memory;  additions * bits * gates * C_gate V^2, or float additions
+    outer      products d x^T of B-bit operands: B^2 multiplier cells each, or float multiplications
+    digital    float multiplications and additions; 32-bit weights read and written; only without a crossbar
 
 What has no price (ideal converters, resolutions beyond the converter's formula) gives null, never a guess. Activation
 functions are counted but cost nothing on any card so far.
@@ -44,7 +44,8 @@ def layer_energy(card: CostCard) -> list[pl.Expr]:
     """Return expressions for `PARTS` over a table of layers (joules over the training)."""
     square_v2 = card.supply_v**2
     analog = pl.col("cells") > 0
-    adc_bits, dac_bits, chi_bits = (pl.col(name).cast(pl.Float64) for name in ("adc_bits", "dac_bits", "chi_bits"))
+    adc_bits, dac_bits = pl.col("adc_bits").cast(pl.Float64), pl.col("dac_bits").cast(pl.Float64)
+    chi_bits, operand_bits = pl.col("chi_bits").cast(pl.Float64), pl.col("operand_bits").cast(pl.Float64)
     levels = pl.lit(4.0) ** adc_bits
     conversion_j = (
         pl.when(adc_bits <= card.adc_bits_max)
@@ -72,13 +73,19 @@ def layer_energy(card: CostCard) -> list[pl.Expr]:
         "refresh_reads_j": on_crossbar(
             pl.when(pl.col("refresh_reads") > 0).then(pl.col("refresh_reads") * (read_j + conversion_j)).otherwise(0.0)
         ),
-        "chi_memory_j": on_crossbar((pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits)),
-        "chi_adds_j": on_crossbar(pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits)),
+        "chi_memory_j": on_crossbar(
+            (pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits.fill_null(FLOAT_BITS))
+        ),
+        "chi_adds_j": on_crossbar(
+            pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits).fill_null(card.float_add_j)
+        ),
         "outer_products_j": on_crossbar(
-            pl.col("macs_update") * (card.gates_per_multiplier_cell * gate_j * dac_bits * dac_bits)
+            pl.col("macs_update")
+            * (card.gates_per_multiplier_cell * gate_j * operand_bits * operand_bits).fill_null(card.float_multiply_j)
         ),
         "digital_macs_j": digital(
-            (pl.col("macs_forward") + pl.col("macs_backward") + pl.col("macs_update")) * card.float_mac_j
+            (pl.col("macs_forward") + pl.col("macs_backward") + pl.col("macs_update"))
+            * (card.float_multiply_j + card.float_add_j)
         ),
         "digital_memory_j": digital(
             (pl.col("weight_reads") + pl.col("weight_writes")) * (card.memory_per_bit_j * FLOAT_BITS)
@@ -91,11 +98,11 @@ def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
     """Price trials.
 
     Args:
-        layers: the table of layers: columns trial, seed, train_images, rows, cols, cells, bits, events.
+        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, events.
         card: the cost card.
 
     Returns:
-        One row a trial and seed, in order of appearance: trial, seed, `PARTS` and energy_j over the training, and
+        One row a trial and seed, in order: trial, seed, `PARTS` and energy_j over the training, and
         energy_per_image_j. A part without a price makes the sums null.
     """
     total = reduce(add, (pl.col(name) for name in PARTS))
@@ -104,7 +111,8 @@ def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
         pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).sum()).alias(name) for name in PARTS
     ]
     return (
-        layers.with_columns(layer_energy(card))
+        layers.sort("trial", "seed", "layer")  # a sum of floats depends on its order
+        .with_columns(layer_energy(card))
         .group_by("trial", "seed", maintain_order=True)
         .agg(pl.col("train_images").first(), *sums)
         .with_columns(total.alias("energy_j"))

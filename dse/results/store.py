@@ -1,7 +1,7 @@
 """The results folder: what is acknowledged is on the disk, and a study can always be opened.
 
     RESULTS/
-      study.toml            the study file as it was given, and the card files it names beside it
+      source/study.toml     the study file as it was given, and the card files it names beside it
       study.json            what this folder is: schema, key of the study, versions, when it began
       log/000003.jsonl      rows since the last part, one line each, synchronised before they are acknowledged
       trials/000002.parquet sealed parts, never changed
@@ -18,11 +18,12 @@ import errno
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,8 @@ from filelock import FileLock, Timeout
 from dse.errors import ResultsError
 from dse.results.schema import SCHEMA, VERSION, to_line, to_table
 
+ABOUT = ("schema", "name", "objectives", "parameters", "seeds", "study_key", "code", "packages")
+"""What `study.json` must say."""
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
 
@@ -54,15 +57,15 @@ class Store:
         self._number = 0
 
     def __enter__(self) -> Self:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            holder = _text(self.folder / "owner")
-            raise ResultsError(
-                f"{self.folder} is in use by another run{f' ({holder})' if holder else ''}. "
-                "Wait for it, stop it, or choose another folder with --out"
-            ) from None
         with _disk_errors(self.folder):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                holder = _text(self.folder / "owner")
+                raise ResultsError(
+                    f"{self.folder} is in use by another run{f' ({holder})' if holder else ''}. "
+                    "Wait for it, stop it, or choose another folder with --out"
+                ) from None
             (self.folder / "owner").write_text(f"process {os.getpid()} on {os.uname().nodename}")
             for leftover in (self.folder / "staging").iterdir():
                 leftover.unlink()
@@ -119,7 +122,7 @@ class Store:
         self._number = 1 + max(taken, default=0)
         # No buffer of our own: what a full disk did not take must not come up again when the file is closed.
         self._log = os.open(self.folder / "log" / f"{self._number:06}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        _sync_folder(self.folder / "log")
+        _sync(self.folder / "log")
         return self._log
 
     def _seal(self, log: Path, rows: list[dict[str, Any]]) -> None:
@@ -127,42 +130,52 @@ class Store:
         if rows and not part.exists():
             staged = self.folder / "staging" / part.name
             pq.write_table(to_table(rows), staged, compression="zstd")
-            with staged.open("rb") as file:
-                os.fsync(file.fileno())
+            _sync(staged)
             staged.replace(part)
-            _sync_folder(part.parent)
+            _sync(part.parent)
         log.unlink()
 
 
 def create(folder: Path, about: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Make a results folder.
+    """Make a results folder, whole or not at all: it is built beside its place and renamed into it.
 
     Args:
         folder: where; it must not exist or be empty.
         about: what the folder is; the schema version is added.
-        files: copies to keep, by path relative to the folder; "study.toml" among them.
+        files: copies to keep, by path relative to the subfolder `source`; "study.toml" among them.
 
     Raises:
         ResultsError: the folder holds something else, or cannot be written.
     """
-    with _disk_errors(folder):
+    try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ResultsError(f"{folder} exists and is no results folder; choose another with --out")
-        for place in ("log", "trials", "staging"):
-            (folder / place).mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        for place in ("log", "trials", "staging", "source"):
+            (new / place).mkdir()
         for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
-        staged = folder / "staging" / "study.json"
-        staged.write_text(json.dumps({"schema": VERSION, **about}, indent=2) + "\n")
-        staged.replace(folder / "study.json")
-        _sync_folder(folder)
+            (new / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / "source" / name).write_bytes(content)
+        (new / "study.json").write_text(json.dumps({"schema": VERSION, **about}, indent=2) + "\n")
+        for path in (*new.rglob("*"), new):
+            _sync(path)
+        new.chmod(0o755)
+        new.replace(folder)
+        _sync(folder.parent)
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"cannot make the folder {folder}: {error}; choose another with --out") from None
 
 
 def discard(folder: Path) -> None:
-    """Remove a results folder that has no row yet, after a start that failed."""
-    if not any((folder / "trials").glob("*")) and not any((folder / "log").glob("*")):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove a results folder that has no row and that nobody uses, after a start that failed."""
+    lock = FileLock(folder / "lock")
+    try:
+        with lock.acquire(timeout=0):
+            if not any((folder / "trials").glob("*")) and not any((folder / "log").glob("*")):
+                shutil.rmtree(folder, ignore_errors=True)
+    except (Timeout, OSError):
+        return
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -173,17 +186,21 @@ def read_about(folder: Path) -> dict[str, Any]:
     """
     path = folder / "study.json"
     try:
-        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        about: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultsError(f"{folder} is no results folder (it has no study.json)") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} is unreadable: {error}") from None
-    if about.get("schema") != VERSION:
+    table = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
+    if table.get("schema", VERSION) != VERSION:
         raise ResultsError(
-            f"{folder} was written with schema {about.get('schema')}; this version reads {VERSION}. "
-            f"Use the version that wrote it: {about.get('code', 'unknown')}"
+            f"{folder} was written with schema {table['schema']}; this version reads {VERSION}. "
+            f"Use the version that wrote it: {table.get('code', 'unknown')}"
         )
-    return about
+    missing = [key for key in ABOUT if key not in table]
+    if missing:
+        raise ResultsError(f"{path} is damaged: it has no {', '.join(missing)}")
+    return table
 
 
 def read_table(folder: Path) -> pa.Table:
@@ -246,8 +263,9 @@ def _disk_errors(folder: Path) -> Generator[None]:
         ) from None
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make the content of a file, or the entries of a folder, durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -194,10 +194,20 @@ class _Run:
             del self.flying[answer.job.trial, answer.job.seed]
             self.simulated += 1
             row = self._row(answer)
+            self._check_data(row)
             rows.append(row)
             followers = self.copies.pop((answer.job.trial, answer.job.seed), [])
             rows += [self._copy(row, self.trials[number]) for number in followers]
         self._store(rows)
+
+    def _check_data(self, row: Row) -> None:
+        """Refuse results on other data than those already in the table."""
+        known = next((r["data_checksum"] for t in self.trials for r in t.rows.values() if r["data_checksum"]), None)
+        if known is not None and row["data_checksum"] not in (None, known):
+            raise ResultsError(
+                f"the data set has changed: the table holds results on data with checksum {known[:12]}, "
+                f"and here it is {row['data_checksum'][:12]}. Bring the old files back, or start afresh with --out"
+            )
 
     def _store(self, rows: list[Row]) -> None:
         if not rows:

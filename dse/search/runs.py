@@ -37,6 +37,7 @@ def start(
         "name": study.spec.name,
         "objectives": list(study.spec.objectives),
         "parameters": list(study.space),
+        "seeds": study.spec.budget.seeds,
         "study_key": study.key,
         "code": code_version(),
         "packages": package_versions(),
@@ -51,21 +52,39 @@ def start(
 
 
 def resume(
-    folder: Path, executor: Callable[[], Executor], report: Callable[[Progress], None] = lambda _: None
+    folder: Path,
+    executor: Callable[[], Executor],
+    report: Callable[[Progress], None] = lambda _: None,
+    *,
+    other_code: bool = False,
 ) -> Study:
     """Go on with the study of a results folder and return it; finished trials are not repeated.
 
+    Args:
+        folder: the results folder.
+        executor: makes the executor, once the folder is ours.
+        report: called now and then.
+        other_code: go on even if the framework or a package it depends on is not the version that began the study.
+
     Raises:
-        ResultsError: it is no results folder, it is in use, or this version proposes other trials than it holds.
+        ResultsError: it is no results folder, it is in use, other code began it, or this version proposes other trials
+            than it holds.
         ExecutorError: the executor cannot be started.
     """
     about = read_about(folder)
-    study = read_study(folder / "study.toml")
+    study = read_study(folder / "source" / "study.toml")
     if study.key != about["study_key"]:
         raise ResultsError(
-            f"{folder}/study.toml means another study than the one that began here: it was edited, or this version of "
-            f"the framework reads it otherwise (it began with {about['code']}). Undo the edit, install that version, "
-            "or start afresh with `dse run`"
+            f"{folder}/source/study.toml means another study than the one that began here: it was edited, or this "
+            f"version of the framework reads it otherwise (it began with {about['code']}). Undo the edit, install that "
+            "version, or start afresh with `dse run`"
+        )
+    now = {"code": code_version(), "packages": package_versions()}
+    changed = [f"{key} was {about[key]} and is {value}" for key, value in now.items() if about[key] != value]
+    if changed and not other_code:
+        raise ResultsError(
+            f"{folder} was begun by other code: {'; '.join(changed)}. One table would hold results of both. Install "
+            "what began it, or accept the mixture with --other-code; each row says what made it"
         )
     _run(study, folder, executor, report)
     return study

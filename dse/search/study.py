@@ -13,7 +13,10 @@ objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
 """
 
 import hashlib
+import itertools
 import json
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Le, MinLen, Predicate
 from pydantic import Field, Strict
 
 from dse.design.design import DEFAULT_CARD, Design, active, compose, flatten
@@ -31,6 +34,11 @@ from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
 from dse.pricing.card import CostCard, read_cost_card
 from dse.spec import Spec, field_at, shown
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name can stand in the path of a folder: letters, digits, "-", "_", "."; a letter first."""
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", name) is not None
 
 
 class SearchSpec(Spec):
@@ -65,8 +73,8 @@ class PriceSpec(Spec):
 class StudySpec(Spec):
     """The tables of a study file."""
 
-    name: Annotated[str, MinLen(1)]
-    """Name of the study; the default results folder starts with it."""
+    name: Annotated[str, MinLen(1), Predicate(is_plain_name)]
+    """Name of the study, of letters, digits, "-", "_" and "."; the default results folder starts with it."""
     description: str = ""
     """For the reader."""
     objectives: Annotated[tuple[str, ...], MinLen(1), Strict(strict=False)]
@@ -151,6 +159,8 @@ class Study:
         names = [self.spec.price.card, *self._cards, str(self.fixed.get("device.card", DEFAULT_CARD))]
         names += [str(table.get("device.card", "")) for table in map(flatten, self.spec.controls.values())]
         cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
+        if "study.toml" in cards:
+            raise SettingError("a card cannot be called study.toml; that is the study file's name in the results")
         return {**cards, "study.toml": self.text.encode()}
 
 
@@ -161,7 +171,7 @@ def read_study(path: Path) -> Study:
         SettingError: everything that is wrong with it, as far as it can be told at once.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except OSError as error:
         raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -177,7 +187,7 @@ def parse_study(text: str, folder: Path, where: str = "study") -> Study:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingError(f"{where} is not valid TOML: {error}") from None
     spec = StudySpec.parse(tables, where)
     try:
@@ -192,9 +202,10 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
             raise SettingError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
     if len(set(spec.objectives)) < len(spec.objectives):
         raise SettingError(f"an objective is named twice: {', '.join(spec.objectives)}")
-    if "workload" in spec.design:
+    design = flatten(spec.design)
+    if any(path.split(".")[0] == "workload" for path in design):
         raise SettingError("the workload has a table of its own, [workload], outside [design]")
-    fixed = flatten({"workload": spec.workload, **spec.design})
+    fixed = {**flatten({"workload": spec.workload}), **design}
     for path in fixed:
         field_at(Design, path)
     space = parse_space(spec.space, folder)
@@ -204,6 +215,7 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     check_acting(fixed, space, "design and space")
     compose(fixed if "architecture" not in space else {**fixed, "architecture": "mixed_precision"}, folder, "design")
     check_corners(fixed, space, folder)
+    _check_time(fixed, space, folder)
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
     study = Study(
         spec=spec,
@@ -231,6 +243,29 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
     if idle:
         raise SettingError(f"controls.{name}: {', '.join(sorted(idle))} has no effect here; remove it")
     return compose(settings, folder, f"controls.{name}")
+
+
+def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
+    """Refuse settings of time where even the longest training of the study ends before drift begins."""
+    named = [path for path in (*fixed, *space) if path in ("clock.image_time_s", "device.drift_exponent")]
+    if not named:
+        return
+    ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
+    longest, begins = 0.0, math.inf
+    for combination in itertools.product((0, 1), repeat=3):
+        timing = ("training.epochs", "clock.image_time_s", "device.drift_reference_s")
+        own = {path: ends[i][path] for i, path in zip(combination, timing, strict=True) if path in space}
+        design = compose({**fixed, **ends[1], "architecture": "mixed_precision", **own}, folder)
+        if design.clock is None or design.device is None:
+            return
+        images = design.training.epochs * design.workload.train_images
+        longest = max(longest, images * design.clock.image_time_s)
+        begins = min(begins, design.device.drift_reference_s)
+    if longest <= begins:
+        raise SettingError(
+            f"{', '.join(named)} has no effect: the longest training takes {longest:g} s of simulated time, and drift "
+            f"begins {begins:g} s after a pulse. Train longer, raise clock.image_time_s, or remove the setting"
+        )
 
 
 def _check_objectives(study: Study) -> None:

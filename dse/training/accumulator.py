@@ -11,12 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from dse.errors import DseError
+from dse.errors import DivergedError
 from dse.training.spec import AccumulatorSpec
-
-
-class DivergedError(DseError):
-    """A training left the range of numbers; the trial has failed and the study goes on."""
 
 
 class Accumulator:

@@ -9,12 +9,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dse.crossbar.converters import largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.spec import CellSpec
+from dse.errors import DivergedError
 from dse.streams import generator
-from dse.training.accumulator import Accumulator, DivergedError
+from dse.training.accumulator import Accumulator
 from dse.training.spec import AccumulatorSpec
 
 
@@ -51,12 +53,14 @@ class Layer(Protocol):
 
 
 def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[Tensor, int]:
-    """Return the wanted change of the weights and the number of weights whose input was not always zero."""
-    cols = d.shape[1]
-    driven = x != 0
-    events.macs_update += int(torch.count_nonzero(driven)) * cols
-    touched = int(torch.count_nonzero(driven.any(dim=0))) * cols
-    return (x.T @ d) * (-learning_rate / x.shape[0]), touched
+    """Return the wanted change of the weights, and the number of products that make it up.
+
+    A product with an input of zero is left out. Every other one is formed and added to its weight's word image by
+    image: a mini-batch saves transfers to the cells, not arithmetic.
+    """
+    products = int(torch.count_nonzero(x)) * d.shape[1]
+    events.macs_update += products
+    return (x.T @ d) * (-learning_rate / x.shape[0]), products
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,15 @@ class CrossbarLayer:
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:
         """Add the update to chi and apply the pulses that leave it."""
-        update, touched = _outer(x, d, learning_rate, self.events)
-        self.events.chi_reads += touched
-        self.events.chi_writes += touched
-        self.events.chi_adds += touched
+        bits = self.hardware.accumulator.operand_bits
+        if bits != "float":
+            x = quantise_unsigned(x, bits)
+            scale = largest_error(d)
+            d = quantise_signed(d / scale, bits) * scale
+        update, products = _outer(x, d, learning_rate, self.events)
+        self.events.chi_reads += products
+        self.events.chi_writes += products
+        self.events.chi_adds += products
         self.array.program(self.accumulator.add(update), now_s, self.events)
 
     def maintain(self, now_s: float) -> None:
@@ -123,10 +132,10 @@ class CrossbarLayer:
 class FloatLayer:
     """The digital control: float32 weights that start where the crossbar's do."""
 
-    def __init__(self, rows: int, cols: int, *, seed: int, layer: int) -> None:
+    def __init__(self, rows: int, cols: int, array: ArraySpec | None = None, *, seed: int, layer: int) -> None:
         self.rows, self.cols = rows, cols
         self.events = Events()
-        array = ArraySpec()
+        array = array or ArraySpec()
         g = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
         self.weight = (g[0] - g[1]) / array.conductance_per_weight_us
 
@@ -137,20 +146,20 @@ class FloatLayer:
         """Return x W."""
         if training:
             self.events.macs_forward += x.shape[0] * self.rows * self.cols
-            self.events.weight_reads += self.rows * self.cols
+            self.events.weight_reads += x.shape[0] * self.rows * self.cols
         return x @ self.weight
 
     def backward(self, d: Tensor) -> Tensor:
         """Return d W^T without the bias row."""
         self.events.macs_backward += d.shape[0] * (self.rows - 1) * self.cols
-        self.events.weight_reads += (self.rows - 1) * self.cols
+        self.events.weight_reads += d.shape[0] * (self.rows - 1) * self.cols
         return d @ self.weight[:-1].T
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:  # noqa: ARG002
         """Move the weights."""
-        update, touched = _outer(x, d, learning_rate, self.events)
-        self.events.weight_reads += touched
-        self.events.weight_writes += touched
+        update, products = _outer(x, d, learning_rate, self.events)
+        self.events.weight_reads += products
+        self.events.weight_writes += products
         self.weight = self.weight + update
         if not bool(torch.isfinite(self.weight).all()):
             raise DivergedError("a weight is no longer finite")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dse.errors import DivergedError
 from dse.streams import generator
-from dse.training.accumulator import DivergedError
 from dse.training.datasets import Dataset, Split
 from dse.training.layers import Layer
 from dse.training.spec import TrainingSpec

@@ -1,6 +1,7 @@
 """What can be chosen about a training: data, network, schedule, accumulator, time."""
 
 import itertools
+import math
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -9,6 +10,7 @@ from pydantic import Strict
 from dse.spec import Spec
 
 AccumulatorBits = Annotated[int, Ge(1), Le(32)] | Literal["float"]
+OperandBits = Annotated[int, Ge(2), Le(16)] | Literal["float"]
 
 
 class WorkloadSpec(Spec):
@@ -18,6 +20,12 @@ class WorkloadSpec(Spec):
     """"digits": scikit-learn's 1,797 images of 8x8 pixels; "mnist": 70,000 images of 28x28 pixels."""
     validation: Annotated[float, Ge(0.0), Le(0.5)] = 0.25
     """Share of the training images held out, stratified by class, to measure validation_accuracy; 0 holds out none."""
+
+    @property
+    def train_images(self) -> int:
+        """Number of images to learn from."""
+        images = {"digits": 1437, "mnist": 60_000}[self.dataset]
+        return images - math.ceil(self.validation * images)
 
 
 class NetworkSpec(Spec):
@@ -56,6 +64,9 @@ class AccumulatorSpec(Spec):
     """Length of the word, sign included; "float" keeps a 32-bit float."""
     rounding: Literal["nearest", "stochastic"] = "nearest"
     """How an update is rounded to the last place of the word."""
+    operand_bits: OperandBits = "float"
+    """Resolution of the inputs and errors whose products update chi; "float" multiplies 32-bit floats. Inputs are
+    quantised in [0, 1], errors relative to the largest of their sample."""
     epsilon: Annotated[float, Gt(0.0), Le(1e3)] = 1.0
     """Threshold in units of the granularity of a pulse: chi / threshold, cut to an integer, is the number of pulses."""
 
@@ -63,5 +74,5 @@ class AccumulatorSpec(Spec):
 class ClockSpec(Spec):
     """How simulated time runs, which drift and lifetime follow."""
 
-    image_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 1e-3
+    image_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 0.01
     """Time that one training image takes, s."""

@@ -1,16 +1,22 @@
 """Tables, pictures and texts made from a results folder."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
+from conftest import SMALL_STUDY
 
-from dse.analysis.plot import plot_front
+from dse.analysis.pareto import front
+from dse.analysis.plot import ON_FRONT, SEARCHED, plot_front
 from dse.analysis.render import render, si
 from dse.analysis.tables import controls, open_tables, query, search_trials
 from dse.errors import QueryError
 from dse.pricing.card import read_cost_card
 from dse.pricing.price import price
+from dse.search.executor import LocalExecutor
+from dse.search.runs import start
+from dse.search.study import parse_study
 
 
 @pytest.fixture
@@ -48,11 +54,45 @@ def test_sql_reaches_every_table(tables):
         assert query(tables, f"SELECT count(*) AS n FROM {name}")["n"][0] > 0
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_pictures_are_drawn(tables, tmp_path, ending):
-    path = tmp_path / f"front.{ending}"
-    plot_front(tables, tables.objectives, path)
-    assert path.stat().st_size > 5000
+@pytest.mark.parametrize(("ending", "mark"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_pictures_are_written_in_the_format_of_their_ending(tables, tmp_path, ending, mark):
+    plot_front(tables, tables.objectives, tmp_path / f"front.{ending}")
+    assert (tmp_path / f"front.{ending}").read_bytes().startswith(mark)
+
+
+def test_a_picture_shows_every_design_in_every_pair_of_objectives(tables, tmp_path):
+    plot_front(tables, tables.objectives, tmp_path / "front.svg")
+    drawn = (tmp_path / "front.svg").read_text()
+    best = front(search_trials(tables), tables.objectives)
+    # Three pairs, and one mark of each kind in the legend.
+    assert drawn.count(f"fill: {SEARCHED}") == 3 * len(search_trials(tables)) + 1
+    assert drawn.count(f"fill: {ON_FRONT}") == 3 * len(best) + 1
+
+
+def test_a_design_that_a_control_shares_stays_among_the_searched(tmp_path):
+    text = (
+        SMALL_STUDY.split("[space]")[0]
+        + """
+        [space]
+        "accumulator.bits" = [4, 8]
+        [controls.ref]
+        accumulator.bits = 8
+        [budget]
+        trials = 6
+    """
+    )
+    start(parse_study(text, tmp_path), tmp_path / "r", LocalExecutor)
+    tables = open_tables(tmp_path / "r")
+    assert sorted(search_trials(tables)["accumulator.bits"]) == [4, 8]
+
+
+def test_a_design_that_failed_under_one_seed_has_failed(tables):
+    rows = tables.trials.filter(pl.col("trial") == 3)
+    second = rows.with_columns(pl.lit(1).cast(pl.Int64).alias("seed"), state=pl.lit("failed"), failure=pl.lit("why"))
+    both = replace(tables, trials=pl.concat([rows, second]), about={**tables.about, "seeds": 2})
+    assert both.designs.select("state", "failure").row(0) == ("failed", "why")
+    one = replace(tables, trials=rows, about={**tables.about, "seeds": 2})
+    assert one.designs["state"].to_list() == ["running"]
 
 
 def test_one_objective_is_no_front_to_draw(tables, tmp_path):

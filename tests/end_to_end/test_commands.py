@@ -46,6 +46,31 @@ MISTAKES = {
     "not TOML": ("[search]", "[search", ["is not valid TOML"]),
     "escaping card": ("[design]", '[design]\ndevice.card = "../x.toml"', ["must lie in or below the folder"]),
     "unknown cost card": ("[budget]", '[price]\ncard = "gold"\n[budget]', ["unknown cost card 'gold'"]),
+    "given twice": (
+        "[space]",
+        "[space]\naccumulator.bits = [2]",
+        ["accumulator.bits is given twice, quoted and nested"],
+    ),
+    "list as an end": ("low = 4, high = 8", "low = [4], high = 8", ["adc.bits.low = [4] is not allowed"]),
+    "list as a device": (
+        "[design]",
+        '[design]\ndevice.card = ["pcm_gst"]',
+        ["device.card = ['pcm_gst'] is not allowed"],
+    ),
+    "path as a name": ('"small"', '"../small"', ['name = "../small" is not allowed', "letters, digits"]),
+    "hidden workload": ("[design]", '[design]\n"workload.dataset" = "mnist"', ["a table of its own, [workload]"]),
+    "idle drift": (
+        "training.epochs = 1",
+        "training.epochs = 1\ndevice.drift_exponent = 0.1",
+        ["device.drift_exponent has no effect", "drift begins 38.6 s after a pulse"],
+    ),
+    "idle noise": (
+        "training.epochs = 1",
+        "training.epochs = 1\ndevice.write_noise_scale = 0.0\ndevice.std_slope = 0.1",
+        ["device.std_slope has no effect where device.write_noise_scale = 0.0"],
+    ),
+    "infinity": ("low = 0.5, high = 4.0", "low = 0.5, high = inf", ["high = inf is not allowed", "up to 1000.0"]),
+    "nesting without end": ('name = "small"', "name = " + "[" * 3000, ["is not valid TOML"]),
     "no held-out images": ('"digits"', '"digits"\nvalidation = 0.0', ["validation_accuracy needs workload.validation"]),
 }
 
@@ -94,7 +119,7 @@ def test_run_shows_progress_the_front_the_folder_and_what_to_do_next(dse, small_
 
 def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp_path):
     table = dse("front", undisturbed, "--plot", tmp_path / "front.png")
-    assert "J" in table.stdout
+    assert "pJ" in table.stdout or "nJ" in table.stdout
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
     rows = json.loads(dse("front", undisturbed, "--format", "json").stdout)
     csv = pl.read_csv(io.StringIO(dse("front", undisturbed, "--format", "csv").stdout))
@@ -124,6 +149,7 @@ def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp
         (["show", "RESULTS", "99"], "no trial 99; the table has 0 to 14"),
         (["query", "RESULTS", "SELECT nonsense FROM trials"], "the query failed"),
         (["query", "RESULTS", "SELECT * FROM runs"], "Tables and columns"),
+        (["front", "RESULTS", "--objectives", "accuracy,accuracy"], "an objective is named twice"),
         (["front", "/nowhere"], "is no results folder"),
         (["resume", "/nowhere"], "is no results folder"),
         (["run", "/nowhere.toml"], "cannot read the study file /nowhere.toml: No such file"),
@@ -149,11 +175,41 @@ def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(dse, un
 
 def test_an_edited_study_is_not_resumed(dse, small_study, tmp_path):
     assert dse("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
-    copy = tmp_path / "r" / "study.toml"
+    copy = tmp_path / "r" / "source" / "study.toml"
     copy.write_text(copy.read_text().replace("high = 8 }", "high = 9 }"))
     done = dse("resume", tmp_path / "r", "--executor", "local")
     assert done.returncode == 2
     assert "means another study than the one that began here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "is damaged: it has no schema"),
+        ("{", "is unreadable"),
+        ('{"schema": 9}', "with schema 9"),
+        ("{}", "no name"),
+    ],
+)
+def test_a_damaged_description_of_a_folder_is_told(content, message, dse, tmp_path):
+    (tmp_path / "study.json").write_text(content)
+    done = dse("front", tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("out", ["file/results", "/proc/nowhere/results", "file"])
+def test_a_place_where_no_folder_can_be_is_told(out, dse, small_study, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = dse("run", small_study, "--executor", "local", "--out", tmp_path / out)
+    assert done.returncode == 2
+    assert "choose another with --out" in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_study_file_with_a_byte_order_mark_is_read(dse, tmp_path):
+    (tmp_path / "s.toml").write_text("\ufeff" + SMALL_STUDY)
+    assert dse("check", tmp_path / "s.toml").returncode == 0
 
 
 def test_missing_data_is_told_with_what_to_do_and_leaves_no_folder(dse, tmp_path):
@@ -184,7 +240,7 @@ def test_a_card_beside_the_study_file_travels_with_the_results(dse, small_study,
     assert shown["design"]["device"]["mean_offset_us"] == 0.8
     (tmp_path / "cards" / "mine.toml").unlink()
     assert dse("resume", tmp_path / "r", "--executor", "local").returncode == 0
-    (tmp_path / "r" / "cards" / "mine.toml").write_text(text)
+    (tmp_path / "r" / "source" / "cards" / "mine.toml").write_text(text)
     assert "means another study" in dse("resume", tmp_path / "r", "--executor", "local").stderr
 
 

@@ -59,6 +59,29 @@ def test_ten_kills_change_nothing(small_study, undisturbed, tmp_path):
     assert results(folder).equals(results(undisturbed))
 
 
+def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, undisturbed, tmp_path):
+    """Uniform over the life of the process: imports, making of the folder, first rows."""
+    folder = tmp_path / "r"
+    chance = random.Random(7)
+    for _ in range(6):
+        process = launch(*(("resume", folder) if folder.exists() else ("run", small_study, "--out", folder)))
+        time.sleep(chance.uniform(0.3, 2.2))
+        process.kill()
+        process.wait()
+    assert launch(*(("resume", folder) if folder.exists() else ("run", small_study, "--out", folder))).wait(120) == 0
+    assert results(folder).equals(results(undisturbed))
+
+
+def test_a_killed_driver_of_ray_actors_is_resumed(small_study, undisturbed, tmp_path, dse):
+    folder = tmp_path / "r"
+    command = [sys.executable, "-m", "dse", "run", str(small_study), "--out", str(folder), "--actors", "2", "--quiet"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert kill_after_some_rows(process, folder, 4, 0.0)
+    assert 4 <= rows(folder) < 15
+    assert dse("resume", folder, "--executor", "local").returncode == 0
+    assert results(folder).equals(results(undisturbed))
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturbed, tmp_path, dse):
     folder = tmp_path / "r"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dse.design.outcome import Failure
+from dse.design.outcome import Failure, Outcome
 from dse.errors import ResultsError
 from dse.results.schema import RESULT_COLUMNS
-from dse.results.store import Store, create, read_table
+from dse.results.store import Store, create, read_about, read_table
 from dse.search import loop
 from dse.search.executor import Answer, LocalExecutor, work
 from dse.search.runs import resume, start
@@ -194,6 +194,24 @@ def test_a_table_of_other_proposals_is_refused(study, tmp_path):
     start(study, folder, LocalExecutor)
     rows = read_table(folder).to_pylist()
     rows[5]["design_key"] = "0" * 20
-    create(tmp_path / "forged", {"study_key": study.key}, {})
+    create(tmp_path / "forged", read_about(folder), {})
     with Store(tmp_path / "forged") as store, pytest.raises(ResultsError, match="trial 5 in the table has design 000"):
         loop.run(study, store, rows, LocalExecutor())
+
+
+def test_results_on_other_data_are_refused(study, tmp_path):
+    class Changed(LocalExecutor):
+        def wait(self, timeout_s):
+            answers = super().wait(timeout_s)
+            outcome = Outcome(**{**answers[0].outcome.__dict__, "data_checksum": f"{answers[0].job.trial:064}"})
+            return [Answer(**{**answers[0].__dict__, "outcome": outcome})]
+
+    with pytest.raises(ResultsError, match="the data set has changed"):
+        start(study, tmp_path / "r", Changed)
+
+
+def test_other_code_does_not_resume_unless_the_user_accepts_it(undisturbed, monkeypatch):
+    monkeypatch.setattr("dse.search.runs.code_version", lambda: "9.9+other")
+    with pytest.raises(ResultsError, match=r"was begun by other code: code was .* and is 9\.9\+other"):
+        resume(undisturbed, LocalExecutor)
+    resume(undisturbed, LocalExecutor, other_code=True)

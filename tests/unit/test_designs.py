@@ -54,6 +54,7 @@ OTHER: dict[str, Any] = {
     "adc.backward_range": 5.0,
     "accumulator.bits": 31,
     "accumulator.rounding": "stochastic",
+    "accumulator.operand_bits": 8,
     "accumulator.epsilon": 0.5,
     "refresh.every_images": 101,
     "refresh.threshold_us": 9.0,
@@ -88,7 +89,7 @@ def test_what_is_given_takes_precedence_over_the_card() -> None:
 def test_a_digital_design_has_no_hardware() -> None:
     design = compose({"architecture": "float"})
     assert all(getattr(design, table) is None for table in HARDWARE)
-    assert set(design.as_dict()) == {"architecture", "workload", "network", "training"}
+    assert set(design.as_dict()) == {"architecture", "workload", "network", "training", "array"}
 
 
 def test_hardware_given_to_a_digital_design_directly_is_refused() -> None:
@@ -97,7 +98,7 @@ def test_hardware_given_to_a_digital_design_directly_is_refused() -> None:
 
 
 def test_a_crossbar_design_without_hardware_is_refused() -> None:
-    with pytest.raises(SettingError, match="a design on crossbars needs device, array, dac"):
+    with pytest.raises(SettingError, match="a design on crossbars needs device, dac"):
         Design.parse({})
 
 
