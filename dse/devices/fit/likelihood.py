@@ -1,7 +1,7 @@
-"""Fits the cell model of `dse.devices.spec` to measured trains of SET pulses, by maximum likelihood.
+"""The likelihood of measured trains of SET pulses under the cell model of `dse.devices.spec`, and its maximum.
 
 Given the conductance before pulse n, the one after it is Gaussian with mean and deviation linear in G and
-P_n = exp(-n / alpha), clipped to the window. Three things make this more than a regression:
+P_n = exp(-n / alpha), clipped to the window. Two things make this more than a regression:
 
 - Clipping: a conductance at an end of the window only says that the pulse led there or beyond. It counts with the
   probability of that (censored likelihood); left out or taken as it is, it would flatten slope and deviation.
@@ -9,24 +9,20 @@ P_n = exp(-n / alpha), clipped to the window. Three things make this more than a
   The conductance itself is therefore tracked by a Kalman filter along each train; without read noise the filter is
   the exact likelihood, with it the product of normal densities is an approximation, because its deviations grow
   with conductance. Read noise is not estimated: its deviation is given, divided by the root of the averaged reads.
-  From noisy reads the ends of the window are estimated too, if they are not given; intervals then take them as known.
-- Cells differ, so that pulses of a cell are not independent: intervals come from a bootstrap over cells. A resample
-  takes one Newton step from the estimate, with the scores of its cells (Davidson and MacKinnon, "Bootstrap testing
-  in nonlinear models", International Economic Review 40, 1999), instead of a fit of its own.
+  From noisy reads the ends of the window are estimated too, where they are not given.
 
 Arrays: g has the shape (cells, pulses + 1), NaN after the end of a train.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy import optimize
 from scipy.special import log_ndtr, ndtr
-
-from dse.errors import DataError, SettingError
 
 Array = NDArray[np.float64]
 
@@ -59,89 +55,31 @@ class Given:
     g_min_us: float | None = None
     g_max_us: float | None = None
 
+    @property
+    def noisy(self) -> bool:
+        """Whether reads have noise."""
+        return self.read_noise_slope > 0.0 or self.read_noise_offset_us > 0.0
+
     def read_variance(self, g: Array) -> Array:
         """Return the variance of measured conductances, uS^2; the measured one stands for the true one."""
         return (self.read_noise_slope * np.maximum(g, 0.0) + self.read_noise_offset_us) ** 2 / self.reads_averaged
 
 
-@dataclass(frozen=True)
-class Response:
-    """A fitted pulse response.
-
-    Attributes:
-        theta: the parameters `RESPONSE`, in uS.
-        draws: the same for each resample, shape (resamples, 7).
-        weights: how often each resample holds each cell, shape (resamples, cells).
-        window: lower and upper end, uS.
-    """
-
-    theta: Array
-    draws: Array
-    weights: Array
-    window: tuple[float, float]
-
-
-def fit_response(g: Array, given: Given, resamples: int, seed: int) -> Response:
-    """Fit the pulse response to trains.
-
-    Args:
-        g: conductances, uS.
-        given: read noise and, where known, the window.
-        resamples: number of bootstrap resamples over cells.
-        seed: seed of the resamples.
-
-    Raises:
-        DataError: the trains do not rise, do not vary, or vary less than the read noise says.
-        SettingError: the window that was given does not hold the data.
-    """
-    window = find_window(g, given)
-    scale = float(np.nanmax(np.nanmean(g, axis=0)))
-    model = _Model(g / scale, given.read_variance(g) / scale**2, (window[0] / scale, window[1] / scale))
-    theta = model.refined(model.start())
-    if model.noisy and None in (given.g_min_us, given.g_max_us):
-        theta = model.refined_with_window(theta, (given.g_min_us is None, given.g_max_us is None))
-        window = (model.window[0] * scale, model.window[1] * scale)
-    cells = g.shape[0]
-    weights = np.random.default_rng(seed).multinomial(cells, np.full(cells, 1.0 / cells), size=resamples)
-    scores, curvature = model.scores(theta), model.curvature(theta)
-    steps = (weights - 1.0) @ scores @ np.linalg.pinv(curvature, rcond=1e-10, hermitian=True)
-    units = np.array([1.0, scale, scale, 1.0, scale, scale, 1.0])
-    draws = np.clip(theta + steps, *_BOUNDS.T)
-    for rows in (theta, draws):
-        rows[..., 6] = np.exp(rows[..., 6])
-    return Response(theta * units, draws * units, weights.astype(np.float64), window)
-
-
-def find_window(g: Array, given: Given) -> tuple[float, float]:
-    """Return the ends of the window, uS, after a check that the data suit them and the read noise."""
-    mean = np.nanmean(g, axis=0)
-    if mean[1:].max() <= mean[0]:
-        raise DataError(f"the mean conductance does not rise with SET pulses ({mean[0]:.4g} to {mean[1:].max():.4g} uS)")
-    if np.nanmax(np.nanstd(g, axis=0)) <= FLOOR * mean.max():
-        raise DataError("all cells behave the same; a deviation cannot be fitted, write the card by hand")
-    spread, noise = float(np.var(g[:, 0])), float(np.mean(given.read_variance(g[:, 0])))
-    if spread < 0.5 * noise:
-        raise DataError(
-            f"the conductances after RESET spread by {math.sqrt(spread):.3g} uS, less than read noise alone would "
-            f"({math.sqrt(noise):.3g} uS): give the read noise of the measurement with --read-noise-slope and "
-            "--read-noise-offset-us, or the number of reads that each conductance averages with --reads-averaged"
-        )
-    low = max(float(np.nanmin(g[:, 1:])), 0.0) if given.g_min_us is None else given.g_min_us
-    high = float(np.nanmax(g[:, 1:])) if given.g_max_us is None else given.g_max_us
-    reach = 5.0 * np.sqrt(given.read_variance(g[:, 1:])) + 1e-6 * (high - low)
-    outside = int(np.sum((g[:, 1:] > high + reach) | (g[:, 1:] < low - reach)))
-    if outside or low >= high:
-        raise SettingError(f"{outside} conductances lie outside the window {low:.4g} to {high:.4g} uS; widen it")
-    return low, high
-
-
-_BOUNDS = np.array(
-    [(-1.0, 1.0), (-5.0, 5.0), (-20.0, 20.0), (-1.0, 1.0), (0.0, 5.0), (0.0, 20.0), (math.log(ALPHAS[0]), math.log(ALPHAS[1]))]
+BOUNDS = np.array(
+    [
+        (-1.0, 1.0),
+        (-5.0, 5.0),
+        (-20.0, 20.0),
+        (-1.0, 1.0),
+        (0.0, 5.0),
+        (0.0, 20.0),
+        (math.log(ALPHAS[0]), math.log(ALPHAS[1])),
+    ]
 )
 """Of theta, with conductances in units of the largest mean conductance and the logarithm of history_pulses."""
 
 
-class _Model:
+class TrainModel:
     """The likelihood of trains in units of their largest mean conductance."""
 
     def __init__(self, g: Array, read_variance: Array, window: tuple[float, float]) -> None:
@@ -151,7 +89,7 @@ class _Model:
 
     def start(self) -> Array:
         """Return a first estimate: least squares, linear given alpha, over a grid of alpha."""
-        pulse = np.broadcast_to(np.arange(1, self.g.shape[1]), self.g[:, 1:].shape)
+        pulse = np.broadcast_to(np.arange(1.0, self.g.shape[1]), self.g[:, 1:].shape)
         low, high = self.window
         edge = 1e-6 * (high - low)
         seen = np.isfinite(self.g[:, 1:]) & (self.g[:, 1:] > low + edge) & (self.g[:, 1:] < high - edge)
@@ -162,42 +100,30 @@ class _Model:
             mean = np.linalg.lstsq(basis, step, rcond=None)[0]
             off = np.abs(step - basis @ mean) * math.sqrt(math.pi / 2)
             deviation = np.linalg.lstsq(basis, off, rcond=None)[0]
-            candidates.append(np.clip([*mean, *deviation, math.log(alpha)], *_BOUNDS.T))
+            candidates.append(np.clip([*mean, *deviation, math.log(alpha)], *BOUNDS.T))
         return max(candidates, key=lambda theta: float(self.log_likelihoods(theta).sum()))
 
-    def refined(self, theta: Array) -> Array:
-        """Return the joint maximum likelihood estimate."""
-        found: Any = minimize(
-            lambda x: -float(self.log_likelihoods(x).sum()) / self.observations,
-            theta,
-            jac="3-point",
-            method="SLSQP",
-            bounds=_BOUNDS,
-            options={"maxiter": 300, "ftol": 1e-12},
-        )
-        return np.asarray(found.x, dtype=np.float64)
-
-    def refined_with_window(self, theta: Array, free: tuple[bool, bool]) -> Array:
-        """Return the estimate with the ends of the window that are free estimated too, and keep these."""
+    def refine(self, theta: Array, *, low_is_free: bool, high_is_free: bool) -> Array:
+        """Return the joint maximum likelihood estimate; ends of the window that are free become part of the model."""
         ends = np.array(self.window)
+        ranges = np.stack([ends, ends], axis=1)
         reach = np.nanquantile(self.g[:, 1:], [0.2, 0.8])
-        ranges = np.array([(ends[0], max(reach[0], ends[0])), (min(reach[1], ends[1]), ends[1])])
-        ranges[~np.array(free)] = ends[~np.array(free), None]
-
-        def loss(x: Array) -> float:
-            self.window = (float(x[-2]), float(x[-1]))
-            return -float(self.log_likelihoods(x[:-2]).sum()) / self.observations
-
-        bounds = np.concatenate([_BOUNDS, ranges])
-        starts = [ends, np.clip(np.nanquantile(self.g[:, 1:], [0.02, 0.98]), ranges[:, 0], ranges[:, 1])]
-        options = {"maxiter": 300, "ftol": 1e-12}
-        tries: list[Any] = [
-            minimize(loss, np.append(theta, at), jac="3-point", method="SLSQP", bounds=bounds, options=options)
-            for at in starts
-        ]
-        best = np.asarray(min(tries, key=lambda found: float(found.fun)).x, dtype=np.float64)
-        loss(best)
+        if low_is_free:
+            ranges[0, 1] = max(reach[0], ends[0])
+        if high_is_free:
+            ranges[1, 0] = min(reach[1], ends[1])
+        starts = [ends]
+        if low_is_free or high_is_free:
+            starts.append(np.clip(np.nanquantile(self.g[:, 1:], [0.02, 0.98]), ranges[:, 0], ranges[:, 1]))
+        bounds = np.concatenate([BOUNDS, ranges])
+        tries = [_minimum(self._loss, np.append(theta, at), bounds) for at in starts]
+        best = min(tries, key=self._loss)
+        self.window = (float(best[-2]), float(best[-1]))
         return best[:-2]
+
+    def _loss(self, x: Array) -> float:
+        self.window = (float(x[-2]), float(x[-1]))
+        return -float(self.log_likelihoods(x[:-2]).sum()) / self.observations
 
     def log_likelihoods(self, theta: Array) -> Array:
         """Return the log likelihood of each train."""
@@ -282,3 +208,10 @@ _STEP = 1e-4
 
 def _log_normal(z: Array, variance: Array) -> Array:
     return -0.5 * (z**2 + np.log(2 * math.pi * variance))
+
+
+def _minimum(loss: Callable[[Array], float], start: Array, bounds: Array) -> Array:
+    minimize: Callable[..., Any] = optimize.minimize
+    options = {"maxiter": 300, "ftol": 1e-12}
+    found = minimize(loss, start, jac="3-point", method="SLSQP", bounds=bounds, options=options)
+    return np.asarray(found.x, dtype=np.float64)

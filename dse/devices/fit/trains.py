@@ -63,8 +63,8 @@ def read_trains(path: Path, noise_at_zero_us: float = 0.0) -> Trains:
         row = below.row(0, named=True)
         why = f" by more than read noise explains ({-lowest:.3g} uS)" if lowest < 0 else ""
         raise DataError(
-            f"{path}: cell {row['cell']}, pulse {row['pulse']}: conductance {row['conductance']:.4g} uS is negative{why}"
-            "; correct the offset of the measurement"
+            f"{path}: cell {row['cell']}, pulse {row['pulse']}: conductance {row['conductance']:.4g} uS is negative"
+            f"{why}; correct the offset of the measurement"
         )
     return Trains(path.name, _matrix(path, table))
 
@@ -111,7 +111,7 @@ def _check_unit(path: Path, table: pl.DataFrame) -> None:
         )
     if middle > 1e5:
         raise DataError(
-            f"{path}: the median conductance after SET pulses is {middle:.3g} uS; these look like nano- or picosiemens. "
+            f"{path}: the median conductance after SET pulses is {middle:.3g}; these look like nano- or picosiemens. "
             "Give microsiemens"
         )
 
