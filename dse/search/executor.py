@@ -22,7 +22,6 @@ import dse
 from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
 
-
 DECIDING = (
     "streams.py",
     *(f"{floor}/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),

@@ -17,7 +17,7 @@ Arrays: g has the shape (cells, pulses + 1), NaN after the end of a train.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,7 +211,7 @@ def _log_normal(z: Array, variance: Array) -> Array:
 
 
 def _minimum(loss: Callable[[Array], float], start: Array, bounds: Array) -> Array:
-    minimize: Callable[..., Any] = optimize.minimize
+    minimize = cast("Callable[..., Any]", optimize.minimize)
     options = {"maxiter": 300, "ftol": 1e-12}
     found = minimize(loss, start, jac="3-point", method="SLSQP", bounds=bounds, options=options)
     return np.asarray(found.x, dtype=np.float64)
