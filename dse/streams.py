@@ -5,6 +5,7 @@ replays bit for bit wherever it runs.
 """
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,3 +29,47 @@ def generator(seed: int, *purpose: str | int) -> "torch.Generator":
     import torch  # noqa: PLC0415  torch takes seconds to import and the command line does without
 
     return torch.Generator().manual_seed(derived_seed(seed, *purpose))
+
+
+@dataclass
+class Stream:
+    """Random numbers for one purpose, as functions of a counter; see `dse.compiled`.
+
+    Attributes:
+        key: what separates this stream from all others.
+        events: how many vectors were drawn by `next_normal` and `next_uniform`.
+    """
+
+    key: int
+    events: int = 0
+
+    def normal(self, counters: "torch.Tensor") -> "torch.Tensor":
+        """Return the normal numbers at given counters (int64), float32, of their shape."""
+        import torch  # noqa: PLC0415
+
+        from dse.compiled import normals  # noqa: PLC0415
+
+        return torch.from_numpy(normals(self.key, counters.numpy()))
+
+    def next_normal(self, count: int, vectors: int = 1) -> "torch.Tensor":
+        """Return the next vectors of normal numbers, shape (vectors, count); the same count in every call."""
+        import torch  # noqa: PLC0415
+
+        from dse.compiled import normal_range  # noqa: PLC0415
+
+        first, self.events = self.events * count, self.events + vectors
+        return torch.from_numpy(normal_range(self.key, first, count * vectors)).reshape(vectors, count)
+
+    def next_uniform(self, count: int) -> "torch.Tensor":
+        """Return the next vector of uniform numbers in (0, 1), shape (count,); the same count in every call."""
+        import torch  # noqa: PLC0415
+
+        from dse.compiled import uniform_range  # noqa: PLC0415
+
+        first, self.events = self.events * count, self.events + 1
+        return torch.from_numpy(uniform_range(self.key, first, count))
+
+
+def stream(seed: int, *purpose: str | int) -> Stream:
+    """Return the stream for a purpose; see `derived_seed`."""
+    return Stream(derived_seed(seed, *purpose))

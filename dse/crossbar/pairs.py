@@ -9,7 +9,9 @@ have the same distribution.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.pcm import PcmCells, mean_response_us
 from dse.devices.spec import CellSpec
-from dse.streams import generator
+from dse.streams import Stream, stream
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,17 @@ class PairArray:
         self.dac, self.adc = dac, adc
         initial = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
         self.cells = PcmCells.start(cell, initial.clamp(cell.g_min_us, cell.g_max_us))
-        self._write_noise = generator(seed, "write noise", layer)
-        self._read_noise = generator(seed, "read noise", layer)
-        self._evaluation_noise = generator(seed, "read noise of evaluations", layer)
-        self._refresh_reads = generator(seed, "refresh reads", layer)
-        self._reset_noise = generator(seed, "reset", layer)
+        self._write_noise = stream(seed, "write noise", layer)
+        self._forward_noise = stream(seed, "forward read noise", layer)
+        self._backward_noise = stream(seed, "backward read noise", layer)
+        self._evaluation_noise = stream(seed, "read noise of evaluations", layer)
+        self._refresh_reads = stream(seed, "refresh reads", layer)
+        self._reset_noise = stream(seed, "reset", layer)
+
+    @property
+    def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:
+        """The streams of write noise, of forward, backward and refresh reads, and of RESET levels."""
+        return self._write_noise, self._forward_noise, self._backward_noise, self._refresh_reads, self._reset_noise
 
     def sense(self, now_s: float) -> Sensed:
         """Return the weights and their read noise at a time; valid until the next pulse."""
@@ -91,13 +99,13 @@ class PairArray:
         """
         driven = quantise_unsigned(x, self.dac.bits)
         # Measuring accuracy must not shift the noise that training sees.
-        noise = self._evaluation_noise if events is None else self._read_noise
+        noise = self._evaluation_noise if events is None else self._forward_noise
         analog = _product(driven, sensed.weight, sensed.noise_variance, noise)
         if events is not None:
             batch = x.shape[0]
             events.mvm_forward += batch
             events.line_drives_forward += int(torch.count_nonzero(driven))
-            events.drive_time_forward += float(driven.sum(dtype=torch.float64))
+            events.drive_time_forward += ordered_sum(driven)
             events.dac_forward += batch * self.rows
             events.adc_forward += batch * self.cols
             events.adc_cut_forward += count_cut(analog, self.adc.bits, self.adc.range)
@@ -118,11 +126,11 @@ class PairArray:
         driven = quantise_signed(d / scale, self.dac.bits)
         weight = sensed.weight[:-1].T
         variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T
-        analog = _product(driven, weight, variance, self._read_noise)
+        analog = _product(driven, weight, variance, self._backward_noise)
         batch = d.shape[0]
         events.mvm_backward += batch
         events.line_drives_backward += int(torch.count_nonzero(driven))
-        events.drive_time_backward += float(driven.abs().sum(dtype=torch.float64))
+        events.drive_time_backward += ordered_sum(driven.abs())
         events.dac_backward += batch * self.cols
         events.adc_backward += batch * (self.rows - 1)
         events.adc_cut_backward += count_cut(analog, self.adc.bits, self.adc.backward_range)
@@ -144,9 +152,16 @@ class PairArray:
         cells = where + (p < 0) * flat.numel()
         events.set_pulses_update += self.cells.set_pulse(cells, p.abs(), now_s, self._write_noise)
 
-    def refresh(self, spec: RefreshSpec, now_s: float, events: Events) -> None:
-        """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`."""
-        read = self.cells.read_us(now_s, self._refresh_reads)
+    def refresh(self, spec: RefreshSpec, now_s: float, events: Events, drifted_to_s: float | None = None) -> None:
+        """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`.
+
+        Args:
+            spec: the rule.
+            now_s: time of the pulses, s.
+            events: counts to add to.
+            drifted_to_s: time at which drift was last evaluated, s; `now_s` where not given.
+        """
+        read = self.cells.read_us(now_s if drifted_to_s is None else drifted_to_s, self._refresh_reads)
         events.refresh_reads += read.numel()
         difference = (read[0] - read[1]).reshape(-1)
         saturated = (read > spec.threshold_us).any(dim=0).reshape(-1)
@@ -164,15 +179,36 @@ class PairArray:
         events.set_pulses_refresh += self.cells.set_pulse(cells, count[written], now_s, self._write_noise)
 
 
-def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: torch.Generator) -> Tensor:
-    y = x @ weight
+def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: Stream) -> Tensor:
+    y = ordered_product(x, weight)
     if variance is not None:
-        y = y + torch.sqrt(x**2 @ variance) * torch.randn(y.shape, generator=noise)
+        # numpy's square root is rounded correctly; torch takes it from a library whose last bit may differ.
+        deviation = torch.from_numpy(np.sqrt(ordered_product(x * x, variance).numpy()))
+        y = y + deviation * noise.next_normal(y.shape[1], vectors=y.shape[0])
     return y
+
+
+def ordered_product(x: Tensor, matrix: Tensor) -> Tensor:
+    """Return x matrix; for a single sample as a sum over the rows in ascending order, zeros left out.
+
+    The order makes the result the same on every processor and in the compiled path. A mini-batch takes the library's
+    matrix product, whose order is the library's own.
+    """
+    if x.shape[0] != 1:
+        return x @ matrix
+    y = torch.zeros(matrix.shape[1])
+    for row in cast("list[int]", torch.nonzero(x[0]).squeeze(1).tolist()):
+        y += x[0, row] * matrix[row]
+    return y[None]
+
+
+def ordered_sum(x: Tensor) -> float:
+    """Return the sum of all entries in double precision; for a single sample in ascending order."""
+    return sum(cast("list[float]", x.flatten().tolist())) if x.shape[0] == 1 else float(x.sum(dtype=torch.float64))
 
 
 def initial_conductance_us(array: ArraySpec, rows: int, cols: int, *, seed: int, layer: int) -> Tensor:
     """Return the initial conductances of G+ and G-, uS, shape (2, rows, cols), the same for every cell and control."""
-    noise = torch.randn((2, rows, cols), generator=generator(seed, "initial conductance", layer))
+    noise = stream(seed, "initial conductance", layer).next_normal(2 * rows * cols).reshape(2, rows, cols)
     g = array.initial_mean_us + array.initial_std_us * noise
     return g.clamp(array.initial_min_us, array.initial_max_us)

@@ -41,6 +41,7 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
             data,
             design.training,
             image_time_s=image_time_s,
+            drift_every=1 if design.clock is None else design.clock.drift_every_images,
             maintain_every=0 if design.refresh is None else design.refresh.every_images,
             seed=seed,
         )

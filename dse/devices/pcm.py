@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dse.compiled import power
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
+from dse.streams import Stream
 
 MAX_PULSES = 1000
 """Most SET pulses that one update can ask of a cell; the measured cell is saturated after some twenty."""
@@ -61,23 +63,25 @@ class PcmCells:
         )
 
     @classmethod
-    def after_reset(cls, spec: CellSpec, shape: tuple[int, ...], generator: torch.Generator) -> "PcmCells":
+    def after_reset(cls, spec: CellSpec, shape: tuple[int, ...], noise: Stream) -> "PcmCells":
         """Return fresh cells in the RESET state; the first RESET counts no wear."""
-        return cls.start(spec, _reset_level(spec, math.prod(shape), generator).reshape(shape)).with_history(1.0)
+        return cls.start(spec, _reset_level(spec, noise.next_normal(math.prod(shape))[0]).reshape(shape)).with_history(
+            1.0
+        )
 
     def with_history(self, value: float) -> "PcmCells":
         """Return self with every history set to `value`."""
         self.history.fill_(value)
         return self
 
-    def set_pulse(self, cells: Tensor, count: Tensor, now_s: float, generator: torch.Generator) -> int:
+    def set_pulse(self, cells: Tensor, count: Tensor, now_s: float, noise: Stream) -> int:
         """Apply SET pulses one after the other.
 
         Args:
             cells: flat indices of different cells, int64, shape (k,).
             count: number of pulses for each, at least 1, int64, shape (k,).
             now_s: time of the pulses, s.
-            generator: stream of the write noise.
+            noise: stream of the write noise; a draw depends on the cell and on the number of the pulse in its life.
 
         Returns:
             The number of pulses applied.
@@ -90,36 +94,37 @@ class PcmCells:
         spec = self.spec
         if not spec.is_linear and (most := int(count.max())) > MAX_PULSES:
             raise DivergedError(f"one cell would get {most} SET pulses at once; {MAX_PULSES} saturate any cell")
-        self.set_pulses.view(-1).index_add_(0, cells, count)
+        lifetime = self.set_pulses.view(-1)
+        pulse = lifetime[cells]
+        lifetime.index_add_(0, cells, count)
         self.pulsed_at_s.view(-1)[cells] = now_s
         g, history = self.g_us.view(-1), self.history.view(-1)
         if spec.is_linear:
             # The first pulse lifts a cell into the window; from there every pulse adds the same up to its upper end.
             first = (g[cells] + spec.mean_offset_us).clamp(spec.g_min_us, spec.g_max_us)
             g[cells] = (first + (count - 1) * spec.mean_offset_us).clamp_max(spec.g_max_us)
-            history[cells] = history[cells] * torch.exp(-count / spec.history_pulses)
             return int(count.sum())
-        fade = math.exp(-1.0 / spec.history_pulses)
         left = count
         while cells.numel():
-            p = history[cells] * fade
+            p = history[cells] * spec.fade
             level = g[cells]
             step = spec.mean_slope * level + (spec.mean_offset_us + spec.mean_history_us * p)
             if spec.write_noise_scale > 0.0:
                 sigma = spec.std_slope * level + (spec.std_offset_us + spec.std_history_us * p)
-                step += spec.write_noise_scale * sigma * torch.randn(cells.shape, generator=generator)
+                step += (spec.write_noise_scale * sigma) * noise.normal(pulse * g.numel() + cells)
             g[cells] = (level + step).clamp(spec.g_min_us, spec.g_max_us)
             history[cells] = p
             more = left > 1
-            cells, left = cells[more], left[more] - 1
+            cells, left, pulse = cells[more], left[more] - 1, pulse[more] + 1
         return int(count.sum())
 
-    def reset(self, cells: Tensor, now_s: float, generator: torch.Generator) -> int:
+    def reset(self, cells: Tensor, now_s: float, noise: Stream) -> int:
         """Apply one RESET pulse to each of the cells (flat indices, int64) and return their number."""
-        self.g_us.view(-1)[cells] = _reset_level(self.spec, cells.numel(), generator)
+        self.reset_pulses.view(-1)[cells] += 1
+        counters = self.reset_pulses.view(-1)[cells] * self.g_us.numel() + cells
+        self.g_us.view(-1)[cells] = _reset_level(self.spec, noise.normal(counters))
         self.history.view(-1)[cells] = 1.0
         self.pulsed_at_s.view(-1)[cells] = now_s
-        self.reset_pulses.view(-1)[cells] += 1
         return cells.numel()
 
     def conductance_us(self, now_s: float) -> Tensor:
@@ -127,25 +132,29 @@ class PcmCells:
         spec = self.spec
         if spec.drift_exponent == 0.0 or now_s <= spec.drift_reference_s:
             return self.g_us
-        age = (now_s - self.pulsed_at_s).clamp_min(spec.drift_reference_s)
-        return self.g_us * (age / spec.drift_reference_s) ** -spec.drift_exponent
+        return self.g_us * self.drift_factor(now_s)
+
+    def drift_factor(self, now_s: float) -> Tensor:
+        """Return what drift has left of the conductance at a time, as a factor up to 1."""
+        spec = self.spec
+        age = (now_s - self.pulsed_at_s).clamp_min(spec.drift_reference_s) / spec.drift_reference_s
+        return torch.from_numpy(power(age.numpy(), -spec.drift_exponent))
 
     def read_noise_std_us(self, g_us: Tensor) -> Tensor | None:
         """Return the deviation of one read at given conductances, uS, or None where reads are noise-free."""
         spec = self.spec
-        if spec.read_noise_scale == 0.0 or (spec.read_noise_slope == 0.0 and spec.read_noise_offset_us == 0.0):
+        if not spec.reads_are_noisy:
             return None
         return spec.read_noise_scale * (spec.read_noise_slope * g_us + spec.read_noise_offset_us)
 
-    def read_us(self, now_s: float, generator: torch.Generator) -> Tensor:
+    def read_us(self, now_s: float, noise: Stream) -> Tensor:
         """Return one noisy read of every cell, uS."""
         g = self.conductance_us(now_s)
         std = self.read_noise_std_us(g)
-        return g if std is None else g + std * torch.randn(g.shape, generator=generator)
+        return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)
 
 
-def _reset_level(spec: CellSpec, number: int, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(number, generator=generator)
+def _reset_level(spec: CellSpec, noise: Tensor) -> Tensor:
     return (spec.reset_mean_us + spec.reset_std_us * noise).clamp_min(spec.reset_min_us)
 
 

@@ -14,6 +14,7 @@ The values of a measured cell stand in a card of the device library; this file o
 values make sense.
 """
 
+import math
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
@@ -84,6 +85,16 @@ class CellSpec(Spec):
             msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
             raise ValueError(msg)
         return self
+
+    @property
+    def fade(self) -> float:
+        """Factor of the history P_n at every pulse."""
+        return math.exp(-1.0 / self.history_pulses)
+
+    @property
+    def reads_are_noisy(self) -> bool:
+        """Whether a read has noise."""
+        return self.read_noise_scale > 0.0 and (self.read_noise_slope != 0.0 or self.read_noise_offset_us > 0.0)
 
     @property
     def is_linear(self) -> bool:

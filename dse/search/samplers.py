@@ -77,7 +77,7 @@ class OptunaProposer:
         self._sampler, self._seed = sampler, seed
         self._objectives = len(goals)
         self._startup = {"quasi_random": trials, "random": 0}.get(sampler, min(startup, trials))
-        self._points = _sobol(len(space), self._startup, seed)
+        self._points = _sobol(len(space), self._startup, seed) if space else []
         self._study = optuna.create_study(directions=[DIRECTIONS[goal] for goal in goals])
         self._asked = 0
 

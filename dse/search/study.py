@@ -57,8 +57,8 @@ class SearchSpec(Spec):
 class BudgetSpec(Spec):
     """How much is simulated."""
 
-    trials: Annotated[int, Ge(1), Le(10_000_000)]
-    """Designs that the search proposes; controls come on top."""
+    trials: Annotated[int, Ge(0), Le(10_000_000)]
+    """Designs that the search proposes; controls come on top. 0 simulates the controls alone."""
     seeds: Annotated[int, Ge(1), Le(1000)] = 1
     """Simulations of each design, under the seeds 0, 1, ...; objectives are their means."""
 
@@ -208,7 +208,9 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     fixed = {**flatten({"workload": spec.workload}), **design}
     for path in fixed:
         field_at(Design, path)
-    space = parse_space(spec.space, folder)
+    if spec.budget.trials == 0 and not spec.controls:
+        raise SettingError("budget.trials = 0 and no controls: there is nothing to simulate")
+    space = parse_space(spec.space, folder) if spec.space or spec.budget.trials else {}
     both = sorted(fixed.keys() & space.keys())
     if both:
         raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")

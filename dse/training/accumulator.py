@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dse.errors import DivergedError
+from dse.streams import Stream
 from dse.training.spec import AccumulatorSpec
 
 
@@ -22,13 +23,13 @@ class Accumulator:
         spec: bits, rounding and threshold.
         shape: (rows, cols) of the layer.
         threshold: eps in units of weight.
-        generator: stream of stochastic rounding.
+        noise: stream of stochastic rounding.
     """
 
-    def __init__(self, spec: AccumulatorSpec, shape: tuple[int, int], threshold: float, generator: torch.Generator):
+    def __init__(self, spec: AccumulatorSpec, shape: tuple[int, int], threshold: float, noise: Stream):
         self.spec = spec
         self.threshold = threshold
-        self._generator = generator
+        self.noise = noise
         if spec.bits == "float":
             self.word = torch.zeros(shape, dtype=torch.float32)
             self.places = 1
@@ -61,14 +62,12 @@ class Accumulator:
             pulses = torch.trunc(total / self.threshold)
             self.word = total - pulses * self.threshold
             return pulses.to(torch.int64)
-        total = self.word + self._round(update.to(torch.float64) * (self.places / self.threshold))
+        total = self.word + self._round(update * (self.places / self.threshold)).to(torch.int64)
         pulses = torch.div(total, self.places, rounding_mode="trunc")
         self.word = total - pulses * self.places
         return pulses
 
     def _round(self, places: Tensor) -> Tensor:
-        if self.spec.rounding == "nearest":
-            return torch.round(places).to(torch.int64)
-        return torch.floor(places + torch.rand(places.shape, generator=self._generator, dtype=torch.float64)).to(
-            torch.int64
-        )
+        if self.spec.rounding != "stochastic":
+            return torch.round(places) if self.spec.rounding == "nearest" else torch.trunc(places)
+        return torch.floor(places + self.noise.next_uniform(places.numel()).reshape(places.shape))

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from dse.crossbar.converters import largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
-from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us
+from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us, ordered_product
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
-from dse.streams import generator
+from dse.streams import stream
 from dse.training.accumulator import Accumulator
 from dse.training.spec import AccumulatorSpec
 
@@ -60,7 +60,7 @@ def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[
     """
     products = int(torch.count_nonzero(x)) * d.shape[1]
     events.macs_update += products
-    return (x.T @ d) * (-learning_rate / x.shape[0]), products
+    return x.T @ (d * (-learning_rate / x.shape[0])), products
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,16 @@ class CrossbarLayer:
             hardware.accumulator,
             (rows, cols),
             threshold=hardware.accumulator.epsilon * granularity,
-            generator=generator(seed, "chi rounding", layer),
+            noise=stream(seed, "chi rounding", layer),
         )
         self.sensed: Sensed = self.array.sense(0.0)
+        self._sensed_at_s = 0.0
         self.conductance_surveys_us: list[float] = []
 
     def sense(self, now_s: float) -> None:
         """Fix the conductances that products see until the next call."""
         self.sensed = self.array.sense(now_s)
+        self._sensed_at_s = now_s
 
     def forward(self, x: Tensor, *, training: bool) -> Tensor:
         """Return the analog product; see `PairArray.forward`."""
@@ -122,7 +124,7 @@ class CrossbarLayer:
 
     def maintain(self, now_s: float) -> None:
         """Refresh pairs near saturation."""
-        self.array.refresh(self.hardware.refresh, now_s, self.events)
+        self.array.refresh(self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s)
 
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
@@ -147,13 +149,13 @@ class FloatLayer:
         if training:
             self.events.macs_forward += x.shape[0] * self.rows * self.cols
             self.events.weight_reads += x.shape[0] * self.rows * self.cols
-        return x @ self.weight
+        return ordered_product(x, self.weight)
 
     def backward(self, d: Tensor) -> Tensor:
         """Return d W^T without the bias row."""
         self.events.macs_backward += d.shape[0] * (self.rows - 1) * self.cols
         self.events.weight_reads += d.shape[0] * (self.rows - 1) * self.cols
-        return d @ self.weight[:-1].T
+        return ordered_product(d, self.weight[:-1].T)
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:  # noqa: ARG002
         """Move the weights."""
@@ -161,8 +163,28 @@ class FloatLayer:
         self.events.weight_reads += products
         self.events.weight_writes += products
         self.weight = self.weight + update
+        self.check()
+
+    def check(self) -> None:
+        """Check that the weights are finite.
+
+        Raises:
+            DivergedError: one is not.
+        """
         if not bool(torch.isfinite(self.weight).all()):
             raise DivergedError("a weight is no longer finite")
+
+    def count(self, images: int, products: int, *, backward: bool) -> None:
+        """Count the events of some training images: forward, backward if any, and the products of updates."""
+        events, size = self.events, self.rows * self.cols
+        events.macs_forward += images * size
+        events.weight_reads += images * size + products
+        events.weight_writes += products
+        events.macs_update += products
+        events.activations += images * self.cols
+        if backward:
+            events.macs_backward += images * (self.rows - 1) * self.cols
+            events.weight_reads += images * (self.rows - 1) * self.cols
 
     def maintain(self, now_s: float) -> None:
         """Do nothing."""

@@ -4,20 +4,25 @@
     backward  d_L = (y_L - target) f',   d_l = (d_(l+1) W_(l+1)^T) f'
     update    W_l <- W_l - learning_rate * mean over the mini-batch of x_l^T d_l
 
-This is the plain path: every step is a few tensor operations that read like the formulas.
+`PlainRun` is the plain path: every step is a few tensor operations that read like the formulas. Mini-batches of one
+image go through the compiled path (`dse.training.fast`), which gives the same result to the last bit.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
+from dse.compiled import sigmoid
 from dse.errors import DivergedError
 from dse.streams import generator
+from dse.training import fast
 from dse.training.datasets import Dataset, Split
 from dse.training.layers import Layer
+from dse.training.pace import Pace
 from dse.training.spec import TrainingSpec
 
 EVALUATION_BATCH = 1000
@@ -48,6 +53,8 @@ def train(
     image_time_s: float,
     maintain_every: int,
     seed: int,
+    drift_every: int = 1000,
+    compiled: bool = True,
 ) -> list[Epoch]:
     """Train layers in place.
 
@@ -58,6 +65,8 @@ def train(
         image_time_s: simulated time of one image, s.
         maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
         seed: seed of the trial, for the order of the images.
+        drift_every: images between two evaluations of the drift.
+        compiled: take the compiled path where it applies; the result is the same.
 
     Returns:
         The learning curve, one point an epoch.
@@ -66,20 +75,16 @@ def train(
         DivergedError: the training left the range of numbers.
     """
     order = generator(seed, "order")
-    targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
-    inputs = _with_bias(data.train.images)
-    images, since = 0, 0
+    pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every)
+    if compiled and fast.takes(layers, spec.batch_size):
+        run: Run = fast.runner(layers, data.train, pace)
+    else:
+        run = PlainRun(layers, data, spec.batch_size, pace)
+    images = 0
     curve: list[Epoch] = []
     for epoch in range(1, spec.epochs + 1):
-        loss = 0.0
-        for chosen in _batches(len(data.train), spec.batch_size, order):
-            loss += _step(layers, inputs[chosen], targets[chosen], spec.learning_rate, images * image_time_s)
-            images += len(chosen)
-            since += len(chosen)
-            if maintain_every and since >= maintain_every:
-                since = 0
-                for layer in layers:
-                    layer.maintain(images * image_time_s)
+        loss = run.learn(torch.randperm(len(data.train), generator=order), images)
+        images += len(data.train)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss of epoch {epoch} is not finite")
         now_s = images * image_time_s
@@ -108,36 +113,66 @@ def accuracy(layers: Sequence[Layer], split: Split, now_s: float) -> float:
     return right / len(split)
 
 
-def _batches(images: int, batch_size: int, order: torch.Generator) -> Sequence[Tensor]:
-    """Return the indices of the images of an epoch, shuffled, in mini-batches; the last may be smaller."""
-    return torch.split(torch.randperm(images, generator=order), batch_size)
+class Run(Protocol):
+    """A way to learn."""
+
+    def learn(self, order: Tensor, seen: int) -> float:
+        """Learn images in an order (int64 indices), having seen some; return the sum of half the squared errors."""
+        ...
 
 
-def _step(layers: Sequence[Layer], x: Tensor, target: Tensor, learning_rate: float, now_s: float) -> float:
-    """Learn one mini-batch and return the sum over its images of half the squared error."""
-    for layer in layers:
-        layer.sense(now_s)
-    signals = _forward(layers, x, training=True)
-    output = signals[-1]
-    d = (output - target) * output * (1 - output)
-    errors = [d]
-    for layer, signal in zip(reversed(layers[1:]), reversed(signals[1:-1]), strict=True):
-        y = signal[:, :-1]
-        d = layer.backward(d) * y * (1 - y)
-        errors.append(d)
-    for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
-        layer.events.activations += error.numel()
-        layer.update(signal, error, learning_rate, now_s)
-    return 0.5 * float(((output - target) ** 2).sum())
+class PlainRun:
+    """The plain path; `fast.runner` is its compiled twin."""
+
+    def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
+        self._layers, self._batch_size, self._pace = layers, batch_size, pace
+        self._targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
+        self._inputs = _with_bias(data.train.images)
+        self._since = 0
+
+    def learn(self, order: Tensor, seen: int) -> float:
+        """Learn images in mini-batches, the last of which may be smaller; see `Run`."""
+        loss = 0.0
+        for chosen in torch.split(order, self._batch_size):
+            loss += self._step(self._inputs[chosen], self._targets[chosen], seen)
+            seen += len(chosen)
+            self._since += len(chosen)
+            if self._pace.maintain_every and self._since >= self._pace.maintain_every:
+                self._since = 0
+                for layer in self._layers:
+                    layer.maintain(seen * self._pace.image_time_s)
+        return loss
+
+    def _step(self, x: Tensor, target: Tensor, seen: int) -> float:
+        """Learn one mini-batch and return the sum over its images of half the squared error."""
+        layers, pace = self._layers, self._pace
+        for layer in layers:
+            layer.sense(seen // pace.drift_every * pace.drift_every * pace.image_time_s)
+        signals = _forward(layers, x, training=True)
+        output = signals[-1]
+        d = (output - target) * output * (1 - output)
+        errors = [d]
+        for layer, signal in zip(reversed(layers[1:]), reversed(signals[1:-1]), strict=True):
+            y = signal[:, :-1]
+            d = layer.backward(d) * y * (1 - y)
+            errors.append(d)
+        for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
+            layer.events.activations += error.numel()
+            layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
+        return 0.5 * sum(cast("list[float]", ((output - target) ** 2).flatten().tolist()))
 
 
 def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:
     """Return the input of every layer (bias appended) and, last, the output of the network."""
     signals = [x]
     for layer in layers[:-1]:
-        signals.append(_with_bias(torch.sigmoid(layer.forward(signals[-1], training=training))))
-    signals.append(torch.sigmoid(layers[-1].forward(signals[-1], training=training)))
+        signals.append(_with_bias(_sigmoid(layer.forward(signals[-1], training=training))))
+    signals.append(_sigmoid(layers[-1].forward(signals[-1], training=training)))
     return signals
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    return torch.from_numpy(sigmoid(x.numpy()))
 
 
 def _with_bias(x: Tensor) -> Tensor:

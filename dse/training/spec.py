@@ -62,7 +62,7 @@ class AccumulatorSpec(Spec):
 
     bits: AccumulatorBits = 32
     """Length of the word, sign included; "float" keeps a 32-bit float."""
-    rounding: Literal["nearest", "stochastic"] = "nearest"
+    rounding: Literal["nearest", "stochastic", "toward_zero"] = "nearest"
     """How an update is rounded to the last place of the word."""
     operand_bits: OperandBits = "float"
     """Resolution of the inputs and errors whose products update chi; "float" multiplies 32-bit floats. Inputs are
@@ -76,3 +76,5 @@ class ClockSpec(Spec):
 
     image_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 0.01
     """Time that one training image takes, s."""
+    drift_every_images: Annotated[int, Ge(1), Le(10**9)] = 1000
+    """Training images between two evaluations of the drift; in between, only a pulse changes a conductance."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
+from dse.streams import Stream
 from dse.training.datasets import Dataset, Split
 from dse.training.layers import CrossbarLayer
 from dse.training.loop import train
@@ -20,7 +21,7 @@ SEED = 4
 EPOCHS = 3
 SILENT: dict[str, dict[str, Any]] = {
     "_write_noise": {"device.write_noise_scale": 0.0},
-    "_read_noise": {"device.read_noise_scale": 0.0},
+    "_forward_noise": {"device.read_noise_scale": 0.0},
     "_refresh_reads": {"device.read_noise_scale": 0.0},
     "_reset_noise": {"device.reset_std_us": 0.0},
 }
@@ -82,7 +83,7 @@ def same(a: list[Tensor], b: list[Tensor]) -> bool:
 
 def with_other_stream(layers: list[WatchedLayer], name: str) -> list[WatchedLayer]:
     for layer in layers:
-        setattr(layer.array, name, torch.Generator().manual_seed(99))
+        setattr(layer.array, name, Stream(99))
     return layers
 
 
@@ -108,7 +109,7 @@ def test_stochastic_rounding_is_the_only_user_of_its_stream() -> None:
     def run(rounding: str, seed: int) -> list[Tensor]:
         layers = built(accumulator__rounding=rounding, accumulator__bits=4)
         for layer in layers:
-            layer.accumulator._generator = torch.Generator().manual_seed(seed)
+            layer.accumulator.noise = Stream(seed)
         return conductances(trained(layers))
 
     assert same(run("nearest", 1), run("nearest", 2))
@@ -149,7 +150,7 @@ def test_a_switch_leaves_initial_conductances_and_the_order_of_images_alone(off:
 def test_a_switch_leaves_the_stream_of_read_noise_alone(off: dict[str, Any]) -> None:
     plain, switched = trained(built()), trained(built(**dotted(off)))
     for a, b in zip(plain, switched, strict=True):
-        assert torch.equal(a.array._read_noise.get_state(), b.array._read_noise.get_state())
+        assert a.array._forward_noise == b.array._forward_noise
 
 
 @pytest.mark.parametrize(

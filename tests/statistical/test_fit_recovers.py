@@ -2,7 +2,8 @@
 
 Fixed seeds; a parameter passes within z = 5 of its interval's deviation. For 7 parameters a case a false alarm has a
 probability of 4e-6 where the estimate is normal. Over 30 other seeds the deviation of z was 0.87 to 1.12, its mean
-within 0.13.
+within 0.13. The mean curve passes within z = 5 of what 1,000 cells can tell (2.8 % a deviation at pulse 1; 20 pulses:
+1e-5), and within 2 % for 10,000 cells.
 """
 
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 import torch
 
 from dse.devices.card import read_cell
+from dse.devices.fit.card import NOT_MEASURED
 from dse.devices.fit.cell import CellFit, FittedEntry, fit_cell
 from dse.devices.fit.likelihood import RESPONSE, Given
 from dse.devices.fit.trains import Trains
 from dse.devices.pcm import PcmCells, mean_response_us
 from dse.devices.spec import CellSpec
+from dse.streams import stream
 
 CELLS, PULSES = 1000, 20
 WIDE = {"g_min_us": 0.0, "g_max_us": 1e6}
@@ -26,23 +29,20 @@ NOISY = Given(read_noise_slope=0.03, read_noise_offset_us=0.13)
 
 def measured(cell: CellSpec, seed: int, *, reads: bool = False, number: int = CELLS) -> Trains:
     """Return simulated trains of a cell, with or without read noise."""
-    generator = torch.Generator().manual_seed(seed)
-    cells = PcmCells.after_reset(cell, (number,), generator)
+    write, read = stream(seed, "write noise"), stream(seed, "read noise")
+    cells = PcmCells.after_reset(cell, (number,), stream(seed, "start"))
     every, once = torch.arange(number), torch.ones(number, dtype=torch.int64)
     columns = []
     for n in range(PULSES + 1):
         if n:
-            cells.set_pulse(every, once, 0.0, generator)
-        columns.append((cells.read_us(0.0, generator) if reads else cells.g_us).double().numpy().copy())
+            cells.set_pulse(every, once, 0.0, write)
+        columns.append((cells.read_us(0.0, read) if reads else cells.g_us).double().numpy().copy())
     return Trains("simulated.csv", np.stack(columns, axis=1))
 
 
 def fitted(trains: Trains, given: Given, resamples: int = 200) -> CellFit:
-    others = {name: FittedEntry(read_cell("pcm_gst")[name], "pcm_gst") for name in ORDER_OF_OTHERS}
+    others = {name: FittedEntry(read_cell("pcm_gst")[name], "pcm_gst") for name in NOT_MEASURED}
     return fit_cell(trains, given, others, resamples)
-
-
-ORDER_OF_OTHERS = ("read_noise_slope", "read_noise_offset_us", "drift_exponent", "drift_reference_s")
 
 
 def z_scores(fit: CellFit, cell: CellSpec, names: tuple[str, ...] = RESPONSE) -> dict[str, float]:
@@ -66,11 +66,23 @@ def spec_of(fit: CellFit) -> CellSpec:
 )
 def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given, reads: bool) -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **settings})
-    fit = fitted(measured(cell, seed=5, reads=reads), given)
+    number = CELLS // 2 if reads else CELLS
+    fit = fitted(measured(cell, seed=5, reads=reads, number=number), given)
     scores = z_scores(fit, cell)
     assert all(abs(z) < 5.0 for z in scores.values()), scores
-    true, found = mean_response_us(cell, PULSES), mean_response_us(spec_of(fit), PULSES)
-    assert found[1:] == pytest.approx(true[1:], rel=0.02)
+    true, found = np.array(mean_response_us(cell, PULSES)), np.array(mean_response_us(spec_of(fit), PULSES))
+    sampling = np.array([row["std_us"] for row in fit.goodness]) / np.sqrt(number)
+    assert np.all(np.abs(found - true)[1:] < 5.0 * sampling[1:])
+    if reads:
+        assert fit.entries["g_max_us"].value == pytest.approx(12.0, abs=0.2)
+        assert fit.entries["g_min_us"].value == pytest.approx(0.1, abs=0.06)
+
+
+@pytest.mark.parametrize("settings", [WIDE, {}], ids=["wide window", "real window"])
+def test_ten_thousand_cells_give_the_mean_curve_within_2_percent(settings: dict[str, float]) -> None:
+    cell = CellSpec.parse({**read_cell("pcm_gst"), **settings})
+    fit = fitted(measured(cell, seed=5, number=10_000), QUIET, resamples=20)
+    assert mean_response_us(spec_of(fit), PULSES)[1:] == pytest.approx(mean_response_us(cell, PULSES)[1:], rel=0.02)
 
 
 def test_reset_and_granularity_are_recovered() -> None:
@@ -80,27 +92,22 @@ def test_reset_and_granularity_are_recovered() -> None:
     assert all(abs(z) < 5.0 for z in scores.values()), scores
     means = mean_response_us(cell, PULSES)
     granularity = fit.entries["granularity_us"]
-    assert granularity.value == pytest.approx((means[10] - means[0]) / 10, rel=0.05)
+    pulses = next(n for n in (10, 11) if f"first {n} pulses" in granularity.note)  # the 11th leads to 8.01 uS
+    assert granularity.value == pytest.approx((means[pulses] - means[0]) / pulses, rel=0.05)
     assert "below 8 uS" in granularity.note
-
-
-def test_ends_of_the_window_are_estimated_from_noisy_reads() -> None:
-    fit = fitted(measured(CellSpec.parse(read_cell("pcm_gst")), seed=7, reads=True), NOISY)
-    assert fit.entries["g_max_us"].value == pytest.approx(12.0, abs=0.15)
-    assert fit.entries["g_min_us"].value == pytest.approx(0.1, abs=0.05)
 
 
 def test_averaged_reads_count_with_the_noise_that_is_left() -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **WIDE, "read_noise_scale": 0.5})
-    given = Given(read_noise_slope=0.03, read_noise_offset_us=0.13, reads_averaged=4)
-    scores = z_scores(fitted(measured(cell, seed=8, reads=True), given), cell)
+    given = Given(0.03, 0.13, reads_averaged=4, g_min_us=0.0, g_max_us=100.0)
+    scores = z_scores(fitted(measured(cell, seed=8, reads=True, number=500), given), cell)
     assert all(abs(z) < 5.0 for z in scores.values()), scores
 
 
 def test_in_the_real_window_the_bias_left_is_small() -> None:
-    """The mean of 12 fits: each parameter within z = 5 of the truth (4e-6), and the deviations within 3 %."""
+    """The mean of 10 fits: each parameter within t = 5 of the truth (5e-3 for all 7 together) and within 5 %."""
     cell = CellSpec.parse(read_cell("pcm_gst"))
-    fits = [fitted(measured(cell, seed=100 + seed), QUIET, resamples=20) for seed in range(12)]
+    fits = [fitted(measured(cell, seed=100 + seed), QUIET, resamples=20) for seed in range(10)]
     for name in RESPONSE:
         values = np.array([fit.entries[name].value for fit in fits])
         error = values.std(ddof=1) / np.sqrt(len(values))
@@ -126,9 +133,9 @@ def test_the_model_follows_the_measured_mean_and_deviation() -> None:
 def test_a_cell_without_history_is_told_so() -> None:
     cell = CellSpec.parse(read_cell("pcm_gst_history_free"))
     fit = fitted(measured(cell, seed=10), QUIET)
-    for name in ("mean_slope", "mean_offset_us"):
-        entry = fit.entries[name]
-        assert abs(entry.value - getattr(cell, name)) < 5.0 * (entry.high - entry.low) / 3.92
+    scores = z_scores(fit, cell, ("mean_slope", "mean_offset_us", "std_slope", "std_offset_us"))
+    assert all(abs(z) < 5.0 for z in scores.values()), scores
+    assert fit.entries["history_pulses"].note.startswith("not determined")
 
 
 def test_shorter_trains_are_used_up_to_their_end() -> None:

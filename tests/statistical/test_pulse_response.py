@@ -13,6 +13,7 @@ import torch
 from dse.devices.card import read_cell
 from dse.devices.pcm import PcmCells, mean_response_us
 from dse.devices.spec import CellSpec
+from dse.streams import Stream
 
 CELLS = 10_000
 WINDOW = {1: (2.05, 1.52), 5: (5.92, 2.38), 10: (7.83, 2.46), 20: (9.39, 2.66)}
@@ -24,7 +25,7 @@ UNCLIPPED = {1: (1.925, 1.733), 5: (5.805, 2.457), 10: (7.759, 2.492), 20: (9.38
 @pytest.fixture(scope="module")
 def response() -> dict[int, tuple[float, float]]:
     cell = CellSpec.parse({**read_cell("pcm_gst"), "g_min_us": 0.1, "g_max_us": 20.0})
-    noise = torch.Generator().manual_seed(20180501)
+    noise = Stream(20180501)
     cells = PcmCells.after_reset(cell, (CELLS,), noise)
     seen: dict[int, tuple[float, float]] = {}
     for pulse in range(1, 21):
@@ -72,7 +73,7 @@ def test_simulated_increments_have_the_mean_and_spread_of_the_model() -> None:
     """Far from the window, so that nothing is cut; z = 5 for mean and standard deviation."""
     cell = CellSpec.parse({**read_cell("pcm_gst"), "g_min_us": 0.0, "g_max_us": 1e3})
     cells = PcmCells.start(cell, torch.full((CELLS,), 50.0)).with_history(0.8)
-    noise = torch.Generator().manual_seed(2)
+    noise = Stream(2)
     cells.set_pulse(torch.arange(CELLS), torch.ones(CELLS, dtype=torch.int64), 0.0, noise)
     p = 0.8 * math.exp(-1 / 2.6)
     mu, sigma = -0.084 * 50.0 + 0.88 + 1.40 * p, 0.091 * 50.0 + 0.26 + 2.15 * p
@@ -84,6 +85,6 @@ def test_simulated_increments_have_the_mean_and_spread_of_the_model() -> None:
 def test_reset_levels_have_their_published_mean_and_spread() -> None:
     """z = 5; the floor at nine deviations below the mean cuts nothing."""
     cell = CellSpec.parse(read_cell("pcm_gst"))
-    g = PcmCells.after_reset(cell, (CELLS,), torch.Generator().manual_seed(3)).g_us.double()
+    g = PcmCells.after_reset(cell, (CELLS,), Stream(3)).g_us.double()
     assert abs(float(g.mean()) - 0.1) < 5 * 0.01 / math.sqrt(CELLS)
     assert abs(float(g.std()) - 0.01) < 5 * 0.01 / math.sqrt(2 * CELLS)

@@ -17,6 +17,7 @@ from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
+from dse.streams import Stream
 
 ROWS, COLS = 6, 4
 SAMPLES = 4000
@@ -49,7 +50,7 @@ def backward(array: PairArray) -> Tensor:
 
 def cell_by_cell(array: PairArray, product: Callable[[Tensor], Tensor], seed: int) -> Tensor:
     """Return the products when every cell is read anew for every sample."""
-    noise = torch.Generator().manual_seed(seed)
+    noise = Stream(seed)
     outputs: list[Tensor] = []
     for _ in range(SAMPLES):
         g = array.cells.read_us(NOW_S, noise)

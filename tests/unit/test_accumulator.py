@@ -7,11 +7,13 @@ import math
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dse.streams import Stream
 from dse.training.accumulator import Accumulator, DivergedError
 from dse.training.spec import AccumulatorSpec
 
@@ -27,20 +29,20 @@ def accumulator(
     bits: int | Literal["float"], rounding: Rounding = "nearest", shape: tuple[int, int] = (1, 4), seed: int = 1
 ) -> Accumulator:
     spec = AccumulatorSpec(bits=bits, rounding=rounding)
-    return Accumulator(spec, shape, THRESHOLD, torch.Generator().manual_seed(seed))
+    return Accumulator(spec, shape, THRESHOLD, Stream(seed))
 
 
 def rounded(updates: list[list[float]], bits: int, rounding: Rounding, seed: int = 1) -> list[list[int]]:
-    """Return the updates in places of the word, rounded by hand with the same stream."""
-    places = 2 ** (bits - 1) / THRESHOLD
-    draws = torch.Generator().manual_seed(seed)
+    """Return the updates in places of the word, rounded by hand in single precision with the same stream."""
+    places = np.float32(2 ** (bits - 1) / THRESHOLD)
+    draws = Stream(seed)
     whole: list[list[int]] = []
     for update in updates:
-        exact = [value * places for value in update]
+        exact = [np.float32(value) * places for value in update]
         if rounding == "nearest":
-            whole.append([round(value) for value in exact])
+            whole.append([round(float(value)) for value in exact])
         else:
-            chances = torch.rand((1, len(update)), generator=draws, dtype=torch.float64)[0].tolist()
+            chances = draws.next_uniform(len(update)).numpy()
             whole.append([math.floor(value + chance) for value, chance in zip(exact, chances, strict=True)])
     return whole
 

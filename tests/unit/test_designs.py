@@ -61,6 +61,7 @@ OTHER: dict[str, Any] = {
     "refresh.difference_us": 5.0,
     "refresh.max_pulses": 9,
     "clock.image_time_s": 2e-3,
+    "clock.drift_every_images": 7,
 }
 """Setting -> a value other than that of the default design."""
 

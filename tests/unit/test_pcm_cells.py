@@ -10,6 +10,7 @@ from torch import Tensor
 from dse.devices.card import read_cell
 from dse.devices.pcm import PcmCells, mean_response_us
 from dse.devices.spec import CellSpec
+from dse.streams import Stream
 
 
 def spec(card: str = "pcm_gst", **settings: Any) -> CellSpec:
@@ -20,8 +21,8 @@ def cells_at(cell: CellSpec, *g_us: float) -> PcmCells:
     return PcmCells.start(cell, torch.tensor(g_us))
 
 
-def stream(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def stream(seed: int = 1) -> Stream:
+    return Stream(seed)
 
 
 def indices(*values: int) -> Tensor:
@@ -79,7 +80,7 @@ def test_a_noisy_pulse_adds_the_deviation_times_a_normal_number() -> None:
     cells = cells_at(spec(write_noise_scale=0.5, g_max_us=100.0), 30.0).with_history(0.5)
     cells.set_pulse(indices(0), indices(1), 0.0, stream(3))
     p = 0.5 * math.exp(-1 / 2.6)
-    normal = float(torch.randn(1, generator=stream(3)))
+    normal = float(stream(3).normal(indices(0)))
     increment = -0.084 * 30.0 + 0.88 + 1.40 * p
     deviation = 0.5 * (0.091 * 30.0 + 0.26 + 2.15 * p)
     assert float(cells.g_us) == pytest.approx(30.0 + increment + deviation * normal, rel=1e-6)
@@ -231,7 +232,7 @@ def test_read_noise_follows_the_drifted_conductance() -> None:
     assert std is not None
     drifted = 5.0 * (1e5 / 38.6) ** -0.04
     assert std.tolist() == pytest.approx([2 * 0.13, 2 * (0.03 * drifted + 0.13)], rel=1e-6)
-    normal = torch.randn(2, generator=stream(8))
+    normal = stream(8).next_normal(2)[0]
     expected = cells.conductance_us(1e5) + std * normal
     assert cells.read_us(1e5, stream(8)).tolist() == expected.tolist()
 

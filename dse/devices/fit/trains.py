@@ -72,9 +72,9 @@ def read_trains(path: Path, noise_at_zero_us: float = 0.0) -> Trains:
 def _columns(path: Path) -> pl.DataFrame:
     """Return the three columns as text."""
     try:
-        raw = pl.read_csv(path, infer_schema=False)
+        raw = pl.read_csv(path.read_bytes(), infer_schema=False)
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or 'no such file'}") from None
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path} is not a CSV file: {str(error).splitlines()[0]}") from None
     raw = raw.rename({name: name.strip() for name in raw.columns})

@@ -1,0 +1,211 @@
+"""The ground of the compiled path: arithmetic that is the same on every processor, and random numbers as functions.
+
+Everything here is built from additions, multiplications, shifts, roundings and square roots of fixed width in a fixed
+order, so that neither the vector width of a processor nor its mathematics library changes a bit of a result.
+
+A random number is a function of the key of its stream and of a counter that says which draw it is (which cell, which
+pulse of its life). So the order in which draws are made does not matter, and a draw that nothing depends on can be
+left out. The counter goes through the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014); a normal number is the
+inverse of the distribution, with the single-precision polynomials of M. Giles ("Approximating the erfinv function", GPU
+Computing Gems, 2011) and at most 5.4 standard deviations.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba import config
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Floats = NDArray[np.float32]
+Counters = NDArray[np.int64]
+
+f32, i32, u32, u64 = np.float32, np.int32, np.uint32, np.uint64
+GOLDEN, MIX1, MIX2 = u64(0x9E3779B97F4A7C15), u64(0xBF58476D1CE4E5B9), u64(0x94D049BB133111EB)
+LARGEST_NORMAL = 5.5
+"""No normal number has a larger magnitude: 24 bits of a magnitude end at 5.42."""
+
+
+def _use_a_cache_of_this_source() -> None:
+    """Keep compiled code in the user's cache, in a folder named by the source, so that no stale code is ever loaded."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return
+    root = Path(__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in (root / "compiled.py", *sorted(root.rglob("kernel*.py"))):
+        digest.update(path.read_bytes())
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    setattr(config, "CACHE_DIR", str(home / "pcm-dse" / f"kernels-{digest.hexdigest()[:12]}"))  # noqa: B010
+
+
+_use_a_cache_of_this_source()
+_njit = cast("Callable[..., Callable[[Any], Any]]", numba.njit)
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function for one thread, without reordering of sums, and keep the code on the disk."""
+    return cast("Function", _njit(cache=True, error_model="numpy", fastmath=False)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile a small function into its callers, so that loops over it can use vector instructions."""
+    return cast("Function", _njit(inline="always", error_model="numpy", fastmath=False)(function))
+
+
+@inlined
+def bits_of(key: Any, counter: Any) -> Any:
+    """Return 32 random bits for a counter of a stream, both uint64."""
+    z = key + counter * GOLDEN
+    z = (z ^ (z >> u64(30))) * MIX1
+    z = (z ^ (z >> u64(27))) * MIX2
+    return u32((z ^ (z >> u64(31))) >> u64(32))
+
+
+@inlined
+def log_of(t: Any) -> Any:
+    """Return the natural logarithm of a positive float32, to 1e-7 (Cephes' polynomial)."""
+    j = i32(f32(t).view(np.int32) - i32(0x3F3504F3))
+    exponent = i32(j >> i32(23))
+    f = i32((j & i32(0x007FFFFF)) + i32(0x3F3504F3)).view(np.float32) - f32(1.0)
+    z = f * f
+    p = f32(7.0376836292e-2)
+    p = p * f - f32(1.1514610310e-1)
+    p = p * f + f32(1.1676998740e-1)
+    p = p * f - f32(1.2420140846e-1)
+    p = p * f + f32(1.4249322787e-1)
+    p = p * f - f32(1.6668057665e-1)
+    p = p * f + f32(2.0000714765e-1)
+    p = p * f - f32(2.4999993993e-1)
+    p = p * f + f32(3.3333331174e-1)
+    return f + (f * z * p - f32(0.5) * z) + f32(exponent) * f32(0.69314718056)
+
+
+@inlined
+def exp_of(x: Any) -> Any:
+    """Return e^x for a float32, cut to x in [-87, 88], to 2e-7 relative (Cephes' polynomial)."""
+    x = min(max(x, f32(-87.0)), f32(88.0))
+    n = np.rint(x * f32(1.44269504089))
+    r = x - n * f32(0.693359375)
+    r = r + n * f32(2.12194440e-4)
+    p = f32(1.9875691500e-4)
+    p = p * r + f32(1.3981999507e-3)
+    p = p * r + f32(8.3334519073e-3)
+    p = p * r + f32(4.1665795894e-2)
+    p = p * r + f32(1.6666665459e-1)
+    p = p * r + f32(5.0000001201e-1)
+    return (p * r * r + r + f32(1.0)) * i32((i32(n) + i32(127)) << i32(23)).view(np.float32)
+
+
+@inlined
+def sigmoid_of(x: Any) -> Any:
+    """Return 1 / (1 + e^-x) for a float32."""
+    return f32(1.0) / (f32(1.0) + exp_of(-x))
+
+
+@inlined
+def uniform_of(key: Any, counter: Any) -> Any:
+    """Return a float32 in (0, 1) on 2^24 levels."""
+    return (f32(i32(bits_of(key, counter) >> u32(8))) + f32(0.5)) * f32(2.0**-24)
+
+
+@inlined
+def normal_of(key: Any, counter: Any) -> Any:
+    """Return a standard normal float32."""
+    bits = bits_of(key, counter)
+    k = i32(bits >> u32(8))
+    x = (f32(k) + f32(0.5)) * f32(2.0**-24)
+    # 1 - x without the rounding that would end the tail early.
+    q = f32(i32(i32(33554431) - i32(k + k))) * f32(2.0**-25)
+    w = -log_of(q * (f32(2.0) - q))
+    a = w - f32(2.5)
+    p = f32(2.81022636e-08)
+    p = f32(3.43273939e-07) + p * a
+    p = f32(-3.5233877e-06) + p * a
+    p = f32(-4.39150654e-06) + p * a
+    p = f32(0.00021858087) + p * a
+    p = f32(-0.00125372503) + p * a
+    p = f32(-0.00417768164) + p * a
+    p = f32(0.246640727) + p * a
+    p = f32(1.50140941) + p * a
+    c = np.sqrt(np.abs(w)) - f32(3.0)
+    r = f32(-0.000200214257)
+    r = f32(0.000100950558) + r * c
+    r = f32(0.00134934322) + r * c
+    r = f32(-0.00367342844) + r * c
+    r = f32(0.00573950773) + r * c
+    r = f32(-0.0076224613) + r * c
+    r = f32(0.00943887047) + r * c
+    r = f32(1.00167406) + r * c
+    r = f32(2.83297682) + r * c
+    magnitude = (p if w < f32(5.0) else r) * (x * f32(1.41421356237))
+    return magnitude * f32(i32(1) - i32(i32(bits & u32(1)) * i32(2)))
+
+
+@compiled
+def _normals(key: Any, counters: Counters, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = normal_of(key, u64(counters[j]))
+
+
+@compiled
+def _normal_range(key: Any, first: int, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = normal_of(key, u64(first + j))
+
+
+@compiled
+def _uniform_range(key: Any, first: int, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = uniform_of(key, u64(first + j))
+
+
+@compiled
+def _sigmoid(x: Floats, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = sigmoid_of(x[j])
+
+
+@compiled
+def _power(x: Floats, exponent: Any, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = exp_of(exponent * log_of(x[j]))
+
+
+def normals(key: int, counters: Counters) -> Floats:
+    """Return the normal numbers of a stream at given counters, float32, of their shape."""
+    out = np.empty(counters.size, np.float32)
+    _normals(u64(key), np.ascontiguousarray(counters).reshape(-1), out)
+    return out.reshape(counters.shape)
+
+
+def normal_range(key: int, first: int, count: int) -> Floats:
+    """Return the normal numbers of a stream at the counters from `first`, float32, shape (count,)."""
+    out = np.empty(count, np.float32)
+    _normal_range(u64(key), first, out)
+    return out
+
+
+def uniform_range(key: int, first: int, count: int) -> Floats:
+    """Return the uniform numbers in (0, 1) of a stream at the counters from `first`, float32, shape (count,)."""
+    out = np.empty(count, np.float32)
+    _uniform_range(u64(key), first, out)
+    return out
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Return 1 / (1 + e^-x), float32, of the shape of x."""
+    out = np.empty(x.size, np.float32)
+    _sigmoid(np.ascontiguousarray(x).reshape(-1), out)
+    return out.reshape(x.shape)
+
+
+def power(x: Floats, exponent: float) -> Floats:
+    """Return x^exponent for positive x, float32, of the shape of x."""
+    out = np.empty(x.size, np.float32)
+    _power(np.ascontiguousarray(x).reshape(-1), f32(exponent), out)
+    return out.reshape(x.shape)

@@ -1,0 +1,109 @@
+"""The compiled path and the plain path agree to the last bit, with every source of noise on, knob by knob."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from dse.design.design import compose
+from dse.design.evaluate import evaluate, hardware_of
+from dse.design.outcome import Failure
+from dse.training.datasets import Dataset, Split, load
+from dse.training.layers import CrossbarLayer, FloatLayer, Layer
+from dse.training.loop import Epoch, train
+from dse.training.spec import TrainingSpec
+
+SIZES = [(65, 20), (21, 12), (13, 10)]
+CELLS = ("g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses")
+QUIET = {"device.read_noise_scale": 0.0, "device.write_noise_scale": 0.0, "adc.bits": "ideal", "dac.bits": "ideal"}
+OFTEN = {"refresh.every_images": 50, "refresh.threshold_us": 3.0}
+CASES: dict[str, dict[str, Any]] = {
+    "quiet, float chi, no refresh": {**QUIET, "accumulator.bits": "float", "refresh.every_images": 0},
+    "quiet, no drift": {**QUIET, "device.drift_exponent": 0.0},
+    "quiet, refresh": {**QUIET, **OFTEN},
+    "write noise alone": {**QUIET, **OFTEN, "device.write_noise_scale": 1.0},
+    "read noise alone": {**QUIET, **OFTEN, "device.read_noise_scale": 1.0},
+    "everything on": OFTEN,
+    "coarse converters": {**OFTEN, "adc.bits": 4, "dac.bits": 3, "adc.range": 2.0, "adc.backward_range": 0.5},
+    "narrow window": {**OFTEN, "device.g_max_us": 4.0},
+    "linear cell": {"device.card": "ideal_linear", "refresh.every_images": 0},
+    "linear cell, fine pulses": {
+        "device.card": "ideal_linear",
+        "refresh.every_images": 0,
+        "device.granularity_us": 1e-4,
+        "device.mean_offset_us": 1e-4,
+    },
+    "weights of an odd scale": {**OFTEN, "adc.bits": "ideal", "array.conductance_per_weight_us": 7.3},
+    "update operands of 6 bits": {**OFTEN, "accumulator.operand_bits": 6},
+    **{
+        f"chi of {bits} bits, {rounding}": {**OFTEN, "accumulator.bits": bits, "accumulator.rounding": rounding}
+        for bits in (1, 2, 8, 16, 24, 30, 31, 32)
+        for rounding in ("nearest", "stochastic", "toward_zero")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def few() -> Dataset:
+    data = load("digits", 0.25)
+    some = Split(data.train.images[:150], data.train.labels[:150])
+    return Dataset("few", some, None, Split(data.test.images[:50], data.test.labels[:50]), 10, "")
+
+
+def trained(settings: dict[str, Any], data: Dataset, *, compiled: bool) -> tuple[list[Layer], list[Epoch]]:
+    design = compose(settings)
+    hardware = hardware_of(design)
+    layers: list[Layer] = [
+        FloatLayer(r, c, seed=1, layer=n) if hardware is None else CrossbarLayer(r, c, hardware, seed=1, layer=n)
+        for n, (r, c) in enumerate(SIZES)
+    ]
+    every = 0 if design.refresh is None else design.refresh.every_images
+    spec = TrainingSpec(epochs=2, batch_size=1, learning_rate=0.5)
+    # Half a second an image and drift every seventh: drift acts from the second half of the first epoch on.
+    curve = train(layers, data, spec, image_time_s=0.5, maintain_every=every, seed=1, drift_every=7, compiled=compiled)
+    return layers, curve
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_paths_leave_the_same_state_events_and_curve(case: str, few: Dataset) -> None:
+    plain, plain_curve = trained(CASES[case], few, compiled=False)
+    fast, fast_curve = trained(CASES[case], few, compiled=True)
+    assert fast_curve == plain_curve
+    for a, b in zip(plain, fast, strict=True):
+        assert isinstance(a, CrossbarLayer)
+        assert isinstance(b, CrossbarLayer)
+        assert a.events == b.events
+        assert [
+            name for name in CELLS if not torch.equal(getattr(a.array.cells, name), getattr(b.array.cells, name))
+        ] == []
+        assert torch.equal(a.accumulator.word, b.accumulator.word)
+        assert a.array.streams == b.array.streams
+    if case != "chi of 1 bits, toward_zero":  # which keeps nothing and cuts every small update
+        assert sum(layer.events.set_pulses_update for layer in fast) > 0
+
+
+def test_both_paths_train_the_same_digital_floats(few: Dataset) -> None:
+    plain, plain_curve = trained({"architecture": "float"}, few, compiled=False)
+    fast, fast_curve = trained({"architecture": "float"}, few, compiled=True)
+    assert fast_curve == plain_curve
+    for a, b in zip(plain, fast, strict=True):
+        assert isinstance(a, FloatLayer)
+        assert isinstance(b, FloatLayer)
+        assert a.events == b.events
+        assert torch.equal(a.weight, b.weight)
+
+
+def test_the_noisy_case_really_refreshes_drifts_and_cuts(few: Dataset) -> None:
+    layers, _ = trained(CASES["coarse converters"], few, compiled=True)
+    assert sum(layer.events.refreshed_pairs for layer in layers) > 0
+    assert sum(layer.events.adc_cut_forward for layer in layers) > 0
+    quiet, _ = trained({**CASES["everything on"], "device.drift_exponent": 0.0}, few, compiled=True)
+    drifting, _ = trained(CASES["everything on"], few, compiled=True)
+    assert quiet[0].events != drifting[0].events
+
+
+@pytest.mark.parametrize("settings", [{"training.learning_rate": 1e30}, {"accumulator.epsilon": 1e-6}])
+def test_both_paths_refuse_the_same_explosions(settings: dict[str, Any], few: Dataset) -> None:
+    outcome = evaluate(compose({**settings, "training.batch_size": 1, "training.epochs": 1}), 1, few)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "diverged"
