@@ -34,6 +34,9 @@ class _Group(click.Group):
         except DseError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -41,7 +44,7 @@ class _Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(error.message + did_you_mean(args[0], self.list_commands(ctx)), ctx) from None
+            raise click.UsageError(error.message.rstrip(".") + did_you_mean(args[0], self.list_commands(ctx)), ctx) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -156,10 +159,10 @@ def front(results: Path, objectives: str | None, plot: Path | None, format_: str
     tables = open_tables(results)
     names = [name.strip() for name in objectives.split(",")] if objectives else tables.objectives
     best, title = _front(tables, names)
-    _emit(best, format_, output, title=title)
     if plot is not None:
         plot_front(tables, names, plot)
         click.echo(f"drawn: {plot}", err=True)
+    _emit(best, format_, output, title=title)
 
 
 @main.command()
@@ -321,7 +324,9 @@ def _front(tables: Any, objectives: list[str]) -> "tuple[pl.DataFrame, str]":
     best = pareto_front(searched, objectives)
     extra = [name for name in ("accuracy",) if name not in objectives]
     table = best.select("trial", *objectives, *extra, *tables.parameters)
-    return table, f"{tables.about['name']}: {len(best)} of {len(searched)} designs are on the front"
+    done, planned = len(tables.trials), tables.about["trials"] * tables.about["seeds"]
+    state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
+    return table, f"{tables.about['name']}: {len(best)} of {len(searched)} designs are on the front{state}"
 
 
 def _emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | None = None) -> None:

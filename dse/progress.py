@@ -54,8 +54,12 @@ class _Follower:
 
     def text(self, state: "Progress") -> str:
         """Return where a study stands, in words."""
-        new = [row for row in state.rows if row["origin"] == "search" and row["design_key"] not in self._seen]
-        self._seen |= {row["design_key"] for row in new}
+        new: list[Row] = []
+        for row in state.rows:
+            # One row a design: the live count follows the first seed, the table at the end the means over seeds.
+            if row["origin"] == "search" and row["seed"] == 0 and row["design_key"] not in self._seen:
+                self._seen.add(row["design_key"])
+                new.append(row)
         self._rows += new
         if new:
             self._front = self._front_size()

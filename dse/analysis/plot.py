@@ -64,6 +64,8 @@ def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl
     axes.scatter(best[x], best[y], s=26, color=ON_FRONT, linewidths=0, label="on the front")
     for row in others.drop_nulls(y).iter_rows(named=True):
         value = row[x]
+        if _log_scale(searched, y) and row[y] <= 0:
+            continue  # a logarithmic axis has no zero, and this control no place in the panel
         off_scale = value is None or (_log_scale(searched, x) and value <= 0)
         if off_scale:
             axes.axhline(row[y], color=CONTROL, linewidth=1, linestyle=":", zorder=0)

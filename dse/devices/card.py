@@ -88,8 +88,8 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
         if name not in known:
             what = {"cells": "device", "costs": "cost card"}[kind]
             raise SettingError(
-                f"unknown {what} {name!r}; the library has {', '.join(known)}{did_you_mean(name, known)}. "
-                "A name that ends in .toml is read as a file"
+                f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
+                "a name that ends in .toml is read as a file)"
             )
         text = (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
     try:

@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 from dse.errors import ResultsError
 from dse.results.schema import SCHEMA, VERSION, to_line, to_table
 
-ABOUT = ("schema", "name", "objectives", "parameters", "seeds", "study_key", "code", "packages")
+ABOUT = ("schema", "name", "objectives", "parameters", "seeds", "trials", "study_key", "code", "packages")
 """What `study.json` must say."""
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
@@ -187,7 +187,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     path = folder / "study.json"
     try:
         about: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ResultsError(f"{folder} is no results folder (it has no study.json)") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} is unreadable: {error}") from None

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 # Before Ray is imported, which reads it then: nothing of a study leaves the machine.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# A study ends at its first error; what jobs beside it have to say adds nothing.
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray as untyped_ray
 from ray import exceptions

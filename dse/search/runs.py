@@ -38,6 +38,7 @@ def start(
         "objectives": list(study.spec.objectives),
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
+        "trials": len(study.controls) + study.spec.budget.trials,
         "study_key": study.key,
         "code": code_version(),
         "packages": package_versions(),

@@ -21,6 +21,7 @@ ABOUT = {
     "objectives": ["accuracy"],
     "parameters": [],
     "seeds": 1,
+    "trials": 1,
     "study_key": "k",
     "code": "0",
     "packages": "{}",
