@@ -171,9 +171,9 @@ def _sigmoid(x: Floats, out: Floats) -> None:
 
 
 @compiled
-def _power(x: Floats, exponent: Any, out: Floats) -> None:
+def _power(x: Floats, exponent: Floats, out: Floats) -> None:
     for j in range(out.size):
-        out[j] = exp_of(exponent * log_of(x[j]))
+        out[j] = exp_of(exponent[j] * log_of(x[j]))
 
 
 def normals(key: int, counters: Counters) -> Floats:
@@ -204,8 +204,8 @@ def sigmoid(x: Floats) -> Floats:
     return out.reshape(x.shape)
 
 
-def power(x: Floats, exponent: float) -> Floats:
-    """Return x^exponent for positive x, float32, of the shape of x."""
+def power(x: Floats, exponent: Floats) -> Floats:
+    """Return x^exponent, entry by entry, for positive x, float32, of the shape of x."""
     out = np.empty(x.size, np.float32)
-    _power(np.ascontiguousarray(x).reshape(-1), f32(exponent), out)
+    _power(np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(exponent).reshape(-1), out)
     return out.reshape(x.shape)

@@ -43,6 +43,10 @@ class Stream:
     key: int
     events: int = 0
 
+    def at(self, event: int) -> "Stream":
+        """Return the same stream before a vector, whose number is given."""
+        return Stream(self.key, event)
+
     def normal(self, counters: "torch.Tensor") -> "torch.Tensor":
         """Return the normal numbers at given counters (int64), float32, of their shape."""
         import torch  # noqa: PLC0415

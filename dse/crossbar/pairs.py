@@ -66,7 +66,9 @@ class PairArray:
         self.beta_us = array.conductance_per_weight_us
         self.dac, self.adc = dac, adc
         initial = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
-        self.cells = PcmCells.start(cell, initial.clamp(cell.g_min_us, cell.g_max_us))
+        self.cells = PcmCells.start(
+            cell, initial.clamp(cell.g_min_us, cell.g_max_us), stream(seed, "cell variation", layer)
+        )
         self._write_noise = stream(seed, "write noise", layer)
         self._forward_noise = stream(seed, "forward read noise", layer)
         self._backward_noise = stream(seed, "backward read noise", layer)

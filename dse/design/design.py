@@ -29,7 +29,6 @@ INACTIVE: dict[str, tuple[str, Any]] = {
     **{f"device.reset_{what}_us": ("refresh.every_images", 0) for what in ("mean", "std", "min")},
     **{f"device.std_{what}": ("device.write_noise_scale", 0.0) for what in ("slope", "offset_us", "history_us")},
     **{f"device.read_noise_{what}": ("device.read_noise_scale", 0.0) for what in ("slope", "offset_us")},
-    "device.drift_reference_s": ("device.drift_exponent", 0.0),
     "accumulator.rounding": ("accumulator.bits", "float"),
     "adc.range": ("adc.bits", "ideal"),
     "adc.backward_range": ("adc.bits", "ideal"),

@@ -21,8 +21,10 @@ from typing import Any, cast
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError, did_you_mean
 
-KNOBS: dict[str, float] = {"write_noise_scale": 1.0, "read_noise_scale": 1.0}
-"""Settings of a cell that are no property of the measured device; a card may leave them out."""
+KNOBS: dict[str, float] = {
+    name: field.default for name, field in CellSpec.model_fields.items() if not field.is_required()
+}
+"""Settings of a cell that most measurements do not give; a card may leave them out."""
 
 
 @dataclass(frozen=True)

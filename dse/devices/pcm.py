@@ -24,6 +24,9 @@ MAX_PULSES = 1000
 """Most SET pulses that one update can ask of a cell; the measured cell is saturated after some twenty."""
 
 
+STUCK_SET, STUCK_RESET = 1, 2
+
+
 @dataclass
 class PcmCells:
     """The state of an array of cells; every tensor has the shape of the array.
@@ -35,6 +38,9 @@ class PcmCells:
         pulsed_at_s: time of the last pulse, s, float32.
         set_pulses: SET pulses in the life of each cell, int64; never goes back.
         reset_pulses: RESET pulses in the life of each cell, int64; never goes back.
+        gain: factor of each cell on its increments, float32; 0 for a stuck cell.
+        exponent: drift exponent of each cell, float32.
+        stuck: whether a cell ignores all pulses, bool.
     """
 
     spec: CellSpec
@@ -43,13 +49,32 @@ class PcmCells:
     pulsed_at_s: Tensor
     set_pulses: Tensor
     reset_pulses: Tensor
+    gain: Tensor
+    exponent: Tensor
+    stuck: Tensor
 
     @classmethod
-    def start(cls, spec: CellSpec, g_us: Tensor) -> "PcmCells":
+    def start(cls, spec: CellSpec, g_us: Tensor, variation: Stream | None = None) -> "PcmCells":
         """Return fresh cells at given conductances (float32, any shape), with the history these imply.
 
-        A cell that starts above RESET is taken to have seen n(G) pulses, a cubic polynomial of the card.
+        A cell that starts above RESET is taken to have seen n(G) pulses, a cubic polynomial of the card. Stuck cells
+        stay where they are stuck.
+
+        Args:
+            spec: the cell.
+            g_us: initial conductances, uS.
+            variation: stream of what differs from cell to cell; only needed where something does.
         """
+        gain, exponent, stuck = _varied(spec, g_us.numel(), variation or Stream(0))
+        shape = g_us.shape
+        held = torch.where(stuck == STUCK_SET, spec.g_max_us, g_us.reshape(-1))
+        held = torch.where(stuck == STUCK_RESET, spec.reset_mean_us, held)
+        return cls._at(
+            spec, held.reshape(shape), gain.reshape(shape), exponent.reshape(shape), (stuck > 0).reshape(shape)
+        )
+
+    @classmethod
+    def _at(cls, spec: CellSpec, g_us: Tensor, gain: Tensor, exponent: Tensor, stuck: Tensor) -> "PcmCells":
         pulses = g_us * (
             spec.history_linear_per_us + g_us * (spec.history_quadratic_per_us2 + g_us * spec.history_cubic_per_us3)
         )
@@ -60,6 +85,9 @@ class PcmCells:
             pulsed_at_s=torch.zeros_like(g_us),
             set_pulses=torch.zeros(g_us.shape, dtype=torch.int64),
             reset_pulses=torch.zeros(g_us.shape, dtype=torch.int64),
+            gain=gain,
+            exponent=exponent,
+            stuck=stuck,
         )
 
     @classmethod
@@ -98,31 +126,34 @@ class PcmCells:
         pulse = lifetime[cells]
         lifetime.index_add_(0, cells, count)
         self.pulsed_at_s.view(-1)[cells] = now_s
-        g, history = self.g_us.view(-1), self.history.view(-1)
+        g, history, gain = self.g_us.view(-1), self.history.view(-1), self.gain.view(-1)[cells]
+        slope, offset, fading = spec.mean_terms
         if spec.is_linear:
             # The first pulse lifts a cell into the window; from there every pulse adds the same up to its upper end.
-            first = (g[cells] + spec.mean_offset_us).clamp(spec.g_min_us, spec.g_max_us)
-            g[cells] = (first + (count - 1) * spec.mean_offset_us).clamp_max(spec.g_max_us)
+            step = offset * gain
+            first = (g[cells] + step).clamp(spec.g_min_us, spec.g_max_us)
+            g[cells] = (first + (count - 1) * step).clamp_max(spec.g_max_us)
             return int(count.sum())
         left = count
         while cells.numel():
             p = history[cells] * spec.fade
             level = g[cells]
-            step = spec.mean_slope * level + (spec.mean_offset_us + spec.mean_history_us * p)
+            step = slope * level + (offset + fading * p)
             if spec.write_noise_scale > 0.0:
                 sigma = spec.std_slope * level + (spec.std_offset_us + spec.std_history_us * p)
                 step += (spec.write_noise_scale * sigma) * noise.normal(pulse * g.numel() + cells)
-            g[cells] = (level + step).clamp(spec.g_min_us, spec.g_max_us)
+            g[cells] = (level + step * gain).clamp(spec.g_min_us, spec.g_max_us)
             history[cells] = p
             more = left > 1
-            cells, left, pulse = cells[more], left[more] - 1, pulse[more] + 1
+            cells, left, pulse, gain = cells[more], left[more] - 1, pulse[more] + 1, gain[more]
         return int(count.sum())
 
     def reset(self, cells: Tensor, now_s: float, noise: Stream) -> int:
         """Apply one RESET pulse to each of the cells (flat indices, int64) and return their number."""
         self.reset_pulses.view(-1)[cells] += 1
         counters = self.reset_pulses.view(-1)[cells] * self.g_us.numel() + cells
-        self.g_us.view(-1)[cells] = _reset_level(self.spec, noise.normal(counters))
+        level = _reset_level(self.spec, noise.normal(counters))
+        self.g_us.view(-1)[cells] = torch.where(self.stuck.view(-1)[cells], self.g_us.view(-1)[cells], level)
         self.history.view(-1)[cells] = 1.0
         self.pulsed_at_s.view(-1)[cells] = now_s
         return cells.numel()
@@ -130,7 +161,7 @@ class PcmCells:
     def conductance_us(self, now_s: float) -> Tensor:
         """Return the drifted conductance at a time, uS, without read noise."""
         spec = self.spec
-        if spec.drift_exponent == 0.0 or now_s <= spec.drift_reference_s:
+        if not spec.drifts or now_s <= spec.drift_reference_s:
             return self.g_us
         return self.g_us * self.drift_factor(now_s)
 
@@ -138,7 +169,7 @@ class PcmCells:
         """Return what drift has left of the conductance at a time, as a factor up to 1."""
         spec = self.spec
         age = (now_s - self.pulsed_at_s).clamp_min(spec.drift_reference_s) / spec.drift_reference_s
-        return torch.from_numpy(power(age.numpy(), -spec.drift_exponent))
+        return torch.from_numpy(power(age.numpy(), (-self.exponent).numpy()))
 
     def read_noise_std_us(self, g_us: Tensor) -> Tensor | None:
         """Return the deviation of one read at given conductances, uS, or None where reads are noise-free."""
@@ -154,6 +185,22 @@ class PcmCells:
         return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)
 
 
+def _varied(spec: CellSpec, number: int, variation: Stream) -> tuple[Tensor, Tensor, Tensor]:
+    """Return gain, drift exponent and kind of defect (0 for none) of each cell, shape (number,)."""
+    gain, exponent = torch.ones(number), torch.full((number,), spec.drift_exponent)
+    stuck = torch.zeros(number, dtype=torch.int64)
+    if spec.response_spread > 0.0:
+        gain = (1.0 + spec.response_spread * variation.at(0).next_normal(number)[0]).clamp_min(0.0)
+    if spec.drift_exponent_spread > 0.0:
+        exponent = (exponent + spec.drift_exponent_spread * variation.at(1).next_normal(number)[0]).clamp_min(0.0)
+    if spec.stuck_set_fraction + spec.stuck_reset_fraction > 0.0:
+        chance = variation.at(2).next_uniform(number)
+        stuck[chance < spec.stuck_set_fraction + spec.stuck_reset_fraction] = STUCK_RESET
+        stuck[chance < spec.stuck_set_fraction] = STUCK_SET
+        gain[stuck > 0] = 0.0
+    return gain, exponent, stuck
+
+
 def _reset_level(spec: CellSpec, noise: Tensor) -> Tensor:
     return (spec.reset_mean_us + spec.reset_std_us * noise).clamp_min(spec.reset_min_us)
 
@@ -164,8 +211,9 @@ def mean_response_us(spec: CellSpec, pulses: int) -> list[float]:
     The increment is linear in G, so that the mean obeys
     M_n = (1 + mean_slope) M_(n-1) + mean_offset_us + mean_history_us exp(-n / history_pulses) exactly.
     """
+    slope, offset, fading = spec.mean_terms
     means = [spec.reset_mean_us]
     for n in range(1, pulses + 1):
         history = math.exp(-n / spec.history_pulses)
-        means.append((1 + spec.mean_slope) * means[-1] + spec.mean_offset_us + spec.mean_history_us * history)
+        means.append((1 + slope) * means[-1] + offset + fading * history)
     return means

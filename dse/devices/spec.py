@@ -60,16 +60,26 @@ class CellSpec(Spec):
     """The same: quadratic term, 1/uS^2."""
     history_cubic_per_us3: Increment
     """The same: cubic term, 1/uS^3."""
-    write_noise_scale: Scale
+    nonlinearity: Annotated[float, Ge(0.0), Le(1.0)] = 1.0
+    """1 is the measured mean response, 0 one that adds granularity_us at any conductance; between lies a mixture."""
+    response_spread: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Deviation from cell to cell of a factor on all increments, around 1 and not below 0; 0 for equal cells."""
+    stuck_set_fraction: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Share of the cells that stay at g_max_us whatever the pulses."""
+    stuck_reset_fraction: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Share of the cells that stay at reset_mean_us whatever the pulses."""
+    write_noise_scale: Scale = 1.0
     """Multiplies the deviation of the increment: 1 is the measured cell, 0 switches write noise off."""
     read_noise_slope: Slope
     """Deviation of a read in proportion to conductance (m3), dimensionless."""
     read_noise_offset_us: Deviation
     """Deviation of a read at G = 0 (c3), uS."""
-    read_noise_scale: Scale
+    read_noise_scale: Scale = 1.0
     """Multiplies the deviation of a read: 1 is the measured cell, 0 switches read noise off."""
     drift_exponent: Annotated[float, Ge(0.0), Le(1.0)]
     """Exponent nu of the drift; 0 switches drift off."""
+    drift_exponent_spread: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Deviation of the drift exponent from cell to cell, not below an exponent of 0; 0 for equal cells."""
     drift_reference_s: Annotated[float, Gt(0.0), Le(1e9)]
     """Time T0 after a pulse at which the increments were measured, s; the drift starts there."""
     reset_mean_us: Conductance
@@ -80,7 +90,10 @@ class CellSpec(Spec):
     """Lowest conductance after a RESET pulse, uS."""
 
     @model_validator(mode="after")
-    def _window_is_open(self) -> "CellSpec":
+    def _values_fit_together(self) -> "CellSpec":
+        if self.stuck_set_fraction + self.stuck_reset_fraction > 1.0:
+            msg = "stuck_set_fraction and stuck_reset_fraction add up to more than 1"
+            raise ValueError(msg)
         if self.g_min_us >= self.g_max_us:
             msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
             raise ValueError(msg)
@@ -98,8 +111,21 @@ class CellSpec(Spec):
 
     @property
     def is_linear(self) -> bool:
-        """Whether every pulse adds exactly `mean_offset_us`, so that many can be applied in one step."""
+        """Whether every pulse of a cell adds exactly the same, so that many can be applied in one step."""
         quiet = self.write_noise_scale == 0.0 or (
             self.std_slope == 0.0 and self.std_offset_us == 0.0 and self.std_history_us == 0.0
         )
-        return quiet and self.mean_slope == 0.0 and self.mean_history_us == 0.0 and self.mean_offset_us >= 0.0
+        slope, offset, history = self.mean_terms
+        return quiet and slope == 0.0 and history == 0.0 and offset >= 0.0
+
+    @property
+    def mean_terms(self) -> tuple[float, float, float]:
+        """Slope, offset (uS) and history term (uS) of the mean increment, with the nonlinearity applied."""
+        measured, linear = self.nonlinearity, 1.0 - self.nonlinearity
+        offset = measured * self.mean_offset_us + linear * self.granularity_us
+        return measured * self.mean_slope, offset, measured * self.mean_history_us
+
+    @property
+    def drifts(self) -> bool:
+        """Whether any cell drifts."""
+        return self.drift_exponent > 0.0 or self.drift_exponent_spread > 0.0

@@ -92,21 +92,22 @@ def knobs_of(layer: CrossbarLayer, learning_rate: float, maintain_every: int) ->
     hardware = layer.hardware
     cell, dac, adc, chi = hardware.cell, hardware.dac.bits, hardware.adc, hardware.accumulator
     dac_bits, adc_bits, operand_bits = _bits(dac), _bits(adc.bits), _bits(chi.operand_bits)
+    slope, offset, history = cell.mean_terms
     beta = hardware.array.conductance_per_weight_us
     return kernel.Knobs(
         beta=f32(beta),
         beta_squared=f32(beta**2),
         g_min=f32(cell.g_min_us),
         g_max=f32(cell.g_max_us),
-        mean_slope=f32(cell.mean_slope),
-        mean_offset=f32(cell.mean_offset_us),
-        mean_history=f32(cell.mean_history_us),
+        mean_slope=f32(slope),
+        mean_offset=f32(offset),
+        mean_history=f32(history),
         std_slope=f32(cell.std_slope),
         std_offset=f32(cell.std_offset_us),
         std_history=f32(cell.std_history_us),
         write_scale=f32(cell.write_noise_scale),
         fade=f32(cell.fade),
-        drift_exponent=f32(cell.drift_exponent),
+        drifts=cell.drifts,
         drift_reference=f32(cell.drift_reference_s),
         linear=cell.is_linear,
         read_slope=f32(cell.read_noise_slope),
@@ -159,6 +160,9 @@ def state_of(layer: CrossbarLayer) -> kernel.State:
         pulsed_at_s=cells.pulsed_at_s.numpy(),
         set_pulses=cells.set_pulses.numpy(),
         reset_pulses=cells.reset_pulses.numpy(),
+        gain=cells.gain.numpy(),
+        exponent=cells.exponent.numpy(),
+        stuck=cells.stuck.numpy(),
         response=response - response[0],
         keys=np.array([s.key for s in (*array.streams, layer.accumulator.noise)], np.uint64),
         counts=counts,

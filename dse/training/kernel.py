@@ -46,6 +46,9 @@ class State(NamedTuple):
     pulsed_at_s: Floats
     set_pulses: Ints
     reset_pulses: Ints
+    gain: Floats
+    exponent: Floats
+    stuck: Any
     response: Floats
     keys: NDArray[np.uint64]
     counts: Ints
@@ -67,7 +70,7 @@ class Knobs(NamedTuple):
     std_history: Any
     write_scale: Any
     fade: Any
-    drift_exponent: Any
+    drifts: bool
     drift_reference: Any
     linear: bool
     read_slope: Any
@@ -155,10 +158,11 @@ def renew(s: State, k: Knobs, pair: int) -> None:
 def age(s: State, k: Knobs, now_s: Any) -> None:
     """Let all cells drift to a time and compute all weights."""
     left, pulsed = s.left.reshape(-1), s.pulsed_at_s.reshape(-1)
-    if k.drift_exponent != f32(0.0) and now_s > k.drift_reference:
+    if k.drifts and now_s > k.drift_reference:
+        exponent = s.exponent.reshape(-1)
         for cell in range(left.size):
             time = max(now_s - pulsed[cell], k.drift_reference) / k.drift_reference
-            left[cell] = exp_of(-k.drift_exponent * log_of(time))
+            left[cell] = exp_of(-exponent[cell] * log_of(time))
     pairs = s.weight.size
     g, weight, variance = s.g_us.reshape(-1), s.weight.reshape(-1), s.variance.reshape(-1)
     for pair in range(pairs):
@@ -176,10 +180,11 @@ def pulse(s: State, k: Knobs, cell: int, count: int, now_s: Any) -> None:
     life[cell] += count
     s.pulsed_at_s.reshape(-1)[cell] = now_s
     s.left.reshape(-1)[cell] = f32(1.0)
-    level = g[cell]
+    level, gain = g[cell], s.gain.reshape(-1)[cell]
     if k.linear:
-        level = min(max(level + k.mean_offset, k.g_min), k.g_max)
-        g[cell] = min(level + f32(count - 1) * k.mean_offset, k.g_max)
+        step = k.mean_offset * gain
+        level = min(max(level + step, k.g_min), k.g_max)
+        g[cell] = min(level + f32(count - 1) * step, k.g_max)
         return
     p = history[cell]
     for n in range(count):
@@ -188,7 +193,7 @@ def pulse(s: State, k: Knobs, cell: int, count: int, now_s: Any) -> None:
         if k.write_scale > f32(0.0):
             sigma = k.std_slope * level + (k.std_offset + k.std_history * p)
             step = step + (k.write_scale * sigma) * normal_of(s.keys[WRITE], u64((first + n) * g.size + cell))
-        level = min(max(level + step, k.g_min), k.g_max)
+        level = min(max(level + step * gain, k.g_min), k.g_max)
     g[cell] = level
     history[cell] = p
 
@@ -199,7 +204,8 @@ def reset(s: State, k: Knobs, cell: int, now_s: Any) -> None:
     g, life = s.g_us.reshape(-1), s.reset_pulses.reshape(-1)
     life[cell] += 1
     noise = normal_of(s.keys[RESET], u64(life[cell] * g.size + cell))
-    g[cell] = max(k.reset_mean + k.reset_std * noise, k.reset_min)
+    if not s.stuck.reshape(-1)[cell]:
+        g[cell] = max(k.reset_mean + k.reset_std * noise, k.reset_min)
     s.history.reshape(-1)[cell] = f32(1.0)
     s.pulsed_at_s.reshape(-1)[cell] = now_s
     s.left.reshape(-1)[cell] = f32(1.0)
@@ -489,7 +495,7 @@ def train_images(
     layers = len(states)
     loss = 0.0
     for place in range(order.size):
-        if place == 0 or (k.drift_exponent != f32(0.0) and seen % drift_every == 0):
+        if place == 0 or (k.drifts and seen % drift_every == 0):
             for number in range(layers):
                 age(states[number], k, f32((seen // drift_every) * drift_every * image_time_s))
         now_s = f32(seen * image_time_s)

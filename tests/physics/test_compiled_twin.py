@@ -26,6 +26,16 @@ CASES: dict[str, dict[str, Any]] = {
     "everything on": OFTEN,
     "coarse converters": {**OFTEN, "adc.bits": 4, "dac.bits": 3, "adc.range": 2.0, "adc.backward_range": 0.5},
     "narrow window": {**OFTEN, "device.g_max_us": 4.0},
+    "cells that differ": {**OFTEN, "device.response_spread": 0.3, "device.drift_exponent_spread": 0.02},
+    "stuck cells": {**OFTEN, "device.stuck_set_fraction": 0.05, "device.stuck_reset_fraction": 0.1},
+    "half as non-linear": {**OFTEN, "device.nonlinearity": 0.5},
+    "linear cells that differ and stick": {
+        "device.card": "ideal_linear",
+        "device.g_max_us": 20.0,
+        "device.response_spread": 0.3,
+        "device.stuck_reset_fraction": 0.1,
+        "refresh.every_images": 0,
+    },
     "linear cell": {"device.card": "ideal_linear", "refresh.every_images": 0},
     "linear cell, fine pulses": {
         "device.card": "ideal_linear",
