@@ -1,7 +1,8 @@
 """The door to the compiled path: which networks it takes, and how their state goes in and out.
 
-It takes mini-batches of one image on crossbars, and digital floats, whatever their other settings; everything else
-runs on the plain path of `dse.training.loop`. Both give the same result to the last bit.
+Single images on crossbars, and in digital floats, are learned without leaving compiled code. With larger mini-batches
+products are torch's, and the pass over the weights (accumulators, pulses, refresh) is compiled: `CompiledLayer`.
+Everything gives the same result to the last bit as the plain path of `dse.training.loop`.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from dse.compiled import f32
+from dse.crossbar.pairs import Sensed
 from dse.devices.pcm import MAX_PULSES, mean_response_us
 from dse.errors import DivergedError
 from dse.training import kernel
@@ -22,7 +24,7 @@ LINEAR_MAX_PULSES = 2**30
 
 
 def takes(layers: Sequence[Layer], batch_size: int) -> bool:
-    """Return whether the compiled path can train these layers."""
+    """Return whether whole images can stay in compiled code for these layers."""
     kinds = {type(layer) for layer in layers}
     return batch_size == 1 and kinds in ({CrossbarLayer}, {FloatLayer})
 
@@ -79,12 +81,70 @@ class CrossbarRun:
             self._states, self._knobs, self._buffers, order.numpy(), self._images, self._labels, seen, *self._time
         )
         for layer, state in zip(self._layers, self._states, strict=True):
-            _write_back(layer, state)
-        if status == kernel.DIVERGED:
-            raise DivergedError("an update is beyond what the accumulator can take")
-        if status == kernel.TOO_MANY_PULSES:
-            raise DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once")
+            _write_back(layer, state, EVENT_PLACES)
+        _check(status)
         return loss
+
+
+class CompiledLayer:
+    """A crossbar layer whose pass over the weights is compiled; for mini-batches of any size.
+
+    Args:
+        layer: the layer, which shares its cells; its accumulator is brought up to date by `write_back`.
+        pace: learning rate and time.
+    """
+
+    def __init__(self, layer: CrossbarLayer, pace: Pace) -> None:
+        self.rows, self.cols, self.events = layer.rows, layer.cols, layer.events
+        self._layer = layer
+        self._knobs = knobs_of(layer, pace.learning_rate, pace.maintain_every)
+        self._state = state_of(layer)
+        self._aged_to_s: float | None = None
+        noisy = self._knobs.reads_are_noisy
+        variance = torch.from_numpy(self._state.variance) if noisy else None
+        self._sensed = Sensed(torch.from_numpy(self._state.weight), variance)
+
+    def sense(self, now_s: float) -> None:
+        """Let the cells drift to a time; weights are kept up to date as pulses fall."""
+        if self._aged_to_s is None or (now_s != self._aged_to_s and self._knobs.drifts):
+            kernel.age(self._state, self._knobs, f32(now_s))
+        self._aged_to_s = now_s
+
+    def forward(self, x: torch.Tensor, *, training: bool) -> torch.Tensor:
+        """Return the analog product; see `PairArray.forward`."""
+        return self._layer.array.forward(self._sensed, x, self.events if training else None)
+
+    def backward(self, d: torch.Tensor) -> torch.Tensor:
+        """Return the analog product with the transposed array; see `PairArray.backward`."""
+        return self._layer.array.backward(self._sensed, d, self.events)
+
+    def update(self, x: torch.Tensor, d: torch.Tensor, learning_rate: float, now_s: float) -> None:
+        """Add the update to chi and apply the pulses that leave it.
+
+        Raises:
+            DivergedError: an update left the range of numbers.
+        """
+        updates = self._layer.wanted(x, d, learning_rate)
+        _check(kernel.add_updates(self._state, self._knobs, updates.contiguous().numpy(), f32(now_s)))
+
+    def maintain(self, now_s: float) -> None:
+        """Refresh pairs near saturation."""
+        kernel.refresh(self._state, self._knobs, f32(now_s))
+
+    def survey(self, now_s: float) -> None:
+        """Take stock; see `CrossbarLayer.survey`."""
+        self._layer.survey(now_s)
+
+    def write_back(self) -> None:
+        """Hand accumulators, events and positions of the streams back to the layer."""
+        _write_back(self._layer, self._state, EVENT_PLACES[2:])
+
+
+def _check(status: int) -> None:
+    if status == kernel.DIVERGED:
+        raise DivergedError("an update is beyond what the accumulator can take")
+    if status == kernel.TOO_MANY_PULSES:
+        raise DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once")
 
 
 def knobs_of(layer: CrossbarLayer, learning_rate: float, maintain_every: int) -> kernel.Knobs:
@@ -190,8 +250,8 @@ def buffers_of(layer: Layer) -> kernel.Buffers:
     )
 
 
-def _write_back(layer: CrossbarLayer, state: kernel.State) -> None:
-    """Hand accumulators, events and positions of the streams back to the layer."""
+def _write_back(layer: CrossbarLayer, state: kernel.State, streams: tuple[int, ...]) -> None:
+    """Hand accumulators, events and the positions of some streams back to the layer."""
     word = torch.from_numpy(state.word)
     layer.accumulator.word = word.clone() if layer.accumulator.spec.bits == "float" else word.to(torch.int64)
     counts, events = state.counts, layer.events
@@ -202,7 +262,8 @@ def _write_back(layer: CrossbarLayer, state: kernel.State) -> None:
     events.drive_time_forward += float(state.drive[0])
     events.drive_time_backward += float(state.drive[1])
     for place, stream in zip(EVENT_PLACES, (*layer.array.streams[1:4], layer.accumulator.noise), strict=True):
-        stream.events = int(counts[place])
+        if place in streams:
+            stream.events = int(counts[place])
     counts[: kernel.FORWARD_EVENTS] = 0
     state.drive[:] = 0.0
 

@@ -378,6 +378,74 @@ def transfer(s: State, k: Knobs, cell: int, pulses: Any, now_s: Any) -> bool:
     return True
 
 
+@inlined
+def places_of(s: State, k: Knobs, wanted: Any, draw: int) -> Any:
+    """Return an update in places of the word, rounded as the design says."""
+    exact = wanted * k.chi_scale
+    if k.stochastic:
+        return np.int64(np.floor(exact + uniform_of(s.keys[CHI], u64(draw))))
+    if k.toward_zero:
+        return np.int64(np.trunc(exact))
+    return np.int64(np.rint(exact))
+
+
+@inlined
+def settle(s: State, k: Knobs, i: int, j: int, total: Any, now_s: Any) -> bool:
+    """Store the sum of an integer accumulator, less the whole pulses in it, which are applied."""
+    if abs(total) < k.places:
+        s.word[i, j] = total
+        return True
+    q = abs(total) // k.places
+    q = -q if total < 0 else q
+    s.word[i, j] = total - q * k.places
+    return transfer(s, k, i * s.word.shape[1] + j, q, now_s)
+
+
+@compiled
+def cross(s: State, k: Knobs, i: int, now_s: Any) -> bool:
+    """Take the whole pulses out of a row of accumulators and apply them; False where they are too many for a cell."""
+    row = s.word[i]
+    for j in range(row.size):
+        if k.chi_bits == 0:
+            if abs(row[j]) >= k.threshold:
+                p = np.trunc(row[j] / k.threshold)
+                row[j] = row[j] - p * k.threshold
+                if not transfer(s, k, i * row.size + j, np.int64(p), now_s):
+                    return False
+        elif abs(row[j]) >= k.places and not settle(s, k, i, j, np.int64(row[j]), now_s):
+            return False
+    return True
+
+
+@compiled
+def add_updates(s: State, k: Knobs, updates: Floats, now_s: Any) -> int:
+    """Add updates of all weights, shape (rows, cols), to the accumulators, and apply the pulses that leave them."""
+    largest, finite = f32(0.0), True
+    for value in updates.reshape(-1):
+        finite = finite and value - value == f32(0.0)
+        largest = max(largest, abs(value))
+    if not finite or largest > k.threshold * f32(2.0**30):
+        return DIVERGED
+    chance = s.counts[CHI_EVENTS] * updates.size
+    s.counts[CHI_EVENTS] += k.stochastic
+    narrow = k.chi_bits > 0 and not k.stochastic and not k.toward_zero and k.chi_bits <= 30
+    narrow = narrow and largest * k.chi_scale < f32(2.0**29)
+    rows, cols = updates.shape
+    for i in range(rows):
+        if k.chi_bits == 0:
+            if add_float(s.word[i], f32(1.0), updates[i], k.threshold) > 0 and not cross(s, k, i, now_s):
+                return TOO_MANY_PULSES
+        elif narrow:
+            if add_narrow(s.word[i], f32(1.0), updates[i], k.chi_scale, k.places) > 0 and not cross(s, k, i, now_s):
+                return TOO_MANY_PULSES
+        else:
+            for j in range(cols):
+                wanted = places_of(s, k, updates[i, j], chance + i * cols + j)
+                if not settle(s, k, i, j, np.int64(s.word[i, j]) + wanted, now_s):
+                    return TOO_MANY_PULSES
+    return DONE
+
+
 @compiled
 def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, scaled: Floats, now_s: Any) -> int:
     """Add -learning_rate x d^T to the accumulators and apply the pulses that leave them; see `CrossbarLayer.update`."""
@@ -412,43 +480,16 @@ def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, s
         products += cols
         row = s.word[i]
         if k.chi_bits == 0:
-            if add_float(row, v, scaled, k.threshold) == 0:
-                continue
-            for j in range(cols):
-                if abs(row[j]) >= k.threshold:
-                    p = np.trunc(row[j] / k.threshold)
-                    row[j] = row[j] - p * k.threshold
-                    if not transfer(s, k, i * cols + j, np.int64(p), now_s):
-                        return TOO_MANY_PULSES
-            continue
-        if narrow:
-            if add_narrow(row, v, scaled, k.chi_scale, k.places) == 0:
-                continue
-            for j in range(cols):
-                if abs(row[j]) >= k.places:
-                    q = np.int64(np.int64(abs(row[j])) // k.places)
-                    q = -q if row[j] < 0 else q
-                    row[j] = i32(row[j] - q * k.places)
-                    if not transfer(s, k, i * cols + j, q, now_s):
-                        return TOO_MANY_PULSES
-            continue
-        for j in range(cols):
-            wanted = (v * scaled[j]) * k.chi_scale
-            if k.stochastic:
-                wanted = np.floor(wanted + uniform_of(s.keys[CHI], u64(chance + i * cols + j)))
-            elif k.toward_zero:
-                wanted = np.trunc(wanted)
-            else:
-                wanted = np.rint(wanted)
-            total = np.int64(row[j]) + np.int64(wanted)
-            if abs(total) < k.places:
-                row[j] = i32(total)
-                continue
-            q = abs(total) // k.places
-            q = -q if total < 0 else q
-            row[j] = i32(total - q * k.places)
-            if not transfer(s, k, i * cols + j, q, now_s):
+            if add_float(row, v, scaled, k.threshold) > 0 and not cross(s, k, i, now_s):
                 return TOO_MANY_PULSES
+        elif narrow:
+            if add_narrow(row, v, scaled, k.chi_scale, k.places) > 0 and not cross(s, k, i, now_s):
+                return TOO_MANY_PULSES
+        else:
+            for j in range(cols):
+                wanted = places_of(s, k, v * scaled[j], chance + i * cols + j)
+                if not settle(s, k, i, j, np.int64(row[j]) + wanted, now_s):
+                    return TOO_MANY_PULSES
     s.counts[PRODUCTS] += products
     return DONE
 

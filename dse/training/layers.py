@@ -111,6 +111,10 @@ class CrossbarLayer:
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:
         """Add the update to chi and apply the pulses that leave it."""
+        self.array.program(self.accumulator.add(self.wanted(x, d, learning_rate)), now_s, self.events)
+
+    def wanted(self, x: Tensor, d: Tensor, learning_rate: float) -> Tensor:
+        """Return the wanted change of each weight, shape (rows, cols), and count what it costs."""
         bits = self.hardware.accumulator.operand_bits
         if bits != "float":
             x = quantise_unsigned(x, bits)
@@ -120,7 +124,7 @@ class CrossbarLayer:
         self.events.chi_reads += products
         self.events.chi_writes += products
         self.events.chi_adds += products
-        self.array.program(self.accumulator.add(update), now_s, self.events)
+        return update
 
     def maintain(self, now_s: float) -> None:
         """Refresh pairs near saturation."""

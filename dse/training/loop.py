@@ -21,7 +21,7 @@ from dse.errors import DivergedError
 from dse.streams import generator
 from dse.training import fast
 from dse.training.datasets import Dataset, Split
-from dse.training.layers import Layer
+from dse.training.layers import CrossbarLayer, Layer
 from dse.training.pace import Pace
 from dse.training.spec import TrainingSpec
 
@@ -78,6 +78,8 @@ def train(
     pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every)
     if compiled and fast.takes(layers, spec.batch_size):
         run: Run = fast.runner(layers, data.train, pace)
+    elif compiled:
+        run = MiniBatchRun(layers, data, spec.batch_size, pace)
     else:
         run = PlainRun(layers, data, spec.batch_size, pace)
     images = 0
@@ -160,6 +162,24 @@ class PlainRun:
             layer.events.activations += error.numel()
             layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
         return 0.5 * sum(cast("list[float]", ((output - target) ** 2).flatten().tolist()))
+
+
+class MiniBatchRun:
+    """The plain path with the pass over the weights of crossbar layers compiled."""
+
+    def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
+        self._layers = [
+            fast.CompiledLayer(layer, pace) if isinstance(layer, CrossbarLayer) else layer for layer in layers
+        ]
+        self._run = PlainRun(self._layers, data, batch_size, pace)
+
+    def learn(self, order: Tensor, seen: int) -> float:
+        """Learn images in mini-batches; see `Run`."""
+        loss = self._run.learn(order, seen)
+        for layer in self._layers:
+            if isinstance(layer, fast.CompiledLayer):
+                layer.write_back()
+        return loss
 
 
 def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:
