@@ -104,6 +104,17 @@ class Knobs(NamedTuple):
     max_pulses: int
 
 
+class Rule(NamedTuple):
+    """What an addition to an accumulator needs to know."""
+
+    bits: int
+    places: int
+    scale: Any
+    threshold: Any
+    stochastic: bool
+    toward_zero: bool
+
+
 class Buffers(NamedTuple):
     """Room for what passes through a layer; `active` holds the number of inputs that are not zero."""
 
@@ -378,27 +389,71 @@ def transfer(s: State, k: Knobs, cell: int, pulses: Any, now_s: Any) -> bool:
     return True
 
 
-@inlined
-def places_of(s: State, k: Knobs, wanted: Any, draw: int) -> Any:
-    """Return an update in places of the word, rounded as the design says."""
-    exact = wanted * k.chi_scale
-    if k.stochastic:
-        return np.int64(np.floor(exact + uniform_of(s.keys[CHI], u64(draw))))
-    if k.toward_zero:
-        return np.int64(np.trunc(exact))
-    return np.int64(np.rint(exact))
+@compiled
+def add_wide(row: Any, v: Any, d: Floats, rule: Rule, key: Any, draw: int, start: int, total_of: Ints) -> int:
+    """Add v d, rounded as the design says, to int32 accumulators from `start` on, with sums of 64 bits.
+
+    Stops where a sum crosses the threshold: returns its place and leaves the sum in `total_of`; the length of the row
+    where none does.
+    """
+    scale, places, stochastic, toward_zero = rule.scale, rule.places, rule.stochastic, rule.toward_zero
+    for j in range(start, row.size):
+        exact = (v * d[j]) * scale
+        if stochastic:
+            exact = np.floor(exact + uniform_of(key, u64(draw + j)))
+        elif toward_zero:
+            exact = np.trunc(exact)
+        else:
+            exact = np.rint(exact)
+        total = np.int64(row[j]) + np.int64(exact)
+        if abs(total) >= places:
+            total_of[0] = total
+            return j
+        row[j] = i32(total)
+    return row.size
 
 
-@inlined
+@compiled
 def settle(s: State, k: Knobs, i: int, j: int, total: Any, now_s: Any) -> bool:
-    """Store the sum of an integer accumulator, less the whole pulses in it, which are applied."""
-    if abs(total) < k.places:
-        s.word[i, j] = total
-        return True
+    """Apply the whole pulses in the sum of an integer accumulator and store the rest; False if they are too many."""
     q = abs(total) // k.places
     q = -q if total < 0 else q
     s.word[i, j] = total - q * k.places
     return transfer(s, k, i * s.word.shape[1] + j, q, now_s)
+
+
+@inlined
+def add_row(row: Any, v: Any, d: Floats, rule: Rule, narrow: Any, key: Any, draw: int, total_of: Ints) -> int:
+    """Add v d to a row of accumulators and return its length, or a smaller number where a sum crosses the threshold.
+
+    It takes what it needs one by one: handing a `State` or `Knobs` over costs more than the work on a row.
+    """
+    if rule.bits == 0:
+        return 0 if add_float(row, v, d, rule.threshold) > 0 else row.size
+    if narrow:
+        return 0 if add_narrow(row, v, d, rule.scale, rule.places) > 0 else row.size
+    return add_wide(row, v, d, rule, key, draw, 0, total_of)
+
+
+@inlined
+def rule_of(k: Knobs) -> Rule:
+    """Return what an addition to an accumulator needs to know."""
+    return Rule(k.chi_bits, k.places, k.chi_scale, k.threshold, k.stochastic, k.toward_zero)
+
+
+@compiled
+def resolve(
+    s: State, k: Knobs, i: int, j: int, v: Any, d: Floats, narrow: Any, draw: int, total_of: Ints, now_s: Any
+) -> bool:
+    """Apply the pulses that leave a row of accumulators, the first at j; False if they are too many for a cell."""
+    if k.chi_bits == 0 or narrow:
+        return cross(s, k, i, now_s)
+    row = s.word[i]
+    while j < row.size:
+        if not settle(s, k, i, j, total_of[0], now_s):
+            return False
+        j = add_wide(row, v, d, rule_of(k), s.keys[CHI], draw, j + 1, total_of)
+    return True
 
 
 @compiled
@@ -430,19 +485,14 @@ def add_updates(s: State, k: Knobs, updates: Floats, now_s: Any) -> int:
     s.counts[CHI_EVENTS] += k.stochastic
     narrow = k.chi_bits > 0 and not k.stochastic and not k.toward_zero and k.chi_bits <= 30
     narrow = narrow and largest * k.chi_scale < f32(2.0**29)
+    total_of = np.zeros(1, np.int64)
     rows, cols = updates.shape
+    word, key, rule, one = s.word, s.keys[CHI], rule_of(k), f32(1.0)
     for i in range(rows):
-        if k.chi_bits == 0:
-            if add_float(s.word[i], f32(1.0), updates[i], k.threshold) > 0 and not cross(s, k, i, now_s):
-                return TOO_MANY_PULSES
-        elif narrow:
-            if add_narrow(s.word[i], f32(1.0), updates[i], k.chi_scale, k.places) > 0 and not cross(s, k, i, now_s):
-                return TOO_MANY_PULSES
-        else:
-            for j in range(cols):
-                wanted = places_of(s, k, updates[i, j], chance + i * cols + j)
-                if not settle(s, k, i, j, np.int64(s.word[i, j]) + wanted, now_s):
-                    return TOO_MANY_PULSES
+        draw = chance + i * cols
+        j = add_row(word[i], one, updates[i], rule, narrow, key, draw, total_of)
+        if j < cols and not resolve(s, k, i, j, one, updates[i], narrow, draw, total_of, now_s):
+            return TOO_MANY_PULSES
     return DONE
 
 
@@ -461,6 +511,8 @@ def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, s
     if not largest <= k.threshold * f32(2.0**30):
         return DIVERGED
     products = 0
+    word, key, rule = s.word, s.keys[CHI], rule_of(k)
+    total_of = np.zeros(1, np.int64)
     chance = s.counts[CHI_EVENTS] * s.weight.size
     s.counts[CHI_EVENTS] += k.stochastic
     narrow = (
@@ -478,18 +530,10 @@ def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, s
             if v == f32(0.0):
                 continue
         products += cols
-        row = s.word[i]
-        if k.chi_bits == 0:
-            if add_float(row, v, scaled, k.threshold) > 0 and not cross(s, k, i, now_s):
-                return TOO_MANY_PULSES
-        elif narrow:
-            if add_narrow(row, v, scaled, k.chi_scale, k.places) > 0 and not cross(s, k, i, now_s):
-                return TOO_MANY_PULSES
-        else:
-            for j in range(cols):
-                wanted = places_of(s, k, v * scaled[j], chance + i * cols + j)
-                if not settle(s, k, i, j, np.int64(row[j]) + wanted, now_s):
-                    return TOO_MANY_PULSES
+        draw = chance + i * cols
+        j = add_row(word[i], v, scaled, rule, narrow, key, draw, total_of)
+        if j < cols and not resolve(s, k, i, j, v, scaled, narrow, draw, total_of, now_s):
+            return TOO_MANY_PULSES
     s.counts[PRODUCTS] += products
     return DONE
 
