@@ -512,6 +512,7 @@ def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, s
         return DIVERGED
     products = 0
     word, key, rule = s.word, s.keys[CHI], rule_of(k)
+    chi_bits, threshold, chi_scale, places = k.chi_bits, k.threshold, k.chi_scale, k.places
     total_of = np.zeros(1, np.int64)
     chance = s.counts[CHI_EVENTS] * s.weight.size
     s.counts[CHI_EVENTS] += k.stochastic
@@ -531,7 +532,13 @@ def update(s: State, k: Knobs, x: Floats, index: Ints, active: int, d: Floats, s
                 continue
         products += cols
         draw = chance + i * cols
-        j = add_row(word[i], v, scaled, rule, narrow, key, draw, total_of)
+        row = word[i]
+        if chi_bits == 0:
+            j = 0 if add_float(row, v, scaled, threshold) > 0 else cols
+        elif narrow:
+            j = 0 if add_narrow(row, v, scaled, chi_scale, places) > 0 else cols
+        else:
+            j = add_wide(row, v, scaled, rule, key, draw, 0, total_of)
         if j < cols and not resolve(s, k, i, j, v, scaled, narrow, draw, total_of, now_s):
             return TOO_MANY_PULSES
     s.counts[PRODUCTS] += products

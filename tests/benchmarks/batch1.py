@@ -78,8 +78,8 @@ def eager_rate(data: Dataset, order: torch.Tensor) -> float:
         loss = 0.5 * ((network(data.train.images[index]) - targets[index]) ** 2).sum()
         loss.backward()
         descent.step()
-        first += float(loss) if number < 500 else 0.0
-        last += float(loss) if number >= len(order) - 500 else 0.0
+        first += loss.item() if number < 500 else 0.0
+        last += loss.item() if number >= len(order) - 500 else 0.0
     if not last < 0.5 * first:
         raise SystemExit("eager torch did not learn")
     return len(order) / (time.perf_counter() - start)

@@ -69,7 +69,16 @@ def built(**settings: Any) -> list[WatchedLayer]:
 def trained(layers: list[WatchedLayer], image_time_s: float = 1.0) -> list[WatchedLayer]:
     spec = TrainingSpec(epochs=EPOCHS, batch_size=5, learning_rate=3.0)
     every = layers[0].hardware.refresh.every_images
-    train(layers, small_data(), spec, image_time_s=image_time_s, maintain_every=every, drift_every=10, seed=SEED)
+    train(
+        layers,
+        small_data(),
+        spec,
+        image_time_s=image_time_s,
+        maintain_every=every,
+        drift_every=10,
+        seed=SEED,
+        compiled=False,
+    )
     return layers
 
 
