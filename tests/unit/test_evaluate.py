@@ -65,7 +65,7 @@ def watched(data: Dataset, spec: TrainingSpec, maintain_every: int, **settings: 
     assert hardware is not None
     sizes = [(65, 12), (13, 10)]
     layers = [WatchedLayer(r, c, hardware, seed=1, layer=i) for i, (r, c) in enumerate(sizes)]
-    train(layers, data, spec, image_time_s=1e-3, maintain_every=maintain_every, seed=1)
+    train(layers, data, spec, image_time_s=1e-3, maintain_every=maintain_every, seed=1, compiled=False)
     return layers
 
 
