@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.compiled import (
+    LARGEST_NORMAL,
     Floats,
     compiled,
     exp_of,
@@ -139,6 +140,7 @@ WRITE, FORWARD, BACKWARD, REFRESH, RESET, CHI = range(6)
 ) = range(21)  # fmt: skip
 COUNTS = 21
 DONE, DIVERGED, TOO_MANY_PULSES = 0, 1, 2
+REACH = f32(LARGEST_NORMAL)
 
 
 @inlined
@@ -237,7 +239,7 @@ def refresh(s: State, k: Knobs, now_s: Any) -> None:
         plus, minus = g[pair] * left[pair], g[pair + pairs] * left[pair + pairs]
         if k.reads_are_noisy:
             a, b = read_deviation(plus, k), read_deviation(minus, k)
-            reach = max(plus + f32(5.5) * a, minus + f32(5.5) * b)
+            reach = max(plus + REACH * a, minus + REACH * b)
             if reach > k.refresh_threshold:
                 plus = plus + a * normal_of(keys[REFRESH], u64(first + pair))
                 minus = minus + b * normal_of(keys[REFRESH], u64(first + pair + pairs))

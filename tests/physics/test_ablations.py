@@ -1,6 +1,5 @@
 """Every imperfection can be switched off alone, and doing so leaves the randomness of the others as it was."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,14 +27,6 @@ SILENT: dict[str, dict[str, Any]] = {
 """Random stream of an array -> the settings that silence it."""
 LIVELY = {"refresh.every_images": 20, "refresh.threshold_us": 2.0, "accumulator.epsilon": 0.2}
 """Settings that make pulses and refreshes frequent in a short training."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class WatchedLayer(CrossbarLayer):

@@ -1,7 +1,6 @@
 """An ideal cell trains like digital floats, and digital floats train like automatic differentiation."""
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -19,14 +18,6 @@ GRANULARITY_US = 1e-5
 BETA_US = 8.0
 SIZES = [(65, 16), (17, 10)]
 SEED = 7
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def ideal_layers(

@@ -1,7 +1,6 @@
 """The pure function from a design to an outcome: repeatable, honest about failure, and its sums add up."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,14 +20,6 @@ from dse.training.spec import TrainingSpec
 
 SMALL: dict[str, Any] = {"network.hidden": [12], "training.epochs": 1, "refresh.threshold_us": 3.0}
 BUSY: dict[str, Any] = {**SMALL, "accumulator.bits": 6, "accumulator.rounding": "stochastic"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
