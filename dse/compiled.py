@@ -29,6 +29,7 @@ f32, i32, u32, u64 = np.float32, np.int32, np.uint32, np.uint64
 GOLDEN, MIX1, MIX2 = u64(0x9E3779B97F4A7C15), u64(0xBF58476D1CE4E5B9), u64(0x94D049BB133111EB)
 LARGEST_NORMAL = 5.5
 """No normal number has a larger magnitude: 24 bits of a magnitude end at 5.42."""
+NORMALS_BLOCK = 256
 
 
 def _use_a_cache_of_this_source() -> None:
@@ -37,7 +38,7 @@ def _use_a_cache_of_this_source() -> None:
         return
     root = Path(__file__).parent
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in (root / "compiled.py", *sorted(root.rglob("kernel*.py"))):
+    for path in (root / "compiled.py", *sorted(root.rglob("kernel/*.py"))):
         digest.update(path.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     setattr(config, "CACHE_DIR", str(home / "pcm-dse" / f"kernels-{digest.hexdigest()[:12]}"))  # noqa: B010
@@ -86,9 +87,16 @@ def log_of(t: Any) -> Any:
 
 
 @inlined
+def clipped(x: Any, low: Any, high: Any) -> Any:
+    """Return x cut to [low, high]; written out, because min and max keep vector instructions from being used."""
+    x = low if x < low else x
+    return high if x > high else x
+
+
+@inlined
 def exp_of(x: Any) -> Any:
     """Return e^x for a float32, cut to x in [-87, 88], to 2e-7 relative (Cephes' polynomial)."""
-    x = min(max(x, f32(-87.0)), f32(88.0))
+    x = clipped(x, f32(-87.0), f32(88.0))
     n = np.rint(x * f32(1.44269504089))
     r = x - n * f32(0.693359375)
     r = r + n * f32(2.12194440e-4)
@@ -114,14 +122,18 @@ def uniform_of(key: Any, counter: Any) -> Any:
 
 
 @inlined
-def normal_of(key: Any, counter: Any) -> Any:
-    """Return a standard normal float32."""
-    bits = bits_of(key, counter)
+def _depth_of(bits: Any) -> Any:
+    """Return -ln(1 - x^2) for the magnitude x in (0, 1) that random bits stand for."""
     k = i32(bits >> u32(8))
-    x = (f32(k) + f32(0.5)) * f32(2.0**-24)
     # 1 - x without the rounding that would end the tail early.
     q = f32(i32(i32(33554431) - i32(k + k))) * f32(2.0**-25)
-    w = -log_of(q * (f32(2.0) - q))
+    return -log_of(q * (f32(2.0) - q))
+
+
+@inlined
+def _normal_at(bits: Any, w: Any) -> Any:
+    """Return the normal number that random bits stand for; `w` is their `_depth_of`."""
+    x = (f32(i32(bits >> u32(8))) + f32(0.5)) * f32(2.0**-24)
     a = w - f32(2.5)
     p = f32(2.81022636e-08)
     p = f32(3.43273939e-07) + p * a
@@ -142,8 +154,17 @@ def normal_of(key: Any, counter: Any) -> Any:
     r = f32(0.00943887047) + r * c
     r = f32(1.00167406) + r * c
     r = f32(2.83297682) + r * c
-    magnitude = (p if w < f32(5.0) else r) * (x * f32(1.41421356237))
+    # A sum with a factor of zero and one of one chooses without a branch, which would keep vectors from being used.
+    near = f32(w < f32(5.0))
+    magnitude = (p * near + r * (f32(1.0) - near)) * (x * f32(1.41421356237))
     return magnitude * f32(i32(1) - i32(i32(bits & u32(1)) * i32(2)))
+
+
+@inlined
+def normal_of(key: Any, counter: Any) -> Any:
+    """Return a standard normal float32."""
+    bits = bits_of(key, counter)
+    return _normal_at(bits, _depth_of(bits))
 
 
 @compiled
@@ -153,9 +174,20 @@ def _normals(key: Any, counters: Counters, out: Floats) -> None:
 
 
 @compiled
-def _normal_range(key: Any, first: int, out: Floats) -> None:
-    for j in range(out.size):
-        out[j] = normal_of(key, u64(first + j))
+def fill_normals(key: Any, first: int, out: Floats) -> None:
+    """Fill an array with the normal numbers of a stream at the counters from `first`.
+
+    In three passes over blocks: a chain of dependent operations as long as the whole would leave a processor waiting.
+    """
+    bits, depth = np.empty(NORMALS_BLOCK, np.uint32), np.empty(NORMALS_BLOCK, np.float32)
+    for start in range(0, out.size, NORMALS_BLOCK):
+        part = out[start : start + NORMALS_BLOCK]
+        for j in range(part.size):
+            bits[j] = bits_of(key, u64(first + start + j))
+        for j in range(part.size):
+            depth[j] = _depth_of(bits[j])
+        for j in range(part.size):
+            part[j] = _normal_at(bits[j], depth[j])
 
 
 @compiled
@@ -168,6 +200,20 @@ def _uniform_range(key: Any, first: int, out: Floats) -> None:
 def _sigmoid(x: Floats, out: Floats) -> None:
     for j in range(out.size):
         out[j] = sigmoid_of(x[j])
+
+
+@compiled
+def _exponential(x: Floats, out: Floats) -> None:
+    for j in range(out.size):
+        out[j] = exp_of(x[j])
+
+
+@compiled
+def _sum(x: Floats) -> float:
+    total = 0.0
+    for j in range(x.size):
+        total += x[j]
+    return total
 
 
 @compiled
@@ -186,7 +232,7 @@ def normals(key: int, counters: Counters) -> Floats:
 def normal_range(key: int, first: int, count: int) -> Floats:
     """Return the normal numbers of a stream at the counters from `first`, float32, shape (count,)."""
     out = np.empty(count, np.float32)
-    _normal_range(u64(key), first, out)
+    fill_normals(u64(key), first, out)
     return out
 
 
@@ -209,3 +255,15 @@ def power(x: Floats, exponent: Floats) -> Floats:
     out = np.empty(x.size, np.float32)
     _power(np.ascontiguousarray(x).reshape(-1), np.ascontiguousarray(exponent).reshape(-1), out)
     return out.reshape(x.shape)
+
+
+def exponential(x: Floats) -> Floats:
+    """Return e^x, entry by entry, float32, of the shape of x."""
+    out = np.empty(x.size, np.float32)
+    _exponential(np.ascontiguousarray(x).reshape(-1), out)
+    return out.reshape(x.shape)
+
+
+def mean(x: Floats) -> float:
+    """Return the mean of all entries, summed in double precision in their order."""
+    return _sum(np.ascontiguousarray(x).reshape(-1)) / x.size

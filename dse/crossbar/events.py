@@ -29,9 +29,12 @@ class Events:
         resets: RESET pulses.
         refresh_reads: single-cell reads to look for pairs near saturation.
         refreshed_pairs: pairs that were RESET and re-written.
-        chi_reads: accumulator words read; once for each image and weight whose input is not zero.
+        chi_reads: accumulator words read; once for each image and weight whose input is not zero, and all of them
+            in a transfer that does not come with every update.
         chi_writes: accumulator words written.
         chi_adds: additions to an accumulator word.
+        chi_saturated: accumulator words cut at the end of their range.
+        chi_flips: bits of stored accumulator words that changed; counted where the storage wears.
         macs_forward: digital multiply-accumulates of forward products; 0 on a crossbar.
         macs_backward: digital multiply-accumulates of backward products; 0 on a crossbar.
         macs_update: digital multiply-accumulates of the outer products d x^T.
@@ -60,6 +63,8 @@ class Events:
     chi_reads: int = 0
     chi_writes: int = 0
     chi_adds: int = 0
+    chi_saturated: int = 0
+    chi_flips: int = 0
     macs_forward: int = 0
     macs_backward: int = 0
     macs_update: int = 0

@@ -1,11 +1,15 @@
 """A crossbar of differential pairs: analog products in both directions, programming, refresh.
 
-The array holds W = (G+ - G-) / beta, shape (rows, cols), G+ and G- being the two planes of one block of cells. Its
-rows are the inputs of a layer, bias row included.
+The array holds W = sum_n (G+_n - G-_n) / (N beta), shape (rows, cols), N being the pairs of a weight. Its cells are one
+block of shape (2, N, rows, cols), G+ before G-. Its rows are the inputs of a layer, bias row included.
+
+With several pairs a counter of the array selects which of them takes the first pulse of every weight; further pulses
+go to the next ones in turn, and the counter moves on by one at every transfer (Boybat et al., Nat. Commun. 9:2514,
+2018). All pairs of a weight start equal, so that N changes no initial weight.
 
 Read noise is fresh for every cell and every sample. A product sums independent Gaussians, so that it is drawn at the
-outputs with the exact variance, sum_i x_i^2 (sigma+_ij^2 + sigma-_ij^2) / beta^2, instead of cell by cell; the two
-have the same distribution.
+outputs with the exact variance, sum_i x_i^2 sum_n (sigma+_nij^2 + sigma-_nij^2) / (N beta)^2, instead of cell by cell;
+the two have the same distribution.
 """
 
 from dataclasses import dataclass
@@ -28,7 +32,7 @@ class Sensed:
     """What the array presents to a product at one moment.
 
     Attributes:
-        weight: (G+(t) - G-(t)) / beta, shape (rows, cols).
+        weight: sum_n (G+_n(t) - G-_n(t)) / (N beta), shape (rows, cols).
         noise_variance: variance of one read of each weight, shape (rows, cols), or None without read noise.
     """
 
@@ -63,16 +67,19 @@ class PairArray:
         layer: int,
     ) -> None:
         self.rows, self.cols = rows, cols
-        self.beta_us = array.conductance_per_weight_us
+        self.pairs = array.pairs_per_weight
+        self.beta_us = array.conductance_per_weight_us * self.pairs
+        self.selected = 0
         self.dac, self.adc = dac, adc
+        self.ranges = [adc.range, adc.backward_range]
+        self.peaks = [0.0, 0.0]
         initial = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
-        self.cells = PcmCells.start(
-            cell, initial.clamp(cell.g_min_us, cell.g_max_us), stream(seed, "cell variation", layer)
-        )
+        initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, rows, cols)
+        self.cells = PcmCells.start(cell, initial.contiguous(), stream(seed, "cell variation", layer))
         self._write_noise = stream(seed, "write noise", layer)
         self._forward_noise = stream(seed, "forward read noise", layer)
         self._backward_noise = stream(seed, "backward read noise", layer)
-        self._evaluation_noise = stream(seed, "read noise of evaluations", layer)
+        self.evaluation_noise = stream(seed, "read noise of evaluations", layer)
         self._refresh_reads = stream(seed, "refresh reads", layer)
         self._reset_noise = stream(seed, "reset", layer)
 
@@ -85,8 +92,15 @@ class PairArray:
         """Return the weights and their read noise at a time; valid until the next pulse."""
         g = self.cells.conductance_us(now_s)
         std = self.cells.read_noise_std_us(g)
-        variance = None if std is None else (std[0] ** 2 + std[1] ** 2) / self.beta_us**2
-        return Sensed((g[0] - g[1]) / self.beta_us, variance)
+        weight, variance = g[0, 0] - g[1, 0], None
+        for n in range(1, self.pairs):
+            weight = weight + (g[0, n] - g[1, n])
+        if std is not None:
+            variance = std[0, 0] ** 2 + std[1, 0] ** 2
+            for n in range(1, self.pairs):
+                variance = variance + (std[0, n] ** 2 + std[1, n] ** 2)
+            variance = variance / self.beta_us**2
+        return Sensed(weight / self.beta_us, variance)
 
     def forward(self, sensed: Sensed, x: Tensor, events: Events | None = None) -> Tensor:
         """Return ADC(DAC(x) W).
@@ -101,7 +115,7 @@ class PairArray:
         """
         driven = quantise_unsigned(x, self.dac.bits)
         # Measuring accuracy must not shift the noise that training sees.
-        noise = self._evaluation_noise if events is None else self._forward_noise
+        noise = self.evaluation_noise if events is None else self._forward_noise
         analog = _product(driven, sensed.weight, sensed.noise_variance, noise)
         if events is not None:
             batch = x.shape[0]
@@ -110,8 +124,9 @@ class PairArray:
             events.drive_time_forward += ordered_sum(driven)
             events.dac_forward += batch * self.rows
             events.adc_forward += batch * self.cols
-            events.adc_cut_forward += count_cut(analog, self.adc.bits, self.adc.range)
-        return quantise_signed(analog, self.adc.bits, self.adc.range)
+            events.adc_cut_forward += count_cut(analog, self.adc.bits, self.ranges[0])
+            self.peaks[0] = max(self.peaks[0], float(analog.abs().max()))
+        return quantise_signed(analog, self.adc.bits, self.ranges[0])
 
     def backward(self, sensed: Sensed, d: Tensor, events: Events) -> Tensor:
         """Return ADC(DAC(d / s) W^T) s without the bias row, s being the largest |d| of each sample.
@@ -125,7 +140,7 @@ class PairArray:
             Back-propagated errors, shape (batch, rows - 1).
         """
         scale = largest_error(d)
-        driven = quantise_signed(d / scale, self.dac.bits)
+        driven = quantise_signed(d / scale, self.dac.bits_backward)
         weight = sensed.weight[:-1].T
         variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T
         analog = _product(driven, weight, variance, self._backward_noise)
@@ -135,11 +150,19 @@ class PairArray:
         events.drive_time_backward += ordered_sum(driven.abs())
         events.dac_backward += batch * self.cols
         events.adc_backward += batch * (self.rows - 1)
-        events.adc_cut_backward += count_cut(analog, self.adc.bits, self.adc.backward_range)
-        return quantise_signed(analog, self.adc.bits, self.adc.backward_range) * scale
+        events.adc_cut_backward += count_cut(analog, self.adc.bits_backward, self.ranges[1])
+        self.peaks[1] = max(self.peaks[1], float(analog.abs().max()))
+        return quantise_signed(analog, self.adc.bits_backward, self.ranges[1]) * scale
+
+    def calibrate(self) -> None:
+        """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
+        self.ranges = [
+            self.adc.headroom * peak if peak > 0.0 else held for peak, held in zip(self.peaks, self.ranges, strict=True)
+        ]
+        self.peaks = [0.0, 0.0]
 
     def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
-        """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0.
+        """Apply |p| SET pulses, blind, to cells of G+ where p > 0 and of G- where p < 0, in turn from the selected pair.
 
         Args:
             pulses: signed number of pulses, int64, shape (rows, cols).
@@ -148,11 +171,14 @@ class PairArray:
         """
         flat = pulses.reshape(-1)
         where = torch.nonzero(flat).squeeze(1)
-        if where.numel() == 0:
-            return
-        p = flat[where]
-        cells = where + (p < 0) * flat.numel()
-        events.set_pulses_update += self.cells.set_pulse(cells, p.abs(), now_s, self._write_noise)
+        p, first = flat[where], self.selected
+        self.selected = (first + 1) % self.pairs
+        for turn in range(self.pairs):
+            count = (p.abs() - turn + self.pairs - 1) // self.pairs
+            takes = count > 0
+            plane = (first + turn) % self.pairs + (p[takes] < 0) * self.pairs
+            cells = plane * flat.numel() + where[takes]
+            events.set_pulses_update += self.cells.set_pulse(cells, count[takes], now_s, self._write_noise)
 
     def refresh(self, spec: RefreshSpec, now_s: float, events: Events, drifted_to_s: float | None = None) -> None:
         """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`.
@@ -164,13 +190,14 @@ class PairArray:
             drifted_to_s: time at which drift was last evaluated, s; `now_s` where not given.
         """
         read = self.cells.read_us(now_s if drifted_to_s is None else drifted_to_s, self._refresh_reads)
+        read = read.reshape(2, -1)
         events.refresh_reads += read.numel()
-        difference = (read[0] - read[1]).reshape(-1)
-        saturated = (read > spec.threshold_us).any(dim=0).reshape(-1)
+        difference = read[0] - read[1]
+        saturated = (read > spec.threshold_us).any(dim=0)
         where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
         if where.numel() == 0:
             return
-        pairs = self.rows * self.cols
+        pairs = read.shape[1]
         events.refreshed_pairs += where.numel()
         events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._reset_noise)
         target = difference[where]
@@ -191,22 +218,20 @@ def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: Stream) 
 
 
 def ordered_product(x: Tensor, matrix: Tensor) -> Tensor:
-    """Return x matrix; for a single sample as a sum over the rows in ascending order, zeros left out.
+    """Return x matrix as a sum over the rows of the matrix in ascending order, zeros left out.
 
-    The order makes the result the same on every processor and in the compiled path. A mini-batch takes the library's
-    matrix product, whose order is the library's own.
+    The order makes the result the same on every processor and in the compiled path; a library's product has an order of
+    its own on every kind of processor.
     """
-    if x.shape[0] != 1:
-        return x @ matrix
-    y = torch.zeros(matrix.shape[1])
-    for row in cast("list[int]", torch.nonzero(x[0]).squeeze(1).tolist()):
-        y += x[0, row] * matrix[row]
-    return y[None]
+    y = torch.zeros(x.shape[0], matrix.shape[1])
+    for row in cast("list[int]", torch.nonzero(x.any(dim=0)).squeeze(1).tolist()):
+        y += x[:, row, None] * matrix[row]
+    return y
 
 
 def ordered_sum(x: Tensor) -> float:
-    """Return the sum of all entries in double precision; for a single sample in ascending order."""
-    return sum(cast("list[float]", x.flatten().tolist())) if x.shape[0] == 1 else float(x.sum(dtype=torch.float64))
+    """Return the sum of all entries in double precision, in their order."""
+    return sum(cast("list[float]", x.flatten().tolist()))
 
 
 def initial_conductance_us(array: ArraySpec, rows: int, cols: int, *, seed: int, layer: int) -> Tensor:

@@ -8,13 +8,21 @@ from pydantic import model_validator
 from dse.spec import Spec
 
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
+BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
+Resolution = int | Literal["ideal"]
 
 
 class ArraySpec(Spec):
-    """How differential pairs of cells hold weights: W = (G+ - G-) / conductance_per_weight_us."""
+    """How differential pairs of cells hold weights: W = (G+ - G-) / conductance_per_weight_us, the mean of all pairs.
+
+    With several pairs a weight, a counter of the array selects the one whose cell takes the next pulse (Boybat et al.,
+    Nat. Commun. 9:2514, 2018).
+    """
 
     conductance_per_weight_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
-    """Conductance difference that stands for a weight of 1, uS (beta)."""
+    """Conductance difference of each pair that stands for a weight of 1, uS (beta)."""
+    pairs_per_weight: Annotated[int, Ge(1), Le(64)] = 1
+    """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
     initial_mean_us: Annotated[float, Ge(0.0), Le(1e4)] = 1.6
     """Mean initial conductance of a cell, uS."""
     initial_std_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.83
@@ -40,21 +48,43 @@ class DacSpec(Spec):
     """
 
     bits: Bits = 8
-    """Resolution; "ideal" passes floats."""
+    """Resolution of forward inputs; "ideal" passes floats."""
+    backward_bits: BackwardBits = "same"
+    """Resolution of backward inputs, which have converters of their own; "same" takes `bits`."""
+
+    @property
+    def bits_backward(self) -> Resolution:
+        """Resolution of backward inputs, "same" resolved."""
+        return self.bits if self.backward_bits == "same" else self.backward_bits
 
 
 class AdcSpec(Spec):
     """Analog-to-digital converters of the outputs, signed, with 2^bits - 1 levels within the range.
 
-    Ranges are in units of weight times full-scale input. What exceeds them is cut and counted.
+    Ranges are in units of weight times full-scale input. What exceeds them is cut and counted. Calibrated ranges follow
+    the products: every `calibrate_every_images`, the range of each layer and direction becomes `headroom` times the
+    largest magnitude that came before the converter since the last time, as a peak detector would give it.
     """
 
     bits: Bits = 8
-    """Resolution; "ideal" passes floats."""
+    """Resolution of forward outputs; "ideal" passes floats."""
+    backward_bits: BackwardBits = "same"
+    """Resolution of backward outputs, which have converters of their own; "same" takes `bits`."""
     range: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
-    """Largest magnitude of a forward product that is not cut."""
+    """Largest magnitude of a forward product that is not cut; with calibration, until its first time."""
     backward_range: Annotated[float, Gt(0.0), Le(1e4)] = 4.0
-    """Largest magnitude of a backward product that is not cut."""
+    """Largest magnitude of a backward product that is not cut; with calibration, until its first time."""
+    ranging: Literal["fixed", "calibrated"] = "fixed"
+    """Whether ranges stay, or follow the products of each layer."""
+    calibrate_every_images: Annotated[int, Ge(1), Le(10**9)] = 1000
+    """Training images between two calibrations, rounded up to whole mini-batches."""
+    headroom: Annotated[float, Gt(0.0), Le(100.0)] = 1.0
+    """A calibrated range in units of the largest magnitude seen; below 1 it cuts the tail and refines the steps."""
+
+    @property
+    def bits_backward(self) -> Resolution:
+        """Resolution of backward outputs, "same" resolved."""
+        return self.bits if self.backward_bits == "same" else self.backward_bits
 
 
 class RefreshSpec(Spec):

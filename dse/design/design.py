@@ -24,19 +24,32 @@ from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingS
 HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
 DEFAULT_CARD = "pcm_gst"
 
-INACTIVE: dict[str, tuple[str, Any]] = {
-    **dict.fromkeys(HARDWARE, ("architecture", "float")),
-    **{f"device.reset_{what}_us": ("refresh.every_images", 0) for what in ("mean", "std", "min")},
-    **{f"device.std_{what}": ("device.write_noise_scale", 0.0) for what in ("slope", "offset_us", "history_us")},
-    **{f"device.read_noise_{what}": ("device.read_noise_scale", 0.0) for what in ("slope", "offset_us")},
-    "accumulator.rounding": ("accumulator.bits", "float"),
-    "adc.range": ("adc.bits", "ideal"),
-    "adc.backward_range": ("adc.bits", "ideal"),
-    "refresh.threshold_us": ("refresh.every_images", 0),
-    "refresh.difference_us": ("refresh.every_images", 0),
-    "refresh.max_pulses": ("refresh.every_images", 0),
+Condition = Mapping[str, Any]
+"""Settings with values, all of which must hold."""
+_NO_REFRESH: Condition = {"refresh.every_images": 0}
+_NO_ADC: tuple[Condition, ...] = (
+    {"adc.bits": "ideal", "adc.backward_bits": "same"},
+    {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
+)
+_FIXED: Condition = {"adc.ranging": "fixed"}
+INACTIVE: dict[str, tuple[Condition, ...]] = {
+    **dict.fromkeys(HARDWARE, ({"architecture": "float"},)),
+    "array.pairs_per_weight": ({"architecture": "float"},),
+    **{f"device.reset_{what}_us": (_NO_REFRESH,) for what in ("mean", "std", "min")},
+    **{f"device.std_{what}": ({"device.write_noise_scale": 0.0},) for what in ("slope", "offset_us", "history_us")},
+    **{f"device.read_noise_{what}": ({"device.read_noise_scale": 0.0},) for what in ("slope", "offset_us")},
+    "accumulator.rounding": ({"accumulator.bits": "float"},),
+    "accumulator.headroom_bits": ({"accumulator.transfer_every": 1},),
+    "adc.range": ({"adc.bits": "ideal"},),
+    "adc.backward_range": (_NO_ADC[0], {"adc.backward_bits": "ideal"}),
+    "adc.ranging": _NO_ADC,
+    "adc.calibrate_every_images": (_FIXED, *_NO_ADC),
+    "adc.headroom": (_FIXED, *_NO_ADC),
+    "refresh.threshold_us": (_NO_REFRESH,),
+    "refresh.difference_us": (_NO_REFRESH,),
+    "refresh.max_pulses": (_NO_REFRESH,),
 }
-"""Table or setting -> (another setting, the value of it under which the first has no effect)."""
+"""Table or setting -> the conditions under any of which it has no effect."""
 
 
 class Design(Spec):
@@ -134,9 +147,15 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def controllers(path: str) -> list[tuple[str, Any]]:
-    """Return the settings that can switch off the one at `path`, each with the value that does."""
-    return [INACTIVE[name] for name in (path.split(".", maxsplit=1)[0], path) if name in INACTIVE]
+def default_of(path: str) -> Any:
+    """Return the default of a setting of a design."""
+    return field_at(Design, path).default
+
+
+def conditions(path: str) -> list[Condition]:
+    """Return the conditions under any of which the setting at `path` has no effect."""
+    names = dict.fromkeys((path.split(".", maxsplit=1)[0], path))
+    return [condition for name in names for condition in INACTIVE.get(name, ())]
 
 
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +163,10 @@ def active(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         path: value
         for path, value in settings.items()
-        if not any(settings.get(other) == off for other, off in controllers(path))
+        if not any(
+            all(settings.get(other, default_of(other)) == off for other, off in condition.items())
+            for condition in conditions(path)
+        )
     }
 
 

@@ -43,6 +43,7 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
             image_time_s=image_time_s,
             drift_every=1 if design.clock is None else design.clock.drift_every_images,
             maintain_every=0 if design.refresh is None else design.refresh.every_images,
+            calibrate_every=_calibrate_every(design),
             seed=seed,
         )
     except DivergedError as error:
@@ -57,6 +58,11 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
         curve=tuple(EpochOutcome(p.epoch, p.loss, p.validation_accuracy, p.accuracy) for p in curve),
         data_checksum=data.checksum,
     )
+
+
+def _calibrate_every(design: Design) -> int:
+    adc = design.adc
+    return 0 if adc is None or adc.ranging == "fixed" else adc.calibrate_every_images
 
 
 def hardware_of(design: Design) -> Hardware | None:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import Design, compose, controllers
+from dse.design.design import Design, compose, conditions, default_of
 from dse.devices.card import read_cell
 from dse.errors import SettingError, did_you_mean
 from dse.spec import allowed, field_at, leaf_paths, shown
@@ -105,18 +105,17 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
         SettingError: a setting that no design of the study would use.
     """
     for path in [*fixed, *space]:
-        for other, off in controllers(path):
-            if other in space:
-                idle = _only(space[other]) == [off]
-            else:
-                idle = fixed.get(other, default_of(other)) == off
-            if idle:
-                raise SettingError(f"{where}: {path} has no effect where {other} = {shown(off)}; remove one of them")
+        for condition in conditions(path):
+            if all(_always(other, off, fixed, space) for other, off in condition.items()):
+                found = " and ".join(f"{other} = {shown(off)}" for other, off in condition.items())
+                raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 
 
-def default_of(path: str) -> Any:
-    """Return the default of a setting of a design."""
-    return field_at(Design, path).default
+def _always(path: str, value: Any, fixed: Mapping[str, Any], space: Mapping[str, Parameter]) -> bool:
+    """Return whether a setting has a value in every design of a study."""
+    if path in space:
+        return _only(space[path]) == [value]
+    return fixed.get(path, default_of(path)) == value
 
 
 def _only(parameter: Parameter) -> list[Value]:

@@ -24,7 +24,8 @@ from dse.design.outcome import Failure, Outcome
 
 DECIDING = (
     "streams.py",
-    *(f"{floor}/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
+    "compiled.py",
+    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
 )
 """The source files that decide what is in a table, as patterns below the package."""
 

@@ -27,9 +27,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, MinLen, Predicate
 from pydantic import Field, Strict
 
-from dse.design.design import DEFAULT_CARD, Design, active, compose, flatten
+from dse.design.design import DEFAULT_CARD, Design, active, compose, default_of, flatten
 from dse.design.outcome import METRICS, Goal
-from dse.design.space import Parameter, check_acting, check_corners, default_of, parse_space
+from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
 from dse.pricing.card import CostCard, read_cost_card
@@ -278,7 +278,9 @@ def _check_objectives(study: Study) -> None:
             raise SettingError("the objective validation_accuracy needs workload.validation above 0")
     if not any(METRICS[name].priced for name in study.spec.objectives):
         return
-    for path, limit in (("adc.bits", study.card.adc_bits_max), ("dac.bits", None)):
+    longest = study.card.adc_bits_max
+    limits = {"adc.bits": longest, "adc.backward_bits": longest, "dac.bits": None, "dac.backward_bits": None}
+    for path, limit in limits.items():
         given = study.space.get(path)
         values = [study.fixed.get(path, default_of(path))] if given is None else getattr(given, "values", None)
         if values is None:

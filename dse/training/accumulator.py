@@ -3,24 +3,39 @@
     chi <- chi + update;   p = trunc(chi / eps);   chi <- chi - p eps
 
 (Nandakumar et al., Front. Neurosci. 14:406, 2020.) chi is conserved: the pulses times eps plus chi equal the sum of
-the updates as rounded to the word, exactly for integer words and to float rounding for floats.
+the updates as rounded to the word, exactly for integer words and to float rounding for floats. Where pulses leave only
+every few updates, a word can reach the end of its range; it then saturates, and what is lost is counted.
 """
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dse.crossbar.events import Events
 from dse.errors import DivergedError
 from dse.streams import Stream
 from dse.training.spec import AccumulatorSpec
+
+FLOAT_BITS = 32
+LARGEST_UPDATE = 2.0**30
+"""Largest update in units of the threshold; what exceeds it has left the range of numbers."""
 
 
 class Accumulator:
     """One chi per weight.
 
+    Attributes:
+        word: the stored remainder, float32 in units of weight, or int64 in places; shape (rows, cols).
+        places: places of an integer word that are worth the threshold; 1 for floats.
+        limit: largest magnitude of a word, in places or in units of weight.
+        updates: updates so far.
+        flips: how often each bit of each word changed, int32, shape (rows, cols, bits), lowest bit first; None where
+            the storage does not wear.
+
     Args:
-        spec: bits, rounding and threshold.
+        spec: bits, rounding, threshold, storage.
         shape: (rows, cols) of the layer.
         threshold: eps in units of weight.
         noise: stream of stochastic rounding.
@@ -30,44 +45,83 @@ class Accumulator:
         self.spec = spec
         self.threshold = threshold
         self.noise = noise
+        self.updates = 0
         if spec.bits == "float":
             self.word = torch.zeros(shape, dtype=torch.float32)
             self.places = 1
+            self.limit: float = threshold * 2**spec.room_bits
         else:
             self.word = torch.zeros(shape, dtype=torch.int64)
-            self.places = 2 ** (spec.bits - 1)
+            self.places = 2 ** (spec.bits - 1 - spec.room_bits)
+            self.limit = 2 ** (spec.bits - 1) - 1
+        bits = FLOAT_BITS if spec.bits == "float" else spec.bits
+        self.flips = torch.zeros((*shape, bits), dtype=torch.int32) if spec.storage == "pcm" else None
 
     @property
     def chi(self) -> Tensor:
         """The stored remainder in units of weight, shape (rows, cols)."""
         return self.word if self.spec.bits == "float" else self.word * (self.threshold / self.places)
 
-    def add(self, update: Tensor) -> Tensor:
-        """Add updates and take out whole pulses.
+    def add(self, update: Tensor, events: Events | None = None) -> Tensor | None:
+        """Add updates and, where a transfer is due, take out whole pulses.
 
         Args:
             update: wanted change of each weight, float32, shape (rows, cols).
+            events: counts of saturated words, changed bits and words read for a transfer, to add to.
 
         Returns:
-            Signed number of pulses, int64, shape (rows, cols).
+            Signed number of pulses, int64, shape (rows, cols); None where no transfer is due.
 
         Raises:
             DivergedError: an update is not finite, or is worth more than 2^30 pulses.
         """
+        events = events or Events()
         largest = float(update.abs().max())
-        if not math.isfinite(largest) or largest > self.threshold * 2**30:
+        if not math.isfinite(largest) or largest > self.threshold * LARGEST_UPDATE:
             raise DivergedError(f"an update of {largest:g} is beyond what the accumulator can take")
+        self.updates += 1
         if self.spec.bits == "float":
             total = self.word + update
-            pulses = torch.trunc(total / self.threshold)
-            self.word = total - pulses * self.threshold
-            return pulses.to(torch.int64)
-        total = self.word + self._round(update * (self.places / self.threshold)).to(torch.int64)
-        pulses = torch.div(total, self.places, rounding_mode="trunc")
-        self.word = total - pulses * self.places
+        else:
+            total = self.word + self._round(update * (self.places / self.threshold)).to(torch.int64)
+        if self.spec.transfer_every == 1:
+            pulses, rest = self._split(total)
+            self._write(rest, events)
+            return pulses
+        self._write(total.clamp(-self.limit, self.limit), events)
+        events.chi_saturated += int(torch.count_nonzero(self.word != total))
+        if self.updates % self.spec.transfer_every != 0:
+            return None
+        pulses, rest = self._split(self.word)
+        self._write(rest, events)
+        events.chi_reads += rest.numel()
+        events.chi_writes += int(torch.count_nonzero(pulses))
         return pulses
+
+    def _split(self, total: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the whole pulses in sums, int64, and what remains of the sums."""
+        if self.spec.bits == "float":
+            pulses = torch.trunc(total / self.threshold)
+            return pulses.to(torch.int64), total - pulses * self.threshold
+        pulses = torch.div(total, self.places, rounding_mode="trunc")
+        return pulses, total - pulses * self.places
+
+    def _write(self, word: Tensor, events: Events) -> None:
+        """Store words, and count the bits that change where the storage wears."""
+        before, self.word = self.word, word
+        if self.flips is None:
+            return
+        changed = (_bit_pattern(before) ^ _bit_pattern(word))[..., None] >> np.arange(self.flips.shape[-1])
+        flipped = torch.from_numpy((changed & 1).astype(np.int32))
+        self.flips += flipped
+        events.chi_flips += int(flipped.sum())
 
     def _round(self, places: Tensor) -> Tensor:
         if self.spec.rounding != "stochastic":
             return torch.round(places) if self.spec.rounding == "nearest" else torch.trunc(places)
         return torch.floor(places + self.noise.next_uniform(places.numel()).reshape(places.shape))
+
+
+def _bit_pattern(word: Tensor) -> np.ndarray:
+    """Return words as the integers whose bits a memory holds: two's complement, or the pattern of a float32."""
+    return word.numpy().view(np.int32) if word.dtype == torch.float32 else word.numpy()

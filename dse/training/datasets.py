@@ -6,7 +6,7 @@
   `$DSE_DATA_DIR/mnist` (packed or not), or in the folder that `dse data mnist` downloads to.
 
 A share of the training images can be held out for validation, stratified by class, the same for every trial.
-Pixels are scaled to [0, 1].
+Pixels are kept as bytes and scaled to [0, 1] as they are used.
 """
 
 import gzip
@@ -47,10 +47,21 @@ MNIST_COUNTS = {"train": 60_000, "t10k": 10_000}
 
 @dataclass(frozen=True)
 class Split:
-    """Images, float32 in [0, 1], shape (images, pixels), and their classes, int64, shape (images,)."""
+    """Images and their classes.
+
+    Attributes:
+        images: shape (images, pixels); float32, or bytes, which take a quarter of the room.
+        labels: classes, int64, shape (images,).
+        full_scale: the value of a pixel that stands for 1.
+    """
 
     images: Tensor
     labels: Tensor
+    full_scale: float = 1.0
+
+    def floats(self, chosen: Tensor) -> Tensor:
+        """Return some images (int64 indices) as float32 in [0, 1], shape (chosen, pixels)."""
+        return self.images[chosen].to(torch.float32) / self.full_scale
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -94,30 +105,31 @@ def load(name: str, validation: float) -> Dataset:
 @lru_cache(maxsize=2)
 def _load(name: str, validation: float, folder: Path | None) -> Dataset:
     images, labels, test_images, test_labels = _digits() if folder is None else _mnist(folder)
+    full_scale = 16.0 if folder is None else 255.0
     digest = hashlib.sha256()
     for array in (images, labels, test_images, test_labels):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
     held_out = None
     if validation > 0.0:
         images, labels, out, out_labels = _stratified(images, labels, validation)
-        held_out = _split(out, out_labels)
+        held_out = _split(out, out_labels, full_scale)
     return Dataset(
         name=name,
-        train=_split(images, labels),
+        train=_split(images, labels, full_scale),
         validation=held_out,
-        test=_split(test_images, test_labels),
+        test=_split(test_images, test_labels, full_scale),
         classes=10,
         checksum=digest.hexdigest(),
     )
 
 
-def _split(images: np.ndarray, labels: np.ndarray) -> Split:
-    return Split(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(np.ascontiguousarray(labels)))
+def _split(images: np.ndarray, labels: np.ndarray, full_scale: float) -> Split:
+    return Split(torch.from_numpy(np.require(images, requirements="CW")), torch.from_numpy(labels.copy()), full_scale)
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     raw, classes = cast("tuple[np.ndarray, np.ndarray]", load_digits(return_X_y=True))
-    return _stratified((raw / 16.0).astype(np.float32), classes.astype(np.int64), DIGITS_TEST)
+    return _stratified(raw.astype(np.uint8), classes.astype(np.int64), DIGITS_TEST)
 
 
 def _stratified(
@@ -144,7 +156,7 @@ def _mnist(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     parts: list[np.ndarray] = []
     for part, count in MNIST_COUNTS.items():
         images = _idx(folder, f"{part}-images-idx3-ubyte", (count, 28, 28))
-        parts.append((images.reshape(count, 784) / np.float32(255.0)).astype(np.float32))
+        parts.append(images.reshape(count, 784))
         parts.append(_idx(folder, f"{part}-labels-idx1-ubyte", (count,)).astype(np.int64))
     return parts[0], parts[1], parts[2], parts[3]
 
@@ -165,7 +177,7 @@ def _idx(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     header = struct.pack(">BBBB", 0, 0, 8, len(shape)) + struct.pack(f">{len(shape)}I", *shape)
     if raw[: len(header)] != header or len(raw) != len(header) + int(np.prod(shape)):
         raise DataError(f"MNIST: {path} is not the canonical idx file. Remove it and run `dse data mnist`")
-    return np.frombuffer(raw, np.uint8, offset=len(header)).reshape(shape)
+    return np.frombuffer(bytearray(raw), np.uint8, offset=len(header)).reshape(shape)
 
 
 def download_mnist() -> Path:

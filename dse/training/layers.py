@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dse.compiled import mean
 from dse.crossbar.converters import largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us, ordered_product
@@ -47,6 +48,10 @@ class Layer(Protocol):
         """Do what the hardware does between mini-batches now and then."""
         ...
 
+    def calibrate(self) -> None:
+        """Set the ranges of converters by what came before them since the last time."""
+        ...
+
     def survey(self, now_s: float) -> None:
         """Take stock at the end of an epoch."""
         ...
@@ -56,11 +61,15 @@ def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[
     """Return the wanted change of the weights, and the number of products that make it up.
 
     A product with an input of zero is left out. Every other one is formed and added to its weight's word image by
-    image: a mini-batch saves transfers to the cells, not arithmetic.
+    image: a mini-batch saves transfers to the cells, not arithmetic. The sum over the images is taken in their order.
     """
     products = int(torch.count_nonzero(x)) * d.shape[1]
     events.macs_update += products
-    return x.T @ (d * (-learning_rate / x.shape[0])), products
+    scaled = d * (-learning_rate / x.shape[0])
+    update = torch.zeros(x.shape[1], d.shape[1])
+    for sample, error in zip(x, scaled, strict=True):
+        update += sample[:, None] * error
+    return update, products
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class CrossbarLayer:
         self.array = PairArray(
             rows, cols, hardware.cell, hardware.array, hardware.dac, hardware.adc, seed=seed, layer=layer
         )
-        granularity = hardware.cell.granularity_us / hardware.array.conductance_per_weight_us
+        granularity = hardware.cell.granularity_us / self.array.beta_us
         self.accumulator = Accumulator(
             hardware.accumulator,
             (rows, cols),
@@ -111,7 +120,9 @@ class CrossbarLayer:
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:
         """Add the update to chi and apply the pulses that leave it."""
-        self.array.program(self.accumulator.add(self.wanted(x, d, learning_rate)), now_s, self.events)
+        pulses = self.accumulator.add(self.wanted(x, d, learning_rate), self.events)
+        if pulses is not None:
+            self.array.program(pulses, now_s, self.events)
 
     def wanted(self, x: Tensor, d: Tensor, learning_rate: float) -> Tensor:
         """Return the wanted change of each weight, shape (rows, cols), and count what it costs."""
@@ -130,9 +141,13 @@ class CrossbarLayer:
         """Refresh pairs near saturation."""
         self.array.refresh(self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s)
 
+    def calibrate(self) -> None:
+        """Set the ranges of the output converters; see `PairArray.calibrate`."""
+        self.array.calibrate()
+
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
-        self.conductance_surveys_us.append(float(self.array.cells.conductance_us(now_s).mean(dtype=torch.float64)))
+        self.conductance_surveys_us.append(mean(self.array.cells.conductance_us(now_s).numpy()))
 
 
 class FloatLayer:
@@ -191,6 +206,9 @@ class FloatLayer:
             events.weight_reads += images * (self.rows - 1) * self.cols
 
     def maintain(self, now_s: float) -> None:
+        """Do nothing."""
+
+    def calibrate(self) -> None:
         """Do nothing."""
 
     def survey(self, now_s: float) -> None:

@@ -4,8 +4,8 @@
     backward  d_L = (y_L - target) f',   d_l = (d_(l+1) W_(l+1)^T) f'
     update    W_l <- W_l - learning_rate * mean over the mini-batch of x_l^T d_l
 
-`PlainRun` is the plain path: every step is a few tensor operations that read like the formulas. Mini-batches of one
-image go through the compiled path (`dse.training.fast`), which gives the same result to the last bit.
+`PlainRun` is the plain path: every step is a few tensor operations that read like the formulas. The compiled path
+(`dse.training.fast`) is its twin and gives the same result to the last bit.
 """
 
 import math
@@ -21,7 +21,7 @@ from dse.errors import DivergedError
 from dse.streams import generator
 from dse.training import fast
 from dse.training.datasets import Dataset, Split
-from dse.training.layers import CrossbarLayer, Layer
+from dse.training.layers import Layer
 from dse.training.pace import Pace
 from dse.training.spec import TrainingSpec
 
@@ -54,6 +54,7 @@ def train(
     maintain_every: int,
     seed: int,
     drift_every: int = 1000,
+    calibrate_every: int = 0,
     compiled: bool = True,
 ) -> list[Epoch]:
     """Train layers in place.
@@ -66,6 +67,7 @@ def train(
         maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
         seed: seed of the trial, for the order of the images.
         drift_every: images between two evaluations of the drift.
+        calibrate_every: images between two calls of `Layer.calibrate`, rounded up to whole mini-batches; 0 for none.
         compiled: take the compiled path where it applies; the result is the same.
 
     Returns:
@@ -75,13 +77,12 @@ def train(
         DivergedError: the training left the range of numbers.
     """
     order = generator(seed, "order")
-    pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every)
-    if compiled and fast.takes(layers, spec.batch_size):
-        run: Run = fast.runner(layers, data.train, pace)
-    elif compiled:
-        run = MiniBatchRun(layers, data, spec.batch_size, pace)
-    else:
-        run = PlainRun(layers, data, spec.batch_size, pace)
+    pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every, calibrate_every)
+    run: Run = (
+        fast.runner(layers, data.train, spec.batch_size, pace)
+        if compiled and fast.takes(layers)
+        else PlainRun(layers, data, spec.batch_size, pace)
+    )
     images = 0
     curve: list[Epoch] = []
     for epoch in range(1, spec.epochs + 1):
@@ -96,23 +97,11 @@ def train(
             Epoch(
                 epoch=epoch,
                 loss=loss / len(data.train),
-                validation_accuracy=None if data.validation is None else accuracy(layers, data.validation, now_s),
-                accuracy=accuracy(layers, data.test, now_s),
+                validation_accuracy=None if data.validation is None else run.accuracy(data.validation, now_s),
+                accuracy=run.accuracy(data.test, now_s),
             )
         )
     return curve
-
-
-def accuracy(layers: Sequence[Layer], split: Split, now_s: float) -> float:
-    """Return the share of images recognised at a time, with fresh read noise for every image."""
-    for layer in layers:
-        layer.sense(now_s)
-    right = 0
-    for start in range(0, len(split), EVALUATION_BATCH):
-        x = _with_bias(split.images[start : start + EVALUATION_BATCH])
-        output = _forward(layers, x, training=False)[-1]
-        right += int((output.argmax(dim=1) == split.labels[start : start + EVALUATION_BATCH]).sum())
-    return right / len(split)
 
 
 class Run(Protocol):
@@ -122,6 +111,10 @@ class Run(Protocol):
         """Learn images in an order (int64 indices), having seen some; return the sum of half the squared errors."""
         ...
 
+    def accuracy(self, split: Split, now_s: float) -> float:
+        """Return the share of images recognised at a time, with fresh read noise for every image."""
+        ...
+
 
 class PlainRun:
     """The plain path; `fast.runner` is its compiled twin."""
@@ -129,21 +122,41 @@ class PlainRun:
     def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
         self._layers, self._batch_size, self._pace = layers, batch_size, pace
         self._targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
-        self._inputs = _with_bias(data.train.images)
-        self._since = 0
+        self._split = data.train
+        self._since_refresh, self._since_calibration = 0, 0
 
     def learn(self, order: Tensor, seen: int) -> float:
         """Learn images in mini-batches, the last of which may be smaller; see `Run`."""
         loss = 0.0
         for chosen in torch.split(order, self._batch_size):
-            loss += self._step(self._inputs[chosen], self._targets[chosen], seen)
+            loss += self._step(_with_bias(self._split.floats(chosen)), self._targets[chosen], seen)
             seen += len(chosen)
-            self._since += len(chosen)
-            if self._pace.maintain_every and self._since >= self._pace.maintain_every:
-                self._since = 0
-                for layer in self._layers:
-                    layer.maintain(seen * self._pace.image_time_s)
+            self._maintain(seen, len(chosen))
         return loss
+
+    def accuracy(self, split: Split, now_s: float) -> float:
+        """Return the share of images recognised; see `Run`."""
+        for layer in self._layers:
+            layer.sense(now_s)
+        right = 0
+        for chosen in torch.split(torch.arange(len(split)), EVALUATION_BATCH):
+            output = _forward(self._layers, _with_bias(split.floats(chosen)), training=False)[-1]
+            # numpy's argmax takes the first of equal outputs; torch's does not say.
+            right += int((output.numpy().argmax(axis=1) == split.labels[chosen].numpy()).sum())
+        return right / len(split)
+
+    def _maintain(self, seen: int, samples: int) -> None:
+        """Refresh and calibrate where it is time."""
+        self._since_refresh += samples
+        self._since_calibration += samples
+        if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
+            self._since_refresh = 0
+            for layer in self._layers:
+                layer.maintain(seen * self._pace.image_time_s)
+        if self._pace.calibrate_every and self._since_calibration >= self._pace.calibrate_every:
+            self._since_calibration = 0
+            for layer in self._layers:
+                layer.calibrate()
 
     def _step(self, x: Tensor, target: Tensor, seen: int) -> float:
         """Learn one mini-batch and return the sum over its images of half the squared error."""
@@ -161,25 +174,7 @@ class PlainRun:
         for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
             layer.events.activations += error.numel()
             layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
-        return 0.5 * sum(cast("list[float]", ((output - target) ** 2).flatten().tolist()))
-
-
-class MiniBatchRun:
-    """The plain path with the pass over the weights of crossbar layers compiled."""
-
-    def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
-        self._layers = [
-            fast.CompiledLayer(layer, pace) if isinstance(layer, CrossbarLayer) else layer for layer in layers
-        ]
-        self._run = PlainRun(self._layers, data, batch_size, pace)
-
-    def learn(self, order: Tensor, seen: int) -> float:
-        """Learn images in mini-batches; see `Run`."""
-        loss = self._run.learn(order, seen)
-        for layer in self._layers:
-            if isinstance(layer, fast.CompiledLayer):
-                layer.write_back()
-        return loss
+        return 0.5 * sum(sum(squares) for squares in cast("list[list[float]]", ((output - target) ** 2).tolist()))
 
 
 def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:

@@ -5,7 +5,7 @@ import math
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Strict
+from pydantic import Strict, model_validator
 
 from dse.spec import Spec
 
@@ -57,7 +57,8 @@ class AccumulatorSpec(Spec):
     """The digital accumulator chi of each weight, where updates gather until they are worth a pulse.
 
     The word is a signed fixed-point number whose magnitude ends at the threshold: its last place is worth
-    threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses.
+    threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses. Where pulses leave
+    only every few updates, `headroom_bits` of the word hold what exceeds the threshold, and a word at its end saturates.
     """
 
     bits: AccumulatorBits = 32
@@ -69,6 +70,25 @@ class AccumulatorSpec(Spec):
     quantised in [0, 1], errors relative to the largest of their sample."""
     epsilon: Annotated[float, Gt(0.0), Le(1e3)] = 1.0
     """Threshold in units of the granularity of a pulse: chi / threshold, cut to an integer, is the number of pulses."""
+    transfer_every: Annotated[int, Ge(1), Le(10**9)] = 1
+    """Updates (mini-batches) between two transfers of whole pulses to the cells."""
+    headroom_bits: Annotated[int, Ge(0), Le(31)] = 2
+    """Bits of the word above the threshold, where pulses do not leave at every update: the last place is then worth
+    threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds."""
+    storage: Literal["sram", "dram", "pcm"] = "sram"
+    """What holds the words. In binary PCM every bit that changes, in two's complement, writes a cell and is counted."""
+
+    @property
+    def room_bits(self) -> int:
+        """Bits of the word above the threshold that act."""
+        return 0 if self.transfer_every == 1 else self.headroom_bits
+
+    @model_validator(mode="after")
+    def _headroom_leaves_a_place(self) -> "AccumulatorSpec":
+        if self.bits != "float" and self.room_bits >= self.bits:
+            msg = f"headroom_bits = {self.headroom_bits} must be below bits = {self.bits}; lengthen the word"
+            raise ValueError(msg)
+        return self
 
 
 class ClockSpec(Spec):

@@ -45,6 +45,45 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "weights of an odd scale": {**OFTEN, "adc.bits": "ideal", "array.conductance_per_weight_us": 7.3},
     "update operands of 6 bits": {**OFTEN, "accumulator.operand_bits": 6},
+    "three pairs a weight": {**OFTEN, "array.pairs_per_weight": 3, "accumulator.epsilon": 0.3},
+    "calibrated ranges": {**OFTEN, "adc.ranging": "calibrated", "adc.calibrate_every_images": 30, "adc.headroom": 0.7},
+    "converters of their own backward": {
+        **OFTEN,
+        "adc.bits": 5,
+        "adc.backward_bits": 4,
+        "dac.bits": 4,
+        "dac.backward_bits": 3,
+        "adc.ranging": "calibrated",
+    },
+    "ideal forward, 5 bits backward": {**OFTEN, "adc.bits": "ideal", "adc.backward_bits": 5, "dac.backward_bits": 4},
+    "float words in PCM": {**OFTEN, "accumulator.bits": "float", "accumulator.storage": "pcm"},
+    "float words that saturate": {
+        **OFTEN,
+        "accumulator.bits": "float",
+        "accumulator.transfer_every": 4,
+        "accumulator.headroom_bits": 0,
+        "accumulator.storage": "pcm",
+    },
+    **{
+        f"words of {bits} bits in PCM, {rounding}": {
+            **OFTEN,
+            "accumulator.bits": bits,
+            "accumulator.rounding": rounding,
+            "accumulator.storage": "pcm",
+        }
+        for bits, rounding in ((7, "stochastic"), (32, "nearest"))
+    },
+    **{
+        f"transfer every third update, {bits} bits, {room} of room": {
+            **OFTEN,
+            "accumulator.bits": bits,
+            "accumulator.transfer_every": 3,
+            "accumulator.headroom_bits": room,
+            "accumulator.storage": "pcm",
+            "array.pairs_per_weight": 2,
+        }
+        for bits, room in ((8, 1), (32, 2))
+    },
     **{
         f"chi of {bits} bits, {rounding}": {**OFTEN, "accumulator.bits": bits, "accumulator.rounding": rounding}
         for bits in (1, 8, 24, 31, 32)
@@ -56,8 +95,9 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def few() -> Dataset:
     data = load("digits", 0.25)
-    some = Split(data.train.images[:100], data.train.labels[:100])
-    return Dataset("few", some, None, Split(data.test.images[:50], data.test.labels[:50]), 10, "")
+    some = Split(data.train.images[:103], data.train.labels[:103], data.train.full_scale)
+    test = Split(data.test.images[:50], data.test.labels[:50], data.test.full_scale)
+    return Dataset("few", some, None, test, 10, "")
 
 
 def trained(
@@ -72,7 +112,18 @@ def trained(
     every = 0 if design.refresh is None else design.refresh.every_images
     spec = TrainingSpec(epochs=2, batch_size=batch_size, learning_rate=0.5 if batch_size == 1 else 2.0)
     # Half a second an image and drift every seventh: drift acts from the second half of the first epoch on.
-    curve = train(layers, data, spec, image_time_s=0.5, maintain_every=every, seed=1, drift_every=7, compiled=compiled)
+    calibrated = design.adc is not None and design.adc.ranging == "calibrated"
+    curve = train(
+        layers,
+        data,
+        spec,
+        image_time_s=0.5,
+        maintain_every=every,
+        calibrate_every=design.adc.calibrate_every_images if calibrated and design.adc else 0,
+        seed=1,
+        drift_every=7,
+        compiled=compiled,
+    )
     return layers, curve
 
 
@@ -91,13 +142,21 @@ def test_both_paths_leave_the_same_state_events_and_curve(case: str, batch_size:
         ] == []
         assert torch.equal(a.accumulator.word, b.accumulator.word)
         assert a.array.streams == b.array.streams
+        assert a.array.evaluation_noise == b.array.evaluation_noise
+        assert a.array.selected == b.array.selected
+        assert a.array.ranges == pytest.approx(b.array.ranges, rel=1e-6)
+        assert (a.accumulator.flips is None) == (b.accumulator.flips is None)
+        if a.accumulator.flips is not None and b.accumulator.flips is not None:
+            assert torch.equal(a.accumulator.flips, b.accumulator.flips)
+            assert int(a.accumulator.flips.sum()) == a.events.chi_flips > 0
     if "of 1 bits" not in case:  # which keeps nothing and cuts every small update
         assert sum(layer.events.set_pulses_update for layer in fast) > 0
 
 
-def test_both_paths_train_the_same_digital_floats(few: Dataset) -> None:
-    plain, plain_curve = trained({"architecture": "float"}, few, 1, compiled=False)
-    fast, fast_curve = trained({"architecture": "float"}, few, 1, compiled=True)
+@pytest.mark.parametrize("batch_size", [1, 10, 1000])
+def test_both_paths_train_the_same_digital_floats(batch_size: int, few: Dataset) -> None:
+    plain, plain_curve = trained({"architecture": "float"}, few, batch_size, compiled=False)
+    fast, fast_curve = trained({"architecture": "float"}, few, batch_size, compiled=True)
     assert fast_curve == plain_curve
     for a, b in zip(plain, fast, strict=True):
         assert isinstance(a, FloatLayer)

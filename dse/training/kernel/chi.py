@@ -1,0 +1,413 @@
+"""Accumulators: the twin of `Accumulator.add`, row by row.
+
+A row of words is first added to in one pass that vector instructions can do, which counts the sums that leave the range
+between the thresholds; only then are these looked for. An integer sum may wrap around in 32 bits: its two parts are known
+again from what was added, so that nothing is lost.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from dse.compiled import Floats, compiled, f32, i32, inlined, u32, u64, uniform_of
+from dse.training.kernel.cells import transfer
+from dse.training.kernel.products import accumulate, largest_of, quantised
+from dse.training.kernel.state import (
+    CHI,
+    CHI_EVENTS,
+    DIVERGED,
+    DONE,
+    FLIPS,
+    NEAREST,
+    PRODUCTS,
+    SATURATED,
+    SELECTED,
+    STOCHASTIC,
+    TOO_MANY_PULSES,
+    TRANSFER_READS,
+    TRANSFER_WRITES,
+    TOWARD_ZERO,
+    UPDATES,
+    Buffers,
+    Knobs,
+    State,
+)
+
+WORD_LIMIT = f32(2.0**30)
+"""Updates of fewer places than this are added in 32 bits."""
+FLOAT, WIDE, GATHER = 3, 4, 5
+"""Ways of adding a row beside the roundings of integer words: float words, sums of 64 bits, and words that saturate."""
+
+
+@compiled
+def add_float(row: Floats, v: Any, d: Floats, threshold: Any) -> Any:
+    """Add v d to a row of float accumulators and return how many reached the threshold."""
+    reached = i32(0)
+    for j in range(row.size):
+        total = row[j] + v * d[j]
+        row[j] = total
+        reached = i32(reached + i32(abs(total) >= threshold))
+    return reached
+
+
+@inlined
+def rounded(exact: Any, rounding: int, key: Any, counter: int) -> Any:
+    """Return an update in places, rounded as the design says."""
+    if rounding == NEAREST:
+        return np.rint(exact)
+    if rounding == STOCHASTIC:
+        return np.floor(exact + uniform_of(key, u64(counter)))
+    return np.trunc(exact)
+
+
+@inlined
+def reaches(old: Any, change: Any, total: Any, places: Any) -> Any:
+    """Return 1 if a sum of int32 wrapped around or its magnitude is at least `places` (uint32), else 0."""
+    wrapped = i32((old ^ total) & (change ^ total)) < i32(0)
+    sign = i32(total >> i32(31))
+    magnitude = u32(i32(i32(total ^ sign) - sign))
+    return i32(wrapped | (magnitude >= places))
+
+
+@compiled
+def add_nearest(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any:
+    """Add v d, rounded to the nearest place, to a row of int32; return how many sums reached the threshold."""
+    reached = i32(0)
+    for j in range(row.size):
+        old, change = i32(row[j]), i32(np.rint((v * d[j]) * scale))
+        total = i32(old + change)
+        row[j] = total
+        reached = i32(reached + reaches(old, change, total, places))
+    return reached
+
+
+@compiled
+def add_toward_zero(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any:
+    """Add v d, rounded toward zero, to a row of int32; return how many sums reached the threshold."""
+    reached = i32(0)
+    for j in range(row.size):
+        old, change = i32(row[j]), i32((v * d[j]) * scale)
+        total = i32(old + change)
+        row[j] = total
+        reached = i32(reached + reaches(old, change, total, places))
+    return reached
+
+
+@compiled
+def add_stochastic(row: Any, v: Any, d: Floats, scale: Any, places: Any, key: Any, draw: int) -> Any:
+    """Add v d, rounded at random, to a row of int32; return how many sums reached the threshold."""
+    reached = i32(0)
+    for j in range(row.size):
+        old, change = i32(row[j]), i32(np.floor((v * d[j]) * scale + uniform_of(key, u64(draw + j))))
+        total = i32(old + change)
+        row[j] = total
+        reached = i32(reached + reaches(old, change, total, places))
+    return reached
+
+
+@compiled
+def settle_float(s: State, k: Knobs, i: int, now_s: Any) -> int:
+    """Take the whole pulses out of a row of float accumulators; return how many words gave some, or -1 on failure."""
+    row = s.word[i]
+    gave = 0
+    for j in range(row.size):
+        if abs(row[j]) >= k.threshold:
+            p = np.trunc(row[j] / k.threshold)
+            row[j] = row[j] - p * k.threshold
+            gave += 1
+            if not transfer(s, k, i * row.size + j, np.int64(p), now_s):
+                return -1
+    return gave
+
+
+@compiled
+def settle_word(s: State, k: Knobs, i: int, j: int, total: int, now_s: Any) -> bool:
+    """Take the whole pulses out of the sum of an integer accumulator; False if too many for a cell."""
+    q = abs(total) // k.places
+    q = -q if total < 0 else q
+    s.word[i, j] = i32(total - q * k.places)
+    return transfer(s, k, i * s.word.shape[1] + j, q, now_s)
+
+
+@compiled
+def settle_words(s: State, k: Knobs, i: int, v: Any, d: Floats, draw: int, now_s: Any) -> int:
+    """Take the whole pulses out of a row of int32 sums that v d was added to; return how many gave some, or -1."""
+    row, key = s.word[i], s.keys[CHI]
+    gave = 0
+    for j in range(row.size):
+        change = i32(rounded((v * d[j]) * k.chi_scale, k.rounding, key, draw + j))
+        total = np.int64(i32(i32(row[j]) - change)) + np.int64(change)
+        if abs(total) >= k.places:
+            gave += 1
+            if not settle_word(s, k, i, j, total, now_s):
+                return -1
+    return gave
+
+
+@compiled
+def add_wide(s: State, k: Knobs, i: int, v: Any, d: Floats, draw: int, now_s: Any) -> int:
+    """Add updates that may be too large for 32 bits, with sums of 64; return how many words gave pulses, or -1."""
+    row, key = s.word[i], s.keys[CHI]
+    gave = 0
+    for j in range(row.size):
+        total = np.int64(row[j]) + np.int64(rounded((v * d[j]) * k.chi_scale, k.rounding, key, draw + j))
+        if abs(total) < k.places:
+            row[j] = i32(total)
+            continue
+        gave += 1
+        if not settle_word(s, k, i, j, total, now_s):
+            return -1
+    return gave
+
+
+@compiled
+def gather(s: State, k: Knobs, i: int, v: Any, d: Floats, draw: int) -> None:
+    """Add updates to a row of accumulators that keeps what exceeds the threshold, and saturates."""
+    row, key = s.word[i], s.keys[CHI]
+    for j in range(row.size):
+        if k.chi_bits == 0:
+            total = row[j] + v * d[j]
+            held = min(max(total, -k.limit), k.limit)
+            s.counts[SATURATED] += held != total
+            row[j] = held
+        else:
+            sum_ = np.int64(row[j]) + np.int64(rounded((v * d[j]) * k.chi_scale, k.rounding, key, draw + j))
+            kept = min(max(sum_, -np.int64(k.limit)), np.int64(k.limit))
+            s.counts[SATURATED] += kept != sum_
+            row[j] = kept
+
+
+@compiled
+def count_flips(before: Any, after: Any, flips: Any, i: int) -> int:
+    """Count the bits in which row i of the words changed, and return their number."""
+    a, b = before.view(np.int32), after.view(np.int32)
+    bits = flips.shape[1]
+    total = 0
+    for j in range(a.size):
+        changed = i32(a[j] ^ b[j])
+        if changed == i32(0):
+            continue
+        own = flips[i * a.size + j]
+        for bit in range(bits):
+            flipped = i32(i32(changed >> i32(bit)) & i32(1))
+            own[bit] += flipped
+            total += flipped
+    return total
+
+
+@compiled
+def settle_row(s: State, k: Knobs, kind: int, i: int, v: Any, d: Floats, draw: int, now_s: Any) -> int:
+    """Do what `add_row` left to do in a row; return how many words gave pulses, or -1 if some were too many."""
+    if kind == FLOAT:
+        return settle_float(s, k, i, now_s)
+    if kind == GATHER:
+        gather(s, k, i, v, d, draw)
+        return 0
+    if kind == WIDE:
+        return add_wide(s, k, i, v, d, draw, now_s)
+    return settle_words(s, k, i, v, d, draw, now_s)
+
+
+@inlined
+def add_row(
+    row: Any, v: Any, d: Floats, kind: int, threshold: Any, scale: Any, places: Any, key: Any, draw: int
+) -> Any:
+    """Add v d to a row of accumulators; return 0 where nothing is left for `settle_row`.
+
+    It takes what it needs one by one: handing a `State` over counts references for each of its arrays, which costs more
+    than the work on a row.
+    """
+    if kind == FLOAT:
+        return add_float(row, v, d, threshold)
+    if kind == NEAREST:
+        return add_nearest(row, v, d, scale, places)
+    if kind == STOCHASTIC:
+        return add_stochastic(row, v, d, scale, places, key, draw)
+    if kind == TOWARD_ZERO:
+        return add_toward_zero(row, v, d, scale, places)
+    return i32(1)
+
+
+@inlined
+def kind_of(k: Knobs, bound: Any) -> int:
+    """Return how updates up to a bound are added."""
+    if k.transfer_every > 1:
+        return GATHER
+    if k.chi_bits == 0:
+        return FLOAT
+    return k.rounding if bound * k.chi_scale < WORD_LIMIT else WIDE
+
+
+@compiled
+def transfer_all(s: State, k: Knobs, before: Any, now_s: Any) -> bool:
+    """Take the whole pulses out of all accumulators, after some updates without a transfer."""
+    rows, cols = s.word.shape
+    s.counts[TRANSFER_READS] += rows * cols
+    for i in range(rows):
+        gave = 0
+        if k.wears:
+            before[:] = s.word[i]
+        if k.chi_bits == 0:
+            gave = settle_float(s, k, i, now_s)
+        else:
+            for j in range(cols):
+                total = np.int64(s.word[i, j])
+                if abs(total) >= k.places:
+                    gave += 1
+                    if not settle_word(s, k, i, j, total, now_s):
+                        return False
+        if gave < 0:
+            return False
+        s.counts[TRANSFER_WRITES] += gave
+        if k.wears and gave > 0:
+            s.counts[FLIPS] += count_flips(before, s.word[i], s.flips, i)
+    return True
+
+
+@compiled
+def factors(k: Knobs, b: Buffers, samples: int) -> Any:
+    """Compute the factor of the errors in an update for all samples, and return a bound on any update."""
+    rate = f32(-k.learning_rate / samples)
+    bound = f32(0.0)
+    for sample in range(samples):
+        d, scaled = b.d[sample], b.scaled[sample]
+        if k.operand_bits > 0:
+            scale = largest_of(d, f32(1e-30))
+            for j in range(d.size):
+                scaled[j] = (quantised(d[j] / scale, f32(-1.0), f32(1.0), k.operand_signed_step) * scale) * rate
+        else:
+            for j in range(d.size):
+                scaled[j] = d[j] * rate
+        bound = bound + largest_of(scaled, f32(0.0))
+    return bound
+
+
+@compiled
+def round_operands(k: Knobs, values: Floats, count: int) -> None:
+    """Round inputs as the multiplier of an update sees them."""
+    if k.operand_bits > 0:
+        for n in range(count):
+            values[n] = quantised(values[n], f32(0.0), f32(1.0), k.operand_step)
+
+
+@compiled
+def list_by_row(b: Buffers, samples: int) -> int:
+    """List for each row the samples whose input is not zero, in their order; return how many there are."""
+    rows = b.x.shape[1]
+    starts = b.starts
+    starts[:] = 0
+    for sample in range(samples):
+        x = b.x[sample]
+        for i in range(rows):
+            starts[i + 1] += x[i] != f32(0.0)
+    for i in range(rows):
+        starts[i + 1] += starts[i]
+    for sample in range(samples):
+        x = b.x[sample]
+        for i in range(rows):
+            if x[i] != f32(0.0):
+                b.who[starts[i]] = sample
+                b.inputs[starts[i]] = x[i]
+                starts[i] += 1
+    total = starts[rows - 1]
+    for i in range(rows, 0, -1):
+        starts[i] = starts[i - 1]
+    starts[0] = 0
+    return total
+
+
+@compiled
+def update(s: State, k: Knobs, b: Buffers, samples: int, now_s: Any) -> int:
+    """Add the update of a mini-batch to the accumulators and apply the pulses; see `CrossbarLayer.update`."""
+    bound = factors(k, b, samples)
+    if not bound <= k.largest_update:
+        return DIVERGED
+    if samples == 1:
+        inputs, x, active = b.inputs, b.x[0], b.active[0]
+        for n in range(active):
+            inputs[n] = x[b.rows[n]]
+        round_operands(k, inputs, active)
+    else:
+        for sample in range(samples):
+            round_operands(k, b.x[sample], b.x.shape[1])
+        list_by_row(b, samples)
+        active = b.x.shape[1]
+    return add_rows(s, k, b, samples, active, bound, now_s)
+
+
+@compiled
+def add_rows(s: State, k: Knobs, b: Buffers, samples: int, active: int, bound: Any, now_s: Any) -> int:
+    """Add the prepared update of a mini-batch to the accumulators, row by row."""
+    cols = s.weight.shape[1]
+    first_draw = begin(s, k)
+    word, before, flips, key = s.word, b.before, s.flips, s.keys[CHI]
+    rows, inputs, scaled, sums, starts, who = b.rows, b.inputs, b.scaled, b.sums, b.starts, b.who
+    threshold, chi_scale, places, wears = k.threshold, k.chi_scale, u32(k.places), k.wears
+    products, one = 0, samples == 1
+    d = scaled[0] if one else sums
+    for n in range(active):
+        if one:
+            i, v = np.int64(rows[n]), inputs[n]
+            if v == f32(0.0):
+                continue
+            products += 1
+        else:
+            i, v = n, f32(1.0)
+            start, stop = starts[n], starts[n + 1]
+            if start == stop:
+                continue
+            products += stop - start
+            accumulate(sums, scaled, who[start:stop], inputs[start:stop], stop - start)
+        row, draw, kind = word[i], first_draw + i * cols, kind_of(k, v * bound)
+        if wears:
+            before[:] = row
+        left = add_row(row, v, d, kind, threshold, chi_scale, places, key, draw)
+        if left > 0 and settle_row(s, k, kind, i, v, d, draw, now_s) < 0:
+            return TOO_MANY_PULSES
+        if wears:
+            s.counts[FLIPS] += count_flips(before, row, flips, i)
+    s.counts[PRODUCTS] += products * cols
+    return conclude(s, k, before, now_s)
+
+
+@compiled
+def begin(s: State, k: Knobs) -> int:
+    """Begin an update and return the first counter of its stochastic rounding."""
+    first_draw = s.counts[CHI_EVENTS] * s.weight.size
+    s.counts[CHI_EVENTS] += k.chi_bits > 0 and k.rounding == STOCHASTIC
+    s.counts[UPDATES] += 1
+    return first_draw
+
+
+@compiled
+def conclude(s: State, k: Knobs, before: Any, now_s: Any) -> int:
+    """End an update: transfer from all words if it is time, and let the next pair take the first pulse."""
+    if s.counts[UPDATES] % k.transfer_every != 0:
+        return DONE
+    if k.transfer_every > 1 and not transfer_all(s, k, before, now_s):
+        return TOO_MANY_PULSES
+    s.counts[SELECTED] = (s.counts[SELECTED] + 1) % k.pairs
+    return DONE
+
+
+@compiled
+def add_updates(s: State, k: Knobs, before: Any, updates: Floats, now_s: Any) -> int:
+    """Add an update of all weights, shape (rows, cols), to the accumulators and apply the pulses that leave them."""
+    rows, cols = updates.shape
+    bound = largest_of(updates.reshape(-1), f32(0.0))
+    if not bound <= k.largest_update:
+        return DIVERGED
+    first_draw = begin(s, k)
+    word, flips, key, one = s.word, s.flips, s.keys[CHI], f32(1.0)
+    threshold, chi_scale, places, wears = k.threshold, k.chi_scale, u32(k.places), k.wears
+    kind = kind_of(k, bound)
+    for i in range(rows):
+        row, d, draw = word[i], updates[i], first_draw + i * cols
+        if wears:
+            before[:] = row
+        left = add_row(row, one, d, kind, threshold, chi_scale, places, key, draw)
+        if left > 0 and settle_row(s, k, kind, i, one, d, draw, now_s) < 0:
+            return TOO_MANY_PULSES
+        if wears:
+            s.counts[FLIPS] += count_flips(before, row, flips, i)
+    return conclude(s, k, before, now_s)
