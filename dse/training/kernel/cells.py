@@ -166,6 +166,23 @@ def reset(s: State, k: Knobs, cell: int, now_s: Any) -> None:
 
 
 @compiled
+def is_hot(plus: Floats, minus: Floats, k: Knobs) -> bool:
+    """Return whether some draw of read noise could lift a cell of a block over the threshold, drift left aside.
+
+    Drift only lowers a conductance, and where the deviation of a read grows with it, so does what a read can reach.
+    """
+    if k.read_slope < f32(0.0):
+        return True
+    scale = k.read_scale * REACH if k.reads_are_noisy else f32(0.0)
+    slope, offset, threshold = k.read_slope * scale, k.read_offset * scale, k.refresh_threshold
+    found = np.int32(0)
+    for p in range(plus.size):
+        highest = minus[p] if minus[p] > plus[p] else plus[p]
+        found += np.int32(highest + (highest * slope + offset) > threshold)
+    return found > 0
+
+
+@compiled
 def suspects(plus: Floats, minus: Floats, left: Floats, right: Floats, k: Knobs) -> int:
     """Return how many pairs of a block some draw of read noise could make due for refresh."""
     slope, offset = k.read_slope, k.read_offset
@@ -215,7 +232,7 @@ def refresh(s: State, k: Knobs, now_s: Any) -> None:
     for start in range(0, all_pairs, BLOCK):
         stop = min(start + BLOCK, all_pairs)
         a, b = slice(start, stop), slice(start + all_pairs, stop + all_pairs)
-        if suspects(g[a], g[b], left[a], left[b], k) == 0:
+        if not is_hot(g[a], g[b], k) or suspects(g[a], g[b], left[a], left[b], k) == 0:
             continue
         for pair in range(start, stop):
             plus, minus = g[pair] * left[pair], g[pair + all_pairs] * left[pair + all_pairs]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.compiled import Floats, compiled, f32, i32, inlined, u32, u64, uniform_of
+from dse.compiled import Floats, borrowed, compiled, f32, i32, inlined, u32, u64, uniform_of
 from dse.training.kernel.cells import transfer
 from dse.training.kernel.products import accumulate, largest_of, quantised
 from dse.training.kernel.state import (
@@ -29,7 +29,9 @@ from dse.training.kernel.state import (
     TOWARD_ZERO,
     UPDATES,
     Buffers,
+    Ints,
     Knobs,
+    Places,
     State,
 )
 
@@ -39,7 +41,7 @@ FLOAT, WIDE, GATHER = 3, 4, 5
 """Ways of adding a row beside the roundings of integer words: float words, sums of 64 bits, and words that saturate."""
 
 
-@compiled
+@inlined
 def add_float(row: Floats, v: Any, d: Floats, threshold: Any) -> Any:
     """Add v d to a row of float accumulators and return how many reached the threshold."""
     reached = i32(0)
@@ -69,7 +71,7 @@ def reaches(old: Any, change: Any, total: Any, places: Any) -> Any:
     return i32(wrapped | (magnitude >= places))
 
 
-@compiled
+@inlined
 def add_nearest(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any:
     """Add v d, rounded to the nearest place, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
@@ -81,7 +83,7 @@ def add_nearest(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any:
     return reached
 
 
-@compiled
+@inlined
 def add_toward_zero(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any:
     """Add v d, rounded toward zero, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
@@ -93,7 +95,7 @@ def add_toward_zero(row: Any, v: Any, d: Floats, scale: Any, places: Any) -> Any
     return reached
 
 
-@compiled
+@inlined
 def add_stochastic(row: Any, v: Any, d: Floats, scale: Any, places: Any, key: Any, draw: int) -> Any:
     """Add v d, rounded at random, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
@@ -229,13 +231,91 @@ def add_row(
 
 
 @inlined
-def kind_of(k: Knobs, bound: Any) -> int:
-    """Return how updates up to a bound are added."""
-    if k.transfer_every > 1:
-        return GATHER
-    if k.chi_bits == 0:
-        return FLOAT
-    return k.rounding if bound * k.chi_scale < WORD_LIMIT else WIDE
+def is_wide(v: Any, bound: Any, scale: Any, kind: int) -> bool:
+    """Return whether updates up to v times a bound may be too large for sums of 32 bits."""
+    return kind <= TOWARD_ZERO and not v * bound * scale < WORD_LIMIT
+
+
+@compiled
+def add_one(
+    word: Any,
+    rows: Places,
+    inputs: Floats,
+    d: Floats,
+    bound: Any,
+    kind: int,
+    threshold: Any,
+    scale: Any,
+    places: Any,
+    key: Any,
+    first_draw: int,
+    start: int,
+    stop: int,
+) -> int:
+    """Add the outer product of the inputs of one sample and its errors, from a row on, until a row needs more.
+
+    Returns the place of the row that does, which was added to unless its updates are wide; `stop` where none does.
+    """
+    for n in range(start, stop):
+        v, row = inputs[n], word[rows[n]]
+        if is_wide(v, bound, scale, kind):
+            return n
+        if add_row(row, v, d, kind, threshold, scale, places, key, first_draw + rows[n] * d.size) > 0:
+            return n
+    return stop
+
+
+@compiled
+def add_many(
+    word: Any,
+    starts: Ints,
+    who: Places,
+    inputs: Floats,
+    errors: Floats,
+    sums: Floats,
+    kind: int,
+    threshold: Any,
+    scale: Any,
+    places: Any,
+    key: Any,
+    first_draw: int,
+    start: int,
+    stop: int,
+) -> int:
+    """Add the outer products of a mini-batch, summed in `sums` row by row, from a row on, until a row needs more.
+
+    Returns the place of that row, which was added to, with its update in `sums`; `stop` where none does.
+    """
+    one = f32(1.0)
+    for n in range(start, stop):
+        first, last = starts[n], starts[n + 1]
+        if first == last:
+            continue
+        accumulate(sums, errors, who[first:last], inputs[first:last], last - first)
+        if add_row(word[n], one, sums, kind, threshold, scale, places, key, first_draw + n * sums.size) > 0:
+            return n
+    return stop
+
+
+@compiled
+def add_all(
+    word: Any,
+    updates: Floats,
+    kind: int,
+    threshold: Any,
+    scale: Any,
+    places: Any,
+    key: Any,
+    first_draw: int,
+    start: int,
+    stop: int,
+) -> int:
+    """Add updates of all weights, shape (rows, cols), from a row on, until a row needs more, and return that row."""
+    one, cols = f32(1.0), word.shape[1]
+    for n in range(start, stop):
+        if add_row(word[n], one, updates[n], kind, threshold, scale, places, key, first_draw + n * cols) > 0:
+            return n
+    return stop
 
 
 @compiled
@@ -285,9 +365,8 @@ def factors(k: Knobs, b: Buffers, samples: int) -> Any:
 @compiled
 def round_operands(k: Knobs, values: Floats, count: int) -> None:
     """Round inputs as the multiplier of an update sees them."""
-    if k.operand_bits > 0:
-        for n in range(count):
-            values[n] = quantised(values[n], f32(0.0), f32(1.0), k.operand_step)
+    for n in range(count):
+        values[n] = quantised(values[n], f32(0.0), f32(1.0), k.operand_step)
 
 
 @compiled
@@ -317,60 +396,6 @@ def list_by_row(b: Buffers, samples: int) -> int:
 
 
 @compiled
-def update(s: State, k: Knobs, b: Buffers, samples: int, now_s: Any) -> int:
-    """Add the update of a mini-batch to the accumulators and apply the pulses; see `CrossbarLayer.update`."""
-    bound = factors(k, b, samples)
-    if not bound <= k.largest_update:
-        return DIVERGED
-    if samples == 1:
-        inputs, x, active = b.inputs, b.x[0], b.active[0]
-        for n in range(active):
-            inputs[n] = x[b.rows[n]]
-        round_operands(k, inputs, active)
-    else:
-        for sample in range(samples):
-            round_operands(k, b.x[sample], b.x.shape[1])
-        list_by_row(b, samples)
-        active = b.x.shape[1]
-    return add_rows(s, k, b, samples, active, bound, now_s)
-
-
-@compiled
-def add_rows(s: State, k: Knobs, b: Buffers, samples: int, active: int, bound: Any, now_s: Any) -> int:
-    """Add the prepared update of a mini-batch to the accumulators, row by row."""
-    cols = s.weight.shape[1]
-    first_draw = begin(s, k)
-    word, before, flips, key = s.word, b.before, s.flips, s.keys[CHI]
-    rows, inputs, scaled, sums, starts, who = b.rows, b.inputs, b.scaled, b.sums, b.starts, b.who
-    threshold, chi_scale, places, wears = k.threshold, k.chi_scale, u32(k.places), k.wears
-    products, one = 0, samples == 1
-    d = scaled[0] if one else sums
-    for n in range(active):
-        if one:
-            i, v = np.int64(rows[n]), inputs[n]
-            if v == f32(0.0):
-                continue
-            products += 1
-        else:
-            i, v = n, f32(1.0)
-            start, stop = starts[n], starts[n + 1]
-            if start == stop:
-                continue
-            products += stop - start
-            accumulate(sums, scaled, who[start:stop], inputs[start:stop], stop - start)
-        row, draw, kind = word[i], first_draw + i * cols, kind_of(k, v * bound)
-        if wears:
-            before[:] = row
-        left = add_row(row, v, d, kind, threshold, chi_scale, places, key, draw)
-        if left > 0 and settle_row(s, k, kind, i, v, d, draw, now_s) < 0:
-            return TOO_MANY_PULSES
-        if wears:
-            s.counts[FLIPS] += count_flips(before, row, flips, i)
-    s.counts[PRODUCTS] += products * cols
-    return conclude(s, k, before, now_s)
-
-
-@compiled
 def begin(s: State, k: Knobs) -> int:
     """Begin an update and return the first counter of its stochastic rounding."""
     first_draw = s.counts[CHI_EVENTS] * s.weight.size
@@ -390,24 +415,106 @@ def conclude(s: State, k: Knobs, before: Any, now_s: Any) -> int:
     return DONE
 
 
+@inlined
+def kind_of(k: Knobs, bound: Any) -> int:
+    """Return how updates up to a bound are added."""
+    if k.transfer_every > 1:
+        return GATHER
+    if k.chi_bits == 0:
+        return FLOAT
+    return k.rounding if bound * k.chi_scale < WORD_LIMIT else WIDE
+
+
+@compiled
+def update(s: State, k: Knobs, b: Buffers, samples: int, now_s: Any) -> int:
+    """Add the update of a mini-batch to the accumulators and apply the pulses; see `CrossbarLayer.update`."""
+    bound = factors(k, b, samples)
+    if not bound <= k.largest_update:
+        return DIVERGED
+    return update_one(s, k, b, bound, now_s) if samples == 1 else update_many(s, k, b, samples, bound, now_s)
+
+
+@compiled
+def update_one(s: State, k: Knobs, b: Buffers, bound: Any, now_s: Any) -> int:
+    """Add the update of a single sample."""
+    inputs, x, rows, d, active = b.inputs, b.x[0], b.rows, b.scaled[0], b.active[0]
+    for n in range(active):
+        inputs[n] = x[rows[n]]
+    if k.operand_bits > 0:
+        round_operands(k, inputs, active)
+    cols, first_draw = d.size, begin(s, k)
+    kind, key, places = kind_of(k, f32(0.0)), s.keys[CHI], u32(k.places)
+    n, products = 0, 0
+    for m in range(active):
+        products += inputs[m] != f32(0.0)
+    while n < active:
+        stop = active
+        if k.wears:
+            b.before[:] = s.word[rows[n]]
+            stop = n + 1
+        found = add_one(s.word, rows, inputs, d, bound, kind, k.threshold, k.chi_scale, places, key, first_draw, n, stop)
+        if found < stop:
+            i, v = np.int64(rows[found]), inputs[found]
+            own = WIDE if is_wide(v, bound, k.chi_scale, kind) else kind
+            if settle_row(s, k, own, i, v, d, first_draw + i * cols, now_s) < 0:
+                return TOO_MANY_PULSES
+        if k.wears:
+            s.counts[FLIPS] += count_flips(b.before, s.word[rows[n]], s.flips, rows[n])
+        n = min(found + 1, stop)
+    s.counts[PRODUCTS] += products * cols
+    return conclude(s, k, b.before, now_s)
+
+
+@compiled
+def update_many(s: State, k: Knobs, b: Buffers, samples: int, bound: Any, now_s: Any) -> int:
+    """Add the update of a mini-batch."""
+    if k.operand_bits > 0:
+        for sample in range(samples):
+            round_operands(k, b.x[sample], b.x.shape[1])
+    products = list_by_row(b, samples)
+    sums, rows, first_draw = b.sums, b.x.shape[1], begin(s, k)
+    kind, key, places = kind_of(k, bound), s.keys[CHI], u32(k.places)
+    n = 0
+    while n < rows:
+        stop = rows
+        if k.wears:
+            b.before[:] = s.word[n]
+            stop = n + 1
+        found = add_many(
+            s.word, b.starts, b.who, b.inputs, b.scaled, sums, kind, k.threshold, k.chi_scale, places, key, first_draw,
+            n, stop,
+        )  # fmt: skip
+        if found < stop and settle_row(s, k, kind, found, f32(1.0), sums, first_draw + found * sums.size, now_s) < 0:
+            return TOO_MANY_PULSES
+        if k.wears:
+            s.counts[FLIPS] += count_flips(b.before, s.word[n], s.flips, n)
+        n = min(found + 1, stop)
+    s.counts[PRODUCTS] += products * sums.size
+    return conclude(s, k, b.before, now_s)
+
+
 @compiled
 def add_updates(s: State, k: Knobs, before: Any, updates: Floats, now_s: Any) -> int:
     """Add an update of all weights, shape (rows, cols), to the accumulators and apply the pulses that leave them."""
+    s = borrowed(s)
     rows, cols = updates.shape
     bound = largest_of(updates.reshape(-1), f32(0.0))
     if not bound <= k.largest_update:
         return DIVERGED
     first_draw = begin(s, k)
-    word, flips, key, one = s.word, s.flips, s.keys[CHI], f32(1.0)
-    threshold, chi_scale, places, wears = k.threshold, k.chi_scale, u32(k.places), k.wears
-    kind = kind_of(k, bound)
-    for i in range(rows):
-        row, d, draw = word[i], updates[i], first_draw + i * cols
-        if wears:
-            before[:] = row
-        left = add_row(row, one, d, kind, threshold, chi_scale, places, key, draw)
-        if left > 0 and settle_row(s, k, kind, i, one, d, draw, now_s) < 0:
-            return TOO_MANY_PULSES
-        if wears:
-            s.counts[FLIPS] += count_flips(before, row, flips, i)
+    kind, key, places = kind_of(k, bound), s.keys[CHI], u32(k.places)
+    n = 0
+    while n < rows:
+        stop = rows
+        if k.wears:
+            before[:] = s.word[n]
+            stop = n + 1
+        found = add_all(s.word, updates, kind, k.threshold, k.chi_scale, places, key, first_draw, n, stop)
+        if found < stop:
+            d = updates[found]
+            if settle_row(s, k, kind, found, f32(1.0), d, first_draw + found * cols, now_s) < 0:
+                return TOO_MANY_PULSES
+        if k.wears:
+            s.counts[FLIPS] += count_flips(before, s.word[n], s.flips, n)
+        n = min(found + 1, stop)
     return conclude(s, k, before, now_s)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.compiled import Floats, compiled, f32, sigmoid_of
+from dse.compiled import Floats, borrowed, compiled, f32, sigmoid_of
 from dse.training.kernel.cells import age, refresh
 from dse.training.kernel.chi import list_by_row, update
 from dse.training.kernel.products import accumulate, backward, backward_float, forward, forward_float
@@ -103,6 +103,7 @@ def learn(
     Returns:
         DONE, DIVERGED or TOO_MANY_PULSES, and the sum of half the squared errors.
     """
+    states, buffers = borrowed(states), borrowed(buffers)
     layers, loss = len(states), 0.0
     for start in range(0, labels.size, batch):
         samples = min(batch, labels.size - start)
@@ -165,6 +166,7 @@ def learn_floats(
         learning_rate: the learning rate.
         products: for each layer, count of the products of its updates; added to.
     """
+    weights, transposed, buffers = borrowed(weights), borrowed(transposed), borrowed(buffers)
     layers, loss = len(weights), 0.0
     for start in range(0, labels.size, batch):
         samples = min(batch, labels.size - start)
@@ -228,6 +230,7 @@ def descend(weight: Floats, transposed: Floats, b: Buffers, samples: int) -> int
 @compiled
 def recognise(states: Any, k: Knobs, buffers: Any, images: Floats, labels: Ints) -> int:
     """Return how many images a network on crossbars recognises, with fresh read noise for every one."""
+    states, buffers = borrowed(states), borrowed(buffers)
     right = 0
     for place in range(labels.size):
         buffers[0].x[0, :-1] = images[place]
@@ -243,6 +246,7 @@ def recognise(states: Any, k: Knobs, buffers: Any, images: Floats, labels: Ints)
 @compiled
 def recognise_floats(weights: Any, buffers: Any, images: Floats, labels: Ints) -> int:
     """Return how many images a digital network recognises."""
+    weights, buffers = borrowed(weights), borrowed(buffers)
     right = 0
     for place in range(labels.size):
         buffers[0].x[0, :-1] = images[place]
