@@ -278,7 +278,8 @@ def buffers_of(layer: Layer, batch_size: int, word: np.dtype[Any] | type = np.fl
     x[:, -1] = 1.0
     return state.Buffers(
         x=x,
-        rows=np.zeros(rows, np.int32),
+        rows=np.zeros((batch_size, rows), np.int32),
+        active=np.zeros(batch_size, np.int64),
         values=floats(rows),
         lines=np.zeros(cols, np.int32),
         driven=floats(cols),
@@ -294,7 +295,6 @@ def buffers_of(layer: Layer, batch_size: int, word: np.dtype[Any] | type = np.fl
         inputs=floats(listed),
         sums=floats(cols),
         before=np.zeros(cols, word),
-        active=np.zeros(1, np.int64),
     )
 
 

@@ -31,7 +31,7 @@ def read_deviation(g: Any, slope: Any, offset: Any, scale: Any) -> Any:
     return (g * slope + offset) * scale
 
 
-@compiled
+@inlined
 def renew(s: State, k: Knobs, synapse: int) -> None:
     """Compute weight and read noise of a weight from the conductances of its pairs."""
     cols = s.weight.shape[1]
@@ -111,7 +111,7 @@ def age(s: State, k: Knobs, now_s: Any) -> None:
             transpose(s.variance, s.transposed_variance)
 
 
-@compiled
+@inlined
 def pulse(s: State, k: Knobs, cell: int, count: int, now_s: Any) -> None:
     """Apply SET pulses to a cell; see `PcmCells.set_pulse`."""
     g, first = s.g_us, s.set_pulses[cell]
@@ -183,19 +183,30 @@ def is_hot(plus: Floats, minus: Floats, k: Knobs) -> bool:
 
 
 @compiled
-def suspects(plus: Floats, minus: Floats, left: Floats, right: Floats, k: Knobs) -> int:
-    """Return how many pairs of a block some draw of read noise could make due for refresh."""
+def mark(plus: Floats, minus: Floats, left: Floats, right: Floats, k: Knobs, marks: Any) -> None:
+    """Mark the pairs of a block that some draw of read noise could make due for refresh."""
     slope, offset = k.read_slope, k.read_offset
     scale = k.read_scale * REACH if k.reads_are_noisy else f32(0.0)
     threshold, difference = k.refresh_threshold, k.refresh_difference
-    found = np.int32(0)
     for p in range(plus.size):
         a, b = plus[p] * left[p], minus[p] * right[p]
         reach_a, reach_b = abs(read_deviation(a, slope, offset, scale)), abs(read_deviation(b, slope, offset, scale))
         saturated = (a + reach_a > threshold) | (b + reach_b > threshold)
-        near = abs(a - b) - (reach_a + reach_b) < difference
-        found += np.int32(saturated & near)
-    return found
+        marks[p] = saturated & (abs(a - b) - (reach_a + reach_b) < difference)
+
+
+@compiled
+def check(s: State, k: Knobs, pair: int, first: int, now_s: Any) -> None:
+    """Read a pair, the draws of this refresh beginning at a counter, and write it anew if it is due."""
+    all_pairs = s.weight.size * k.pairs
+    plus, minus = s.g_us[pair] * s.left[pair], s.g_us[pair + all_pairs] * s.left[pair + all_pairs]
+    if k.reads_are_noisy:
+        up = read_deviation(plus, k.read_slope, k.read_offset, k.read_scale)
+        down = read_deviation(minus, k.read_slope, k.read_offset, k.read_scale)
+        plus = plus + up * normal_of(s.keys[REFRESH], u64(first + pair))
+        minus = minus + down * normal_of(s.keys[REFRESH], u64(first + pair + all_pairs))
+    if max(plus, minus) > k.refresh_threshold and abs(plus - minus) < k.refresh_difference:
+        rewrite(s, k, pair, plus - minus, now_s)
 
 
 @compiled
@@ -229,18 +240,17 @@ def refresh(s: State, k: Knobs, now_s: Any) -> None:
     first = s.counts[REFRESH_EVENTS] * g.size
     s.counts[REFRESH_EVENTS] += k.reads_are_noisy
     s.counts[REFRESH_READS] += g.size
+    marks = np.zeros(BLOCK, np.uint8)
+    words = marks.view(np.uint64)
     for start in range(0, all_pairs, BLOCK):
         stop = min(start + BLOCK, all_pairs)
         a, b = slice(start, stop), slice(start + all_pairs, stop + all_pairs)
-        if not is_hot(g[a], g[b], k) or suspects(g[a], g[b], left[a], left[b], k) == 0:
+        if not is_hot(g[a], g[b], k):
             continue
-        for pair in range(start, stop):
-            plus, minus = g[pair] * left[pair], g[pair + all_pairs] * left[pair + all_pairs]
-            if k.reads_are_noisy:
-                up = read_deviation(plus, k.read_slope, k.read_offset, k.read_scale)
-                down = read_deviation(minus, k.read_slope, k.read_offset, k.read_scale)
-                if max(plus + REACH * abs(up), minus + REACH * abs(down)) > k.refresh_threshold:
-                    plus = plus + up * normal_of(s.keys[REFRESH], u64(first + pair))
-                    minus = minus + down * normal_of(s.keys[REFRESH], u64(first + pair + all_pairs))
-            if max(plus, minus) > k.refresh_threshold and abs(plus - minus) < k.refresh_difference:
-                rewrite(s, k, pair, plus - minus, now_s)
+        words[:] = 0
+        mark(g[a], g[b], left[a], left[b], k, marks)
+        for w in range(words.size):
+            if words[w] != 0:
+                for p in range(8 * w, 8 * w + 8):
+                    if marks[p] != 0:
+                        check(s, k, start + p, first, now_s)

@@ -358,41 +358,40 @@ def factors(k: Knobs, b: Buffers, samples: int) -> Any:
         else:
             for j in range(d.size):
                 scaled[j] = d[j] * rate
-        bound = bound + largest_of(scaled, f32(0.0))
+        bound = bound + largest_of(scaled, f32(0.0)) * largest_of(b.x[sample], f32(1.0))
     return bound
 
 
 @compiled
-def round_operands(k: Knobs, values: Floats, count: int) -> None:
-    """Round inputs as the multiplier of an update sees them."""
-    for n in range(count):
-        values[n] = quantised(values[n], f32(0.0), f32(1.0), k.operand_step)
+def list_by_row(b: Buffers, samples: int, operand_bits: int, step: Any) -> int:
+    """List for each row the samples whose input is not zero, in their order; return how many there are.
 
-
-@compiled
-def list_by_row(b: Buffers, samples: int) -> int:
-    """List for each row the samples whose input is not zero, in their order; return how many there are."""
-    rows = b.x.shape[1]
-    starts = b.starts
+    Inputs are rounded as the multiplier of an update sees them.
+    """
+    x, rows, starts, who, inputs = b.x, b.rows, b.starts, b.who, b.inputs
+    size = x.shape[1]
     starts[:] = 0
     for sample in range(samples):
-        x = b.x[sample]
-        for i in range(rows):
-            starts[i + 1] += x[i] != f32(0.0)
-    for i in range(rows):
+        for n in range(b.active[sample]):
+            starts[rows[sample, n] + 1] += 1
+    for i in range(size):
         starts[i + 1] += starts[i]
     for sample in range(samples):
-        x = b.x[sample]
-        for i in range(rows):
-            if x[i] != f32(0.0):
-                b.who[starts[i]] = sample
-                b.inputs[starts[i]] = x[i]
-                starts[i] += 1
-    total = starts[rows - 1]
-    for i in range(rows, 0, -1):
+        for n in range(b.active[sample]):
+            i = rows[sample, n]
+            v = x[sample, i]
+            if operand_bits > 0:
+                v = quantised(v, f32(0.0), f32(1.0), step)
+            who[starts[i]] = sample
+            inputs[starts[i]] = v
+            starts[i] += 1
+    for i in range(size, 0, -1):
         starts[i] = starts[i - 1]
     starts[0] = 0
-    return total
+    products = 0
+    for n in range(starts[size]):
+        products += inputs[n] != f32(0.0)
+    return products
 
 
 @compiled
@@ -437,11 +436,12 @@ def update(s: State, k: Knobs, b: Buffers, samples: int, now_s: Any) -> int:
 @compiled
 def update_one(s: State, k: Knobs, b: Buffers, bound: Any, now_s: Any) -> int:
     """Add the update of a single sample."""
-    inputs, x, rows, d, active = b.inputs, b.x[0], b.rows, b.scaled[0], b.active[0]
+    inputs, x, rows, d, active = b.inputs, b.x[0], b.rows[0], b.scaled[0], b.active[0]
     for n in range(active):
         inputs[n] = x[rows[n]]
     if k.operand_bits > 0:
-        round_operands(k, inputs, active)
+        for n in range(active):
+            inputs[n] = quantised(inputs[n], f32(0.0), f32(1.0), k.operand_step)
     cols, first_draw = d.size, begin(s, k)
     kind, key, places = kind_of(k, f32(0.0)), s.keys[CHI], u32(k.places)
     n, products = 0, 0
@@ -468,10 +468,7 @@ def update_one(s: State, k: Knobs, b: Buffers, bound: Any, now_s: Any) -> int:
 @compiled
 def update_many(s: State, k: Knobs, b: Buffers, samples: int, bound: Any, now_s: Any) -> int:
     """Add the update of a mini-batch."""
-    if k.operand_bits > 0:
-        for sample in range(samples):
-            round_operands(k, b.x[sample], b.x.shape[1])
-    products = list_by_row(b, samples)
+    products = list_by_row(b, samples, k.operand_bits, k.operand_step)
     sums, rows, first_draw = b.sums, b.x.shape[1], begin(s, k)
     kind, key, places = kind_of(k, bound), s.keys[CHI], u32(k.places)
     n = 0

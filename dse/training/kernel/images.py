@@ -203,7 +203,7 @@ def descend(weight: Floats, transposed: Floats, b: Buffers, samples: int) -> int
     if samples == 1:
         x, d = b.x[0], b.scaled[0]
         for n in range(b.active[0]):
-            v, row = x[b.rows[n]], weight[b.rows[n]]
+            v, row = x[b.rows[0, n]], weight[b.rows[0, n]]
             for j in range(cols):
                 row[j] += v * d[j]
         if below > 0:
@@ -212,7 +212,7 @@ def descend(weight: Floats, transposed: Floats, b: Buffers, samples: int) -> int
                 for i in range(below):
                     row[i] += x[i] * e
         return b.active[0] * cols
-    products = list_by_row(b, samples)
+    products = list_by_row(b, samples, 0, f32(1.0))
     for i in range(weight.shape[0]):
         first, last = b.starts[i], b.starts[i + 1]
         if first == last:

@@ -114,20 +114,20 @@ def forward(s: State, k: Knobs, b: Buffers, sample: int, training: bool) -> None
     """Compute y = ADC(DAC(x) W) for a sample, and note the rows whose input is not zero."""
     x, y = b.x[sample], b.y[sample]
     rows, cols = s.weight.shape
-    active = find(x, b.rows)
-    b.active[0] = active
-    values = b.values
+    places, values = b.rows[sample], b.values
+    active = find(x, places)
+    b.active[sample] = active
     for n in range(active):
-        values[n] = x[b.rows[n]]
+        values[n] = x[places[n]]
     if k.dac_bits > 0:
         for n in range(active):
             values[n] = quantised(values[n], f32(0.0), f32(1.0), k.dac_step)
-    accumulate(y, s.weight, b.rows, values, active)
+    accumulate(y, s.weight, places, values, active)
     if k.reads_are_noisy:
         for n in range(active):
             b.squares[n] = values[n] * values[n]
         spread, draw = b.spread[:cols], b.draw[:cols]
-        accumulate(spread, s.variance, b.rows, b.squares, active)
+        accumulate(spread, s.variance, places, b.squares, active)
         stream, place = (FORWARD, FORWARD_EVENTS) if training else (EVALUATION, EVALUATION_EVENTS)
         fill_normals(s.keys[stream], s.counts[place] * cols, draw)
         s.counts[place] += 1
@@ -184,12 +184,12 @@ def backward(s: State, k: Knobs, b: Buffers, sample: int) -> None:
 @compiled
 def forward_float(weight: Floats, b: Buffers, sample: int) -> int:
     """Compute y = x W in digital floats for a sample; return the number of inputs that are not zero."""
-    x = b.x[sample]
-    active = find(x, b.rows)
+    x, places = b.x[sample], b.rows[sample]
+    active = find(x, places)
     for n in range(active):
-        b.values[n] = x[b.rows[n]]
-    accumulate(b.y[sample], weight, b.rows, b.values, active)
-    b.active[0] = active
+        b.values[n] = x[places[n]]
+    accumulate(b.y[sample], weight, places, b.values, active)
+    b.active[sample] = active
     return active
 
 

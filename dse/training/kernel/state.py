@@ -117,8 +117,9 @@ class Buffers(NamedTuple):
 
     Attributes:
         x: inputs, the last of each sample 1 for the bias; shape (batch, rows).
-        rows: the rows of one sample whose input is not zero, then unused; shape (rows,).
-        values: the driven inputs of these rows.
+        rows: the rows of each sample whose input is not zero, then unused; shape (batch, rows).
+        active: how many they are, shape (batch,).
+        values: the driven inputs of these rows, of one sample.
         lines: the columns of one sample whose error is not zero; shape (cols,).
         driven: the driven errors of these columns.
         squares: squares of driven inputs or errors, as long as the longer side of the layer.
@@ -133,11 +134,11 @@ class Buffers(NamedTuple):
         inputs: these inputs.
         sums: a row of updates, shape (cols,).
         before: a row of accumulators before an update, of their type.
-        active: number of rows whose input is not zero, of the last sample.
     """
 
     x: Floats
     rows: Places
+    active: Ints
     values: Floats
     lines: Places
     driven: Floats
@@ -153,7 +154,6 @@ class Buffers(NamedTuple):
     inputs: Floats
     sums: Floats
     before: Any
-    active: Ints
 
 
 # Streams of a layer, in the order of `State.keys`.
