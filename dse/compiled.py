@@ -18,14 +18,15 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from llvmlite.ir import Constant
 from numba import config, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Floats = NDArray[np.float32]
 Counters = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 f32, i32, u32, u64 = np.float32, np.int32, np.uint32, np.uint64
 GOLDEN, MIX1, MIX2 = u64(0x9E3779B97F4A7C15), u64(0xBF58476D1CE4E5B9), u64(0x94D049BB133111EB)
@@ -60,31 +61,51 @@ def inlined(function: Function) -> Function:
     return cast("Function", _njit(inline="always", error_model="numpy", fastmath=False)(function))
 
 
-def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = Constant(array.meminfo.type, None)
-        array.parent = Constant(array.parent.type, None)
-        return array._getvalue()  # noqa: SLF001  numba's own name for "as a value"
-    if isinstance(kind, types.BaseTuple):
-        for place, inner in enumerate(kind):
-            part = _without_owner(context, builder, inner, builder.extract_value(value, place))
-            value = builder.insert_value(value, part, place)
-    return value
-
-
-@intrinsic
-def borrowed(typing_context: Any, value: Any) -> Any:  # noqa: ARG001  the signature that numba wants
-    """Return arrays, in tuples of any depth, that count no references; the caller of the compiled code keeps them.
-
-    Handing twenty arrays to a function counts forty references up and down, atomically, which costs more than many a
-    function does here.
-    """
+def _array_at(element: Any, dimensions: int) -> Any:
+    """Return a function for compiled code: (address, sizes...) -> the array there, in C order, which owns nothing."""
+    kind = types.Array(element, dimensions, "C")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _without_owner(context, builder, signature.args[0], arguments[0])
+        array = context.make_array(kind)(context, builder)
+        sizes = [
+            context.cast(builder, size, given, types.intp)
+            for size, given in zip(arguments[1:], signature.args[1:], strict=True)
+        ]
+        width = context.get_constant(types.intp, element.bitwidth // 8)
+        strides = [width] if dimensions == 1 else [builder.mul(sizes[1], width), width]
+        populate_array(
+            array,
+            data=builder.inttoptr(arguments[0], array.data.type),
+            shape=sizes,
+            strides=strides,
+            itemsize=width,
+            meminfo=None,
+        )
+        return array._getvalue()  # noqa: SLF001  numba's own name for "as a value"
 
-    return value(value), generate
+    if dimensions == 1:
+
+        @intrinsic
+        def vector(_: Any, address: Any, size: Any) -> Any:
+            return kind(address, size), generate
+
+        return vector
+
+    @intrinsic
+    def matrix(_: Any, address: Any, rows: Any, cols: Any) -> Any:
+        return kind(address, rows, cols), generate
+
+    return matrix
+
+
+# Arrays at an address. The state of a layer is a record of addresses, because handing a tuple of twenty arrays from
+# function to function costs more than what many a function does with them, and takes a compiler half a minute.
+floats_at = _array_at(types.float32, 1)
+float_rows_at = _array_at(types.float32, 2)
+ints_at = _array_at(types.int64, 1)
+words_at = _array_at(types.int32, 1)
+word_rows_at = _array_at(types.int32, 2)
+bytes_at = _array_at(types.uint8, 1)
 
 
 @inlined

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from dse.compiled import f32
 from dse.crossbar.events import Events
 from dse.devices.pcm import MAX_PULSES, mean_response_us
 from dse.errors import DivergedError
+from dse.streams import Stream
 from dse.training.datasets import Split
-from dse.training.kernel import chi, images, state
+from dse.training.kernel import images, state
 from dse.training.layers import CrossbarLayer, FloatLayer, Layer
 from dse.training.pace import Pace
 
@@ -53,34 +53,31 @@ class FloatRun:
         self._layers, self._split = list(layers), split
         self._batch_size = min(batch_size, len(split))
         self._learning_rate = pace.learning_rate
-        self._weights = tuple(layer.weight.numpy().copy() for layer in layers)
-        # No error passes through the first layer, so that its transpose is not needed.
-        self._transposed = tuple(
-            np.ascontiguousarray(w[:-1].T) if number else np.zeros((w.shape[1], 0), np.float32)
-            for number, w in enumerate(self._weights)
-        )
-        self._buffers = tuple(buffers_of(layer, self._batch_size) for layer in layers)
+        self._weights = [layer.weight.numpy().copy() for layer in layers]
+        rooms = [room_for(layer, self._batch_size) for layer in layers]
+        for number, (weight, (arrays, _)) in enumerate(zip(self._weights, rooms, strict=True)):
+            arrays["float_weight"] = weight
+            if number > 0:  # no error passes through the first layer
+                arrays["float_transposed"] = np.ascontiguousarray(weight[:-1].T)
+        self._buffers = state.gathered(state.BUFFERS, rooms)
 
     def learn(self, order: torch.Tensor, seen: int) -> float:  # noqa: ARG002  digital weights do not age
         """Learn images; see `dse.training.loop.Run`."""
-        products = np.zeros(len(self._layers), np.int64)
-        loss = 0.0
+        loss, buffers = 0.0, self._buffers.records
+        buffers["products"] = 0
         for pixels, labels in chunks(self._split, order, self._batch_size):
-            arguments = (pixels, labels, self._batch_size, self._learning_rate, products)
-            loss += images.learn_floats(self._weights, self._transposed, self._buffers, *arguments)
+            loss += images.learn_floats(buffers, pixels, labels, self._batch_size, self._learning_rate)
         for number, (layer, weight) in enumerate(zip(self._layers, self._weights, strict=True)):
             layer.weight = torch.from_numpy(weight.copy())
-            layer.count(len(order), int(products[number]), backward=number > 0)
+            layer.count(len(order), int(buffers["products"][number]), backward=number > 0)
             layer.check()
         return loss
 
     def accuracy(self, split: Split, now_s: float) -> float:  # noqa: ARG002  digital weights do not age
         """Return the share of images recognised; see `dse.training.loop.Run`."""
-        every = torch.arange(len(split))
-        return sum(
-            images.recognise_floats(self._weights, self._buffers, pixels, labels)
-            for pixels, labels in chunks(split, every, 1)
-        ) / len(split)
+        every = chunks(split, torch.arange(len(split)), 1)
+        right = sum(images.recognise_floats(self._buffers.records, pixels, labels) for pixels, labels in every)
+        return right / len(split)
 
 
 class CrossbarRun:
@@ -89,11 +86,10 @@ class CrossbarRun:
     def __init__(self, layers: Sequence[CrossbarLayer], split: Split, batch_size: int, pace: Pace) -> None:
         self._layers, self._split = list(layers), split
         self._batch_size = min(batch_size, len(split))
-        self._time = (pace.image_time_s, pace.drift_every)
         self._clock = np.array([0, 0, -1], np.int64)
         self._knobs = knobs_of(layers[0], pace)
-        self._states = tuple(state_of(layer, backward=number > 0) for number, layer in enumerate(layers))
-        self._buffers = tuple(buffers_of(layer, self._batch_size, word_of(layer).dtype) for layer in layers)
+        self._states = states_of(layers)
+        self._buffers = state.gathered(state.BUFFERS, [room_for(layer, self._batch_size) for layer in layers])
 
     def learn(self, order: torch.Tensor, seen: int) -> float:
         """Learn images; see `dse.training.loop.Run`.
@@ -102,37 +98,33 @@ class CrossbarRun:
             DivergedError: an update left the range of numbers.
         """
         loss, status = 0.0, state.DONE
+        records = self._states.records, self._knobs, self._buffers.records
         for pixels, labels in chunks(self._split, order, self._batch_size):
-            arguments = (pixels, labels, self._batch_size, seen, *self._time, self._clock)
-            status, part = images.learn(self._states, self._knobs, self._buffers, *arguments)
+            status, part = images.learn(*records, pixels, labels, self._batch_size, seen, self._clock)
             seen += len(labels)
             loss += part
             if status != state.DONE:
                 break
-        for layer, inner in zip(self._layers, self._states, strict=True):
-            write_back(layer, inner)
+        write_back(self._layers, self._states)
         check(status)
         return loss
 
     def accuracy(self, split: Split, now_s: float) -> float:
         """Return the share of images recognised; see `dse.training.loop.Run`."""
-        sensed: list[state.State] = []
-        for layer, inner in zip(self._layers, self._states, strict=True):
+        sensed = self._states.records.copy()
+        held: list[torch.Tensor] = []
+        for number, layer in enumerate(self._layers):
             layer.sense(now_s)
-            variance = layer.sensed.noise_variance
-            sensed.append(
-                inner._replace(
-                    weight=layer.sensed.weight.contiguous().numpy(),
-                    variance=inner.variance if variance is None else variance.contiguous().numpy(),
-                )
-            )
-        every = torch.arange(len(split))
-        right = sum(
-            images.recognise(tuple(sensed), self._knobs, self._buffers, pixels, labels)
-            for pixels, labels in chunks(split, every, 1)
-        )
-        for layer, inner in zip(self._layers, self._states, strict=True):
-            layer.array.evaluation_noise.events = int(inner.counts[state.EVALUATION_EVENTS])
+            for name, tensor in (("weight", layer.sensed.weight), ("variance", layer.sensed.noise_variance)):
+                if tensor is not None:
+                    held.append(tensor.contiguous())
+                    sensed[name][number] = held[-1].data_ptr()
+        every = chunks(split, torch.arange(len(split)), 1)
+        records = sensed, self._knobs, self._buffers.records
+        right = sum(images.recognise(*records, pixels, labels) for pixels, labels in every)
+        for number, layer in enumerate(self._layers):
+            layer.array.evaluation_noise.events = int(sensed["evaluation_events"][number])
+            self._states.records["evaluation_events"][number] = sensed["evaluation_events"][number]
         return right / len(split)
 
 
@@ -148,205 +140,198 @@ def check(status: int) -> None:
         raise DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once")
 
 
-def knobs_of(layer: CrossbarLayer, pace: Pace) -> state.Knobs:
-    """Return the settings of a layer as numbers of the width that the plain path computes with."""
+def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
+    """Return the settings of a layer as one record, shape (1,), in numbers as wide as those of the plain path."""
     hardware, accumulator = layer.hardware, layer.accumulator
     cell, dac, adc, word = hardware.cell, hardware.dac, hardware.adc, hardware.accumulator
     slope, offset, history = cell.mean_terms
     dac_bits, dac_back_bits, operand_bits = _bits(dac.bits), _bits(dac.bits_backward), _bits(word.operand_bits)
     adc_bits, adc_back_bits = _bits(adc.bits), _bits(adc.bits_backward)
     beta = layer.array.beta_us
-    return state.Knobs(
-        pairs=layer.array.pairs,
-        beta=f32(beta),
-        beta_squared=f32(beta**2),
-        g_min=f32(cell.g_min_us),
-        g_max=f32(cell.g_max_us),
-        mean_slope=f32(slope),
-        mean_offset=f32(offset),
-        mean_history=f32(history),
-        std_slope=f32(cell.std_slope),
-        std_offset=f32(cell.std_offset_us),
-        std_history=f32(cell.std_history_us),
-        write_scale=f32(cell.write_noise_scale),
-        fade=f32(cell.fade),
+    values: dict[str, Any] = dict(  # noqa: C408  names read better than quoted keys
+        beta=beta,
+        beta_squared=beta**2,
+        g_min=cell.g_min_us,
+        g_max=cell.g_max_us,
+        mean_slope=slope,
+        mean_offset=offset,
+        mean_history=history,
+        std_slope=cell.std_slope,
+        std_offset=cell.std_offset_us,
+        std_history=cell.std_history_us,
+        write_scale=cell.write_noise_scale,
+        fade=cell.fade,
         drifts=cell.drifts,
-        drift_reference=f32(cell.drift_reference_s),
+        drift_reference=cell.drift_reference_s,
         linear=cell.is_linear,
-        read_slope=f32(cell.read_noise_slope),
-        read_offset=f32(cell.read_noise_offset_us),
-        read_scale=f32(cell.read_noise_scale),
+        read_slope=cell.read_noise_slope,
+        read_offset=cell.read_noise_offset_us,
+        read_scale=cell.read_noise_scale,
         reads_are_noisy=cell.reads_are_noisy,
-        reset_mean=f32(cell.reset_mean_us),
-        reset_std=f32(cell.reset_std_us),
-        reset_min=f32(cell.reset_min_us),
+        reset_mean=cell.reset_mean_us,
+        reset_std=cell.reset_std_us,
+        reset_min=cell.reset_min_us,
         dac_bits=dac_bits,
-        dac_step=f32(_step(1.0, dac_bits, signed=False)),
+        dac_step=_step(1.0, dac_bits, signed=False),
         dac_back_bits=dac_back_bits,
-        dac_back_step=f32(_step(1.0, dac_back_bits, signed=True)),
+        dac_back_step=_step(1.0, dac_back_bits, signed=True),
         adc_bits=adc_bits,
         adc_back_bits=adc_back_bits,
-        calibrated=pace.calibrate_every > 0,
         calibrate_every=pace.calibrate_every,
         headroom=adc.headroom,
         operand_bits=operand_bits,
-        operand_step=f32(_step(1.0, operand_bits, signed=False)),
-        operand_signed_step=f32(_step(1.0, operand_bits, signed=True)),
+        operand_step=_step(1.0, operand_bits, signed=False),
+        operand_signed_step=_step(1.0, operand_bits, signed=True),
         chi_bits=_bits(word.bits),
         places=accumulator.places,
-        chi_scale=f32(accumulator.places / accumulator.threshold),
-        threshold=f32(accumulator.threshold),
-        limit=f32(accumulator.limit) if word.bits == "float" else int(accumulator.limit),
-        largest_update=f32(accumulator.threshold * 2.0**30),
+        chi_scale=accumulator.places / accumulator.threshold,
+        threshold=accumulator.threshold,
+        word_bits=32 if word.bits == "float" else word.bits,
+        float_limit=accumulator.limit if word.bits == "float" else 0.0,
+        word_limit=0 if word.bits == "float" else int(accumulator.limit),
+        largest_update=accumulator.threshold * 2.0**30,
         rounding=ROUNDINGS[word.rounding],
         transfer_every=word.transfer_every,
         wears=accumulator.flips is not None,
         refresh_every=pace.maintain_every,
-        refresh_threshold=f32(hardware.refresh.threshold_us),
-        refresh_difference=f32(hardware.refresh.difference_us),
+        refresh_threshold=hardware.refresh.threshold_us,
+        refresh_difference=hardware.refresh.difference_us,
         learning_rate=pace.learning_rate,
+        image_time_s=pace.image_time_s,
+        drift_every=pace.drift_every,
         max_pulses=LINEAR_MAX_PULSES if cell.is_linear else MAX_PULSES,
     )
+    assert values.keys() == set(state.KNOBS.names or ())
+    knobs = np.zeros(1, state.KNOBS)
+    for name, value in values.items():
+        knobs[name] = value
+    return knobs
 
 
-def state_of(layer: CrossbarLayer, *, backward: bool) -> state.State:
-    """Return the state of a layer; its cells and flips are shared, its accumulator is copied.
+def states_of(layers: Sequence[CrossbarLayer], *, backward: bool | None = None) -> state.Records:
+    """Return the states of layers; their cells and flips are shared, their accumulators are copied.
 
     Args:
-        layer: the layer.
-        backward: whether backward products are taken.
+        layers: the layers.
+        backward: whether backward products are taken; by default through all layers but the first.
     """
-    cells, array, adc = layer.array.cells, layer.array, layer.hardware.adc
-    shape, across = (layer.rows, layer.cols), (layer.cols, layer.rows - 1)
-    none, nowhere = (0, 0), (layer.cols, 0)
-    noisy = cells.spec.reads_are_noisy
-    response = np.array(mean_response_us(cells.spec, layer.hardware.refresh.max_pulses), np.float32)
-    counts = np.zeros(state.COUNTS, np.int64)
-    for place, stream in _streams(layer):
-        counts[place] = stream.events
-    counts[state.SELECTED], counts[state.UPDATES] = array.selected, layer.accumulator.updates
-    ranges: list[float] = []
-    for limit, bits in zip(array.ranges, (adc.bits, adc.bits_backward), strict=True):
-        ranges += [limit, _step(limit, _bits(bits), signed=True)]
-    flips = layer.accumulator.flips
-    return state.State(
-        weight=np.zeros(shape, np.float32),
-        variance=np.zeros(shape if noisy else none, np.float32),
-        transposed=np.zeros(across if backward else nowhere, np.float32),
-        transposed_variance=np.zeros(across if backward and noisy else nowhere, np.float32),
-        word=word_of(layer),
-        flips=np.zeros(none, np.int32) if flips is None else flips.view(-1, flips.shape[-1]).numpy(),
-        left=np.ones(cells.g_us.numel(), np.float32),
-        g_us=cells.g_us.view(-1).numpy(),
-        history=cells.history.view(-1).numpy(),
-        pulsed_at_s=cells.pulsed_at_s.view(-1).numpy(),
-        set_pulses=cells.set_pulses.view(-1).numpy(),
-        reset_pulses=cells.reset_pulses.view(-1).numpy(),
-        gain=cells.gain.view(-1).numpy(),
-        exponent=cells.exponent.view(-1).numpy(),
-        stuck=cells.stuck.view(-1).numpy(),
-        response=response - response[0],
-        keys=np.array([s.key for s in (*array.streams, layer.accumulator.noise, array.evaluation_noise)], np.uint64),
-        counts=counts,
-        drive=np.array([layer.events.drive_time_forward, layer.events.drive_time_backward, 0.0, 0.0]),
-        ranges=np.array(ranges, np.float32),
-        peaks=np.array(array.peaks, np.float32),
+    return state.gathered(
+        state.STATE,
+        [_state(layer, backward=number > 0 if backward is None else backward) for number, layer in enumerate(layers)],
     )
 
 
-def _streams(layer: CrossbarLayer) -> list[tuple[int, Any]]:
-    """Return the streams of a layer that move on, each with the place of its position."""
-    _, forward, backward, refresh, _ = layer.array.streams
-    return [
-        (state.FORWARD_EVENTS, forward),
-        (state.BACKWARD_EVENTS, backward),
-        (state.REFRESH_EVENTS, refresh),
-        (state.CHI_EVENTS, layer.accumulator.noise),
-        (state.EVALUATION_EVENTS, layer.array.evaluation_noise),
-    ]
+def _state(layer: CrossbarLayer, *, backward: bool) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the other fields of the state of a layer."""
+    cells, array, adc = layer.array.cells, layer.array, layer.hardware.adc
+    shape, across = (layer.rows, layer.cols), (layer.cols, layer.rows - 1)
+    noisy = cells.spec.reads_are_noisy
+    response = np.array(mean_response_us(cells.spec, layer.hardware.refresh.max_pulses), np.float32)
+    arrays = {
+        "weight": np.zeros(shape, np.float32),
+        "word": word_of(layer),
+        "left": np.ones(cells.g_us.numel(), np.float32),
+        "response": response - response[0],
+        **{
+            name: getattr(cells, name).view(-1).numpy()
+            for name in (
+                "g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses", "gain", "exponent", "stuck"
+            )
+        },
+    }  # fmt: skip
+    if noisy:
+        arrays["variance"] = np.zeros(shape, np.float32)
+    if backward:
+        arrays["transposed"] = np.zeros(across, np.float32)
+        if noisy:
+            arrays["transposed_variance"] = np.zeros(across, np.float32)
+    if layer.accumulator.flips is not None:
+        arrays["flips"] = layer.accumulator.flips.numpy()
+    numbers: dict[str, Any] = {
+        "rows": layer.rows,
+        "cols": layer.cols,
+        "pairs": array.pairs,
+        "responses": response.size,
+        "selected": array.selected,
+        "updates": layer.accumulator.updates,
+        "drive_forward": layer.events.drive_time_forward,
+        "drive_backward": layer.events.drive_time_backward,
+    }
+    for name, stream in _streams(layer).items():
+        numbers[f"{name}_key"], numbers[f"{name}_events"] = stream.key, stream.events
+    ways = zip(("forward", "backward"), array.ranges, array.peaks, (adc.bits, adc.bits_backward), strict=True)
+    for way, limit, peak, bits in ways:
+        numbers |= {f"range_{way}": limit, f"step_{way}": _step(limit, _bits(bits), signed=True), f"peak_{way}": peak}
+    return arrays, numbers
 
 
-def buffers_of(layer: Layer, batch_size: int, word: np.dtype[Any] | type = np.float32) -> state.Buffers:
-    """Return room for what passes through a layer in mini-batches; the bias input is 1."""
+def _streams(layer: CrossbarLayer) -> dict[str, Stream]:
+    """Return the streams of a layer by their names in the compiled path."""
+    streams = (*layer.array.streams, layer.accumulator.noise, layer.array.evaluation_noise)
+    return dict(zip(state.STREAMS, streams, strict=True))
+
+
+def room_for(layer: Layer, batch_size: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and other fields of the room for what passes through a layer; the bias input is 1."""
     rows, cols, longer = layer.rows, layer.cols, max(layer.rows, layer.cols)
-    listed = batch_size * rows if batch_size > 1 else rows
 
     def floats(*shape: int) -> np.ndarray:
         return np.zeros(shape, np.float32)
 
     x = floats(batch_size, rows)
     x[:, -1] = 1.0
-    return state.Buffers(
-        x=x,
-        rows=np.zeros((batch_size, rows), np.int32),
-        active=np.zeros(batch_size, np.int64),
-        values=floats(rows),
-        lines=np.zeros(cols, np.int32),
-        driven=floats(cols),
-        squares=floats(longer),
-        y=floats(batch_size, cols),
-        d=floats(batch_size, cols),
-        scaled=floats(batch_size, cols),
-        errors=floats(rows - 1),
-        spread=floats(longer),
-        draw=floats(longer),
-        starts=np.zeros(rows + 1, np.int64),
-        who=np.zeros(listed, np.int32),
-        inputs=floats(listed),
-        sums=floats(cols),
-        before=np.zeros(cols, word),
-    )
+    arrays = {
+        "x": x,
+        "places": np.zeros((batch_size, rows), np.int32),
+        "active": np.zeros(batch_size, np.int64),
+        "values": floats(rows),
+        "lines": np.zeros(cols, np.int32),
+        "driven": floats(cols),
+        "squares": floats(longer),
+        "y": floats(batch_size, cols),
+        "d": floats(batch_size, cols),
+        "scaled": floats(batch_size, cols),
+        "errors": floats(rows - 1),
+        "spread": floats(longer),
+        "draw": floats(longer),
+        "starts": np.zeros(rows + 1, np.int64),
+        "who": np.zeros(batch_size * rows, np.int32),
+        "inputs": floats(batch_size * rows),
+        "sums": floats(cols),
+        "before": np.zeros(cols, np.int32),
+    }
+    return arrays, {"rows": rows, "cols": cols, "batch": batch_size}
 
 
-def write_back(layer: CrossbarLayer, inner: state.State) -> None:
-    """Hand accumulators, events, ranges and positions back to a layer."""
-    word = torch.from_numpy(inner.word)
-    accumulator, array, counts = layer.accumulator, layer.array, inner.counts
-    accumulator.word = word.clone() if accumulator.spec.bits == "float" else word.to(torch.int64)
-    accumulator.updates, array.selected = int(counts[state.UPDATES]), int(counts[state.SELECTED])
-    array.ranges = [float(inner.ranges[0]), float(inner.ranges[2])]
-    array.peaks = [float(peak) for peak in inner.peaks]
-    for place, stream in _streams(layer):
-        stream.events = int(counts[place])
-    hand_over_events(layer.events, inner)
+def write_back(layers: Sequence[CrossbarLayer], states: state.Records) -> None:
+    """Hand accumulators, events, ranges and positions of streams back to layers; cells and flips are shared."""
+    for layer, record, arrays in zip(layers, states.records, states.arrays, strict=True):
+        accumulator, array = layer.accumulator, layer.array
+        word = torch.from_numpy(arrays["word"])
+        accumulator.word = word.clone() if accumulator.spec.bits == "float" else word.to(torch.int64)
+        accumulator.updates, array.selected = int(record["updates"]), int(record["selected"])
+        array.ranges = [float(record[f"range_{way}"]) for way in ("forward", "backward")]
+        array.peaks = [float(record[f"peak_{way}"]) for way in ("forward", "backward")]
+        for name in ("forward", "backward", "refresh", "chi", "evaluation"):
+            _streams(layer)[name].events = int(record[f"{name}_events"])
+        _hand_over_events(layer.events, record)
 
 
-def hand_over_events(events: Events, inner: state.State) -> None:
-    """Add the events of a state to others, and start again from zero."""
-    counts = inner.counts
-    products = int(counts[state.PRODUCTS])
-    added = {name: int(counts[place]) for name, place in COUNTED.items()}
-    for name in ("chi_reads", "chi_writes", "chi_adds", "macs_update"):
-        added[name] = products
-    added["chi_reads"] += int(counts[state.TRANSFER_READS])
-    added["chi_writes"] += int(counts[state.TRANSFER_WRITES])
+def _hand_over_events(events: Events, record: Any) -> None:
+    """Add the events of a layer to others, and start again from zero."""
+    added = {name: int(record[name]) for name in state.EVENTS}
+    products, reads, writes = (added.pop(name) for name in ("products", "transfer_reads", "transfer_writes"))
+    added |= {"chi_reads": products + reads, "chi_writes": products + writes}
+    added |= {"chi_adds": products, "macs_update": products}
     for name, number in added.items():
         setattr(events, name, getattr(events, name) + number)
+    for name in state.EVENTS:
+        record[name] = 0
     # These sums of floats run on from where they stood, so that they have the order of the plain path.
-    events.drive_time_forward, events.drive_time_backward = float(inner.drive[0]), float(inner.drive[1])
-    counts[: state.FORWARD_EVENTS] = 0
-
-
-COUNTED: dict[str, int] = {
-    "mvm_forward": state.MVM_FORWARD,
-    "mvm_backward": state.MVM_BACKWARD,
-    "line_drives_forward": state.LINES_FORWARD,
-    "line_drives_backward": state.LINES_BACKWARD,
-    "dac_forward": state.DAC_FORWARD,
-    "dac_backward": state.DAC_BACKWARD,
-    "adc_forward": state.ADC_FORWARD,
-    "adc_backward": state.ADC_BACKWARD,
-    "adc_cut_forward": state.CUT_FORWARD,
-    "adc_cut_backward": state.CUT_BACKWARD,
-    "set_pulses_update": state.SET_UPDATE,
-    "set_pulses_refresh": state.SET_REFRESH,
-    "resets": state.RESETS,
-    "refresh_reads": state.REFRESH_READS,
-    "refreshed_pairs": state.REFRESHED,
-    "chi_saturated": state.SATURATED,
-    "chi_flips": state.FLIPS,
-    "activations": state.ACTIVATIONS,
-}
+    events.drive_time_forward, events.drive_time_backward = (
+        float(record["drive_forward"]),
+        float(record["drive_backward"]),
+    )
 
 
 def word_of(layer: CrossbarLayer) -> np.ndarray:

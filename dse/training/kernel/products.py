@@ -4,29 +4,22 @@ from typing import Any
 
 import numpy as np
 
-from dse.compiled import Floats, clipped, compiled, f32, fill_normals, i32, inlined
-from dse.training.kernel.state import (
-    ADC_BACKWARD,
-    ADC_FORWARD,
-    BACKWARD,
-    BACKWARD_EVENTS,
-    CUT_BACKWARD,
-    CUT_FORWARD,
-    DAC_BACKWARD,
-    DAC_FORWARD,
-    EVALUATION,
-    EVALUATION_EVENTS,
-    FORWARD,
-    FORWARD_EVENTS,
-    LINES_BACKWARD,
-    LINES_FORWARD,
-    MVM_BACKWARD,
-    MVM_FORWARD,
-    Buffers,
-    Knobs,
+from dse.compiled import (
+    Floats,
     Places,
-    State,
+    clipped,
+    compiled,
+    f32,
+    fill_normals,
+    float_rows_at,
+    floats_at,
+    i32,
+    inlined,
+    ints_at,
+    word_rows_at,
+    words_at,
 )
+from dse.training.kernel.state import Record
 
 
 @inlined
@@ -65,6 +58,27 @@ def accumulate(y: Floats, matrix: Floats, rows: Places, values: Floats, active: 
         row, v = matrix[rows[n]], values[n]
         for j in range(y.size):
             y[j] += v * row[j]
+
+
+@compiled
+def take(x: Floats, places: Places, values: Floats, active: int) -> None:
+    """Gather the inputs that are not zero."""
+    for n in range(active):
+        values[n] = x[places[n]]
+
+
+@compiled
+def quantise(values: Floats, active: int, step: Any) -> None:
+    """Round inputs in [0, 1] in place."""
+    for n in range(active):
+        values[n] = quantised(values[n], f32(0.0), f32(1.0), step)
+
+
+@compiled
+def square(values: Floats, squares: Floats, active: int) -> None:
+    """Square inputs or errors."""
+    for n in range(active):
+        squares[n] = values[n] * values[n]
 
 
 @compiled
@@ -110,46 +124,48 @@ def drive(values: Floats, active: int, total: float) -> tuple[int, float]:
 
 
 @compiled
-def forward(s: State, k: Knobs, b: Buffers, sample: int, training: bool) -> None:
+def forward(s: Record, k: Record, b: Record, sample: int, training: bool) -> None:
     """Compute y = ADC(DAC(x) W) for a sample, and note the rows whose input is not zero."""
-    x, y = b.x[sample], b.y[sample]
-    rows, cols = s.weight.shape
-    places, values = b.rows[sample], b.values
+    rows, cols = s.rows, s.cols
+    x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
+    places, values = word_rows_at(b.places, b.batch, rows)[sample], floats_at(b.values, rows)
     active = find(x, places)
-    b.active[sample] = active
-    for n in range(active):
-        values[n] = x[places[n]]
+    ints_at(b.active, b.batch)[sample] = active
+    take(x, places, values, active)
     if k.dac_bits > 0:
-        for n in range(active):
-            values[n] = quantised(values[n], f32(0.0), f32(1.0), k.dac_step)
-    accumulate(y, s.weight, places, values, active)
+        quantise(values, active, k.dac_step)
+    accumulate(y, float_rows_at(s.weight, rows, cols), places, values, active)
     if k.reads_are_noisy:
-        for n in range(active):
-            b.squares[n] = values[n] * values[n]
-        spread, draw = b.spread[:cols], b.draw[:cols]
-        accumulate(spread, s.variance, places, b.squares, active)
-        stream, place = (FORWARD, FORWARD_EVENTS) if training else (EVALUATION, EVALUATION_EVENTS)
-        fill_normals(s.keys[stream], s.counts[place] * cols, draw)
-        s.counts[place] += 1
+        squares, spread, draw = floats_at(b.squares, rows), floats_at(b.spread, cols), floats_at(b.draw, cols)
+        square(values, squares, active)
+        accumulate(spread, float_rows_at(s.variance, rows, cols), places, squares, active)
+        if training:
+            fill_normals(s.forward_key, s.forward_events * cols, draw)
+            s.forward_events += 1
+        else:
+            fill_normals(s.evaluation_key, s.evaluation_events * cols, draw)
+            s.evaluation_events += 1
         add_noise(y, spread, draw)
     if training:
-        lines, s.drive[2] = drive(values, active, s.drive[2])
-        s.counts[MVM_FORWARD] += 1
-        s.counts[LINES_FORWARD] += lines
-        s.counts[DAC_FORWARD] += rows
-        s.counts[ADC_FORWARD] += cols
-        if k.calibrated:
-            s.peaks[0] = largest_of(y, s.peaks[0])
+        lines, s.batch_forward = drive(values, active, s.batch_forward)
+        s.mvm_forward += 1
+        s.line_drives_forward += lines
+        s.dac_forward += rows
+        s.adc_forward += cols
+        if k.calibrate_every > 0:
+            s.peak_forward = largest_of(y, s.peak_forward)
     if k.adc_bits > 0:
-        cut = convert(y, s.ranges[0], s.ranges[1])
-        s.counts[CUT_FORWARD] += cut * training
+        cut = convert(y, s.range_forward, s.step_forward)
+        if training:
+            s.adc_cut_forward += cut
 
 
 @compiled
-def backward(s: State, k: Knobs, b: Buffers, sample: int) -> None:
+def backward(s: Record, k: Record, b: Record, sample: int) -> None:
     """Compute the errors ADC(DAC(d / scale) W^T) scale of a sample, without the bias row."""
-    d, errors = b.d[sample], b.errors
-    cols, rows = s.transposed.shape
+    rows, cols = s.rows - 1, s.cols
+    d, errors = float_rows_at(b.d, b.batch, cols)[sample], floats_at(b.errors, rows)
+    lines, driven, squares = words_at(b.lines, cols), floats_at(b.driven, cols), floats_at(b.squares, cols)
     scale = largest_of(d, f32(1e-30))
     active = 0
     for j in range(cols):
@@ -157,46 +173,47 @@ def backward(s: State, k: Knobs, b: Buffers, sample: int) -> None:
         if k.dac_back_bits > 0:
             v = quantised(v, f32(-1.0), f32(1.0), k.dac_back_step)
         if v != f32(0.0):
-            b.lines[active] = j
-            b.driven[active] = v
-            b.squares[active] = v * v
+            lines[active] = j
+            driven[active] = v
             active += 1
-    accumulate(errors, s.transposed, b.lines, b.driven, active)
+    accumulate(errors, float_rows_at(s.transposed, cols, rows), lines, driven, active)
     if k.reads_are_noisy:
-        spread, draw = b.spread[:rows], b.draw[:rows]
-        accumulate(spread, s.transposed_variance, b.lines, b.squares, active)
-        fill_normals(s.keys[BACKWARD], s.counts[BACKWARD_EVENTS] * rows, draw)
-        s.counts[BACKWARD_EVENTS] += 1
+        spread, draw = floats_at(b.spread, rows), floats_at(b.draw, rows)
+        square(driven, squares, active)
+        accumulate(spread, float_rows_at(s.transposed_variance, cols, rows), lines, squares, active)
+        fill_normals(s.backward_key, s.backward_events * rows, draw)
+        s.backward_events += 1
         add_noise(errors, spread, draw)
-    if k.calibrated:
-        s.peaks[1] = largest_of(errors, s.peaks[1])
+    if k.calibrate_every > 0:
+        s.peak_backward = largest_of(errors, s.peak_backward)
     if k.adc_back_bits > 0:
-        s.counts[CUT_BACKWARD] += convert(errors, s.ranges[2], s.ranges[3])
+        s.adc_cut_backward += convert(errors, s.range_backward, s.step_backward)
     for i in range(rows):
         errors[i] = errors[i] * scale
-    lines, s.drive[3] = drive(b.driven, active, s.drive[3])
-    s.counts[MVM_BACKWARD] += 1
-    s.counts[LINES_BACKWARD] += lines
-    s.counts[DAC_BACKWARD] += cols
-    s.counts[ADC_BACKWARD] += rows
+    used, s.batch_backward = drive(driven, active, s.batch_backward)
+    s.mvm_backward += 1
+    s.line_drives_backward += used
+    s.dac_backward += cols
+    s.adc_backward += rows
 
 
 @compiled
-def forward_float(weight: Floats, b: Buffers, sample: int) -> int:
-    """Compute y = x W in digital floats for a sample; return the number of inputs that are not zero."""
-    x, places = b.x[sample], b.rows[sample]
+def forward_float(b: Record, sample: int) -> None:
+    """Compute y = x W in digital floats for a sample."""
+    rows, cols = b.rows, b.cols
+    x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
+    places, values = word_rows_at(b.places, b.batch, rows)[sample], floats_at(b.values, rows)
     active = find(x, places)
-    for n in range(active):
-        b.values[n] = x[places[n]]
-    accumulate(b.y[sample], weight, places, b.values, active)
-    b.active[sample] = active
-    return active
+    ints_at(b.active, b.batch)[sample] = active
+    take(x, places, values, active)
+    accumulate(y, float_rows_at(b.float_weight, rows, cols), places, values, active)
 
 
 @compiled
-def backward_float(transposed: Floats, b: Buffers, sample: int) -> None:
+def backward_float(b: Record, sample: int) -> None:
     """Compute the errors d W^T of a sample in digital floats, without the bias row."""
-    active = find(b.d[sample], b.lines)
-    for n in range(active):
-        b.driven[n] = b.d[sample, b.lines[n]]
-    accumulate(b.errors, transposed, b.lines, b.driven, active)
+    rows, cols = b.rows - 1, b.cols
+    d, lines, driven = float_rows_at(b.d, b.batch, cols)[sample], words_at(b.lines, cols), floats_at(b.driven, cols)
+    active = find(d, lines)
+    take(d, lines, driven, active)
+    accumulate(floats_at(b.errors, rows), float_rows_at(b.float_transposed, cols, rows), lines, driven, active)
