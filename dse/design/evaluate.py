@@ -8,7 +8,7 @@ import torch
 
 from dse.crossbar.events import EVENT_NAMES
 from dse.design.design import Design
-from dse.design.outcome import QUANTILES, EpochOutcome, Failure, LayerOutcome, Outcome
+from dse.design.outcome import QUANTILES, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
 from dse.errors import DivergedError
 from dse.training.datasets import Dataset
 from dse.training.layers import CrossbarLayer, FloatLayer, Hardware, Layer
@@ -84,6 +84,7 @@ def _metrics(last: Epoch, layers: tuple[LayerOutcome, ...]) -> dict[str, float |
         "validation_accuracy": last.validation_accuracy,
         "loss": last.loss,
         "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
+        "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
         "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),
         "reset_pulses": int(sum(layer.events["resets"] for layer in layers)),
         "weights": sum(layer.rows * layer.cols for layer in layers),
@@ -94,23 +95,29 @@ def _metrics(last: Epoch, layers: tuple[LayerOutcome, ...]) -> dict[str, float |
 def _report(number: int, layer: Layer) -> LayerOutcome:
     events = {name: getattr(layer.events, name) for name in EVENT_NAMES}
     if not isinstance(layer, CrossbarLayer):
-        wear = dict.fromkeys(_wear(torch.zeros(1), torch.zeros(1)), 0.0)
-        return LayerOutcome(number, layer.rows, layer.cols, 0, None, None, None, None, None, events, wear)
-    cells = layer.array.cells
+        wear = dict.fromkeys(WEAR_NAMES, 0.0)
+        return LayerOutcome(layer=number, rows=layer.rows, cols=layer.cols, cells=0, events=events, wear=wear)
+    cells, adc, dac = layer.array.cells, layer.array.adc, layer.array.dac
     surveys = layer.conductance_surveys_us
     chi = layer.accumulator.spec
+    forward_range, backward_range = layer.array.ranges
     return LayerOutcome(
         layer=number,
         rows=layer.rows,
         cols=layer.cols,
         cells=cells.g_us.numel(),
-        dac_bits=_bits(layer.array.dac.bits),
-        adc_bits=_bits(layer.array.adc.bits),
+        dac_bits=_bits(dac.bits),
+        dac_backward_bits=_bits(dac.bits_backward),
+        adc_bits=_bits(adc.bits),
+        adc_backward_bits=_bits(adc.bits_backward),
+        adc_range=None if adc.bits == "ideal" else forward_range,
+        adc_backward_range=None if adc.bits_backward == "ideal" else backward_range,
         chi_bits=_bits(chi.bits),
+        chi_storage=chi.storage,
         operand_bits=_bits(chi.operand_bits),
         mean_conductance_us=sum(surveys) / len(surveys),
         events=events,
-        wear=_wear(cells.set_pulses, cells.reset_pulses),
+        wear=_wear(cells.set_pulses, cells.reset_pulses, layer.accumulator.flips),
     )
 
 
@@ -118,10 +125,11 @@ def _bits(bits: int | str) -> int | None:
     return bits if isinstance(bits, int) else None
 
 
-def _wear(set_pulses: torch.Tensor, reset_pulses: torch.Tensor) -> dict[str, float]:
+def _wear(set_pulses: torch.Tensor, reset_pulses: torch.Tensor, flips: torch.Tensor | None) -> dict[str, float]:
     """Return maximum and quantiles of the pulses of single cells; quantiles are values that occur ("lower")."""
     wear: dict[str, float] = {}
-    for kind, counter in (("set", set_pulses), ("reset", reset_pulses)):
+    flips = torch.zeros(1) if flips is None else flips
+    for kind, counter in (("set", set_pulses), ("reset", reset_pulses), ("flip", flips)):
         ordered = counter.reshape(-1).sort().values
         for q in QUANTILES:
             wear[f"{kind}_q{str(q)[2:].ljust(2, '0')}"] = float(ordered[int(q * (len(ordered) - 1))])

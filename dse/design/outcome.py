@@ -35,6 +35,9 @@ METRICS: dict[str, Metric] = {
     "loss": Metric("minimise", "1", "mean half squared error over the training images in the last epoch"),
     "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
+    "worst_flips": Metric(
+        "minimise", "writes", "writes of the most written binary cell of the accumulators; 0 where these do not wear"
+    ),
     "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training"),
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights of the network, biases included"),
@@ -52,26 +55,37 @@ class LayerOutcome:
         rows: inputs, bias row included.
         cols: outputs.
         cells: PCM cells; 0 for a digital layer.
-        dac_bits: resolution of the input converters; None where ideal or digital.
-        adc_bits: resolution of the output converters; None where ideal or digital.
+        events: counts by name; see `dse.crossbar.events`.
+        wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
+            of single binary cells of the accumulators.
+        dac_bits: resolution of the forward input converters; None where ideal or digital.
+        dac_backward_bits: resolution of the backward input converters; None where ideal or digital.
+        adc_bits: resolution of the forward output converters; None where ideal or digital.
+        adc_backward_bits: resolution of the backward output converters; None where ideal or digital.
+        adc_range: range of the forward output converters at the end; None where ideal or digital.
+        adc_backward_range: range of the backward output converters at the end; None where ideal or digital.
         chi_bits: length of an accumulator word; None for a 32-bit float and for a digital layer.
+        chi_storage: what holds the accumulators; None for a digital layer.
         operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
-        events: counts by name; see `dse.crossbar.events`.
-        wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells.
     """
 
     layer: int
     rows: int
     cols: int
     cells: int
-    dac_bits: int | None
-    adc_bits: int | None
-    chi_bits: int | None
-    operand_bits: int | None
-    mean_conductance_us: float | None
     events: Mapping[str, int | float]
     wear: Mapping[str, float]
+    dac_bits: int | None = None
+    dac_backward_bits: int | None = None
+    adc_bits: int | None = None
+    adc_backward_bits: int | None = None
+    adc_range: float | None = None
+    adc_backward_range: float | None = None
+    chi_bits: int | None = None
+    chi_storage: str | None = None
+    operand_bits: int | None = None
+    mean_conductance_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,7 @@ class Failure:
 
 
 WEAR_NAMES: tuple[str, ...] = (
-    *(f"{kind}_{q}" for kind in ("set", "reset") for q in ("q50", "q90", "q99", "q999", "max")),
+    *(f"{kind}_{q}" for kind in ("set", "reset", "flip") for q in ("q50", "q90", "q99", "q999", "max")),
     "writes_max",
 )
 """Columns of wear in the table of layers."""

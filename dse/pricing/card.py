@@ -19,6 +19,9 @@ UNITS: dict[str, str] = {
     "set_pulse_j": "J",
     "reset_pulse_j": "J",
     "memory_per_bit_j": "J/bit",
+    "dram_per_bit_j": "J/bit",
+    "binary_read_per_bit_j": "J/bit",
+    "binary_write_j": "J",
     "gate_capacitance_f": "F",
     "gates_per_adder_bit": "gates",
     "gates_per_multiplier_cell": "gates",
@@ -43,7 +46,10 @@ class CostCard:
         read_time_s: duration of a read pulse at full-scale input; smaller inputs last in proportion.
         set_pulse_j: energy of a SET pulse.
         reset_pulse_j: energy of a RESET pulse.
-        memory_per_bit_j: energy to read or write a bit of the memory of accumulators and digital weights.
+        memory_per_bit_j: energy to read or write a bit of the static memory of accumulators and digital weights.
+        dram_per_bit_j: energy to read or write a bit of dynamic memory outside the chip.
+        binary_read_per_bit_j: energy to read a bit of an accumulator in binary PCM.
+        binary_write_j: energy of a pulse that changes a bit of an accumulator in binary PCM, mean of SET and RESET.
         gate_capacitance_f: capacitance that one gate switches in an operation.
         gates_per_adder_bit: gates of an adder, for each bit.
         gates_per_multiplier_cell: gates of a multiplier, for each pair of bits.
@@ -62,6 +68,9 @@ class CostCard:
     set_pulse_j: float
     reset_pulse_j: float
     memory_per_bit_j: float
+    dram_per_bit_j: float
+    binary_read_per_bit_j: float
+    binary_write_j: float
     gate_capacitance_f: float
     gates_per_adder_bit: float
     gates_per_multiplier_cell: float

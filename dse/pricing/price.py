@@ -8,7 +8,8 @@ bit. Each part of the energy is a column; the total is their sum, and nothing is
     array      drive time * cells on a line * mean G * V_read^2 * t_read
     pulses     SET * E_set + RESET * E_reset
     refresh    cell reads * (G V_read^2 t_read + one conversion)
-    chi        words read and written * bits * E_memory;  additions * bits * gates * C_gate V^2, or float additions
+    chi        words read and written * bits * E_memory (static or dynamic), or in binary PCM words read * bits * E_read
+               + bits changed * E_write;  additions * bits * gates * C_gate V^2, or float additions
     outer      products d x^T of B-bit operands: B^2 multiplier cells each, or float multiplications
     digital    float multiplications and additions; 32-bit weights read and written; only without a crossbar
 
@@ -44,16 +45,35 @@ def layer_energy(card: CostCard) -> list[pl.Expr]:
     """Return expressions for `PARTS` over a table of layers (joules over the training)."""
     square_v2 = card.supply_v**2
     analog = pl.col("cells") > 0
-    adc_bits, dac_bits = pl.col("adc_bits").cast(pl.Float64), pl.col("dac_bits").cast(pl.Float64)
     chi_bits, operand_bits = pl.col("chi_bits").cast(pl.Float64), pl.col("operand_bits").cast(pl.Float64)
-    levels = pl.lit(4.0) ** adc_bits
-    conversion_j = (
-        pl.when(adc_bits <= card.adc_bits_max)
-        .then((card.adc_capacitance_per_bit_f * adc_bits + card.adc_capacitance_per_level_f * levels) * square_v2)
-        .otherwise(None)
+    word_bits = chi_bits.fill_null(FLOAT_BITS)
+
+    def conversion(column: str) -> pl.Expr:
+        bits = pl.col(column).cast(pl.Float64)
+        switched_f = card.adc_capacitance_per_bit_f * bits + card.adc_capacitance_per_level_f * pl.lit(4.0) ** bits
+        return pl.when(bits <= card.adc_bits_max).then(switched_f * square_v2).otherwise(None)
+
+    def drive(column: str) -> pl.Expr:
+        return card.dac_capacitance_per_bit_f * square_v2 * pl.col(column).cast(pl.Float64)
+
+    def used(count: str, energy: pl.Expr) -> pl.Expr:
+        # What never happens costs nothing, whether or not it has a price.
+        return pl.when(pl.col(count) > 0).then(pl.col(count) * energy).otherwise(0.0)
+
+    conversion_j = conversion("adc_bits")
+    accesses = pl.col("chi_reads") + pl.col("chi_writes")
+    chi_memory_j = (
+        pl.when(pl.col("chi_storage") == "pcm")
+        .then(
+            pl.col("chi_reads") * (card.binary_read_per_bit_j * word_bits) + pl.col("chi_flips") * card.binary_write_j
+        )
+        .when(pl.col("chi_storage") == "dram")
+        .then(accesses * (card.dram_per_bit_j * word_bits))
+        .otherwise(accesses * (card.memory_per_bit_j * word_bits))
     )
     read_j = pl.col("mean_conductance_us") * 1e-6 * card.read_voltage_v**2 * card.read_time_s
     gate_j = card.gate_capacitance_f * square_v2
+    cells_per_weight = pl.col("cells") / (pl.col("rows") * pl.col("cols"))
     lines = pl.col("drive_time_forward") * pl.col("cols") + pl.col("drive_time_backward") * (pl.col("rows") - 1)
 
     def on_crossbar(energy: pl.Expr) -> pl.Expr:
@@ -63,19 +83,15 @@ def layer_energy(card: CostCard) -> list[pl.Expr]:
         return pl.when(analog).then(0.0).otherwise(energy)
 
     parts = {
-        "array_j": on_crossbar(2.0 * lines * read_j),
-        "dac_j": on_crossbar(
-            (pl.col("dac_forward") + pl.col("dac_backward")) * (card.dac_capacitance_per_bit_f * square_v2 * dac_bits)
-        ),
-        "adc_j": on_crossbar((pl.col("adc_forward") + pl.col("adc_backward")) * conversion_j),
+        "array_j": on_crossbar(cells_per_weight * lines * read_j),
+        "dac_j": on_crossbar(used("dac_forward", drive("dac_bits")) + used("dac_backward", drive("dac_backward_bits"))),
+        "adc_j": on_crossbar(used("adc_forward", conversion_j) + used("adc_backward", conversion("adc_backward_bits"))),
         "set_pulses_j": (pl.col("set_pulses_update") + pl.col("set_pulses_refresh")) * card.set_pulse_j,
         "reset_pulses_j": pl.col("resets") * card.reset_pulse_j,
         "refresh_reads_j": on_crossbar(
             pl.when(pl.col("refresh_reads") > 0).then(pl.col("refresh_reads") * (read_j + conversion_j)).otherwise(0.0)
         ),
-        "chi_memory_j": on_crossbar(
-            (pl.col("chi_reads") + pl.col("chi_writes")) * (card.memory_per_bit_j * chi_bits.fill_null(FLOAT_BITS))
-        ),
+        "chi_memory_j": on_crossbar(chi_memory_j),
         "chi_adds_j": on_crossbar(
             pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits).fill_null(card.float_add_j)
         ),
@@ -98,7 +114,7 @@ def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
     """Price trials.
 
     Args:
-        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, events.
+        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, storage, events.
         card: the cost card.
 
     Returns:

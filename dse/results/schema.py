@@ -7,15 +7,15 @@ it into the tables `layers` and `curves`.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pyarrow as pa
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
+from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
 
-VERSION = 1
+VERSION = 2
 """Version of the schema; a table of another version is refused."""
 
 
@@ -44,21 +44,27 @@ def _provenance(type_: pa.DataType, meaning: str, unit: str = "") -> Column:
     return Column(type_, unit, meaning, "provenance")
 
 
-WHOLE_METRICS = frozenset({"worst_writes", "set_pulses", "reset_pulses", "weights", "cells"})
+WHOLE_METRICS = frozenset({"worst_writes", "worst_flips", "set_pulses", "reset_pulses", "weights", "cells"})
 LAYER_COLUMNS: dict[str, pa.DataType] = {
     "layer": pa.int32(),
     "rows": pa.int64(),
     "cols": pa.int64(),
     "cells": pa.int64(),
     "dac_bits": pa.int32(),
+    "dac_backward_bits": pa.int32(),
     "adc_bits": pa.int32(),
+    "adc_backward_bits": pa.int32(),
+    "adc_range": pa.float64(),
+    "adc_backward_range": pa.float64(),
     "chi_bits": pa.int32(),
+    "chi_storage": pa.string(),
     "operand_bits": pa.int32(),
     "mean_conductance_us": pa.float64(),
     **{name: pa.float64() if name in REAL_EVENTS else pa.int64() for name in EVENT_NAMES},
     **{f"wear_{name}": pa.float64() for name in WEAR_NAMES},
 }
 """Columns of the table of layers; see `LayerOutcome` and `Events`."""
+LAYER_FIELDS = tuple(field.name for field in fields(LayerOutcome) if field.name not in ("events", "wear"))
 CURVE_COLUMNS: dict[str, pa.DataType] = {
     "epoch": pa.int32(),
     "loss": pa.float64(),
@@ -123,15 +129,7 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
         }
     layers = [
         {
-            "layer": e.layer,
-            "rows": e.rows,
-            "cols": e.cols,
-            "cells": e.cells,
-            "dac_bits": e.dac_bits,
-            "adc_bits": e.adc_bits,
-            "chi_bits": e.chi_bits,
-            "operand_bits": e.operand_bits,
-            "mean_conductance_us": e.mean_conductance_us,
+            **{name: getattr(e, name) for name in LAYER_FIELDS},
             **e.events,
             **{f"wear_{name}": e.wear[name] for name in WEAR_NAMES},
         }
