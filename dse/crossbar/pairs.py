@@ -73,15 +73,29 @@ class PairArray:
         self.dac, self.adc = dac, adc
         self.ranges = [adc.range, adc.backward_range]
         self.peaks = [0.0, 0.0]
-        initial = initial_conductance_us(array, rows, cols, seed=seed, layer=layer)
-        initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, rows, cols)
-        self.cells = PcmCells.start(cell, initial.contiguous(), stream(seed, "cell variation", layer))
+        self._variation = stream(seed, "cell variation", layer)
+        self.cells = self._started(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
         self._write_noise = stream(seed, "write noise", layer)
         self._forward_noise = stream(seed, "forward read noise", layer)
         self._backward_noise = stream(seed, "backward read noise", layer)
         self.evaluation_noise = stream(seed, "read noise of evaluations", layer)
         self._refresh_reads = stream(seed, "refresh reads", layer)
         self._reset_noise = stream(seed, "reset", layer)
+
+    def _started(self, cell: CellSpec, initial: Tensor) -> PcmCells:
+        """Return fresh cells; `initial` gives G+ and G- of every weight, uS, shape (2, rows, cols)."""
+        initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, self.rows, self.cols)
+        return PcmCells.start(cell, initial.contiguous(), self._variation)
+
+    def start_from(self, weight: Tensor, mean_us: float) -> None:
+        """Replace the cells by fresh ones whose pairs hold given weights around a mean conductance, within the window.
+
+        Args:
+            weight: wanted weights, shape (rows, cols).
+            mean_us: mean of G+ and G-, uS.
+        """
+        half = 0.5 * weight * (self.beta_us / self.pairs)
+        self.cells = self._started(self.cells.spec, torch.stack([mean_us + half, mean_us - half]))
 
     @property
     def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:

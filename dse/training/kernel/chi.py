@@ -455,23 +455,23 @@ def update(s: Record, k: Record, b: Record, samples: int, now_s: Any) -> int:
 
 
 @compiled
-def add_updates(states: Any, knobs: Any, buffers: Any, updates: Floats, now_s: Any) -> int:
-    """Add an update of all weights, shape (rows, cols), to the accumulators and apply the pulses that leave them."""
-    s, k, b = states[0], knobs[0], buffers[0]
-    rows, cols, one = s.rows, s.cols, f32(1.0)
-    bound = largest_of(updates.reshape(-1), f32(0.0))
+def add_gradient(s: Record, k: Record, b: Record, gradient: Floats, rate: Any, now_s: Any) -> int:
+    """Add `rate` times a gradient, shape (rows, cols), to the accumulators and apply the pulses that leave them."""
+    rows, cols = s.rows, s.cols
+    bound = largest_of(gradient.reshape(-1), f32(0.0)) * abs(rate)
     if not bound <= k.largest_update:
         return DIVERGED
     floats, words = float_rows_at(s.word, rows, cols), word_rows_at(s.word, rows, cols)
     threshold, scale, places, key = k.threshold, k.chi_scale, u32(k.places), s.chi_key
     kind, first_draw = kind_of(k, bound), begin(s, k)
     for i in range(rows):
-        d, draw = updates[i], first_draw + i * cols
+        d, draw = gradient[i], first_draw + i * cols
         if k.wears:
             keep(s, b, i)
-        left = add_row(floats[i], words[i], one, d, kind, threshold, scale, places, key, draw)
-        if left > 0 and settle_row(s, k, kind, i, one, d, draw, now_s) < 0:
+        left = add_row(floats[i], words[i], rate, d, kind, threshold, scale, places, key, draw)
+        if left > 0 and settle_row(s, k, kind, i, rate, d, draw, now_s) < 0:
             return TOO_MANY_PULSES
         if k.wears:
             count_flips(s, k, b, i)
+    s.products += rows * cols
     return conclude(s, k, b, now_s)

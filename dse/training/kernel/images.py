@@ -6,7 +6,7 @@ import numpy as np
 
 from dse.compiled import Floats, compiled, f32, float_rows_at, floats_at, ints_at, sigmoid_of, words_at
 from dse.training.kernel.cells import age, refresh
-from dse.training.kernel.chi import list_by_row, update
+from dse.training.kernel.chi import add_gradient, list_by_row, update
 from dse.training.kernel.products import accumulate, backward, backward_float, forward, forward_float
 from dse.training.kernel.state import DONE, PERIOD, SINCE_CALIBRATION, SINCE_REFRESH, Record
 
@@ -137,6 +137,39 @@ def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, ba
         seen += samples
         maintain(states, k, seen, samples, clock)
     return DONE, loss
+
+
+@compiled
+def step(
+    states: Any, knobs: Any, buffers: Any, gradient: Floats, rate: Any, seen: int, samples: int, clock: Any
+) -> int:
+    """Learn from the gradient of a parameter, shape (rows, cols), after so many samples; see `dse.training.modules`.
+
+    Args:
+        states: one record, the pairs that hold the parameter.
+        knobs: one record of settings.
+        buffers: one record of room.
+        gradient: gradient of the loss.
+        rate: the negative of the learning rate.
+        seen: samples learned before.
+        samples: samples that the gradient is of.
+        clock: where the run stands; see `state`.
+
+    Returns:
+        DONE, DIVERGED or TOO_MANY_PULSES.
+    """
+    k = knobs[0]
+    status = add_gradient(states[0], k, buffers[0], gradient, rate, f32(seen * k.image_time_s))
+    if status == DONE:
+        maintain(states, k, seen + samples, samples, clock)
+        grow_old(states, k, seen + samples, clock)
+    return status
+
+
+@compiled
+def begin_at(states: Any, knobs: Any, seen: int, clock: Any) -> None:
+    """Compute the weights that products see after so many samples."""
+    grow_old(states, knobs[0], seen, clock)
 
 
 @compiled

@@ -1,0 +1,172 @@
+"""Any torch module learns on PCM pairs: an optimiser that keeps parameters in cells and moves them by whole pulses.
+
+    descent = MixedPrecisionSgd(network, hardware, lr=0.1, seed=1)
+    loss(network(x), target).backward()
+    descent.step(samples=len(x))
+
+Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are the
+weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and touches
+only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain gradient
+descent. Converters and read noise belong to products and are not applied here.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from dse.errors import SettingError
+from dse.training import fast
+from dse.training.kernel import images, state
+from dse.training.layers import CrossbarLayer, Hardware
+from dse.training.pace import Pace
+
+Choose = Callable[[str, Tensor], Hardware | None]
+"""(name of a parameter, its values) -> the hardware that holds it, or None for a digital one."""
+
+
+class CrossbarParameter:
+    """A parameter on differential pairs; its tensor shows the weights that products see.
+
+    Attributes:
+        name: its name in the module.
+        layer: pairs, accumulator, events; brought up to date by `write_back`. Rows are the first dimension of the
+            parameter, columns all others.
+
+    Args:
+        name: its name.
+        parameter: float32 on the CPU, contiguous, two or more dimensions; it starts in the pairs within their window.
+        hardware: cell, array, accumulator, refresh.
+        pace: learning rate and time.
+        seed: seed of the random streams.
+        number: number of the parameter, which separates its streams from those of the others.
+    """
+
+    def __init__(self, name: str, parameter: Tensor, hardware: Hardware, pace: Pace, *, seed: int, number: int) -> None:
+        if parameter.dtype != torch.float32 or parameter.device.type != "cpu" or not parameter.is_contiguous():
+            raise SettingError(
+                f"parameter {name} is {parameter.dtype} on {parameter.device}; pairs hold contiguous float32 on the CPU"
+            )
+        rows = parameter.shape[0]
+        self.name, self._parameter = name, parameter
+        self.layer = CrossbarLayer(rows, parameter.numel() // rows, hardware, seed=seed, layer=number)
+        weight = parameter.detach().view(rows, -1)
+        self.layer.array.start_from(weight, hardware.array.initial_mean_us)
+        self._knobs = fast.knobs_of(self.layer, pace)
+        self._states = fast.states_of([self.layer], backward=False)
+        # The compiled path writes into the memory of the parameter.
+        self._states.arrays[0]["weight"] = weight.numpy()
+        self._address = self._states.records["weight"][0] = parameter.data_ptr()
+        self._buffers = state.gathered(state.BUFFERS, [fast.room_for(self.layer, 1)])
+        self._clock = np.array([0, 0, -1], np.int64)
+        images.begin_at(self._states.records, self._knobs, 0, self._clock)
+
+    def step(self, learning_rate: float, seen: int, samples: int) -> None:
+        """Learn from the gradient.
+
+        Raises:
+            DivergedError: an update left the range of numbers.
+            SettingError: the module was moved or copied after the optimiser was made.
+        """
+        if self._parameter.data_ptr() != self._address:
+            raise SettingError(f"parameter {self.name} has moved in memory; make the optimiser after moving the module")
+        gradient = self._parameter.grad
+        if gradient is None:
+            return
+        flat = gradient.detach().to(torch.float32).contiguous().view(self.layer.rows, -1).numpy()
+        records = self._states.records, self._knobs, self._buffers.records
+        fast.check(images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock))
+
+    def write_back(self) -> None:
+        """Bring accumulators and events of `layer` up to date; its cells always are."""
+        fast.write_back([self.layer], self._states)
+
+
+class MixedPrecisionSgd(Optimizer):
+    """Stochastic gradient descent on PCM pairs with an accumulator each (Nandakumar et al. 2020), for any torch module.
+
+    Schedulers of the learning rate work as with other optimisers. An accumulator word is counted as read, added to and
+    written once a step.
+
+    Args:
+        module: the network, on the CPU.
+        hardware: of every weight of two or more dimensions; or a function of name and values that returns the hardware
+            of a parameter, None for a digital one. Layers differ in the range of their weights, and
+            `ArraySpec.conductance_per_weight_us` should follow it.
+        lr: learning rate.
+        seed: seed of the random streams.
+        image_time_s: simulated time of one sample, s.
+        drift_every: samples between two evaluations of the drift.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        hardware: Hardware | Choose,
+        *,
+        lr: float,
+        seed: int,
+        image_time_s: float = 0.01,
+        drift_every: int = 1000,
+    ) -> None:
+        choose: Choose = _on_matrices(hardware) if isinstance(hardware, Hardware) else hardware
+        self.parameters_on_crossbars: list[CrossbarParameter] = []
+        digital: list[Tensor] = []
+        analog: list[Tensor] = []
+        for number, (name, parameter) in enumerate(module.named_parameters()):
+            own = choose(name, parameter.detach()) if parameter.requires_grad else None
+            if own is None:
+                digital.append(parameter)
+                continue
+            pace = Pace(lr, image_time_s, drift_every, own.refresh.every_images)
+            self.parameters_on_crossbars.append(CrossbarParameter(name, parameter, own, pace, seed=seed, number=number))
+            analog.append(parameter)
+        if not analog:
+            raise SettingError(
+                "no parameter of the module goes on crossbars; give it a weight of two or more dimensions"
+            )
+        groups: Iterable[dict[str, Any]] = [{"params": analog}, *([{"params": digital}] if digital else [])]
+        self._seen = 0
+        super().__init__(groups, {"lr": lr})
+
+    @overload
+    def step(self, closure: None = None, *, samples: int = 1) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float], *, samples: int = 1) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None, *, samples: int = 1) -> float | None:
+        """Learn from the gradients of all parameters.
+
+        Args:
+            closure: as for other optimisers.
+            samples: samples of the mini-batch, by which simulated time and refresh go.
+
+        Raises:
+            DivergedError: an update left the range of numbers.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        analog, *digital = self.param_groups
+        for parameter in self.parameters_on_crossbars:
+            parameter.step(float(analog["lr"]), self._seen, samples)
+        for group in digital:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.add_(parameter.grad, alpha=-float(group["lr"]))
+        self._seen += samples
+        return loss
+
+    def write_back(self) -> None:
+        """Bring accumulators and events of all `parameters_on_crossbars` up to date."""
+        for parameter in self.parameters_on_crossbars:
+            parameter.write_back()
+
+
+def _on_matrices(hardware: Hardware) -> Choose:
+    return lambda _, values: hardware if values.dim() >= 2 else None
