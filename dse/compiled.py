@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from numba import config, types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.np import arrayobj
 from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -64,6 +64,7 @@ def inlined(function: Function) -> Function:
 def _array_at(element: Any, dimensions: int) -> Any:
     """Return a function for compiled code: (address, sizes...) -> the array there, in C order, which owns nothing."""
     kind = types.Array(element, dimensions, "C")
+    populate = cast("Callable[..., None]", arrayobj.populate_array)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(kind)(context, builder)
@@ -73,7 +74,7 @@ def _array_at(element: Any, dimensions: int) -> Any:
         ]
         width = context.get_constant(types.intp, element.bitwidth // 8)
         strides = [width] if dimensions == 1 else [builder.mul(sizes[1], width), width]
-        populate_array(
+        populate(
             array,
             data=builder.inttoptr(arguments[0], array.data.type),
             shape=sizes,

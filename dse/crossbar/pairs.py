@@ -176,7 +176,7 @@ class PairArray:
         self.peaks = [0.0, 0.0]
 
     def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
-        """Apply |p| SET pulses, blind, to cells of G+ where p > 0 and of G- where p < 0, in turn from the selected pair.
+        """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0, in turn from the selected pair.
 
         Args:
             pulses: signed number of pulses, int64, shape (rows, cols).

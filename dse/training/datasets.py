@@ -108,7 +108,7 @@ def _load(name: str, validation: float, folder: Path | None) -> Dataset:
     full_scale = 16.0 if folder is None else 255.0
     digest = hashlib.sha256()
     for array in (images, labels, test_images, test_labels):
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data.cast("B"))
     held_out = None
     if validation > 0.0:
         images, labels, out, out_labels = _stratified(images, labels, validation)
@@ -124,7 +124,9 @@ def _load(name: str, validation: float, folder: Path | None) -> Dataset:
 
 
 def _split(images: np.ndarray, labels: np.ndarray, full_scale: float) -> Split:
-    return Split(torch.from_numpy(np.require(images, requirements="CW")), torch.from_numpy(labels.copy()), full_scale)
+    return Split(
+        torch.from_numpy(np.require(images, requirements=["C", "W"])), torch.from_numpy(labels.copy()), full_scale
+    )
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """The door to the compiled path: how the state of layers goes in and out of `dse.training.kernel`.
 
-Networks whose layers are all on crossbars, or all digital, are learned without leaving compiled code, with every setting
-of a design, mini-batches of any size included. Everything gives the same result to the last bit as the plain path of
-`dse.training.loop`.
+Networks whose layers are all on crossbars, or all digital, are learned without leaving compiled code, with every
+setting of a design, mini-batches of any size included. Everything gives the same result to the last bit as the plain
+path of `dse.training.loop`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -201,11 +201,7 @@ def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
         drift_every=pace.drift_every,
         max_pulses=LINEAR_MAX_PULSES if cell.is_linear else MAX_PULSES,
     )
-    assert values.keys() == set(state.KNOBS.names or ())
-    knobs = np.zeros(1, state.KNOBS)
-    for name, value in values.items():
-        knobs[name] = value
-    return knobs
+    return state.gathered(state.KNOBS, [({}, values)]).records
 
 
 def states_of(layers: Sequence[CrossbarLayer], *, backward: bool | None = None) -> state.Records:

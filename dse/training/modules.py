@@ -4,10 +4,10 @@
     loss(network(x), target).backward()
     descent.step(samples=len(x))
 
-Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are the
-weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and touches
-only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain gradient
-descent. Converters and read noise belong to products and are not applied here.
+Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are
+the weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and
+touches only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain
+gradient descent. Converters and read noise belong to products and are not applied here.
 """
 
 from collections.abc import Callable, Iterable

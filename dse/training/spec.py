@@ -57,8 +57,9 @@ class AccumulatorSpec(Spec):
     """The digital accumulator chi of each weight, where updates gather until they are worth a pulse.
 
     The word is a signed fixed-point number whose magnitude ends at the threshold: its last place is worth
-    threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses. Where pulses leave
-    only every few updates, `headroom_bits` of the word hold what exceeds the threshold, and a word at its end saturates.
+    threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses. Where pulses
+    leave only every few updates, `headroom_bits` of the word hold what exceeds the threshold, and a word at its end
+    saturates.
     """
 
     bits: AccumulatorBits = 32

@@ -161,7 +161,7 @@ def pulse(s: Record, k: Record, cell: int, count: int, now_s: Any) -> None:
 
 
 @compiled
-def transfer(s: Record, k: Record, synapse: int, pulses: int, now_s: Any) -> bool:
+def transfer(s: Record, k: Record, synapse: int, pulses: Any, now_s: Any) -> bool:
     """Apply the pulses that left an accumulator, in turn from the selected pair; False if too many for a cell."""
     count, size, pairs = abs(pulses), s.rows * s.cols, s.pairs
     s.set_pulses_update += count
@@ -192,7 +192,7 @@ def reset(s: Record, k: Record, cell: int, now_s: Any) -> None:
 
 
 @compiled
-def is_hot(plus: Floats, minus: Floats, threshold: Any, slope: Any, offset: Any) -> bool:
+def is_hot(plus: Floats, minus: Floats, threshold: Any, slope: Any, offset: Any) -> Any:
     """Return whether some draw of read noise could lift a cell of a block over the threshold, drift left aside.
 
     `slope` and `offset` give the furthest that a read can reach. Drift only lowers a conductance, and what a read can

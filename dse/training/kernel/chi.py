@@ -1,8 +1,8 @@
 """Accumulators: the twin of `Accumulator.add`, row by row.
 
-A row of words is first added to in one pass that vector instructions can do, which counts the sums that leave the range
-between the thresholds; only then are these looked for. An integer sum may wrap around in 32 bits: its two parts are known
-again from what was added, so that nothing is lost.
+A row of words is first added to in one pass that vector instructions can do, which counts the sums that leave the
+range between the thresholds; only then are these looked for. An integer sum may wrap around in 32 bits: its two parts
+are known again from what was added, so that nothing is lost.
 """
 
 from typing import Any
@@ -118,7 +118,7 @@ def settle_float(s: Record, k: Record, i: int, now_s: Any) -> int:
 
 
 @compiled
-def settle_word(s: Record, k: Record, i: int, j: int, total: int, now_s: Any) -> bool:
+def settle_word(s: Record, k: Record, i: int, j: int, total: Any, now_s: Any) -> bool:
     """Take the whole pulses out of the sum of an integer accumulator; False if too many for a cell."""
     q = abs(total) // k.places
     q = -q if total < 0 else q
@@ -190,7 +190,7 @@ def count_flips(s: Record, k: Record, b: Record, i: int) -> None:
 
 
 @compiled
-def settle_row(s: Record, k: Record, kind: int, i: int, v: Any, d: Floats, draw: int, now_s: Any) -> int:
+def settle_row(s: Record, k: Record, kind: int, i: Any, v: Any, d: Floats, draw: int, now_s: Any) -> int:
     """Do what `add_row` left to do in a row; return how many words gave pulses, or -1 if some were too many."""
     if kind == FLOAT:
         return settle_float(s, k, i, now_s)

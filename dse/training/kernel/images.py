@@ -27,7 +27,7 @@ def pass_on(b: Record, sample: int) -> Floats:
 
 
 @compiled
-def output_error(b: Record, sample: int, label: int) -> float:
+def output_error(b: Record, sample: int, label: int) -> Any:
     """Set the error of the output units for a class, and return the sum of their squared distances to it."""
     y, d = float_rows_at(b.y, b.batch, b.cols)[sample], float_rows_at(b.d, b.batch, b.cols)[sample]
     squares = 0.0
@@ -116,7 +116,7 @@ def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, ba
         for sample in range(samples):
             present(buffers[0], sample, images[start + sample])
             for number in range(layers):
-                forward(states[number], k, buffers[number], sample, True)
+                forward(states[number], k, buffers[number], sample, training=True)
                 y = pass_on(buffers[number], sample)
                 if number + 1 < layers:
                     present(buffers[number + 1], sample, y)
@@ -179,7 +179,7 @@ def recognise(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any
     for place in range(labels.size):
         present(buffers[0], 0, images[place])
         for number in range(layers):
-            forward(states[number], knobs[0], buffers[number], 0, False)
+            forward(states[number], knobs[0], buffers[number], 0, training=False)
             y = pass_on(buffers[number], 0)
             if number + 1 < layers:
                 present(buffers[number + 1], 0, y)

@@ -103,7 +103,7 @@ def largest_of(values: Floats, least: Any) -> Any:
 
 
 @compiled
-def convert(y: Floats, limit: Any, step: Any) -> int:
+def convert(y: Floats, limit: Any, step: Any) -> Any:
     """Quantise outputs in place and return how many were cut."""
     cut = np.int32(0)
     for j in range(y.size):

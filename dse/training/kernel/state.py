@@ -1,8 +1,8 @@
 """The numbers that the compiled path works on, as records: plain memory with named fields, handed on by address.
 
-Arrays stand in a record as addresses; `dse.compiled.floats_at` and its like make arrays of them. Matrices have the shape
-(rows, cols), C order; cells are flat in the order of `PcmCells`, (2, pairs of a weight, rows, cols): cell p of G+ and
-cell p + P of G- make a pair, P being the number of pairs, and pair p belongs to weight p modulo rows * cols.
+Arrays stand in a record as addresses; `dse.compiled.floats_at` and its like make arrays of them. Matrices have the
+shape (rows, cols), C order; cells are flat in the order of `PcmCells`, (2, pairs of a weight, rows, cols): cell p of G+
+and cell p + P of G- make a pair, P being the number of pairs, and pair p belongs to weight p modulo rows * cols.
 """
 
 from dataclasses import dataclass
@@ -152,11 +152,17 @@ class Records:
 
 
 def gathered(kind: np.dtype[Any], layers: list[tuple[dict[str, np.ndarray], dict[str, Any]]]) -> Records:
-    """Return records for layers, each given as its arrays and its other fields; absent arrays have the address 0."""
+    """Return records for layers, each given as its arrays and its other fields; absent arrays have the address 0.
+
+    Raises:
+        KeyError: a field that the records do not have; a defect of the framework.
+        BufferError: an array that is not contiguous, likewise.
+    """
     records = np.zeros(len(layers), kind)
     for place, (arrays, numbers) in enumerate(layers):
         for name, array in arrays.items():
-            assert array.flags.c_contiguous, name
+            if not array.flags.c_contiguous:
+                raise BufferError(f"{name} is not contiguous")
             records[name][place] = array.ctypes.data
         for name, number in numbers.items():
             records[name][place] = number

@@ -1,0 +1,238 @@
+"""How fast 784-250-10 learns MNIST on PCM, against eager torch in the same run, and in how much memory.
+
+    DSE_DATA_DIR=... python tests/benchmarks/mnist.py [--batch 1 100] [--rounds 9] [--aihwkit PYTHON]
+
+Every path first learns some mini-batches on the plain path too, and it stops if the two do not leave the same
+weights and accumulators to the last bit; eager torch must halve its loss. Paths take turns with eager torch, and the
+ratio is that of their medians, so that a machine that slows down for a while slows both. One thread; run it on an idle
+core. `--aihwkit` names the Python of an environment with aihwkit, which learns random images there with its
+mixed-precision preset on a PCM pair and a refresh every 100 mini-batches, beside eager torch of that environment.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dse.design.design import compose
+from dse.design.evaluate import hardware_of
+from dse.training import fast
+from dse.training.datasets import Dataset, load
+from dse.training.layers import CrossbarLayer, FloatLayer, Layer
+from dse.training.loop import PlainRun
+from dse.training.pace import Pace
+
+SIZES = [(785, 250), (251, 10)]
+QUIET = {"device.read_noise_scale": 0.0, "device.drift_exponent": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}
+FLOAT = {"accumulator.bits": "float"}
+PATHS: dict[str, dict[str, Any]] = {
+    "digital float": {"architecture": "float"},
+    "PCM, float chi": {**QUIET, **FLOAT},
+    "PCM, 16-bit chi": {**QUIET, "accumulator.bits": 16},
+    "PCM, 32-bit chi": QUIET,
+    "PCM, 8-bit chi, stochastic": {**QUIET, "accumulator.bits": 8, "accumulator.rounding": "stochastic"},
+    "PCM, 8-bit chi in binary PCM": {**QUIET, "accumulator.bits": 8, "accumulator.storage": "pcm"},
+    "PCM, float chi, four pairs a weight": {**QUIET, **FLOAT, "array.pairs_per_weight": 4},
+    "PCM, float chi, read noise": {**FLOAT, "device.drift_exponent": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"},
+    "PCM, float chi, read noise, 8-bit converters": {**FLOAT, "device.drift_exponent": 0.0},
+    "PCM, float chi, read noise, 8-bit converters, drift": FLOAT,
+}
+PACE = Pace(learning_rate=0.4, image_time_s=0.01, drift_every=1000, maintain_every=100)
+Learn = Callable[[], float]
+"""Learns some images and returns the seconds an image took."""
+
+
+def layers_of(settings: dict[str, Any]) -> list[Layer]:
+    hardware = hardware_of(compose(settings))
+    if hardware is None:
+        return [FloatLayer(r, c, seed=1, layer=n) for n, (r, c) in enumerate(SIZES)]
+    return [CrossbarLayer(r, c, hardware, seed=1, layer=n) for n, (r, c) in enumerate(SIZES)]
+
+
+def state(layers: list[Layer]) -> list[torch.Tensor]:
+    tensors: list[torch.Tensor] = []
+    for layer in layers:
+        if isinstance(layer, CrossbarLayer):
+            tensors += [layer.array.cells.g_us, layer.accumulator.word]
+        elif isinstance(layer, FloatLayer):
+            tensors.append(layer.weight)
+    return tensors
+
+
+def compiled(settings: dict[str, Any], data: Dataset, order: torch.Tensor, batch: int) -> Learn:
+    """Return what learns images, after checking the first mini-batches against the plain path."""
+    first = order[: max(100, 2 * batch)]
+    plain, quick = layers_of(settings), layers_of(settings)
+    run = fast.runner(quick, data.train, batch, PACE)
+    losses = PlainRun(plain, data, batch, PACE).learn(first, 0), run.learn(first, 0)
+    same = all(torch.equal(a, b) for a, b in zip(state(plain), state(quick), strict=True))
+    if losses[0] != losses[1] or not same:
+        raise SystemExit(f"{settings}, batch {batch}: the compiled path differs from the plain one")
+    seen = len(first)
+
+    def learn() -> float:
+        nonlocal seen
+        start = time.perf_counter()
+        run.learn(order, seen)
+        seen += len(order)
+        return (time.perf_counter() - start) / len(order)
+
+    learn()
+    return learn
+
+
+def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
+    """Return what learns images by torch.nn with autograd and SGD, as most people would write it, after a check."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(784, 250), torch.nn.Sigmoid(), torch.nn.Linear(250, 10), torch.nn.Sigmoid()
+    )
+    descent = torch.optim.SGD(network.parameters(), lr=0.4 if batch == 1 else 4.0)
+    images, targets = data.train.floats(order), torch.nn.functional.one_hot(data.train.labels[order], 10).float()
+
+    def learn() -> float:
+        start = time.perf_counter()
+        for place in range(0, len(order), batch):
+            part = slice(place, place + batch)
+            descent.zero_grad()
+            loss = 0.5 * ((network(images[part]) - targets[part]) ** 2).sum(dim=1).mean()
+            loss.backward()
+            descent.step()
+        return (time.perf_counter() - start) / len(order)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return float(((network(images) - targets) ** 2).sum(dim=1).mean())
+
+    before = loss()
+    for _ in range(5):
+        learn()
+    if not loss() < 0.5 * before:
+        raise SystemExit("eager torch did not learn")
+    return learn
+
+
+def compare(batch: int, images: int, rounds: int) -> float:
+    """Print the rates of all paths for a size of mini-batch, and return the seconds of eager torch for an image."""
+    data = load("mnist", 0.0)
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:images]
+    reference = eager(data, order[: images // 4] if batch == 1 else order, batch)
+    best = statistics.median(reference() for _ in range(rounds))
+    print(f"\nbatch {batch}: eager float torch {1 / best:.0f} images/s")
+    print(f"  {'path':52} images/s   rate / eager   time / eager")
+    for name, settings in PATHS.items():
+        learn = compiled(settings, data, order, batch)
+        pairs = [(learn(), reference()) for _ in range(rounds)]
+        own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"  {name:52} {1 / own:8.0f} {other / own:14.1f} {own / other:14.2f}", flush=True)
+    return best
+
+
+def memory() -> None:
+    """Print the memory of a trial in a process of its own, beyond what importing and loading compiled code took."""
+    code = """
+import json
+from dse.design.design import compose
+from dse.design.evaluate import evaluate
+from dse.training.datasets import load
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+
+bare = resident()
+small = compose({"network.hidden": [5], "training.epochs": 1, "training.batch_size": 1})
+evaluate(small, 0, load("digits", 0.0))
+loaded = resident()
+data = load("mnist", 0.0)
+held = resident()
+schedule = {"training.epochs": 1, "training.batch_size": 1, "training.learning_rate": 0.4}
+design = compose({"network.hidden": [250], **schedule})
+outcome = evaluate(design, 0, data)
+print(json.dumps([bare, loaded, held, resident(), outcome.metrics["accuracy"]]))
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    bare, loaded, held, end, accuracy = json.loads(answer)
+    if not accuracy > 0.9:
+        raise SystemExit(f"the trial did not learn: accuracy {accuracy}")
+    print(f"\nmemory: imports {bare:.0f} MB; compiled code {loaded - bare:.0f} MB; a trial {end - loaded:.0f} MB more,")
+    print(f"  of which MNIST as bytes {held - loaded:.0f} MB")
+
+
+AIHWKIT = """
+import json, sys, time
+import torch
+from aihwkit.nn import AnalogLinear
+from aihwkit.optim import AnalogSGD
+from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, MixedPrecisionCompound
+from aihwkit.simulator.configs.compounds import OneSidedUnitCell
+from aihwkit.simulator.presets.devices import PCMPresetDevice
+torch.set_num_threads(1)
+torch.manual_seed(0)
+images = (torch.rand(2000, 784) * (torch.rand(2000, 784) < 0.19)).float()
+targets = torch.nn.functional.one_hot(torch.randint(0, 10, (2000,)), 10).float()
+def rate(network, descent, batch, count):
+    start = time.perf_counter()
+    for place in range(0, count, batch):
+        descent.zero_grad()
+        part = slice(place % 2000, place % 2000 + batch)
+        loss = 0.5 * ((network(images[part]) - targets[part]) ** 2).sum(dim=1).mean()
+        loss.backward()
+        descent.step()
+    return count / (time.perf_counter() - start)
+def stack(linear):
+    return torch.nn.Sequential(linear(784, 250), torch.nn.Sigmoid(), linear(250, 10), torch.nn.Sigmoid())
+def config():
+    cell = OneSidedUnitCell(unit_cell_devices=[PCMPresetDevice(), PCMPresetDevice()])
+    compound = MixedPrecisionCompound(device=cell, transfer_every=1, n_rows_per_transfer=-1)
+    return DigitalRankUpdateRPUConfig(device=compound)
+digital = stack(torch.nn.Linear)
+analog = stack(lambda i, o: AnalogLinear(i, o, rpu_config=config()))
+plain, pulsed = torch.optim.SGD(digital.parameters(), lr=0.4), AnalogSGD(analog.parameters(), lr=0.4)
+pulsed.regroup_param_groups(analog)
+batch = int(sys.argv[1])
+count = 400 if batch == 1 else 2000
+before = [p.detach().clone() for p in analog.parameters()]
+rate(analog, pulsed, batch, count // 4)
+pairs = [(rate(analog, pulsed, batch, count), rate(digital, plain, batch, 2000)) for _ in range(5)]
+print(json.dumps(sorted(pairs)[2]))
+"""
+
+
+def against_aihwkit(python: Path, batch: int, own_eager: float) -> None:
+    """Print the rate of aihwkit in another environment, and eager torch beside it."""
+    run = subprocess.run([str(python), "-c", AIHWKIT, str(batch)], capture_output=True, text=True, check=False)
+    if run.returncode:
+        print(f"aihwkit, batch {batch}: does not run there: {run.stderr.strip().splitlines()[-1]}")
+        return
+    analog, digital = json.loads(run.stdout)
+    print(
+        f"aihwkit, batch {batch}: {analog:.0f} images/s beside {digital:.0f} of eager torch ({1 / own_eager:.0f} here)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 100])
+    parser.add_argument("--images", type=int, default=4000, help="images a path learns before eager torch takes over")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each path")
+    parser.add_argument("--aihwkit", type=Path, help="Python of an environment with aihwkit")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
+    for batch in options.batch:
+        own_eager = compare(batch, options.images, options.rounds)
+        if options.aihwkit:
+            against_aihwkit(options.aihwkit, batch, own_eager)
+    memory()
+
+
+if __name__ == "__main__":
+    main()
