@@ -260,7 +260,7 @@ def _exponential(x: Floats, out: Floats) -> None:
 
 
 @compiled
-def _sum(x: Floats) -> float:
+def _sum(x: Any) -> float:
     total = 0.0
     for j in range(x.size):
         total += x[j]
@@ -315,6 +315,11 @@ def exponential(x: Floats) -> Floats:
     return out.reshape(x.shape)
 
 
+def ordered_sum(x: NDArray[Any]) -> float:
+    """Return the sum of all entries in double precision, in their order; Python's own sum may correct its rounding."""
+    return _sum(np.ascontiguousarray(x).reshape(-1))
+
+
 def mean(x: Floats) -> float:
     """Return the mean of all entries, summed in double precision in their order."""
-    return _sum(np.ascontiguousarray(x).reshape(-1)) / x.size
+    return ordered_sum(x) / x.size

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dse.compiled import ordered_sum
 from dse.crossbar.converters import count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
@@ -135,7 +136,7 @@ class PairArray:
             batch = x.shape[0]
             events.mvm_forward += batch
             events.line_drives_forward += int(torch.count_nonzero(driven))
-            events.drive_time_forward += ordered_sum(driven)
+            events.drive_time_forward += ordered_sum(driven.numpy())
             events.dac_forward += batch * self.rows
             events.adc_forward += batch * self.cols
             events.adc_cut_forward += count_cut(analog, self.adc.bits, self.ranges[0])
@@ -161,7 +162,7 @@ class PairArray:
         batch = d.shape[0]
         events.mvm_backward += batch
         events.line_drives_backward += int(torch.count_nonzero(driven))
-        events.drive_time_backward += ordered_sum(driven.abs())
+        events.drive_time_backward += ordered_sum(driven.abs().numpy())
         events.dac_backward += batch * self.cols
         events.adc_backward += batch * (self.rows - 1)
         events.adc_cut_backward += count_cut(analog, self.adc.bits_backward, self.ranges[1])
@@ -170,8 +171,10 @@ class PairArray:
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
+        # Ranges are floats of 32 bits, as everything that passes through a converter.
         self.ranges = [
-            self.adc.headroom * peak if peak > 0.0 else held for peak, held in zip(self.peaks, self.ranges, strict=True)
+            float(np.float32(self.adc.headroom * peak)) if peak > 0.0 else held
+            for peak, held in zip(self.peaks, self.ranges, strict=True)
         ]
         self.peaks = [0.0, 0.0]
 
@@ -241,11 +244,6 @@ def ordered_product(x: Tensor, matrix: Tensor) -> Tensor:
     for row in cast("list[int]", torch.nonzero(x.any(dim=0)).squeeze(1).tolist()):
         y += x[:, row, None] * matrix[row]
     return y
-
-
-def ordered_sum(x: Tensor) -> float:
-    """Return the sum of all entries in double precision, in their order."""
-    return sum(cast("list[float]", x.flatten().tolist()))
 
 
 def initial_conductance_us(array: ArraySpec, rows: int, cols: int, *, seed: int, layer: int) -> Tensor:

@@ -27,6 +27,7 @@ DEFAULT_CARD = "pcm_gst"
 Condition = Mapping[str, Any]
 """Settings with values, all of which must hold."""
 _NO_REFRESH: Condition = {"refresh.every_images": 0}
+_NO_DRIFT: Condition = {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.0}
 _NO_ADC: tuple[Condition, ...] = (
     {"adc.bits": "ideal", "adc.backward_bits": "same"},
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
@@ -35,9 +36,12 @@ _FIXED: Condition = {"adc.ranging": "fixed"}
 INACTIVE: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(HARDWARE, ({"architecture": "float"},)),
     "array.pairs_per_weight": ({"architecture": "float"},),
-    **{f"device.reset_{what}_us": (_NO_REFRESH,) for what in ("mean", "std", "min")},
+    "device.reset_mean_us": ({**_NO_REFRESH, "device.stuck_reset_fraction": 0.0},),
+    **{f"device.reset_{what}_us": (_NO_REFRESH,) for what in ("std", "min")},
     **{f"device.std_{what}": ({"device.write_noise_scale": 0.0},) for what in ("slope", "offset_us", "history_us")},
     **{f"device.read_noise_{what}": ({"device.read_noise_scale": 0.0},) for what in ("slope", "offset_us")},
+    **{f"device.mean_{what}": ({"device.nonlinearity": 0.0},) for what in ("slope", "offset_us", "history_us")},
+    **dict.fromkeys(("device.drift_reference_s", "clock.drift_every_images"), (_NO_DRIFT,)),
     "accumulator.rounding": ({"accumulator.bits": "float"},),
     "accumulator.headroom_bits": ({"accumulator.transfer_every": 1},),
     "adc.range": ({"adc.bits": "ideal"},),
@@ -194,7 +198,15 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
             raise SettingError(f"device.card = {card!r} is not allowed; give the name of a card, as a string")
         cell = _cell(card, folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
+        for table in ("dac", "adc"):
+            _name_once(tables[table], default_of(f"{table}.bits"))
     return Design.parse(tables, where)
+
+
+def _name_once(converter: dict[str, Any], default: Any) -> None:
+    """Leave out the resolution of backward converters that is spelt out and the same: equal hardware has one key."""
+    if converter.get("backward_bits") == converter.get("bits", default):
+        del converter["backward_bits"]
 
 
 @lru_cache(maxsize=64)

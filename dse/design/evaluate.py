@@ -4,8 +4,10 @@ No files, no processes, no clock and no global state. Distribution, storage and 
 hard question can be asked by calling it in a debugger.
 """
 
+import numpy as np
 import torch
 
+from dse.compiled import ordered_sum
 from dse.crossbar.events import EVENT_NAMES
 from dse.design.design import Design
 from dse.design.outcome import QUANTILES, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
@@ -115,7 +117,7 @@ def _report(number: int, layer: Layer) -> LayerOutcome:
         chi_bits=_bits(chi.bits),
         chi_storage=chi.storage,
         operand_bits=_bits(chi.operand_bits),
-        mean_conductance_us=sum(surveys) / len(surveys),
+        mean_conductance_us=ordered_sum(np.array(surveys)) / len(surveys),
         events=events,
         wear=_wear(cells.set_pulses, cells.reset_pulses, layer.accumulator.flips),
     )

@@ -52,7 +52,6 @@ class FloatRun:
     def __init__(self, layers: Sequence[FloatLayer], split: Split, batch_size: int, pace: Pace) -> None:
         self._layers, self._split = list(layers), split
         self._batch_size = min(batch_size, len(split))
-        self._learning_rate = pace.learning_rate
         self._weights = [layer.weight.numpy().copy() for layer in layers]
         rooms = [room_for(layer, self._batch_size) for layer in layers]
         for number, (weight, (arrays, _)) in enumerate(zip(self._weights, rooms, strict=True)):
@@ -60,13 +59,16 @@ class FloatRun:
             if number > 0:  # no error passes through the first layer
                 arrays["float_transposed"] = np.ascontiguousarray(weight[:-1].T)
         self._buffers = state.gathered(state.BUFFERS, rooms)
+        knobs = state.gathered(state.KNOBS, [({}, {"learning_rate": pace.learning_rate, "drift_every": 1})])
+        self._records = np.zeros(len(layers), state.STATE), knobs.records, self._buffers.records
+        self._clock = np.zeros(3, np.int64)
 
-    def learn(self, order: torch.Tensor, seen: int) -> float:  # noqa: ARG002  digital weights do not age
+    def learn(self, order: torch.Tensor, seen: int) -> float:
         """Learn images; see `dse.training.loop.Run`."""
         loss, buffers = 0.0, self._buffers.records
         buffers["products"] = 0
         for pixels, labels in chunks(self._split, order, self._batch_size):
-            loss += images.learn_floats(buffers, pixels, labels, self._batch_size, self._learning_rate)
+            loss += images.learn(*self._records, pixels, labels, self._batch_size, seen, self._clock)[1]
         for number, (layer, weight) in enumerate(zip(self._layers, self._weights, strict=True)):
             layer.weight = torch.from_numpy(weight.copy())
             layer.count(len(order), int(buffers["products"][number]), backward=number > 0)
@@ -76,8 +78,7 @@ class FloatRun:
     def accuracy(self, split: Split, now_s: float) -> float:  # noqa: ARG002  digital weights do not age
         """Return the share of images recognised; see `dse.training.loop.Run`."""
         every = chunks(split, torch.arange(len(split)), 1)
-        right = sum(images.recognise_floats(self._buffers.records, pixels, labels) for pixels, labels in every)
-        return right / len(split)
+        return sum(images.recognise(*self._records, pixels, labels) for pixels, labels in every) / len(split)
 
 
 class CrossbarRun:
@@ -306,8 +307,9 @@ def write_back(layers: Sequence[CrossbarLayer], states: state.Records) -> None:
         word = torch.from_numpy(arrays["word"])
         accumulator.word = word.clone() if accumulator.spec.bits == "float" else word.to(torch.int64)
         accumulator.updates, array.selected = int(record["updates"]), int(record["selected"])
-        array.ranges = [float(record[f"range_{way}"]) for way in ("forward", "backward")]
-        array.peaks = [float(record[f"peak_{way}"]) for way in ("forward", "backward")]
+        if array.adc.ranging == "calibrated":
+            array.ranges = [float(record[f"range_{way}"]) for way in ("forward", "backward")]
+            array.peaks = [float(record[f"peak_{way}"]) for way in ("forward", "backward")]
         for name in ("forward", "backward", "refresh", "chi", "evaluation"):
             _streams(layer)[name].events = int(record[f"{name}_events"])
         _hand_over_events(layer.events, record)

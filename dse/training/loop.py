@@ -11,12 +11,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dse.compiled import sigmoid
+from dse.compiled import ordered_sum, sigmoid
 from dse.errors import DivergedError
 from dse.streams import generator
 from dse.training import fast
@@ -174,7 +175,8 @@ class PlainRun:
         for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
             layer.events.activations += error.numel()
             layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
-        return 0.5 * sum(sum(squares) for squares in cast("list[list[float]]", ((output - target) ** 2).tolist()))
+        squares = ((output - target) ** 2).numpy()
+        return 0.5 * ordered_sum(np.array([ordered_sum(sample) for sample in squares]))
 
 
 def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:

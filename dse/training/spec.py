@@ -75,7 +75,8 @@ class AccumulatorSpec(Spec):
     """Updates (mini-batches) between two transfers of whole pulses to the cells."""
     headroom_bits: Annotated[int, Ge(0), Le(31)] = 2
     """Bits of the word above the threshold, where pulses do not leave at every update: the last place is then worth
-    threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds."""
+    threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds, less
+    one place for integers. These need at least one such bit."""
     storage: Literal["sram", "dram", "pcm"] = "sram"
     """What holds the words. In binary PCM every bit that changes, in two's complement, writes a cell and is counted."""
 
@@ -86,7 +87,12 @@ class AccumulatorSpec(Spec):
 
     @model_validator(mode="after")
     def _headroom_leaves_a_place(self) -> "AccumulatorSpec":
-        if self.bits != "float" and self.room_bits >= self.bits:
+        if self.bits == "float" or self.transfer_every == 1:
+            return self
+        if self.headroom_bits == 0:
+            msg = "headroom_bits = 0 would let no integer word reach the threshold between transfers; give at least 1"
+            raise ValueError(msg)
+        if self.headroom_bits >= self.bits:
             msg = f"headroom_bits = {self.headroom_bits} must be below bits = {self.bits}; lengthen the word"
             raise ValueError(msg)
         return self

@@ -1,10 +1,23 @@
 """Random numbers that are functions of a counter: normal, uniform, independent. Alarm rate of each test below 1e-5."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import special, stats
 
-from dse.compiled import LARGEST_NORMAL, normal_range, normals, power, sigmoid, uniform_range
+from dse.compiled import (
+    LARGEST_NORMAL,
+    NORMALS_BLOCK,
+    exponential,
+    fill_normals,
+    mean,
+    normal_range,
+    normals,
+    power,
+    sigmoid,
+    uniform_range,
+)
 
 COUNT = 1_000_000
 
@@ -50,3 +63,53 @@ def test_functions_are_exact_to_single_precision() -> None:
     assert np.abs(sigmoid(x) / special.expit(x.astype(float)) - 1).max() < 3e-7
     base = np.geomspace(1, 1e9, 100_001, dtype=np.float32)
     assert np.abs(power(base, np.full_like(base, -0.04)) / base.astype(float) ** -0.04 - 1).max() < 3e-7
+
+
+@pytest.mark.parametrize("start", [0, 1, 77, NORMALS_BLOCK, 10**12 + 3])
+@pytest.mark.parametrize("length", [0, 1, NORMALS_BLOCK - 1, NORMALS_BLOCK, NORMALS_BLOCK + 1, 5 * NORMALS_BLOCK + 19])
+def test_draws_in_blocks_are_the_draws_one_by_one(start: int, length: int) -> None:
+    block = np.full(length, np.nan, np.float32)
+    fill_normals(np.uint64(13), start, block)
+    one_by_one = normals(13, np.arange(start, start + length))
+    assert np.array_equal(block, one_by_one)
+    assert np.array_equal(normal_range(13, start, length), one_by_one)
+
+
+def test_draws_in_blocks_fill_what_they_are_given_and_nothing_beside_it() -> None:
+    room = np.zeros(2 * NORMALS_BLOCK, np.float32)
+    fill_normals(np.uint64(13), 5, room[10:300])
+    assert not room[:10].any()
+    assert not room[300:].any()
+    assert np.array_equal(room[10:300], normals(13, np.arange(5, 295)))
+
+
+def test_the_exponential_is_exact_to_single_precision() -> None:
+    x = np.concatenate([np.linspace(-87, 88, 200_001), np.linspace(-1e-3, 1e-3, 1001)]).astype(np.float32)
+    assert np.abs(exponential(x) / np.exp(x.astype(float)) - 1).max() < 3e-7
+    assert exponential(np.zeros(1, np.float32))[0] == 1.0
+
+
+def test_the_exponential_is_cut_where_single_precision_ends() -> None:
+    ends = exponential(np.array([[-1e4, -87.0], [88.0, 1e4]], np.float32))
+    assert ends.shape == (2, 2)
+    assert ends[0, 0] == ends[0, 1]
+    assert ends[1, 0] == ends[1, 1]
+    assert np.isfinite(ends).all()
+
+
+def test_a_mean_is_summed_in_double_precision_in_order() -> None:
+    x = (1e3 + normal_range(5, 0, 100_003) * np.float32(250.0)).reshape(1, 100_003)
+    before = x.copy()
+    assert mean(x) == pytest.approx(math.fsum(x[0].tolist()) / x.size, rel=1e-12)
+    total = 0.0
+    for value in x[0].tolist():
+        total += value
+    assert mean(x) == total / x.size
+    assert np.array_equal(x, before)
+
+
+def test_the_mean_of_a_table_runs_along_its_rows() -> None:
+    table = np.array([[1e16, 1.0], [-1e16, 3.0]], np.float32)
+    big, small = float(np.float32(1e16)), 1.0
+    assert mean(table) == ((big + small) - big + 3.0) / 4
+    assert mean(table.T) == ((big - big) + small + 3.0) / 4

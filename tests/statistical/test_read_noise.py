@@ -53,7 +53,7 @@ def cell_by_cell(array: PairArray, product: Callable[[Tensor], Tensor], seed: in
     noise = Stream(seed)
     outputs: list[Tensor] = []
     for _ in range(SAMPLES):
-        g = array.cells.read_us(NOW_S, noise)
+        g = array.cells.read_us(NOW_S, noise)[:, 0]
         outputs.append(product((g[0] - g[1]) / BETA_US))
     return torch.cat(outputs)
 
@@ -62,7 +62,7 @@ def cell_by_cell(array: PairArray, product: Callable[[Tensor], Tensor], seed: in
 def drawn(request: pytest.FixtureRequest) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return outputs drawn at the outputs, outputs drawn cell by cell, exact mean and exact variance."""
     array = array_of(1)
-    g = array.cells.conductance_us(NOW_S).double()
+    g = array.cells.conductance_us(NOW_S)[:, 0].double()
     weight = (g[0] - g[1]) / BETA_US
     variance = (3.0 * (0.03 * g + 0.13)).square().sum(dim=0) / BETA_US**2
     if request.param == "forward":
@@ -122,7 +122,7 @@ def test_noise_is_fresh_for_every_product() -> None:
 def test_every_cell_brings_its_own_noise() -> None:
     """Driving one row at a time measures the noise of every pair of cells alone."""
     array = array_of(1)
-    g = array.cells.conductance_us(NOW_S).double()
+    g = array.cells.conductance_us(NOW_S)[:, 0].double()
     variance = (3.0 * (0.03 * g + 0.13)).square().sum(dim=0) / BETA_US**2
     sensed = array.sense(NOW_S)
     for row in range(ROWS):

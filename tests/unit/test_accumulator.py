@@ -3,9 +3,11 @@
 Random tests have fixed seeds and allow z = 5: over seeds, one check in 1.7 million would fail.
 """
 
+import itertools
 import math
+import struct
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -13,11 +15,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dse.crossbar.events import Events
+from dse.errors import SettingError
 from dse.streams import Stream
 from dse.training.accumulator import Accumulator, DivergedError
 from dse.training.spec import AccumulatorSpec
 
 THRESHOLD = 0.1
+DYADIC = 0.125
+"""A threshold whose places single precision holds exactly."""
 Rounding = Literal["nearest", "stochastic"]
 modest = settings(derandomize=True, max_examples=60, deadline=None)
 WORDS = st.integers(1, 32)
@@ -30,6 +36,12 @@ def accumulator(
 ) -> Accumulator:
     spec = AccumulatorSpec(bits=bits, rounding=rounding)
     return Accumulator(spec, shape, THRESHOLD, Stream(seed))
+
+
+def stored(
+    spec: dict[str, Any], shape: tuple[int, int] = (1, 4), threshold: float = DYADIC, seed: int = 1
+) -> Accumulator:
+    return Accumulator(AccumulatorSpec.parse(spec), shape, threshold, Stream(seed))
 
 
 def rounded(updates: list[list[float]], bits: int, rounding: Rounding, seed: int = 1) -> list[list[int]]:
@@ -166,3 +178,274 @@ def test_adding_leaves_the_update_alone() -> None:
     for bits in (8, "float"):
         accumulator(bits).add(update)
     assert torch.equal(update, before)
+
+
+@pytest.mark.parametrize(
+    ("bits", "headroom", "every", "places", "limit"),
+    [
+        (8, 2, 1, 128, 127),  # pulses leave at every update: no room is needed
+        (8, 2, 4, 32, 127),
+        (8, 1, 2, 64, 127),
+        (8, 7, 2, 1, 127),
+        (32, 31, 10, 1, 2**31 - 1),
+        (32, 2, 3, 2**29, 2**31 - 1),
+        ("float", 2, 1, 1, DYADIC),
+        ("float", 2, 3, 1, 4 * DYADIC),
+        ("float", 0, 3, 1, DYADIC),
+    ],
+)
+def test_headroom_is_taken_from_the_places_of_the_word(
+    bits: int | Literal["float"], headroom: int, every: int, places: int, limit: float
+) -> None:
+    chi = stored({"bits": bits, "headroom_bits": headroom, "transfer_every": every})
+    assert (chi.places, chi.limit) == (places, limit)
+
+
+@pytest.mark.parametrize(("bits", "headroom"), [(2, 2), (4, 5), (31, 31), (1, 1)])
+def test_headroom_as_long_as_the_word_is_refused_where_it_acts(bits: int, headroom: int) -> None:
+    with pytest.raises(SettingError, match=f"headroom_bits = {headroom} must be below bits = {bits}"):
+        AccumulatorSpec.parse({"bits": bits, "headroom_bits": headroom, "transfer_every": 2})
+    assert AccumulatorSpec.parse({"bits": bits, "headroom_bits": headroom}).room_bits == 0
+
+
+def test_a_word_has_a_place_left_below_the_longest_headroom() -> None:
+    assert AccumulatorSpec.parse({"bits": 3, "headroom_bits": 2, "transfer_every": 2}).room_bits == 2
+    assert AccumulatorSpec.parse({"bits": "float", "headroom_bits": 31, "transfer_every": 2}).room_bits == 31
+
+
+@pytest.mark.parametrize(("bits", "place"), [(6, 1 / 8), (9, 1 / 64), ("float", 0.0)])
+def test_a_word_at_either_end_keeps_the_limit_and_is_counted(bits: int | Literal["float"], place: float) -> None:
+    """Two bits of room: a word of floats ends at 4 thresholds, one of integers a place below."""
+    chi = stored({"bits": bits, "headroom_bits": 2, "transfer_every": 4}, (1, 3))
+    limit = DYADIC * (4 - place)
+    update = torch.tensor([[3 * DYADIC, -3 * DYADIC, 0.0]])
+    events = Events()
+    assert chi.add(update, events) is None
+    assert chi.chi[0].tolist() == [3 * DYADIC, -3 * DYADIC, 0.0]
+    assert events == Events()
+    for times in (1, 2):
+        assert chi.add(update, events) is None
+        assert chi.chi[0].tolist() == [limit, -limit, 0.0]
+        assert events == Events(chi_saturated=2 * times)
+    pulses = chi.add(update, events)
+    assert pulses is not None
+    whole = math.trunc(4 - place)
+    assert pulses[0].tolist() == [whole, -whole, 0]
+    assert chi.chi[0].tolist() == [limit - whole * DYADIC, whole * DYADIC - limit, 0.0]
+    assert events == Events(chi_saturated=6, chi_reads=3, chi_writes=2)
+
+
+def test_a_word_exactly_at_its_end_has_lost_nothing() -> None:
+    chi = stored({"bits": 6, "headroom_bits": 2, "transfer_every": 3}, (1, 2))
+    events = Events()
+    chi.add(torch.tensor([[31.0, -31.0]]) * DYADIC / 8, events)
+    assert chi.word[0].tolist() == [31, -31]
+    assert events.chi_saturated == 0
+    chi.add(torch.tensor([[1.0, -1.0]]) * DYADIC / 8, events)
+    assert chi.word[0].tolist() == [31, -31]
+    assert events.chi_saturated == 2
+
+
+@modest
+@given(
+    bits=st.integers(6, 32),
+    rounding=ROUNDINGS,
+    every=st.integers(2, 4),
+    updates=st.lists(
+        st.lists(st.floats(-0.171875, 0.171875, width=32), min_size=4, max_size=4), min_size=1, max_size=9
+    ),
+)
+def test_late_transfers_conserve_every_rounded_update_exactly(
+    bits: int, rounding: Rounding, every: int, updates: list[list[float]]
+) -> None:
+    """At most 4 updates of 1.375 thresholds and a remainder: less than the 8 thresholds of three bits of room."""
+    chi = stored({"bits": bits, "rounding": rounding, "headroom_bits": 3, "transfer_every": every})
+    draws, scale = Stream(1), np.float32(2 ** (bits - 4) / DYADIC)
+    events, total, taken = Events(), [0] * 4, [0] * 4
+    for number, update in enumerate(updates, 1):
+        exact = [np.float32(value) * scale for value in update]
+        if rounding == "nearest":
+            steps = [round(float(value)) for value in exact]
+        else:
+            chances = draws.next_uniform(4).numpy()
+            steps = [math.floor(value + chance) for value, chance in zip(exact, chances, strict=True)]
+        total = [a + b for a, b in zip(total, steps, strict=True)]
+        pulses = chi.add(torch.tensor([update]), events)
+        assert (pulses is None) == (number % every != 0)
+        if pulses is not None:
+            held = [a - b for a, b in zip(total, taken, strict=True)]
+            assert pulses[0].tolist() == [math.trunc(Fraction(value, chi.places)) for value in held]
+            taken = [a + chi.places * b for a, b in zip(taken, pulses[0].tolist(), strict=True)]
+        assert chi.word[0].tolist() == [a - b for a, b in zip(total, taken, strict=True)]
+    assert chi.updates == len(updates)
+    assert events.chi_saturated == 0
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_a_late_transfer_equals_the_transfer_of_the_sum_at_once(every: int) -> None:
+    """A word of 12 bits with 3 of room has the places of one of 9 bits without."""
+    late = stored({"bits": 12, "headroom_bits": 3, "transfer_every": every}, (5, 4))
+    at_once = stored({"bits": 9}, (5, 4))
+    assert late.places == at_once.places == 256
+    draws = torch.Generator().manual_seed(4)
+    for _ in range(20):
+        steps = torch.randint(-200, 201, (every, 5, 4), generator=draws) * (DYADIC / 256)
+        events = Events()
+        answers = [late.add(step, events) for step in steps]
+        assert [answer is None for answer in answers] == [True] * (every - 1) + [False]
+        assert events.chi_saturated == 0
+        assert torch.equal(answers[-1], at_once.add(steps.sum(dim=0)))
+        assert torch.equal(late.word, at_once.word)
+        assert events.chi_reads == 20
+        assert events.chi_writes == int(torch.count_nonzero(answers[-1]))
+
+
+@modest
+@given(
+    every=st.integers(2, 4),
+    updates=st.lists(
+        st.lists(st.floats(-0.171875, 0.171875, width=32), min_size=4, max_size=4), min_size=1, max_size=9
+    ),
+)
+def test_late_transfers_of_floats_conserve_the_sum_to_rounding(every: int, updates: list[list[float]]) -> None:
+    chi = stored({"bits": "float", "headroom_bits": 3, "transfer_every": every})
+    events, pulses = Events(), torch.zeros(1, 4, dtype=torch.int64)
+    for update in updates:
+        left = chi.add(torch.tensor([update]), events)
+        if left is not None:
+            pulses += left
+            assert float(chi.word.abs().max()) < DYADIC * (1 + 1e-5)
+    kept = pulses.double() * DYADIC + chi.word.double()
+    assert kept[0].tolist() == pytest.approx([sum(c) for c in zip(*updates, strict=True)], abs=1e-5)
+    assert events.chi_saturated == 0
+
+
+def pattern_of(word: float, bits: int | Literal["float"]) -> str:
+    """Return the bits that a memory holds, lowest first: two's complement, or single precision."""
+    if bits == "float":
+        return f"{struct.unpack('<I', struct.pack('<f', word))[0]:032b}"[::-1]
+    return f"{int(word) % 2**bits:0{bits}b}"[::-1]
+
+
+def flips_between(words: list[list[float]], bits: int | Literal["float"]) -> list[list[int]]:
+    """Return how often each bit of each word changed along a history of words, counted one by one."""
+    counts: list[list[int]] = []
+    for history in zip(*words, strict=True):
+        patterns = [pattern_of(word, bits) for word in history]
+        counts.append([sum(a[n] != b[n] for a, b in itertools.pairwise(patterns)) for n in range(len(patterns[0]))])
+    return counts
+
+
+@pytest.mark.parametrize("bits", [1, 2, 7, 31, 32, "float"])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic", "toward_zero"])
+def test_changed_bits_of_words_in_pcm_are_counted_one_by_one(bits: int | Literal["float"], rounding: str) -> None:
+    chi = stored({"bits": bits, "storage": "pcm", "rounding": rounding}, (1, 6), THRESHOLD)
+    draws = torch.Generator().manual_seed(8)
+    words, events = [chi.word[0].tolist()], Events()
+    for _ in range(60):
+        chi.add(0.2 * torch.rand((1, 6), generator=draws) - 0.1, events)
+        words.append(chi.word[0].tolist())
+    expected = flips_between(words, bits)
+    assert chi.flips is not None
+    assert chi.flips.shape == (1, 6, 32 if bits == "float" else bits)
+    assert chi.flips[0].tolist() == expected
+    assert events == Events(chi_flips=sum(map(sum, expected)))
+    assert (events.chi_flips > 0) == (bits != 1)  # one bit keeps nothing
+
+
+@pytest.mark.parametrize("bits", [8, "float"])
+def test_a_late_transfer_writes_a_word_twice(bits: int | Literal["float"]) -> None:
+    """The sum is stored, then what remains of it; all words are exact, so that the first can be had from the second."""
+    chi = stored({"bits": bits, "storage": "pcm", "transfer_every": 3, "headroom_bits": 2}, (1, 6))
+    draws = torch.Generator().manual_seed(9)
+    words, events = [chi.word[0].tolist()], Events()
+    for _ in range(60):
+        pulses = chi.add(torch.randint(-30, 31, (1, 6), generator=draws) * (DYADIC / 32), events)
+        rest = chi.word[0].tolist()
+        if pulses is not None:
+            worth = DYADIC if bits == "float" else chi.places
+            words.append([r + p * worth for r, p in zip(rest, pulses[0].tolist(), strict=True)])
+        words.append(rest)
+    assert events.chi_saturated == 0
+    assert chi.flips is not None
+    assert chi.flips[0].tolist() == flips_between(words, bits)
+    assert events.chi_flips == int(chi.flips.sum()) > 0
+
+
+def test_the_sign_of_a_small_word_flips_all_higher_bits_in_twos_complement() -> None:
+    chi = stored({"bits": 5, "storage": "pcm"}, (1, 1))
+    chi.add(torch.tensor([[DYADIC / 16]]))  # 00001
+    chi.add(torch.tensor([[-2 * DYADIC / 16]]))  # 11111
+    assert chi.flips is not None
+    assert chi.flips[0, 0].tolist() == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("bits", [8, "float"])
+@pytest.mark.parametrize("every", [1, 3])
+def test_storage_that_does_not_wear_counts_no_flips_and_changes_no_word(
+    bits: int | Literal["float"], every: int
+) -> None:
+    runs = {
+        storage: stored({"bits": bits, "storage": storage, "transfer_every": every}, (1, 6))
+        for storage in ("sram", "dram", "pcm")
+    }
+    counts = {storage: Events() for storage in runs}
+    draws = torch.Generator().manual_seed(10)
+    for _ in range(10):
+        update = 0.3 * torch.rand((1, 6), generator=draws) - 0.15
+        pulses = [chi.add(update, counts[storage]) for storage, chi in runs.items()]
+        assert (pulses[0] is None) == (pulses[2] is None)
+        if pulses[0] is not None:
+            assert torch.equal(pulses[0], pulses[1])
+            assert torch.equal(pulses[0], pulses[2])
+    assert torch.equal(runs["sram"].word, runs["pcm"].word)
+    assert torch.equal(runs["dram"].word, runs["pcm"].word)
+    assert runs["sram"].flips is None
+    assert runs["dram"].flips is None
+    assert counts["sram"] == counts["dram"]
+    assert counts["sram"].chi_flips == 0
+    assert counts["pcm"].chi_flips > 0
+
+
+@pytest.mark.parametrize(
+    ("rounding", "mean", "variance"),
+    [("nearest", 0.0, 1 / 12), ("stochastic", 0.0, 1 / 6), ("toward_zero", -0.5, 1 / 12)],
+)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_error_of_a_rounding_has_its_closed_form(rounding: str, mean: float, variance: float, sign: float) -> None:
+    """Updates evenly spread over four places: the error along the update is uniform where it follows from the update.
+
+    Stochastic rounding of a fraction f has the variance f (1 - f), 1/6 on the average. z = 5: over seeds, one of these
+    six checks in 1.7 million would fail.
+    """
+    number = 100_000
+    chi = stored({"bits": 16, "rounding": rounding}, (1, number))
+    places = sign * 4.0 * torch.rand((1, number), generator=torch.Generator().manual_seed(11))
+    chi.add(places * (DYADIC / chi.places))  # exact: a power of two
+    along = sign * (chi.word.double() - places.double())
+    assert abs(float(along.mean()) - mean) < 5 * math.sqrt(variance / number)
+    assert float(along.abs().max()) <= (0.5 if rounding == "nearest" else 1.0)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.999, -0.7])
+def test_rounding_toward_zero_loses_every_fraction_of_a_place(fraction: float) -> None:
+    chi = stored({"bits": 8, "rounding": "toward_zero"})
+    for _ in range(100):
+        chi.add(torch.full((1, 4), fraction * DYADIC / 128))
+    assert torch.count_nonzero(chi.word) == 0
+    chi.add(torch.tensor([[2.9, -2.9, 1.0, -1.0]]) * (DYADIC / 128))
+    assert chi.word[0].tolist() == [2, -2, 1, -1]
+
+
+def test_many_late_transfers_of_stochastic_words_stay_unbiased() -> None:
+    """20 updates of 0.3 places: mean 6, variance 20 * 0.3 * 0.7; z = 5, one seed in 1.7 million would fail."""
+    number = 100_000
+    chi = stored({"bits": 8, "rounding": "stochastic", "transfer_every": 5}, (1, number))
+    kept = torch.zeros(1, number, dtype=torch.int64)
+    for _ in range(20):
+        pulses = chi.add(torch.full((1, number), 0.3 * DYADIC / chi.places))
+        if pulses is not None:
+            kept += pulses * chi.places
+    kept += chi.word
+    assert abs(float(kept.double().mean()) - 6.0) < 5 * math.sqrt(20 * 0.3 * 0.7 / number)
+    assert abs(float(kept.double().var()) / (20 * 0.3 * 0.7) - 1) < 5 * math.sqrt(2 / number)

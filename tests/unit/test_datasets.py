@@ -24,11 +24,25 @@ needs_mnist = pytest.mark.skipif(
 def test_digits_are_split_once_and_for_all_without_overlap():
     data = load("digits", 0.25)
     assert (len(data.train), len(data.validation), len(data.test)) == (1077, 360, 360)
-    images = torch.cat([data.train.images, data.validation.images, data.test.images])
+    splits = (data.train, data.validation, data.test)
+    images = torch.cat([split.images for split in splits])
     assert images.shape == (1797, 64)
-    assert images.min() == 0.0
-    assert images.max() == 1.0
+    assert images.dtype == torch.uint8
+    assert (int(images.min()), int(images.max())) == (0, 16)
+    floats = torch.cat([split.floats(torch.arange(len(split))) for split in splits])
+    assert (float(floats.min()), float(floats.max())) == (0.0, 1.0)
     assert data.checksum == load("digits", 0.0).checksum
+
+
+def test_floats_are_the_chosen_images_in_units_of_full_scale():
+    split = load("digits", 0.25).train
+    assert split.full_scale == 16.0
+    chosen = torch.tensor([5, 0, 5])
+    floats = split.floats(chosen)
+    assert floats.dtype == torch.float32
+    assert floats.tolist() == [[value / 16 for value in split.images[n].tolist()] for n in (5, 0, 5)]
+    plain = datasets.Split(torch.tensor([[0.25, 1.0]]), torch.tensor([0]))
+    assert plain.floats(torch.tensor([0])).tolist() == [[0.25, 1.0]]
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

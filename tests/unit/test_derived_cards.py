@@ -71,6 +71,22 @@ def preset_us(number: int) -> np.ndarray:
     return np.array(train) * (9.39 / np.mean(train[-1]))
 
 
+def test_the_preset_scaled_to_pulse_20_has_the_published_check_values() -> None:
+    """z = 5 for the means of 200,000 cells, each divided by a mean of its own (below 0.014 uS), and the rounding."""
+    train = preset_us(200_000)
+    assert train[20].mean() == pytest.approx(9.39)
+    allowed = 5 * math.sqrt((train[10].var() + train[20].var()) / 200_000) + 0.01
+    assert allowed < 0.06
+    assert [train[n].mean() for n in (5, 10)] == pytest.approx([5.27, 7.14], abs=allowed)
+
+
+def test_the_second_opinion_scaled_to_pulse_20_has_the_published_check_values() -> None:
+    means = mean_response_us(cell("pcm_aihwkit"), PULSES)
+    scale = 9.39 / means[20]
+    # The card's steps are linear in conductance, the preset's are not; that costs 0.06 uS at pulse 10.
+    assert [scale * means[n] for n in (5, 10)] == pytest.approx([5.27, 7.14], rel=0.01)
+
+
 def test_the_second_opinion_follows_the_preset() -> None:
     train = preset_us(50_000)
     means, deviations = curves(cell("pcm_aihwkit"))

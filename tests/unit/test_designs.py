@@ -49,18 +49,27 @@ OTHER: dict[str, Any] = {
     "device.reset_std_us": 0.0,
     "device.reset_min_us": 0.0,
     "array.conductance_per_weight_us": 9.0,
+    "array.pairs_per_weight": 2,
     "array.initial_mean_us": 1.7,
     "array.initial_std_us": 0.84,
     "array.initial_min_us": 0.2,
     "array.initial_max_us": 9.0,
     "dac.bits": "ideal",
+    "dac.backward_bits": 7,
     "adc.bits": 7,
+    "adc.backward_bits": 6,
     "adc.range": 9.0,
     "adc.backward_range": 5.0,
+    "adc.ranging": "calibrated",
+    "adc.calibrate_every_images": 1001,
+    "adc.headroom": 1.1,
     "accumulator.bits": 31,
     "accumulator.rounding": "stochastic",
     "accumulator.operand_bits": 8,
     "accumulator.epsilon": 0.5,
+    "accumulator.transfer_every": 2,
+    "accumulator.headroom_bits": 3,
+    "accumulator.storage": "pcm",
     "refresh.every_images": 101,
     "refresh.threshold_us": 9.0,
     "refresh.difference_us": 5.0,
@@ -69,6 +78,17 @@ OTHER: dict[str, Any] = {
     "clock.drift_every_images": 7,
 }
 """Setting -> a value other than that of the default design."""
+SWITCHED_ON: dict[str, dict[str, Any]] = {
+    "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
+    "adc.headroom": {"adc.ranging": "calibrated"},
+    "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
+}
+"""Setting that cannot act in the default design -> what makes it act."""
+IDEAL_BOTH_WAYS: tuple[dict[str, Any], ...] = (
+    {"adc.bits": "ideal"},
+    {"adc.bits": "ideal", "adc.backward_bits": "same"},
+    {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
+)
 
 
 def refusal(given: dict[str, Any]) -> str:
@@ -144,7 +164,9 @@ def test_every_setting_has_another_value_in_this_file() -> None:
 
 
 def test_every_single_setting_changes_the_key() -> None:
-    keys = {"": compose({}).key} | {path: compose({path: value}).key for path, value in OTHER.items()}
+    keys = {"": compose({}).key}
+    for path, value in OTHER.items():
+        keys[path] = compose({**SWITCHED_ON.get(path, {}), path: value}).key
     assert len(set(keys.values())) == len(keys)
 
 
@@ -153,7 +175,23 @@ def test_every_single_setting_changes_the_key() -> None:
     [
         ({"accumulator.bits": "float"}, {"accumulator.rounding": "stochastic"}),
         ({"adc.bits": "ideal"}, {"adc.range": 3.0}),
-        ({"adc.bits": "ideal"}, {"adc.backward_range": 3.0}),
+        ({"adc.bits": "ideal", "adc.backward_bits": 5}, {"adc.range": 3.0}),
+        ({"adc.backward_bits": "ideal"}, {"adc.backward_range": 3.0}),
+        *((ideal, {"adc.backward_range": 3.0}) for ideal in IDEAL_BOTH_WAYS),
+        *((ideal, {"adc.ranging": "calibrated"}) for ideal in IDEAL_BOTH_WAYS),
+        *((ideal, {"adc.headroom": 0.5}) for ideal in IDEAL_BOTH_WAYS),
+        *((ideal, {"adc.calibrate_every_images": 5}) for ideal in IDEAL_BOTH_WAYS),
+        ({"adc.ranging": "fixed"}, {"adc.headroom": 0.5}),
+        ({"adc.ranging": "fixed"}, {"adc.calibrate_every_images": 5}),
+        ({"accumulator.transfer_every": 1}, {"accumulator.headroom_bits": 3}),
+        ({"accumulator.transfer_every": 1, "accumulator.bits": 2}, {"accumulator.headroom_bits": 31}),
+        ({"architecture": "float"}, {"array.pairs_per_weight": 3}),
+        *(({"refresh.every_images": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
+        *(
+            ({"device.write_noise_scale": 0.0}, {f"device.std_{what}": 0.3})
+            for what in ("slope", "offset_us", "history_us")
+        ),
+        *(({"device.read_noise_scale": 0.0}, {f"device.read_noise_{what}": 0.3}) for what in ("slope", "offset_us")),
         ({"refresh.every_images": 0}, {"refresh.threshold_us": 3.0}),
         ({"refresh.every_images": 0}, {"refresh.difference_us": 3.0}),
         ({"refresh.every_images": 0}, {"refresh.max_pulses": 3}),
@@ -163,8 +201,51 @@ def test_every_single_setting_changes_the_key() -> None:
 def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: dict[str, Any]) -> None:
     assert compose({**switch, **idle}) == compose(switch)
     assert compose({**idle, **switch}).key == compose(switch).key
-    assert compose(idle).key != compose({}).key
     assert active({**switch, **idle}) == switch
+    on: dict[str, Any] = {}
+    for path in idle:
+        on |= SWITCHED_ON.get(path, {})
+    assert compose({**on, **idle}).key != compose(on).key
+
+
+@pytest.mark.parametrize(
+    ("switch", "acting"),
+    [
+        ({"adc.bits": "ideal", "adc.backward_bits": 5}, {"adc.backward_range": 3.0}),
+        ({"adc.bits": "ideal", "adc.backward_bits": 5}, {"adc.ranging": "calibrated"}),
+        ({"adc.backward_bits": "ideal"}, {"adc.range": 3.0}),
+        ({"adc.backward_bits": "ideal"}, {"adc.ranging": "calibrated"}),
+        ({"adc.backward_bits": "ideal", "adc.ranging": "calibrated"}, {"adc.headroom": 0.5}),
+        ({"adc.backward_bits": "ideal", "adc.ranging": "calibrated"}, {"adc.calibrate_every_images": 5}),
+        ({"adc.bits": "ideal", "adc.backward_bits": 5, "adc.ranging": "calibrated"}, {"adc.headroom": 0.5}),
+        ({"adc.ranging": "calibrated"}, {"adc.range": 3.0}),  # until the first calibration
+        ({"accumulator.bits": "float", "accumulator.transfer_every": 3}, {"accumulator.headroom_bits": 0}),
+        ({"architecture": "float"}, {"array.conductance_per_weight_us": 3.0}),
+        ({"architecture": "float"}, {"array.initial_std_us": 0.1}),
+    ],
+)
+def test_a_setting_that_still_acts_changes_the_key(switch: dict[str, Any], acting: dict[str, Any]) -> None:
+    assert compose({**switch, **acting}).key != compose(switch).key
+    assert active({**switch, **acting}) == {**switch, **acting}
+
+
+def test_equal_hardware_has_an_equal_key_whatever_cannot_act() -> None:
+    idle = {"adc.headroom": 0.5, "adc.calibrate_every_images": 7, "accumulator.headroom_bits": 5}
+    assert compose(idle) == compose({})
+    ideal = {"adc.bits": "ideal", "adc.range": 2.0, "adc.backward_range": 1.0, "adc.ranging": "calibrated"}
+    assert compose({**ideal, "adc.headroom": 0.5}).key == compose({"adc.bits": "ideal"}).key
+    digital = {"architecture": "float", "array.pairs_per_weight": 4, "accumulator.storage": "pcm", "dac.bits": 3}
+    assert compose(digital).key == compose({"architecture": "float"}).key
+
+
+def test_headroom_that_leaves_no_place_is_refused_where_it_acts() -> None:
+    every = {"accumulator.transfer_every": 2}
+    text = refusal({**every, "accumulator.bits": 4, "accumulator.headroom_bits": 4})
+    assert "headroom_bits = 4 must be below bits = 4; lengthen the word" in text
+    assert "headroom_bits = 2 must be below bits = 2" in refusal({**every, "accumulator.bits": 2})
+    assert compose({**every, "accumulator.bits": 5, "accumulator.headroom_bits": 4}).accumulator is not None
+    assert compose({**every, "accumulator.bits": "float", "accumulator.headroom_bits": 31}).accumulator is not None
+    assert compose({"accumulator.bits": 1}).accumulator is not None
 
 
 def test_a_setting_is_active_where_its_switch_is_not_given() -> None:
@@ -252,3 +333,36 @@ def test_nesting_undoes_flattening(tables: dict[str, Any]) -> None:
 def test_a_path_below_a_value_is_refused() -> None:
     with pytest.raises(SettingError, match=r"a\.b: a is a value, not a table"):
         nest({"a": 1, "a.b": 2})
+
+
+@pytest.mark.parametrize(
+    ("idle", "settings"),
+    [
+        ({"adc.backward_bits": 8}, {}),
+        ({"dac.backward_bits": 5}, {"dac.bits": 5}),
+        ({"adc.backward_bits": "ideal"}, {"adc.bits": "ideal"}),
+        ({"device.mean_slope": -0.05}, {"device.nonlinearity": 0.0}),
+        ({"device.drift_reference_s": 10.0}, {"device.drift_exponent": 0.0}),
+        ({"clock.drift_every_images": 7}, {"device.drift_exponent": 0.0}),
+    ],
+)
+def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: dict[str, Any], settings: dict[str, Any]) -> None:
+    assert compose({**settings, **idle}).key == compose(settings).key
+
+
+@pytest.mark.parametrize(
+    ("acting", "settings"),
+    [
+        ({"adc.backward_bits": 6}, {}),
+        ({"device.reset_mean_us": 1.0}, {"refresh.every_images": 0, "device.stuck_reset_fraction": 0.2}),
+        ({"clock.drift_every_images": 7}, {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.01}),
+    ],
+)
+def test_what_acts_changes_the_key(acting: dict[str, Any], settings: dict[str, Any]) -> None:
+    assert compose({**settings, **acting}).key != compose(settings).key
+
+
+def test_an_integer_word_needs_room_above_the_threshold_where_transfers_are_rare() -> None:
+    with pytest.raises(SettingError, match="at least 1"):
+        compose({"accumulator.transfer_every": 2, "accumulator.headroom_bits": 0})
+    compose({"accumulator.transfer_every": 2, "accumulator.headroom_bits": 0, "accumulator.bits": "float"})

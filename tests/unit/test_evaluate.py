@@ -114,9 +114,11 @@ def test_metrics_are_the_sums_of_the_layers_and_the_end_of_the_curve(digits: Dat
 def test_a_digital_design_has_no_cells_no_wear_and_no_time(digits: Dataset) -> None:
     outcome = outcome_of(compose({**SMALL, "architecture": "float"}), digits)
     assert outcome.simulated_time_s is None
-    assert (outcome.metrics["cells"], outcome.metrics["worst_writes"]) == (0, 0)
+    assert (outcome.metrics["cells"], outcome.metrics["worst_writes"], outcome.metrics["worst_flips"]) == (0, 0, 0)
     for layer in outcome.layers:
         assert (layer.cells, layer.dac_bits, layer.adc_bits, layer.chi_bits) == (0, None, None, None)
+        assert (layer.dac_backward_bits, layer.adc_backward_bits, layer.chi_storage) == (None, None, None)
+        assert (layer.adc_range, layer.adc_backward_range) == (None, None)
         assert layer.mean_conductance_us is None
         assert set(layer.wear.values()) == {0.0}
         assert layer.events["adc_forward"] == layer.events["set_pulses_update"] == layer.events["chi_adds"] == 0
@@ -161,7 +163,7 @@ def test_a_crossbar_whose_updates_explode_is_a_failure_and_no_exception(digits: 
 
 @pytest.mark.parametrize("architecture", ["float", "mixed_precision"])
 def test_numbers_that_are_none_are_a_failure_and_no_exception(architecture: str, digits: Dataset) -> None:
-    images = digits.train.images.clone()
+    images = digits.train.floats(torch.arange(len(digits.train)))
     images[0, 0] = math.nan
     broken = replace(digits, train=Split(images, digits.train.labels))
     outcome = evaluate(compose({**SMALL, "architecture": architecture}), 1, broken)
@@ -205,13 +207,163 @@ def test_maintenance_comes_after_whole_mini_batches(every: int, batch: int, roun
 
 
 def test_quantiles_of_wear_are_values_that_occur() -> None:
-    wear = _wear(torch.arange(1001, dtype=torch.int32), torch.tensor([5] + [0] * 1000, dtype=torch.int32))
+    resets = torch.tensor([5] + [0] * 1000, dtype=torch.int32)
+    wear = _wear(torch.arange(1001, dtype=torch.int32), resets, None)
     assert tuple(wear) == WEAR_NAMES
     assert [wear[f"set_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [500, 900, 990, 999, 1000]
     assert [wear[f"reset_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [0, 0, 0, 0, 5]
     assert wear["writes_max"] == 1000
 
 
+def test_flips_have_quantiles_of_their_own_and_are_no_writes_of_weight_cells() -> None:
+    pulses = torch.tensor([1, 2], dtype=torch.int32)
+    flips = torch.arange(2002, dtype=torch.int32).flip(0).reshape(7, 11, 26)
+    wear = _wear(pulses, pulses, flips)
+    assert tuple(wear) == WEAR_NAMES
+    # Of 2,002 sorted values, the one at the share q of the last place, rounded down.
+    assert [wear[f"flip_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [1000, 1800, 1980, 1998, 2001]
+    assert (wear["set_max"], wear["reset_max"], wear["writes_max"]) == (2, 2, 4)
+
+
+def test_what_does_not_wear_has_no_flips() -> None:
+    wear = _wear(torch.tensor([3], dtype=torch.int32), torch.tensor([4], dtype=torch.int32), None)
+    assert {name: value for name, value in wear.items() if name.startswith("flip")} == dict.fromkeys(
+        [f"flip_{q}" for q in ("q50", "q90", "q99", "q999", "max")], 0.0
+    )
+
+
+def layers_like(design: Design, data: Dataset, seed: int = 1) -> list[CrossbarLayer]:
+    """Return the layers of a design after its training, which `evaluate` keeps to itself."""
+    hardware = hardware_of(design)
+    assert hardware is not None
+    assert design.clock is not None
+    assert design.adc is not None
+    assert design.refresh is not None
+    layers = [CrossbarLayer(r, c, hardware, seed=seed, layer=i) for i, (r, c) in enumerate([(65, 12), (13, 10)])]
+    train(
+        layers,
+        data,
+        design.training,
+        image_time_s=design.clock.image_time_s,
+        drift_every=design.clock.drift_every_images,
+        maintain_every=design.refresh.every_images,
+        calibrate_every=design.adc.calibrate_every_images if design.adc.ranging == "calibrated" else 0,
+        seed=seed,
+    )
+    return layers
+
+
+@pytest.mark.parametrize("bits", [6, "float"])
+def test_the_outcome_reports_how_the_binary_cells_of_accumulators_wear(bits: int | str, digits: Dataset) -> None:
+    design = compose({**SMALL, "accumulator.bits": bits, "accumulator.storage": "pcm"})
+    outcome = outcome_of(design, digits)
+    for layer, twin in zip(outcome.layers, layers_like(design, digits), strict=True):
+        assert twin.accumulator.flips is not None
+        assert layer.chi_storage == "pcm"
+        ordered = sorted(twin.accumulator.flips.reshape(-1).tolist())
+        assert len(ordered) == layer.rows * layer.cols * (32 if bits == "float" else bits)
+        for q, name in ((0.5, "q50"), (0.9, "q90"), (0.99, "q99"), (0.999, "q999"), (1.0, "max")):
+            assert layer.wear[f"flip_{name}"] == ordered[int(q * (len(ordered) - 1))]
+        assert layer.events["chi_flips"] == sum(ordered)
+    assert outcome.metrics["worst_flips"] == max(layer.wear["flip_max"] for layer in outcome.layers) > 0
+
+
+@pytest.mark.parametrize("storage", ["sram", "dram"])
+def test_storage_that_does_not_wear_is_named_and_has_no_flips(storage: str, digits: Dataset) -> None:
+    outcome = outcome_of(compose({**BUSY, "accumulator.storage": storage}), digits)
+    assert outcome.metrics["worst_flips"] == 0
+    for layer in outcome.layers:
+        assert layer.chi_storage == storage
+        assert layer.events["chi_flips"] == 0
+        assert {layer.wear[f"flip_{q}"] for q in ("q50", "q90", "q99", "q999", "max")} == {0.0}
+
+
+def test_what_holds_the_accumulators_changes_no_training(digits: Dataset) -> None:
+    sram, dram, pcm = (
+        outcome_of(compose({**BUSY, "accumulator.storage": storage}), digits) for storage in ("sram", "dram", "pcm")
+    )
+    assert sram.curve == dram.curve == pcm.curve
+    for a, b in zip(sram.layers, pcm.layers, strict=True):
+        assert {**b.events, "chi_flips": 0} == a.events
+        assert {name: value for name, value in b.wear.items() if not name.startswith("flip")} == {
+            name: value for name, value in a.wear.items() if not name.startswith("flip")
+        }
+
+
+@pytest.mark.parametrize(
+    ("adc", "forward", "backward"),
+    [
+        ({}, 8.0, 4.0),
+        ({"adc.range": 3.0, "adc.backward_range": 1.5}, 3.0, 1.5),
+        ({"adc.bits": "ideal"}, None, None),
+        ({"adc.bits": "ideal", "adc.backward_bits": 6, "adc.backward_range": 1.5}, None, 1.5),
+        ({"adc.range": 3.0, "adc.backward_bits": "ideal"}, 3.0, None),
+    ],
+)
+def test_the_outcome_reports_the_ranges_of_converters_that_have_one(
+    adc: dict[str, Any], forward: float | None, backward: float | None, digits: Dataset
+) -> None:
+    for layer in outcome_of(compose({**SMALL, **adc}), digits).layers:
+        assert (layer.adc_range, layer.adc_backward_range) == (forward, backward)
+
+
+def test_the_outcome_reports_the_last_calibrated_ranges(digits: Dataset) -> None:
+    settings = {"adc.ranging": "calibrated", "adc.calibrate_every_images": 100, "adc.headroom": 0.8}
+    design = compose({**SMALL, **settings})
+    first, last = outcome_of(design, digits).layers
+    twins = layers_like(design, digits)
+    assert [first.adc_range, first.adc_backward_range] == twins[0].array.ranges
+    assert [last.adc_range, last.adc_backward_range] == twins[1].array.ranges
+    assert first.adc_backward_range == 4.0  # no error passes through the first layer
+    assert 8.0 not in (first.adc_range, last.adc_range)
+    assert last.adc_backward_range != 4.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "bits"),
+    [
+        ({"dac.bits": 7, "adc.bits": 6}, (7, 7, 6, 6)),
+        ({"dac.bits": 7, "dac.backward_bits": 5, "adc.bits": 6, "adc.backward_bits": 4}, (7, 5, 6, 4)),
+        (
+            {"dac.bits": "ideal", "dac.backward_bits": 5, "adc.bits": 6, "adc.backward_bits": "ideal"},
+            (None, 5, 6, None),
+        ),
+        ({"dac.bits": "ideal", "adc.bits": "ideal"}, (None, None, None, None)),
+    ],
+)
+def test_the_outcome_reports_the_bits_of_each_direction(
+    settings: dict[str, Any], bits: tuple[int | None, ...], digits: Dataset
+) -> None:
+    for e in outcome_of(compose({**SMALL, **settings}), digits).layers:
+        assert (e.dac_bits, e.dac_backward_bits, e.adc_bits, e.adc_backward_bits) == bits
+
+
+def test_all_pairs_of_a_weight_are_counted_as_cells(digits: Dataset) -> None:
+    outcome = outcome_of(compose({**SMALL, "array.pairs_per_weight": 3, "refresh.every_images": 500}), digits)
+    assert [e.cells for e in outcome.layers] == [6 * 65 * 12, 6 * 13 * 10]
+    assert outcome.metrics["cells"] == 6 * (65 * 12 + 13 * 10)
+    assert outcome.metrics["weights"] == 65 * 12 + 13 * 10
+    assert [e.events["refresh_reads"] for e in outcome.layers] == [2 * e.cells for e in outcome.layers]
+
+
+def test_late_transfers_read_every_word_and_write_those_that_give_pulses(digits: Dataset) -> None:
+    """108 mini-batches with a transfer at each fourth: 27 times all words are read beside those of the updates."""
+    for e in outcome_of(compose({**SMALL, "accumulator.transfer_every": 4}), digits).layers:
+        assert e.events["chi_reads"] - e.events["chi_adds"] == 27 * e.rows * e.cols
+        written = e.events["chi_writes"] - e.events["chi_adds"]
+        assert 0 < written <= min(27 * e.rows * e.cols, e.events["set_pulses_update"])
+
+
+def test_a_survey_is_the_mean_conductance_summed_in_order(digits: Dataset) -> None:
+    design = compose({**SMALL, "training.epochs": 2})
+    for layer, twin in zip(outcome_of(design, digits).layers, layers_like(design, digits), strict=True):
+        at_the_end = twin.array.cells.conductance_us(2 * len(digits.train) * 0.01).reshape(-1).tolist()
+        exact = math.fsum(at_the_end) / len(at_the_end)
+        assert twin.conductance_surveys_us[-1] == pytest.approx(exact, rel=1e-12)
+        assert len(twin.conductance_surveys_us) == 2
+        assert layer.mean_conductance_us == pytest.approx(math.fsum(twin.conductance_surveys_us) / 2, rel=1e-12)
+
+
 def test_the_most_written_cell_counts_both_kinds_of_pulse() -> None:
-    wear = _wear(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32))
+    wear = _wear(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32), None)
     assert (wear["set_max"], wear["reset_max"], wear["writes_max"]) == (5, 6, 7)

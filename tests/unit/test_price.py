@@ -49,6 +49,7 @@ SCHEMA: dict[str, Any] = {
     "mean_conductance_us": pl.Float64,
     **{name: pl.Float64 if name in REAL_EVENTS else pl.Int64 for name in EVENT_NAMES},
 }
+CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {"trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0}
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
@@ -111,13 +112,13 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
         words = e["weight_reads"] + e["weight_writes"]
         return zero | {"digital_macs_j": macs * 4e-12, "digital_memory_j": words * 32 * 2e-13}
     read = e["mean_conductance_us"] * 1e-6 * 0.3**2 * 2e-7
-    conversion = (1e-13 * e["adc_bits"] + 3e-18 * 4 ** e["adc_bits"]) * 0.8**2
+    conversion, back = ((1e-13 * e[n] + 3e-18 * 4 ** e[n]) * 0.8**2 for n in ("adc_bits", "adc_backward_bits"))
     gate = 6e-16 * 0.8**2
     cell_time = 2 * (e["drive_time_forward"] * e["cols"] + e["drive_time_backward"] * (e["rows"] - 1))
     return zero | {
         "array_j": cell_time * read,
         "dac_j": (e["dac_forward"] * e["dac_bits"] + e["dac_backward"] * e["dac_backward_bits"]) * 5e-14 * 0.8**2,
-        "adc_j": (e["adc_forward"] + e["adc_backward"]) * conversion,
+        "adc_j": e["adc_forward"] * conversion + e["adc_backward"] * back,
         "set_pulses_j": (e["set_pulses_update"] + e["set_pulses_refresh"]) * 3e-12,
         "reset_pulses_j": e["resets"] * 7e-12,
         "refresh_reads_j": e["refresh_reads"] * (read + conversion),
@@ -175,6 +176,9 @@ def test_a_crossbar_layer_has_no_digital_parts_and_a_digital_layer_has_no_others
         ({"adc_bits": 13}, {"adc_j", "refresh_reads_j"}),
         ({"adc_bits": 13, "refresh_reads": 0}, {"adc_j"}),
         ({"dac_bits": None}, {"dac_j"}),
+        ({"adc_backward_bits": None}, {"adc_j"}),
+        ({"adc_backward_bits": 13}, {"adc_j"}),
+        ({"dac_backward_bits": None}, {"dac_j"}),
     ],
 )
 def test_what_has_no_price_is_null_and_so_is_the_sum(change: dict[str, Any], unknown: set[str]) -> None:
@@ -202,6 +206,88 @@ def test_a_layer_without_refresh_pays_for_no_reads() -> None:
 
 def test_activation_functions_cost_nothing() -> None:
     assert priced({**CROSSBAR, "activations": 10**9}).equals(priced(CROSSBAR))
+
+
+@pytest.mark.parametrize(
+    ("storage", "bits", "memory_j"),
+    [
+        ("sram", 12, (90_000 + 80_000) * 12 * 2e-13),
+        ("dram", 12, (90_000 + 80_000) * 12 * 4e-12),
+        ("pcm", 12, 90_000 * 12 * 5e-13 + 123_456 * 3e-12),
+        ("sram", None, (90_000 + 80_000) * 32 * 2e-13),
+        ("dram", None, (90_000 + 80_000) * 32 * 4e-12),
+        ("pcm", None, 90_000 * 32 * 5e-13 + 123_456 * 3e-12),
+    ],
+)
+def test_the_memory_of_accumulators_costs_what_its_storage_does(
+    storage: str, bits: int | None, memory_j: float
+) -> None:
+    layer = {**CROSSBAR, "chi_storage": storage, "chi_bits": bits, "chi_flips": 123_456}
+    row = priced(layer).row(0, named=True)
+    assert row["chi_memory_j"] == pytest.approx(memory_j, rel=1e-12)
+    sram = priced({**layer, "chi_storage": "sram"}).row(0, named=True)
+    assert {name for name in PARTS if row[name] != sram[name]} <= {"chi_memory_j"}
+
+
+def test_in_binary_pcm_a_word_written_without_a_change_costs_nothing() -> None:
+    layer = {**CROSSBAR, "chi_storage": "pcm", "chi_flips": 50}
+    assert priced({**layer, "chi_writes": 10**9}).equals(priced(layer))
+    more = priced({**layer, "chi_flips": 51})["chi_memory_j"].item() - priced(layer)["chi_memory_j"].item()
+    assert more == pytest.approx(3e-12, rel=1e-3)
+
+
+@pytest.mark.parametrize("storage", ["sram", "dram"])
+def test_bits_that_change_cost_nothing_where_nothing_wears(storage: str) -> None:
+    layer = {**CROSSBAR, "chi_storage": storage}
+    assert priced({**layer, "chi_flips": 10**9}).equals(priced(layer))
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5])
+def test_several_pairs_a_weight_draw_more_read_energy_and_nothing_else(pairs: int) -> None:
+    row = priced({**CROSSBAR, "cells": 2 * pairs * 65 * 16}).row(0, named=True)
+    read = 3.5 * 1e-6 * 0.3**2 * 2e-7
+    cells_driven = 2 * pairs * (20_000.5 * 16 + 700.25 * 64)
+    assert row["array_j"] == pytest.approx(cells_driven * read, rel=1e-12)
+    one = priced(CROSSBAR).row(0, named=True)
+    assert {name for name in PARTS if row[name] != one[name]} == ({"array_j"} if pairs > 1 else set())
+
+
+@pytest.mark.parametrize(("bits", "backward_bits"), [(9, 6), (6, 9), (7, 7)])
+def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backward_bits: int) -> None:
+    layer = {
+        **CROSSBAR,
+        "adc_bits": bits,
+        "adc_backward_bits": backward_bits,
+        "dac_bits": bits,
+        "dac_backward_bits": backward_bits,
+    }
+    row = priced(layer).row(0, named=True)
+    forward_j, backward_j = ((1e-13 * b + 3e-18 * 4**b) * 0.8**2 for b in (bits, backward_bits))
+    assert row["adc_j"] == pytest.approx(16_000 * forward_j + 64_000 * backward_j, rel=1e-12)
+    drive_j = 5e-14 * 0.8**2
+    assert row["dac_j"] == pytest.approx(65_000 * bits * drive_j + 16_000 * backward_bits * drive_j, rel=1e-12)
+    read_j = 3.5 * 1e-6 * 0.3**2 * 2e-7
+    assert row["refresh_reads_j"] == pytest.approx(20_800 * (read_j + forward_j), rel=1e-12)
+
+
+@pytest.mark.parametrize("bits", [None, 13])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_converter_that_is_never_used_costs_nothing_even_without_a_price(way: str, bits: int | None) -> None:
+    column = {"forward": "adc_bits", "backward": "adc_backward_bits"}[way]
+    idle = {**CROSSBAR, f"adc_{way}": 0, "refresh_reads": 0}
+    unpriced = priced({**idle, column: bits}).row(0, named=True)
+    assert unpriced["adc_j"] is not None
+    assert unpriced == priced(idle).row(0, named=True)
+    assert unpriced["energy_j"] is not None
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_driver_that_is_never_used_costs_nothing_even_without_a_price(way: str) -> None:
+    column = {"forward": "dac_bits", "backward": "dac_backward_bits"}[way]
+    idle = {**CROSSBAR, f"dac_{way}": 0}
+    unpriced = priced({**idle, column: None}).row(0, named=True)
+    assert unpriced["dac_j"] is not None
+    assert unpriced == priced(idle).row(0, named=True)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +323,7 @@ def test_pricing_many_trials_at_once_equals_pricing_them_one_by_one_exactly() ->
         for layer, base in enumerate((CROSSBAR, dice.choice([CROSSBAR, DIGITAL]))):
             scale = dice.uniform(0.1, 1e6)
             events = {n: base[n] * scale if n in REAL_EVENTS else int(base[n] * scale) for n in EVENT_NAMES}
-            bits = {n: None if base[n] is None else dice.randint(2, 13) for n in ("adc_bits", "dac_bits")}
+            bits = {n: None if base[n] is None else dice.randint(2, 13) for n in CONVERTERS}
             rows.append({**base, **events, **bits, "trial": trial, "seed": dice.randrange(3), "layer": layer})
     at_once = priced(*rows)
     groups: dict[tuple[int, int], list[dict[str, Any]]] = {}

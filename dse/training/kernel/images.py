@@ -50,7 +50,7 @@ def error_below(b: Record, below: Record, sample: int) -> None:
 @compiled
 def calibrated(peak: Any, headroom: float, bits: int) -> tuple[float, float]:
     """Return range and step of a converter after a largest product."""
-    limit = headroom * np.float64(peak)
+    limit = np.float64(f32(headroom * np.float64(peak)))
     return limit, limit / (2 ** (bits - 1) - 1) if bits > 0 else 1.0
 
 
@@ -87,105 +87,6 @@ def grow_old(states: Any, k: Record, seen: int, clock: Any) -> None:
         for number in range(states.size):
             age(states[number], k, f32(period * k.drift_every * k.image_time_s))
     clock[PERIOD] = period
-
-
-@compiled
-def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, batch: int, seen: int, clock: Any) -> Any:
-    """Learn images in mini-batches on crossbars; see `PlainRun`.
-
-    Args:
-        states: records of the layers.
-        knobs: one record, what they share.
-        buffers: records of room for the layers.
-        images: images in the order of learning, shape (images, pixels).
-        labels: their classes.
-        batch: images of a mini-batch; the last may be smaller.
-        seen: images learned before.
-        clock: where the run stands; see `state`.
-
-    Returns:
-        DONE, DIVERGED or TOO_MANY_PULSES, and the sum of half the squared errors.
-    """
-    k, layers, loss = knobs[0], states.size, 0.0
-    for start in range(0, labels.size, batch):
-        samples = min(batch, labels.size - start)
-        grow_old(states, k, seen, clock)
-        squares = 0.0
-        for number in range(layers):
-            states[number].batch_forward = states[number].batch_backward = 0.0
-        for sample in range(samples):
-            present(buffers[0], sample, images[start + sample])
-            for number in range(layers):
-                forward(states[number], k, buffers[number], sample, training=True)
-                y = pass_on(buffers[number], sample)
-                if number + 1 < layers:
-                    present(buffers[number + 1], sample, y)
-            squares += output_error(buffers[layers - 1], sample, labels[start + sample])
-        loss += 0.5 * squares
-        for number in range(layers - 1, 0, -1):
-            for sample in range(samples):
-                backward(states[number], k, buffers[number], sample)
-                error_below(buffers[number], buffers[number - 1], sample)
-        for number in range(layers):
-            s = states[number]
-            s.activations += samples * s.cols
-            s.drive_forward += s.batch_forward
-            s.drive_backward += s.batch_backward
-            status = update(s, k, buffers[number], samples, f32(seen * k.image_time_s))
-            if status != DONE:
-                return status, loss
-        seen += samples
-        maintain(states, k, seen, samples, clock)
-    return DONE, loss
-
-
-@compiled
-def step(
-    states: Any, knobs: Any, buffers: Any, gradient: Floats, rate: Any, seen: int, samples: int, clock: Any
-) -> int:
-    """Learn from the gradient of a parameter, shape (rows, cols), after so many samples; see `dse.training.modules`.
-
-    Args:
-        states: one record, the pairs that hold the parameter.
-        knobs: one record of settings.
-        buffers: one record of room.
-        gradient: gradient of the loss.
-        rate: the negative of the learning rate.
-        seen: samples learned before.
-        samples: samples that the gradient is of.
-        clock: where the run stands; see `state`.
-
-    Returns:
-        DONE, DIVERGED or TOO_MANY_PULSES.
-    """
-    k = knobs[0]
-    status = add_gradient(states[0], k, buffers[0], gradient, rate, f32(seen * k.image_time_s))
-    if status == DONE:
-        maintain(states, k, seen + samples, samples, clock)
-        grow_old(states, k, seen + samples, clock)
-    return status
-
-
-@compiled
-def begin_at(states: Any, knobs: Any, seen: int, clock: Any) -> None:
-    """Compute the weights that products see after so many samples."""
-    grow_old(states, knobs[0], seen, clock)
-
-
-@compiled
-def recognise(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any) -> int:
-    """Return how many images a network on crossbars recognises, with fresh read noise for every one."""
-    right, layers = 0, states.size
-    for place in range(labels.size):
-        present(buffers[0], 0, images[place])
-        for number in range(layers):
-            forward(states[number], knobs[0], buffers[number], 0, training=False)
-            y = pass_on(buffers[number], 0)
-            if number + 1 < layers:
-                present(buffers[number + 1], 0, y)
-            elif np.argmax(y) == labels[place]:
-                right += 1
-    return right
 
 
 @compiled
@@ -235,41 +136,120 @@ def mirror(weight: Floats, transposed: Floats, starts: Any) -> None:
 
 
 @compiled
-def learn_floats(buffers: Any, images: Floats, labels: Any, batch: int, learning_rate: float) -> float:
-    """Learn images in mini-batches in digital floats, and return the sum of half the squared errors; see `learn`."""
-    layers, loss = buffers.size, 0.0
+def see(states: Any, k: Record, buffers: Any, sample: int, image: Floats, training: bool) -> Floats:
+    """Pass an image forward through all layers and return the outputs of the last."""
+    present(buffers[0], sample, image)
+    last = buffers.size - 1
+    for number in range(last):
+        forward_any(states[number], k, buffers[number], sample, training)
+        present(buffers[number + 1], sample, pass_on(buffers[number], sample))
+    forward_any(states[last], k, buffers[last], sample, training)
+    return pass_on(buffers[last], sample)
+
+
+@compiled
+def forward_any(s: Record, k: Record, b: Record, sample: int, training: bool) -> None:
+    """Take the product of a layer, on crossbars or digital."""
+    if b.float_weight != 0:
+        forward_float(b, sample)
+    else:
+        forward(s, k, b, sample, training)
+
+
+@compiled
+def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, batch: int, seen: int, clock: Any) -> Any:
+    """Learn images in mini-batches; see `PlainRun`.
+
+    Args:
+        states: records of the layers, empty ones for digital layers.
+        knobs: one record, what they share.
+        buffers: records of room for the layers.
+        images: images in the order of learning, shape (images, pixels).
+        labels: their classes.
+        batch: images of a mini-batch; the last may be smaller.
+        seen: images learned before.
+        clock: where the run stands; see `state`.
+
+    Returns:
+        DONE, DIVERGED or TOO_MANY_PULSES, and the sum of half the squared errors.
+    """
+    k, layers, loss = knobs[0], states.size, 0.0
     for start in range(0, labels.size, batch):
         samples = min(batch, labels.size - start)
+        grow_old(states, k, seen, clock)
+        for number in range(layers):
+            states[number].batch_forward = states[number].batch_backward = 0.0
         squares = 0.0
         for sample in range(samples):
-            present(buffers[0], sample, images[start + sample])
-            for number in range(layers):
-                forward_float(buffers[number], sample)
-                y = pass_on(buffers[number], sample)
-                if number + 1 < layers:
-                    present(buffers[number + 1], sample, y)
+            see(states, k, buffers, sample, images[start + sample], training=True)
             squares += output_error(buffers[layers - 1], sample, labels[start + sample])
         loss += 0.5 * squares
         for number in range(layers - 1, 0, -1):
             for sample in range(samples):
-                backward_float(buffers[number], sample)
+                if buffers[number].float_weight != 0:
+                    backward_float(buffers[number], sample)
+                else:
+                    backward(states[number], k, buffers[number], sample)
                 error_below(buffers[number], buffers[number - 1], sample)
         for number in range(layers):
-            descend(buffers[number], samples, learning_rate)
-    return loss
+            status = change(states[number], k, buffers[number], samples, f32(seen * k.image_time_s))
+            if status != DONE:
+                return status, loss
+        seen += samples
+        maintain(states, k, seen, samples, clock)
+    return DONE, loss
 
 
 @compiled
-def recognise_floats(buffers: Any, images: Floats, labels: Any) -> int:
-    """Return how many images a digital network recognises."""
-    right, layers = 0, buffers.size
+def change(s: Record, k: Record, b: Record, samples: int, now_s: Any) -> int:
+    """Apply the update of a mini-batch to a layer."""
+    if b.float_weight != 0:
+        descend(b, samples, k.learning_rate)
+        return DONE
+    s.activations += samples * s.cols
+    s.drive_forward += s.batch_forward
+    s.drive_backward += s.batch_backward
+    return update(s, k, b, samples, now_s)
+
+
+@compiled
+def step(
+    states: Any, knobs: Any, buffers: Any, gradient: Floats, rate: Any, seen: int, samples: int, clock: Any
+) -> int:
+    """Learn from the gradient of a parameter, shape (rows, cols), after so many samples; see `dse.training.modules`.
+
+    Args:
+        states: one record, the pairs that hold the parameter.
+        knobs: one record of settings.
+        buffers: one record of room.
+        gradient: gradient of the loss.
+        rate: the negative of the learning rate.
+        seen: samples learned before.
+        samples: samples that the gradient is of.
+        clock: where the run stands; see `state`.
+
+    Returns:
+        DONE, DIVERGED or TOO_MANY_PULSES.
+    """
+    k = knobs[0]
+    status = add_gradient(states[0], k, buffers[0], gradient, rate, f32(seen * k.image_time_s))
+    if status == DONE:
+        maintain(states, k, seen + samples, samples, clock)
+        grow_old(states, k, seen + samples, clock)
+    return status
+
+
+@compiled
+def begin_at(states: Any, knobs: Any, seen: int, clock: Any) -> None:
+    """Compute the weights that products see after so many samples."""
+    grow_old(states, knobs[0], seen, clock)
+
+
+@compiled
+def recognise(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any) -> int:
+    """Return how many images a network recognises, with fresh read noise for every one."""
+    right = 0
     for place in range(labels.size):
-        present(buffers[0], 0, images[place])
-        for number in range(layers):
-            forward_float(buffers[number], 0)
-            y = pass_on(buffers[number], 0)
-            if number + 1 < layers:
-                present(buffers[number + 1], 0, y)
-            elif np.argmax(y) == labels[place]:
-                right += 1
+        y = see(states, knobs[0], buffers, 0, images[place], training=False)
+        right += np.argmax(y) == labels[place]
     return right
