@@ -10,12 +10,15 @@ inverse of the distribution, with the single-precision polynomials of M. Giles (
 Computing Gems, 2011) and at most 5.4 standard deviations.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import NamedTemporaryFile, gettempdir
 from typing import Any, TypeVar, cast
 
+import llvmlite
 import numba
 import numpy as np
 from numba import config, types
@@ -26,7 +29,7 @@ from numpy.typing import NDArray
 Function = TypeVar("Function", bound=Callable[..., Any])
 Floats = NDArray[np.float32]
 Counters = NDArray[np.int64]
-Places = NDArray[np.int32]
+Ints32 = NDArray[np.int32]
 
 f32, i32, u32, u64 = np.float32, np.int32, np.uint32, np.uint64
 GOLDEN, MIX1, MIX2 = u64(0x9E3779B97F4A7C15), u64(0xBF58476D1CE4E5B9), u64(0x94D049BB133111EB)
@@ -35,25 +38,46 @@ LARGEST_NORMAL = 5.5
 NORMALS_BLOCK = 256
 
 
-def _use_a_cache_of_this_source() -> None:
-    """Keep compiled code in the user's cache, in a folder named by the source, so that no stale code is ever loaded."""
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        return
-    root = Path(__file__).parent
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in (root / "compiled.py", *sorted(root.rglob("kernel/*.py"))):
+def _cache_of_this_source() -> bool:
+    """Keep compiled code in a folder named by the source, so that no stale code is loaded; False where none can be.
+
+    numba looks only at the file of the outermost function to judge what it kept. The folder lies in `NUMBA_CACHE_DIR`,
+    in the user's cache, or, where neither can be written, among the temporary files.
+    """
+    source = Path(__file__).parent
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    for path in (source / "compiled.py", *sorted(source.rglob("kernel/*.py"))):
         digest.update(path.read_bytes())
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    setattr(config, "CACHE_DIR", str(home / "pcm-dse" / f"kernels-{digest.hexdigest()[:12]}"))  # noqa: B010
+    for root in _cache_roots():
+        folder = root / f"kernels-{digest.hexdigest()[:12]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=folder):
+                pass
+        except OSError:
+            continue
+        setattr(config, "CACHE_DIR", str(folder))  # noqa: B010  an attribute that numba sets on import
+        return True
+    return False
 
 
-_use_a_cache_of_this_source()
+def _cache_roots() -> list[Path]:
+    """Return where compiled code may be kept, best first."""
+    named = [os.environ.get(name) for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
+    roots = [Path(folder) / "pcm-dse" for folder in named if folder]
+    with contextlib.suppress(RuntimeError):  # a process without a home
+        roots.append(Path.home() / ".cache" / "pcm-dse")
+    # Others may write among the temporary files: the folder there belongs to this user alone.
+    return [*roots, Path(gettempdir()) / f"pcm-dse-{os.getuid()}"]
+
+
+CACHED = _cache_of_this_source()
 _njit = cast("Callable[..., Callable[[Any], Any]]", numba.njit)
 
 
 def compiled(function: Function) -> Function:
     """Compile a function for one thread, without reordering of sums, and keep the code on the disk."""
-    return cast("Function", _njit(cache=True, error_model="numpy", fastmath=False)(function))
+    return cast("Function", _njit(cache=CACHED, error_model="numpy", fastmath=False)(function))
 
 
 def inlined(function: Function) -> Function:

@@ -29,8 +29,8 @@ class Events:
         resets: RESET pulses.
         refresh_reads: single-cell reads to look for pairs near saturation.
         refreshed_pairs: pairs that were RESET and re-written.
-        chi_reads: accumulator words read; once for each image and weight whose input is not zero, and all of them
-            in a transfer that does not come with every update.
+        chi_reads: accumulator words read; once a mini-batch for each weight with an input that is not zero in any of
+            its images, and all of them in a transfer that does not come with every update.
         chi_writes: accumulator words written.
         chi_adds: additions to an accumulator word.
         chi_saturated: accumulator words cut at the end of their range.

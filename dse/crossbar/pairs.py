@@ -88,15 +88,23 @@ class PairArray:
         initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, self.rows, self.cols)
         return PcmCells.start(cell, initial.contiguous(), self._variation)
 
-    def start_from(self, weight: Tensor, mean_us: float) -> None:
-        """Replace the cells by fresh ones whose pairs hold given weights around a mean conductance, within the window.
+    def start_from(self, weight: Tensor, mean_us: float) -> float:
+        """Replace the cells by fresh ones whose pairs hold given weights as near a mean conductance as the window lets.
 
         Args:
             weight: wanted weights, shape (rows, cols).
-            mean_us: mean of G+ and G-, uS.
+            mean_us: wanted mean of G+ and G-, uS.
+
+        Returns:
+            The share of weights whose conductance difference exceeds the window; these are held at its ends.
         """
-        half = 0.5 * weight * (self.beta_us / self.pairs)
-        self.cells = self._started(self.cells.spec, torch.stack([mean_us + half, mean_us - half]))
+        cell = self.cells.spec
+        difference = weight * (self.beta_us / self.pairs)
+        size = difference.abs().clamp_max(cell.g_max_us - cell.g_min_us)
+        lower = (mean_us - 0.5 * size).clamp_min(cell.g_min_us).minimum(cell.g_max_us - size)
+        plus, minus = (torch.where(difference * sign > 0, lower + size, lower) for sign in (1.0, -1.0))
+        self.cells = self._started(cell, torch.stack([plus, minus]))
+        return float(torch.count_nonzero(difference.abs() > size)) / difference.numel()
 
     @property
     def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:

@@ -7,6 +7,7 @@ with architecture "float" there is no accumulator, with ideal converters no rang
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -90,6 +91,21 @@ class Design(Spec):
             raise ValueError(msg)
         if self.architecture != "float" and len(given) < len(HARDWARE):
             msg = f"a design on crossbars needs {', '.join(t for t in HARDWARE if t not in given)}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_rare_happens_at_all(self) -> "Design":
+        images = self.training.epochs * self.workload.train_images
+        updates = self.training.epochs * math.ceil(self.workload.train_images / self.training.batch_size)
+        if self.accumulator is not None and self.accumulator.transfer_every > updates:
+            msg = (
+                f"accumulator.transfer_every = {self.accumulator.transfer_every} exceeds the {updates} updates of the "
+                "training, so that no pulse would reach a cell"
+            )
+            raise ValueError(msg)
+        if self.adc is not None and self.adc.ranging == "calibrated" and self.adc.calibrate_every_images > images:
+            msg = f"adc.calibrate_every_images = {self.adc.calibrate_every_images} exceeds the {images} training images"
             raise ValueError(msg)
         return self
 

@@ -121,8 +121,8 @@ class PcmCells:
         if cells.numel() == 0:
             return 0
         spec = self.spec
-        if not spec.is_linear and (most := int(count.max())) > MAX_PULSES:
-            raise DivergedError(f"one cell would get {most} SET pulses at once; {MAX_PULSES} saturate any cell")
+        if not spec.is_linear and int(count.max()) > MAX_PULSES:
+            raise too_many_pulses()
         lifetime = self.set_pulses.view(-1)
         pulse = lifetime[cells]
         lifetime.index_add_(0, cells, count)
@@ -186,9 +186,15 @@ class PcmCells:
         return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)
 
 
+def too_many_pulses() -> DivergedError:
+    """Return the error for an update that asks for more pulses than a cell can tell apart."""
+    return DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once, and fewer saturate any cell")
+
+
 def _varied(spec: CellSpec, number: int, variation: Stream) -> tuple[Tensor, Tensor, Tensor]:
     """Return gain, drift exponent and kind of defect (0 for none) of each cell, shape (number,)."""
-    gain, exponent = torch.ones(number), torch.full((number,), spec.drift_exponent)
+    gain = torch.ones(number, dtype=torch.float32)
+    exponent = torch.full((number,), spec.drift_exponent, dtype=torch.float32)
     stuck = torch.zeros(number, dtype=torch.int64)
     if spec.response_spread > 0.0:
         gain = (1.0 + spec.response_spread * variation.at(0).next_normal(number)[0]).clamp_min(0.0)

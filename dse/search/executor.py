@@ -23,6 +23,7 @@ from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
 
 DECIDING = (
+    "spec.py",
     "streams.py",
     "compiled.py",
     *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
@@ -179,5 +180,5 @@ def code_version() -> str:
 @lru_cache(maxsize=1)
 def package_versions() -> str:
     """Return the versions of the packages that a simulation depends on, as JSON."""
-    names = ("torch", "numpy", "scikit-learn")
+    names = ("torch", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "optuna")
     return json.dumps({"python": platform.python_version(), **{name: version(name) for name in names}})

@@ -7,8 +7,6 @@ the updates as rounded to the word, exactly for integer words and to float round
 every few updates, a word can reach the end of its range; it then saturates, and what is lost is counted.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -77,8 +75,8 @@ class Accumulator:
         """
         events = events or Events()
         largest = float(update.abs().max())
-        if not math.isfinite(largest) or largest > self.threshold * LARGEST_UPDATE:
-            raise DivergedError(f"an update of {largest:g} is beyond what the accumulator can take")
+        if not largest <= np.float32(self.threshold * LARGEST_UPDATE):
+            raise too_large(largest)
         self.updates += 1
         if self.spec.bits == "float":
             total = self.word + update
@@ -120,6 +118,11 @@ class Accumulator:
         if self.spec.rounding != "stochastic":
             return torch.round(places) if self.spec.rounding == "nearest" else torch.trunc(places)
         return torch.floor(places + self.noise.next_uniform(places.numel()).reshape(places.shape))
+
+
+def too_large(largest: float) -> DivergedError:
+    """Return the error for an update, in units of weight, that no accumulator can take."""
+    return DivergedError(f"an update of {largest:g} is beyond what the accumulator can take")
 
 
 def _bit_pattern(word: Tensor) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from dse.crossbar.events import Events
-from dse.devices.pcm import MAX_PULSES, mean_response_us
-from dse.errors import DivergedError
+from dse.devices.pcm import MAX_PULSES, mean_response_us, too_many_pulses
 from dse.streams import Stream
+from dse.training.accumulator import too_large
 from dse.training.datasets import Split
 from dse.training.kernel import images, state
 from dse.training.layers import CrossbarLayer, FloatLayer, Layer
@@ -27,8 +27,10 @@ ROUNDINGS = {"nearest": state.NEAREST, "stochastic": state.STOCHASTIC, "toward_z
 
 
 def takes(layers: Sequence[Layer]) -> bool:
-    """Return whether layers can be learned in compiled code: all on crossbars, or all digital."""
-    return {type(layer) for layer in layers} in ({CrossbarLayer}, {FloatLayer})
+    """Return whether layers can be learned in compiled code: all on crossbars of equal hardware, or all digital."""
+    hardware = [layer.hardware for layer in layers if isinstance(layer, CrossbarLayer)]
+    kinds = {type(layer) for layer in layers}
+    return kinds in ({CrossbarLayer}, {FloatLayer}) and all(own == hardware[0] for own in hardware)
 
 
 def runner(layers: Sequence[Layer], split: Split, batch_size: int, pace: Pace) -> "CrossbarRun | FloatRun":
@@ -66,12 +68,14 @@ class FloatRun:
     def learn(self, order: torch.Tensor, seen: int) -> float:
         """Learn images; see `dse.training.loop.Run`."""
         loss, buffers = 0.0, self._buffers.records
-        buffers["products"] = 0
+        buffers["products"] = buffers["touched"] = 0
         for pixels, labels in chunks(self._split, order, self._batch_size):
-            loss += images.learn(*self._records, pixels, labels, self._batch_size, seen, self._clock)[1]
+            arguments = (pixels, labels, self._batch_size, seen, self._clock, loss)
+            _, loss = images.learn(*self._records, *arguments)
         for number, (layer, weight) in enumerate(zip(self._layers, self._weights, strict=True)):
             layer.weight = torch.from_numpy(weight.copy())
-            layer.count(len(order), int(buffers["products"][number]), backward=number > 0)
+            products, touched = int(buffers["products"][number]), int(buffers["touched"][number])
+            layer.count(len(order), products, touched, backward=number > 0)
             layer.check()
         return loss
 
@@ -101,13 +105,13 @@ class CrossbarRun:
         loss, status = 0.0, state.DONE
         records = self._states.records, self._knobs, self._buffers.records
         for pixels, labels in chunks(self._split, order, self._batch_size):
-            status, part = images.learn(*records, pixels, labels, self._batch_size, seen, self._clock)
+            arguments = (pixels, labels, self._batch_size, seen, self._clock, loss)
+            status, loss = images.learn(*records, *arguments)
             seen += len(labels)
-            loss += part
             if status != state.DONE:
                 break
         write_back(self._layers, self._states)
-        check(status)
+        check(status, self._states)
         return loss
 
     def accuracy(self, split: Split, now_s: float) -> float:
@@ -129,16 +133,16 @@ class CrossbarRun:
         return right / len(split)
 
 
-def check(status: int) -> None:
+def check(status: int, states: state.Records) -> None:
     """Check what an update came to.
 
     Raises:
         DivergedError: it left the range of numbers.
     """
     if status == state.DIVERGED:
-        raise DivergedError("an update is beyond what the accumulator can take")
+        raise too_large(float(states.records["culprit"].max()))
     if status == state.TOO_MANY_PULSES:
-        raise DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once")
+        raise too_many_pulses()
 
 
 def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
@@ -279,7 +283,7 @@ def room_for(layer: Layer, batch_size: int) -> tuple[dict[str, np.ndarray], dict
     x[:, -1] = 1.0
     arrays = {
         "x": x,
-        "places": np.zeros((batch_size, rows), np.int32),
+        "driven_rows": np.zeros((batch_size, rows), np.int32),
         "active": np.zeros(batch_size, np.int64),
         "values": floats(rows),
         "lines": np.zeros(cols, np.int32),
@@ -318,9 +322,8 @@ def write_back(layers: Sequence[CrossbarLayer], states: state.Records) -> None:
 def _hand_over_events(events: Events, record: Any) -> None:
     """Add the events of a layer to others, and start again from zero."""
     added = {name: int(record[name]) for name in state.EVENTS}
-    products, reads, writes = (added.pop(name) for name in ("products", "transfer_reads", "transfer_writes"))
-    added |= {"chi_reads": products + reads, "chi_writes": products + writes}
-    added |= {"chi_adds": products, "macs_update": products}
+    touched, reads, writes = (added.pop(name) for name in ("touched", "transfer_reads", "transfer_writes"))
+    added |= {"chi_reads": touched + reads, "chi_writes": touched + writes, "chi_adds": touched}
     for name, number in added.items():
         setattr(events, name, getattr(events, name) + number)
     for name in state.EVENTS:

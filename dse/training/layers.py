@@ -58,10 +58,11 @@ class Layer(Protocol):
 
 
 def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[Tensor, int]:
-    """Return the wanted change of the weights, and the number of products that make it up.
+    """Return the wanted change of the weights, and how many weights it touches.
 
-    A product with an input of zero is left out. Every other one is formed and added to its weight's word image by
-    image: a mini-batch saves transfers to the cells, not arithmetic. The sum over the images is taken in their order.
+    A product with an input of zero is left out. Every other one is formed; the inputs and errors of a mini-batch are at
+    hand together, so that the products of a weight are summed where they are formed, in the order of the images, and
+    its word is read, added to and written once. A mini-batch saves traffic of words, not multiplications.
     """
     products = int(torch.count_nonzero(x)) * d.shape[1]
     events.macs_update += products
@@ -69,7 +70,7 @@ def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[
     update = torch.zeros(x.shape[1], d.shape[1])
     for sample, error in zip(x, scaled, strict=True):
         update += sample[:, None] * error
-    return update, products
+    return update, int(torch.count_nonzero(x.any(dim=0))) * d.shape[1]
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,10 @@ class CrossbarLayer:
             x = quantise_unsigned(x, bits)
             scale = largest_error(d)
             d = quantise_signed(d / scale, bits) * scale
-        update, products = _outer(x, d, learning_rate, self.events)
-        self.events.chi_reads += products
-        self.events.chi_writes += products
-        self.events.chi_adds += products
+        update, touched = _outer(x, d, learning_rate, self.events)
+        self.events.chi_reads += touched
+        self.events.chi_writes += touched
+        self.events.chi_adds += touched
         return update
 
     def maintain(self, now_s: float) -> None:
@@ -178,9 +179,9 @@ class FloatLayer:
 
     def update(self, x: Tensor, d: Tensor, learning_rate: float, now_s: float) -> None:  # noqa: ARG002
         """Move the weights."""
-        update, products = _outer(x, d, learning_rate, self.events)
-        self.events.weight_reads += products
-        self.events.weight_writes += products
+        update, touched = _outer(x, d, learning_rate, self.events)
+        self.events.weight_reads += touched
+        self.events.weight_writes += touched
         self.weight = self.weight + update
         self.check()
 
@@ -193,12 +194,12 @@ class FloatLayer:
         if not bool(torch.isfinite(self.weight).all()):
             raise DivergedError("a weight is no longer finite")
 
-    def count(self, images: int, products: int, *, backward: bool) -> None:
-        """Count the events of some training images: forward, backward if any, and the products of updates."""
+    def count(self, images: int, products: int, touched: int, *, backward: bool) -> None:
+        """Count the events of some training images: forward, backward if any, products of updates, weights touched."""
         events, size = self.events, self.rows * self.cols
         events.macs_forward += images * size
-        events.weight_reads += images * size + products
-        events.weight_writes += products
+        events.weight_reads += images * size + touched
+        events.weight_writes += touched
         events.macs_update += products
         events.activations += images * self.cols
         if backward:

@@ -7,15 +7,17 @@
 Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are
 the weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and
 touches only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain
-gradient descent. Converters and read noise belong to products and are not applied here.
+gradient descent. Converters and the noise of products do not act here; reads for refresh have their noise.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 from torch.optim import Optimizer
 
 from dse.errors import SettingError
@@ -50,11 +52,22 @@ class CrossbarParameter:
             raise SettingError(
                 f"parameter {name} is {parameter.dtype} on {parameter.device}; pairs hold contiguous float32 on the CPU"
             )
+        if hardware.accumulator.operand_bits != "float":
+            raise SettingError(
+                f"accumulator.operand_bits = {hardware.accumulator.operand_bits} cannot act on parameter {name}: its "
+                'gradient is formed by torch in floats; give "float"'
+            )
         rows = parameter.shape[0]
         self.name, self._parameter = name, parameter
         self.layer = CrossbarLayer(rows, parameter.numel() // rows, hardware, seed=seed, layer=number)
         weight = parameter.detach().view(rows, -1)
-        self.layer.array.start_from(weight, hardware.array.initial_mean_us)
+        beyond = self.layer.array.start_from(weight, hardware.array.initial_mean_us)
+        if beyond > 0.0:
+            warnings.warn(
+                f"parameter {name}: {100 * beyond:.2g} % of the weights exceed what a pair can hold and start at its "
+                "limit; lower array.conductance_per_weight_us",
+                stacklevel=3,
+            )
         self._knobs = fast.knobs_of(self.layer, pace)
         self._states = fast.states_of([self.layer], backward=False)
         # The compiled path writes into the memory of the parameter.
@@ -62,7 +75,17 @@ class CrossbarParameter:
         self._address = self._states.records["weight"][0] = parameter.data_ptr()
         self._buffers = state.gathered(state.BUFFERS, [fast.room_for(self.layer, 1)])
         self._clock = np.array([0, 0, -1], np.int64)
-        images.begin_at(self._states.records, self._knobs, 0, self._clock)
+        self._wait(0, 0)
+
+    def _wait(self, seen: int, samples: int) -> None:
+        """Let some samples pass without an update."""
+        images.wait(self._states.records, self._knobs, seen, samples, self._clock)
+        self._note_change()
+
+    def _note_change(self) -> None:
+        """Tell autograd that the parameter changed, and remember its version."""
+        increment_version(self._parameter)
+        self._version = self._parameter._version  # noqa: SLF001  torch has no other name for it
 
     def step(self, learning_rate: float, seen: int, samples: int) -> None:
         """Learn from the gradient.
@@ -73,16 +96,57 @@ class CrossbarParameter:
         """
         if self._parameter.data_ptr() != self._address:
             raise SettingError(f"parameter {self.name} has moved in memory; make the optimiser after moving the module")
+        if self._parameter._version != self._version:  # noqa: SLF001
+            raise SettingError(
+                f"parameter {self.name} was changed by others than this optimiser, and its cells do not follow; load "
+                "values before making the optimiser, or load the state of the optimiser too"
+            )
         gradient = self._parameter.grad
         if gradient is None:
+            self._wait(seen, samples)
             return
         flat = gradient.detach().to(torch.float32).contiguous().view(self.layer.rows, -1).numpy()
         records = self._states.records, self._knobs, self._buffers.records
-        fast.check(images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock))
+        status = images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock)
+        self._note_change()
+        fast.check(status, self._states)
 
     def write_back(self) -> None:
-        """Bring accumulators and events of `layer` up to date; its cells always are."""
+        """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are."""
         fast.write_back([self.layer], self._states)
+        now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["image_time_s"][0])
+        self.layer.sense(now_s)
+
+    def state(self) -> dict[str, Any]:
+        """Return a copy of everything that training changes."""
+        record = self._states.records[0]
+        return {
+            "arrays": {name: torch.from_numpy(array.copy()) for name, array in self._states.arrays[0].items()},
+            "numbers": {
+                name: record[name].item() for name in state.STATE.names or () if name not in state.STATE_ARRAYS
+            },
+            "clock": torch.from_numpy(self._clock.copy()),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a state that `state` returned.
+
+        Raises:
+            SettingError: it is that of a parameter of another shape or hardware.
+        """
+        arrays, numbers = self._states.arrays[0], saved["numbers"]
+        keys = [f"{name}_key" for name in state.STREAMS]
+        shapes = {name: tuple(array.shape) for name, array in saved["arrays"].items()}
+        if shapes != {name: array.shape for name, array in arrays.items()} or any(
+            numbers[key] != self._states.records[key][0] for key in keys
+        ):
+            raise SettingError(f"parameter {self.name}: the saved state is of another shape, hardware or seed")
+        for name, array in arrays.items():
+            array[...] = saved["arrays"][name].numpy()
+        for name, number in numbers.items():
+            self._states.records[name] = number
+        self._clock[:] = saved["clock"].numpy()
+        self._note_change()
 
 
 class MixedPrecisionSgd(Optimizer):
@@ -161,6 +225,32 @@ class MixedPrecisionSgd(Optimizer):
                     parameter.add_(parameter.grad, alpha=-float(group["lr"]))
         self._seen += samples
         return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as other optimisers do, with cells, accumulators, wear and simulated time."""
+        saved = {parameter.name: parameter.state() for parameter in self.parameters_on_crossbars}
+        return {**super().state_dict(), "crossbars": saved, "seen": self._seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go back to a state that `state_dict` returned; the parameters on crossbars follow.
+
+        Raises:
+            SettingError: it is that of another module, hardware or seed.
+        """
+        saved = state_dict.get("crossbars")
+        own = [parameter.name for parameter in self.parameters_on_crossbars]
+        if saved is None or list(saved) != own:
+            raise SettingError(f"the state has crossbars {list(saved or ())}; this optimiser has {own}")
+        super().load_state_dict({key: value for key, value in state_dict.items() if key not in ("crossbars", "seen")})
+        for parameter in self.parameters_on_crossbars:
+            parameter.restore(saved[parameter.name])
+        self._seen = int(state_dict["seen"])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        """Refuse: a copy would move cells whose weights the module of the original shows."""
+        raise SettingError(
+            "an optimiser of crossbars cannot be copied; make another one and load the state of this one"
+        )
 
     def write_back(self) -> None:
         """Bring accumulators and events of all `parameters_on_crossbars` up to date."""

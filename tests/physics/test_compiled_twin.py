@@ -8,6 +8,8 @@ import torch
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import Failure
+from dse.errors import DivergedError
+from dse.training import fast
 from dse.training.datasets import Dataset, Split, load
 from dse.training.layers import CrossbarLayer, FloatLayer, Layer
 from dse.training.loop import Epoch, train
@@ -101,7 +103,7 @@ def few() -> Dataset:
 
 
 def trained(
-    settings: dict[str, Any], data: Dataset, batch_size: int, *, compiled: bool
+    settings: dict[str, Any], data: Dataset, batch_size: int, *, compiled: bool, epochs: int = 2
 ) -> tuple[list[Layer], list[Epoch]]:
     design = compose(settings)
     hardware = hardware_of(design)
@@ -110,7 +112,7 @@ def trained(
         for n, (r, c) in enumerate(SIZES)
     ]
     every = 0 if design.refresh is None else design.refresh.every_images
-    spec = TrainingSpec(epochs=2, batch_size=batch_size, learning_rate=0.5 if batch_size == 1 else 2.0)
+    spec = TrainingSpec(epochs=epochs, batch_size=batch_size, learning_rate=0.5 if batch_size == 1 else 2.0)
     # Half a second an image and drift every seventh: drift acts from the second half of the first epoch on.
     calibrated = design.adc is not None and design.adc.ranging == "calibrated"
     curve = train(
@@ -174,8 +176,52 @@ def test_the_noisy_case_really_refreshes_drifts_and_cuts(few: Dataset) -> None:
     assert quiet[0].events != drifting[0].events
 
 
-@pytest.mark.parametrize("settings", [{"training.learning_rate": 1e30}, {"accumulator.epsilon": 1e-6}])
+@pytest.mark.parametrize("settings", [{"accumulator.epsilon": 1e-30}, {"accumulator.epsilon": 1e-6}])
 def test_both_paths_refuse_the_same_explosions(settings: dict[str, Any], few: Dataset) -> None:
+    reasons: list[str] = []
+    for compiled in (False, True):
+        with pytest.raises(DivergedError) as caught:
+            trained(settings, few, 1, compiled=compiled)
+        reasons.append(str(caught.value))
+    assert reasons[0] == reasons[1]
     outcome = evaluate(compose({**settings, "training.batch_size": 1, "training.epochs": 1}), 1, few)
     assert isinstance(outcome, Failure)
     assert outcome.kind == "diverged"
+
+
+def test_a_bound_that_is_too_large_alone_stops_nothing(few: Dataset) -> None:
+    # The sum of ten bounds on an update exceeds the limit of the accumulator; no update does.
+    settings = {"accumulator.bits": "float", "accumulator.epsilon": 2.85e-9, "accumulator.transfer_every": 2}
+    both = [trained(settings, few, 10, compiled=compiled, epochs=1)[1] for compiled in (False, True)]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize("settings", [{}, {"architecture": "float"}], ids=["crossbars", "floats"])
+def test_the_size_of_a_chunk_changes_nothing(
+    settings: dict[str, Any], few: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_layers, whole = trained(settings, few, 7, compiled=True)
+    monkeypatch.setattr(fast, "CHUNK_IMAGES", 20)
+    layers, curve = trained(settings, few, 7, compiled=True)
+    assert curve == whole
+    assert [layer.events for layer in layers] == [layer.events for layer in whole_layers]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"accumulator.epsilon": 2.0}, {"accumulator.storage": "pcm"}, {"device.read_noise_scale": 0.0}],
+    ids=lambda other: next(iter(other)),
+)
+def test_layers_of_different_hardware_take_the_plain_path(other: dict[str, Any], few: Dataset) -> None:
+    def learn(*, compiled: bool) -> list[Epoch]:
+        kinds = [hardware_of(compose(settings)) for settings in ({}, other, {})]
+        layers = [
+            CrossbarLayer(r, c, kind, seed=1, layer=n)
+            for n, ((r, c), kind) in enumerate(zip(SIZES, kinds, strict=True))
+            if kind
+        ]
+        assert len(layers) == 3
+        spec = TrainingSpec(epochs=1, batch_size=10)
+        return train(layers, few, spec, image_time_s=0.5, maintain_every=0, seed=1, compiled=compiled)
+
+    assert learn(compiled=True) == learn(compiled=False)

@@ -1,5 +1,6 @@
 """Any torch module learns on pairs: the compiled pass equals the plain one, and ideal cells equal gradient descent."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ FINE = {
     "accumulator.bits": "float",
     "refresh.every_images": 0,
 }
-NOISY: dict[str, Any] = {"array.conductance_per_weight_us": 20.0, "array.initial_mean_us": 4.0}
+NOISY: dict[str, Any] = {"array.conductance_per_weight_us": 15.0, "array.initial_mean_us": 4.0}
 
 
 def hardware(settings: dict[str, Any]) -> Hardware:
@@ -85,13 +86,15 @@ def test_an_ideal_cell_with_fine_pulses_is_plain_gradient_descent() -> None:
         {"accumulator.bits": 8, "accumulator.rounding": "stochastic", "accumulator.storage": "pcm"},
         {"accumulator.bits": "float", "array.pairs_per_weight": 2},
         {"accumulator.transfer_every": 3},
+        {"clock.image_time_s": 10.0},
     ],
-    ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step"],
+    ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step", "drift"],
 )
 def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(settings: dict[str, Any]) -> None:
     own = hardware({**NOISY, "refresh.every_images": 20, "refresh.threshold_us": 4.5, **settings})
     module = built()
-    pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1)
+    image_s = settings.get("clock.image_time_s", 0.01)
+    pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1, image_time_s=image_s, drift_every=30)
     twins: list[CrossbarLayer] = []
     for number, parameter in enumerate(module.parameters()):
         if parameter.dim() < 2:
@@ -108,23 +111,25 @@ def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(set
         since += 10
         for layer, weight in zip(twins, weights, strict=True):
             assert weight.grad is not None
-            layer.sense(seen // 1000 * 1000 * 0.01)
+            layer.sense(seen // 30 * 30 * image_s)
             pulses = layer.accumulator.add(weight.grad.view(layer.rows, -1) * -0.5, layer.events)
             if pulses is not None:
-                layer.array.program(pulses, seen * 0.01, layer.events)
+                layer.array.program(pulses, seen * image_s, layer.events)
             if since >= 20:
-                layer.maintain((seen + 10) * 0.01)
+                layer.maintain((seen + 10) * image_s)
         since %= 20
         seen += 10
         pulsed.step(samples=10)
     pulsed.write_back()
     for layer, parameter, weight in zip(twins, pulsed.parameters_on_crossbars, weights, strict=True):
-        layer.sense(0.0)
+        layer.sense(seen // 30 * 30 * image_s)
         assert torch.equal(parameter.layer.array.cells.g_us, layer.array.cells.g_us)
         assert torch.equal(parameter.layer.accumulator.word, layer.accumulator.word)
         assert torch.equal(weight.detach().view(layer.rows, -1), layer.sensed.weight)
         for name in ("set_pulses_update", "set_pulses_refresh", "resets", "refresh_reads", "chi_flips"):
             assert getattr(parameter.layer.events, name) == getattr(layer.events, name), name
+        assert parameter.layer.events.chi_adds == 12 * weight.numel()
+        assert torch.equal(parameter.layer.sensed.weight, layer.sensed.weight)
     assert sum(layer.events.set_pulses_update for layer in twins) > 0
     assert sum(layer.events.resets for layer in twins) > 0
 
@@ -154,6 +159,44 @@ def test_a_scheduler_changes_the_learning_rate() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True))
 
 
+def test_a_saved_state_goes_on_as_if_nothing_had_happened() -> None:
+    own = hardware({**NOISY, "refresh.every_images": 20, "refresh.threshold_us": 4.5})
+    module = built()
+    pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1)
+    learn(module, pulsed, 5, samples=10)
+    saved, values = pulsed.state_dict(), {k: v.clone() for k, v in module.state_dict().items()}
+    expected = learn(module, pulsed, 3, samples=10)
+    other = built()
+    again = MixedPrecisionSgd(other, own, lr=0.5, seed=1)
+    other.load_state_dict(values)
+    again.load_state_dict(saved)
+    assert learn(other, again, 3, samples=10) == expected
+    for a, b in zip(pulsed.parameters_on_crossbars, again.parameters_on_crossbars, strict=True):
+        assert torch.equal(a.layer.array.cells.g_us, b.layer.array.cells.g_us)
+    with pytest.raises(SettingError, match="another shape, hardware or seed"):
+        MixedPrecisionSgd(built(), own, lr=0.5, seed=2).load_state_dict(saved)
+
+
+def test_time_passes_for_a_parameter_without_gradient() -> None:
+    module = built()
+    pulsed = MixedPrecisionSgd(module, hardware(NOISY), lr=0.1, seed=1, image_time_s=1000.0, drift_every=1)
+    before = [p.detach().clone() for p in module.parameters() if p.dim() > 1]
+    pulsed.step(samples=10)
+    after = [p.detach() for p in module.parameters() if p.dim() > 1]
+    for a, b in zip(before, after, strict=True):
+        assert float(b.abs().mean()) < 0.95 * float(a.abs().mean())
+
+
+def test_weights_within_the_window_start_as_they_are_and_others_are_named() -> None:
+    module = built()
+    before = [p.detach().clone() for p in module.parameters()]
+    MixedPrecisionSgd(module, hardware({"array.conductance_per_weight_us": 10.0}), lr=0.1, seed=1)
+    for a, b in zip(before, module.parameters(), strict=True):
+        torch.testing.assert_close(a, b.detach(), atol=1e-6, rtol=0)
+    with pytest.warns(UserWarning, match="exceed what a pair can hold"):
+        MixedPrecisionSgd(built(), hardware({"array.conductance_per_weight_us": 100.0}), lr=0.1, seed=1)
+
+
 def test_what_cannot_work_is_refused_with_its_reason() -> None:
     own = hardware(NOISY)
     with pytest.raises(SettingError, match="float64"):
@@ -166,6 +209,15 @@ def test_what_cannot_work_is_refused_with_its_reason() -> None:
         parameter.data = parameter.data.clone()
     with pytest.raises(SettingError, match="moved in memory"):
         learn(module, pulsed, 1)
+    module = built()
+    pulsed = MixedPrecisionSgd(module, own, lr=0.1, seed=1)
+    module.load_state_dict(built().state_dict())
+    with pytest.raises(SettingError, match="changed by others"):
+        learn(module, pulsed, 1)
+    with pytest.raises(SettingError, match="operand_bits"):
+        MixedPrecisionSgd(built(), hardware({**NOISY, "accumulator.operand_bits": 8}), lr=0.1, seed=1)
+    with pytest.raises(SettingError, match="cannot be copied"):
+        copy.deepcopy(pulsed)
     module = built()
     pulsed = MixedPrecisionSgd(module, own, lr=1e30, seed=1)
     with pytest.raises(DivergedError):

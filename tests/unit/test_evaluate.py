@@ -133,8 +133,8 @@ def test_events_of_a_digital_training_are_what_counting_by_hand_gives(digits: Da
     assert last["macs_update"] == images * 13 * 10
     assert first["macs_update"] == 12 * int(torch.count_nonzero(digits.train.images) + images)
     assert (first["activations"], last["activations"]) == (images * 12, images * 10)
-    assert last["weight_writes"] == images * 13 * 10
-    assert last["weight_reads"] == images * (13 + 12 + 13) * 10
+    assert last["weight_writes"] == -(-images // 10) * 13 * 10
+    assert last["weight_reads"] == images * (13 + 12) * 10 + -(-images // 10) * 13 * 10
 
 
 def test_events_of_a_crossbar_cover_training_alone(digits: Dataset) -> None:
@@ -144,7 +144,25 @@ def test_events_of_a_crossbar_cover_training_alone(digits: Dataset) -> None:
     assert (first["mvm_backward"], last["mvm_backward"]) == (0, images)
     assert (first["dac_forward"], first["adc_forward"]) == (images * 65, images * 12)
     assert (last["dac_backward"], last["adc_backward"]) == (images * 10, images * 12)
-    assert first["chi_reads"] == first["chi_writes"] == first["chi_adds"] == first["macs_update"] > 0
+    for layer in (first, last):
+        assert layer["chi_reads"] == layer["chi_writes"] == layer["chi_adds"]
+    # All hidden outputs and the bias drive the last layer: each of its words is written once a mini-batch of ten.
+    assert last["chi_writes"] == -(-images // 10) * 13 * 10
+    assert last["macs_update"] == images * 13 * 10
+    assert -(-images // 10) * 12 < first["chi_writes"] < first["macs_update"]
+
+
+def test_one_image_at_a_time_writes_a_word_for_every_product(digits: Dataset) -> None:
+    first, *_ = (e.events for e in outcome_of(compose({**SMALL, "training.batch_size": 1}), digits).layers)
+    assert (
+        first["chi_writes"]
+        == first["macs_update"]
+        == 12 * int(torch.count_nonzero(digits.train.images) + len(digits.train))
+    )
+
+
+def test_no_digital_weight_is_touched_on_a_crossbar(digits: Dataset) -> None:
+    first, _ = (e.events for e in outcome_of(compose(SMALL), digits).layers)
     assert (first["macs_forward"], first["weight_reads"], first["weight_writes"]) == (0, 0, 0)
 
 

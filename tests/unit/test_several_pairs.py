@@ -130,7 +130,7 @@ def test_the_most_pulses_that_are_taken_count_for_a_cell_and_not_for_a_weight() 
     pulses = torch.zeros(ROWS, COLS, dtype=torch.int64)
     pulses[0, 0] = 1500
     several(2).program(pulses, 0.0, Events())
-    with pytest.raises(DivergedError, match="1500 SET pulses at once"):
+    with pytest.raises(DivergedError, match="more than 1000 SET pulses at once"):
         several(1).program(pulses, 0.0, Events())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dse.compiled import (
     Floats,
-    Places,
+    Ints32,
     compiled,
     f32,
     float_rows_at,
@@ -66,7 +66,7 @@ def reaches(old: Any, change: Any, total: Any, places: Any) -> Any:
 
 
 @compiled
-def add_nearest(row: Places, v: Any, d: Floats, scale: Any, places: Any) -> Any:
+def add_nearest(row: Ints32, v: Any, d: Floats, scale: Any, places: Any) -> Any:
     """Add v d, rounded to the nearest place, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
     for j in range(row.size):
@@ -78,7 +78,7 @@ def add_nearest(row: Places, v: Any, d: Floats, scale: Any, places: Any) -> Any:
 
 
 @compiled
-def add_toward_zero(row: Places, v: Any, d: Floats, scale: Any, places: Any) -> Any:
+def add_toward_zero(row: Ints32, v: Any, d: Floats, scale: Any, places: Any) -> Any:
     """Add v d, rounded toward zero, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
     for j in range(row.size):
@@ -90,7 +90,7 @@ def add_toward_zero(row: Places, v: Any, d: Floats, scale: Any, places: Any) -> 
 
 
 @compiled
-def add_stochastic(row: Places, v: Any, d: Floats, scale: Any, places: Any, key: Any, draw: int) -> Any:
+def add_stochastic(row: Ints32, v: Any, d: Floats, scale: Any, places: Any, key: Any, draw: int) -> Any:
     """Add v d, rounded at random, to a row of int32; return how many sums reached the threshold."""
     reached = i32(0)
     for j in range(row.size):
@@ -202,7 +202,7 @@ def settle_row(s: Record, k: Record, kind: int, i: Any, v: Any, d: Floats, draw:
 
 @inlined
 def add_row(
-    floats: Floats, words: Places, v: Any, d: Floats, kind: int, threshold: Any, scale: Any, places: Any, key: Any,
+    floats: Floats, words: Ints32, v: Any, d: Floats, kind: int, threshold: Any, scale: Any, places: Any, key: Any,
     draw: int,
 ) -> Any:  # fmt: skip
     """Add v d to a row of accumulators, floats or words; return 0 where nothing is left for `settle_row`."""
@@ -284,15 +284,17 @@ def factors(k: Record, b: Record, samples: int) -> Any:
 
 
 @compiled
-def list_by_row(b: Record, samples: int, operand_bits: int, step: Any) -> int:
-    """List for each row the samples whose input is not zero, in their order; return how many there are.
+def list_by_row(b: Record, samples: int, operand_bits: int, step: Any) -> tuple[int, int]:
+    """List for each row the samples whose input is not zero, in their order.
+
+    Returns how many there are, and in how many rows.
 
     Inputs are rounded as the multiplier of an update sees them.
     """
     size = b.rows
     x, places, active = (
         float_rows_at(b.x, b.batch, size),
-        word_rows_at(b.places, b.batch, size),
+        word_rows_at(b.driven_rows, b.batch, size),
         ints_at(b.active, b.batch),
     )
     starts, who, inputs = (
@@ -318,10 +320,14 @@ def list_by_row(b: Record, samples: int, operand_bits: int, step: Any) -> int:
     for i in range(size, 0, -1):
         starts[i] = starts[i - 1]
     starts[0] = 0
-    products = 0
-    for n in range(starts[size]):
-        products += inputs[n] != f32(0.0)
-    return products
+    products, touched = 0, 0
+    for i in range(size):
+        own = 0
+        for n in range(starts[i], starts[i + 1]):
+            own += inputs[n] != f32(0.0)
+        products += own
+        touched += own > 0
+    return products, touched
 
 
 @compiled
@@ -352,7 +358,7 @@ def add_one(s: Record, k: Record, b: Record, kind: int, bound: Any, first_draw: 
     """
     rows, cols = s.rows, s.cols
     floats, words = float_rows_at(s.word, rows, cols), word_rows_at(s.word, rows, cols)
-    where, inputs, d = words_at(b.places, rows), floats_at(b.inputs, rows), floats_at(b.scaled, cols)
+    where, inputs, d = words_at(b.driven_rows, rows), floats_at(b.inputs, rows), floats_at(b.scaled, cols)
     threshold, scale, places, key = k.threshold, k.chi_scale, u32(k.places), s.chi_key
     for n in range(start, stop):
         v, i = inputs[n], where[n]
@@ -370,7 +376,7 @@ def update_one(s: Record, k: Record, b: Record, bound: Any, now_s: Any) -> int:
     x, inputs, where, d = (
         floats_at(b.x, rows),
         floats_at(b.inputs, rows),
-        words_at(b.places, rows),
+        words_at(b.driven_rows, rows),
         floats_at(b.scaled, cols),
     )
     active, products, first_draw = ints_at(b.active, 1)[0], 0, begin(s, k)
@@ -380,7 +386,8 @@ def update_one(s: Record, k: Record, b: Record, bound: Any, now_s: Any) -> int:
             v = quantised(v, f32(0.0), f32(1.0), k.operand_step)
         inputs[n] = v
         products += v != f32(0.0)
-    s.products += products * cols
+    s.macs_update += products * cols
+    s.touched += products * cols
     kind, n = kind_of(k, f32(0.0)), 0
     while n < active:
         stop = active
@@ -428,7 +435,9 @@ def add_many(s: Record, k: Record, b: Record, kind: int, first_draw: int, start:
 def update_many(s: Record, k: Record, b: Record, samples: int, bound: Any, now_s: Any) -> int:
     """Add the update of a mini-batch."""
     rows, cols, first_draw = s.rows, s.cols, begin(s, k)
-    s.products += list_by_row(b, samples, k.operand_bits, k.operand_step) * cols
+    products, touched = list_by_row(b, samples, k.operand_bits, k.operand_step)
+    s.macs_update += products * cols
+    s.touched += touched * cols
     starts, sums = ints_at(b.starts, rows + 1), floats_at(b.sums, cols)
     kind, n = kind_of(k, bound), 0
     while n < rows:
@@ -446,11 +455,34 @@ def update_many(s: Record, k: Record, b: Record, samples: int, bound: Any, now_s
 
 
 @compiled
+def largest_update(k: Record, b: Record, samples: int) -> Any:
+    """Return the largest magnitude of an update, in units of weight, where the quick bound is beyond all limits."""
+    rows, cols = b.rows, b.cols
+    list_by_row(b, samples, k.operand_bits, k.operand_step)
+    starts, who, inputs = (
+        ints_at(b.starts, rows + 1),
+        words_at(b.who, b.batch * rows),
+        floats_at(b.inputs, b.batch * rows),
+    )
+    errors, sums, largest = float_rows_at(b.scaled, b.batch, cols), floats_at(b.sums, cols), f32(0.0)
+    for i in range(rows):
+        first, last = starts[i], starts[i + 1]
+        accumulate(sums, errors, who[first:last], inputs[first:last], last - first)
+        own = largest_of(sums, largest)
+        if np.isnan(own):
+            return own
+        largest = own
+    return largest
+
+
+@compiled
 def update(s: Record, k: Record, b: Record, samples: int, now_s: Any) -> int:
     """Add the update of a mini-batch to the accumulators and apply the pulses; see `CrossbarLayer.update`."""
     bound = factors(k, b, samples)
     if not bound <= k.largest_update:
-        return DIVERGED
+        s.culprit = largest_update(k, b, samples)
+        if not s.culprit <= k.largest_update:
+            return DIVERGED
     return update_one(s, k, b, bound, now_s) if samples == 1 else update_many(s, k, b, samples, bound, now_s)
 
 
@@ -460,6 +492,7 @@ def add_gradient(s: Record, k: Record, b: Record, gradient: Floats, rate: Any, n
     rows, cols = s.rows, s.cols
     bound = largest_of(gradient.reshape(-1), f32(0.0)) * abs(rate)
     if not bound <= k.largest_update:
+        s.culprit = bound
         return DIVERGED
     floats, words = float_rows_at(s.word, rows, cols), word_rows_at(s.word, rows, cols)
     threshold, scale, places, key = k.threshold, k.chi_scale, u32(k.places), s.chi_key
@@ -473,5 +506,5 @@ def add_gradient(s: Record, k: Record, b: Record, gradient: Floats, rate: Any, n
             return TOO_MANY_PULSES
         if k.wears:
             count_flips(s, k, b, i)
-    s.products += rows * cols
+    s.touched += rows * cols
     return conclude(s, k, b, now_s)

@@ -98,7 +98,9 @@ def descend(b: Record, samples: int, learning_rate: float) -> None:
     for sample in range(samples):
         for j in range(cols):
             scaled[sample, j] = d[sample, j] * rate
-    b.products += list_by_row(b, samples, 0, f32(1.0)) * cols
+    products, touched = list_by_row(b, samples, 0, f32(1.0))
+    b.products += products * cols
+    b.touched += touched * cols
     starts, who, inputs = (
         ints_at(b.starts, rows + 1),
         words_at(b.who, b.batch * rows),
@@ -157,7 +159,17 @@ def forward_any(s: Record, k: Record, b: Record, sample: int, training: bool) ->
 
 
 @compiled
-def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, batch: int, seen: int, clock: Any) -> Any:
+def learn(
+    states: Any,
+    knobs: Any,
+    buffers: Any,
+    images: Floats,
+    labels: Any,
+    batch: int,
+    seen: int,
+    clock: Any,
+    loss: float,
+) -> Any:
     """Learn images in mini-batches; see `PlainRun`.
 
     Args:
@@ -169,11 +181,12 @@ def learn(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any, ba
         batch: images of a mini-batch; the last may be smaller.
         seen: images learned before.
         clock: where the run stands; see `state`.
+        loss: sum of half the squared errors so far, which runs on so that it has the order of the plain path.
 
     Returns:
         DONE, DIVERGED or TOO_MANY_PULSES, and the sum of half the squared errors.
     """
-    k, layers, loss = knobs[0], states.size, 0.0
+    k, layers = knobs[0], states.size
     for start in range(0, labels.size, batch):
         samples = min(batch, labels.size - start)
         grow_old(states, k, seen, clock)
@@ -240,9 +253,11 @@ def step(
 
 
 @compiled
-def begin_at(states: Any, knobs: Any, seen: int, clock: Any) -> None:
-    """Compute the weights that products see after so many samples."""
-    grow_old(states, knobs[0], seen, clock)
+def wait(states: Any, knobs: Any, seen: int, samples: int, clock: Any) -> None:
+    """Let some samples pass without an update."""
+    if samples > 0:
+        maintain(states, knobs[0], seen + samples, samples, clock)
+    grow_old(states, knobs[0], seen + samples, clock)
 
 
 @compiled

@@ -6,7 +6,7 @@ import numpy as np
 
 from dse.compiled import (
     Floats,
-    Places,
+    Ints32,
     clipped,
     compiled,
     f32,
@@ -29,7 +29,7 @@ def quantised(x: Any, low: Any, high: Any, step: Any) -> Any:
 
 
 @compiled
-def find(x: Floats, rows: Places) -> int:
+def find(x: Floats, rows: Ints32) -> int:
     """Note where x is not zero and return how often."""
     active = 0
     for i in range(x.size):
@@ -39,7 +39,7 @@ def find(x: Floats, rows: Places) -> int:
 
 
 @compiled
-def accumulate(y: Floats, matrix: Floats, rows: Places, values: Floats, active: int) -> None:
+def accumulate(y: Floats, matrix: Floats, rows: Ints32, values: Floats, active: int) -> None:
     """Set y to the sum of values times rows of a matrix, in the order of the rows.
 
     Eight rows in one pass: every entry of y still sums in the same order, and is loaded and stored an eighth as often.
@@ -61,7 +61,7 @@ def accumulate(y: Floats, matrix: Floats, rows: Places, values: Floats, active: 
 
 
 @compiled
-def take(x: Floats, places: Places, values: Floats, active: int) -> None:
+def take(x: Floats, places: Ints32, values: Floats, active: int) -> None:
     """Gather the inputs that are not zero."""
     for n in range(active):
         values[n] = x[places[n]]
@@ -128,7 +128,7 @@ def forward(s: Record, k: Record, b: Record, sample: int, training: bool) -> Non
     """Compute y = ADC(DAC(x) W) for a sample, and note the rows whose input is not zero."""
     rows, cols = s.rows, s.cols
     x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
-    places, values = word_rows_at(b.places, b.batch, rows)[sample], floats_at(b.values, rows)
+    places, values = word_rows_at(b.driven_rows, b.batch, rows)[sample], floats_at(b.values, rows)
     active = find(x, places)
     ints_at(b.active, b.batch)[sample] = active
     take(x, places, values, active)
@@ -202,7 +202,7 @@ def forward_float(b: Record, sample: int) -> None:
     """Compute y = x W in digital floats for a sample."""
     rows, cols = b.rows, b.cols
     x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
-    places, values = word_rows_at(b.places, b.batch, rows)[sample], floats_at(b.values, rows)
+    places, values = word_rows_at(b.driven_rows, b.batch, rows)[sample], floats_at(b.values, rows)
     active = find(x, places)
     ints_at(b.active, b.batch)[sample] = active
     take(x, places, values, active)

@@ -52,11 +52,12 @@ EVENTS: tuple[str, ...] = (
     "chi_saturated",
     "chi_flips",
     "activations",
-    "products",
+    "macs_update",
+    "touched",
     "transfer_reads",
     "transfer_writes",
 )
-"""Counts of a layer: events by the names of `Events`; products d x^T; words read and written by separate transfers."""
+"""Counts of a layer: events by the names of `Events`; words added to; words read and written by separate transfers."""
 STREAMS: tuple[str, ...] = ("write", "forward", "backward", "refresh", "reset", "chi", "evaluation")
 
 STATE = np.dtype(
@@ -68,6 +69,7 @@ STATE = np.dtype(
         *((name, np.int64) for name in EVENTS),
         ("selected", np.int64),  # the pair that takes the next first pulse
         ("updates", np.int64),
+        ("culprit", np.float64),  # the update that was too large
         *((name, np.float64) for name in ("drive_forward", "drive_backward")),  # drive time so far
         *((name, np.float64) for name in ("batch_forward", "batch_backward")),  # and of the mini-batch at work
         # range and step of the output converters, and the largest product since the last calibration
@@ -100,7 +102,7 @@ KNOBS = np.dtype(
 
 BUFFER_ARRAYS: tuple[str, ...] = (
     "x",  # inputs, the last of each sample 1 for the bias, float32 (batch, rows)
-    "places",  # the rows of each sample whose input is not zero, then unused, int32 (batch, rows)
+    "driven_rows",  # the rows of each sample whose input is not zero, then unused, int32 (batch, rows)
     "active",  # how many they are, int64 (batch,)
     "values",  # the driven inputs of these rows, of one sample, float32 (rows,)
     "lines",  # the columns of one sample whose error is not zero, int32 (cols,)
@@ -123,7 +125,7 @@ BUFFER_ARRAYS: tuple[str, ...] = (
 BUFFERS = np.dtype(
     [
         *((name, np.int64) for name in BUFFER_ARRAYS),
-        *((name, np.int64) for name in ("rows", "cols", "batch", "products")),
+        *((name, np.int64) for name in ("rows", "cols", "batch", "products", "touched")),
     ],
     align=True,
 )
@@ -156,14 +158,27 @@ def gathered(kind: np.dtype[Any], layers: list[tuple[dict[str, np.ndarray], dict
 
     Raises:
         KeyError: a field that the records do not have; a defect of the framework.
-        BufferError: an array that is not contiguous, likewise.
+        BufferError: an array that is not contiguous or of another type than compiled code reads, likewise.
     """
     records = np.zeros(len(layers), kind)
     for place, (arrays, numbers) in enumerate(layers):
         for name, array in arrays.items():
-            if not array.flags.c_contiguous:
-                raise BufferError(f"{name} is not contiguous")
+            if not array.flags.c_contiguous or array.dtype.type not in _types_of(name):
+                raise BufferError(f"{name} is no contiguous array of {_types_of(name)}, but {array.dtype}")
             records[name][place] = array.ctypes.data
         for name, number in numbers.items():
             records[name][place] = number
     return Records(records, tuple(arrays for arrays, _ in layers))
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("set_pulses", "reset_pulses", "active", "starts"), (np.int64,)),
+    **dict.fromkeys(("flips", "driven_rows", "lines", "who", "before"), (np.int32,)),
+    "stuck": (np.bool_,),
+    "word": (np.float32, np.int32),
+}
+
+
+def _types_of(name: str) -> tuple[type, ...]:
+    """Return the types that compiled code reads at an address."""
+    return _TYPES.get(name, (np.float32,))
