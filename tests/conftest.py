@@ -40,6 +40,13 @@ lookahead = 4
 trials = 14
 """
 
+REPLICATED_STUDY = (
+    SMALL_STUDY.replace('"worst_writes"]', '"worst_writes", "loss"]')
+    .replace('"accumulator.bits" = [4, 8]', '"accumulator.bits" = [4, 8, "float"]')
+    .replace("[search]", "[controls.base]\naccumulator.bits = 8\n[search]")
+    .replace("trials = 14", "trials = 20\nseeds = 3")
+)
+
 
 @pytest.fixture(autouse=True)
 def no_global_randomness():
@@ -65,6 +72,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of the small study, run by the local executor to its end."""
     folder = tmp_path_factory.mktemp("undisturbed") / "results"
     start(parse_study(SMALL_STUDY, folder.parent), folder, LocalExecutor)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def replicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a study of 20 designs and two controls under three seeds, with four objectives."""
+    folder = tmp_path_factory.mktemp("replicated") / "results"
+    start(parse_study(REPLICATED_STUDY, folder.parent), folder, LocalExecutor)
     return folder
 
 

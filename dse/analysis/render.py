@@ -37,7 +37,7 @@ def cell(name: str, value: object) -> str:
         return "-"
     if isinstance(value, float):
         unit = COLUMNS[name].unit if name in COLUMNS else ""
-        return si(value, unit) if unit == "J" or name.endswith("_j") else f"{value:.4g}"
+        return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
     return str(value)
 
 

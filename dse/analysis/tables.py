@@ -1,4 +1,4 @@
-"""The tables of a study as polars frames, and SQL over them.
+"""The tables of a study as polars frames; `dse.analysis.sql` runs SQL over them.
 
 trials   a row for each trial and seed; the parameters of the search are columns named by their path
 layers   a row for each trial, seed and layer: size, events, wear
@@ -100,28 +100,6 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 def _unfold(raw: pl.DataFrame, column: str, fields: list[str]) -> pl.DataFrame:
     keys = raw.select("trial", "seed", "train_images", column).filter(pl.col(column).list.len() > 0)
     return keys.explode(column).unnest(column).select("trial", "seed", "train_images", *fields)
-
-
-def query(tables: Tables, sql: str) -> pl.DataFrame:
-    """Run polars SQL over `trials`, `designs`, `layers` and `curves`.
-
-    Raises:
-        QueryError: SQL that polars does not take, with its reason and what there is.
-    """
-    frames = {
-        "trials": tables.trials,
-        "designs": tables.designs,
-        "layers": tables.layers,
-        "curves": tables.curves,
-    }
-    try:
-        with pl.SQLContext(frames, eager=True) as context:
-            return context.execute(sql)
-    except pl.exceptions.PolarsError as error:
-        names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
-        raise QueryError(
-            f'the query failed: {error}\nTables and columns (quote names with a dot: "accumulator.bits"):\n{names}'
-        ) from None
 
 
 def search_trials(tables: Tables) -> pl.DataFrame:

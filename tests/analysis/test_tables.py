@@ -10,7 +10,8 @@ from conftest import SMALL_STUDY
 from dse.analysis.pareto import front
 from dse.analysis.plot import ON_FRONT, SEARCHED, plot_front
 from dse.analysis.render import render, si
-from dse.analysis.tables import controls, open_tables, query, search_trials
+from dse.analysis.sql import query
+from dse.analysis.tables import controls, open_tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.card import read_cost_card
 from dse.pricing.price import price
@@ -50,7 +51,7 @@ def test_the_search_and_its_controls_are_kept_apart(tables):
 
 
 def test_sql_reaches_every_table(tables):
-    for name in ("trials", "designs", "layers", "curves"):
+    for name in ("trials", "designs", "layers", "curves", "intervals", "ranks"):
         assert query(tables, f"SELECT count(*) AS n FROM {name}")["n"][0] > 0
 
 

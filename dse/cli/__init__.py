@@ -1,0 +1,28 @@
+"""The command line. Every command is a few lines over the floors below, which are loaded only when it runs.
+
+Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 130 interrupted.
+"""
+
+import click
+
+from dse import __version__
+from dse.cli.devices import device
+from dse.cli.options import Group
+from dse.cli.reading import front, query, show
+from dse.cli.running import check, data, resume, run
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dse")
+def main() -> None:
+    """Explore the designs of neural networks on phase-change-memory crossbars.
+
+    \b
+    dse run search_spaces/quickstart.toml     search designs; results go to a folder
+    dse front RESULTS                         the best of them
+    dse show RESULTS TRIAL                    one of them, whole
+    """  # noqa: D301  click reads \b as "do not wrap"
+
+
+for _command in (run, resume, check, front, query, show, data, device):
+    main.add_command(_command)

@@ -1,0 +1,63 @@
+"""Commands for the cells of the device library: device list, device fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dse.cli.options import Group
+
+
+@click.group(cls=Group)
+def device() -> None:
+    """List the cells of the device library, or fit one to your own measurement."""
+
+
+@device.command("list")
+def list_devices() -> None:
+    """List the cells of the device library."""
+    from dse.devices.card import library, read_card  # noqa: PLC0415
+
+    names = library("cells")
+    for name in names:
+        click.echo(f"{name:{max(map(len, names))}}  {read_card('cells', name).title}")
+
+
+def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(name, type=click.FloatRange(min=0.0), help=text)
+
+
+@device.command()
+@click.argument("pulses", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The card to write, a new .toml file.")
+@click.option("--title", help="Title of the card.")
+@_number("--read-noise-slope", "Deviation of a read in proportion to conductance; by default that of pcm_gst.")
+@_number("--read-noise-offset-us", "Deviation of a read at G = 0, uS; by default that of pcm_gst.")
+@click.option(
+    "--reads-averaged",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Reads that each measured conductance is the mean of; the noise in the data is smaller by the root.",
+)
+@_number("--g-min-us", "Lowest conductance that a SET pulse can leave, uS; by default from the data.")
+@_number("--g-max-us", "Highest conductance that a SET pulse can leave, uS; by default from the data.")
+@_number("--drift-exponent", "Exponent of the drift; by default that of pcm_gst.")
+@_number("--drift-reference-s", "Time between pulse and read, s; by default that of pcm_gst.")
+@click.option("--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="For intervals.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
+def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
+    """Fit a cell to the measured SET pulse trains in the CSV file PULSES and write its card.
+
+    Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS).
+    """
+    import polars as pl  # noqa: PLC0415
+
+    from dse.analysis.render import render  # noqa: PLC0415
+    from dse.devices.fit.card import fit_file  # noqa: PLC0415
+
+    fitted = fit_file(pulses, out, title, **options)
+    click.echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
+    click.echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
+    click.echo(f'\nwritten: {out}\nuse it in a study file beside it: device.card = "{out.name}"')

@@ -1,0 +1,84 @@
+"""What commands share: arguments, options, the form of output, and errors as one message."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dse.errors import DseError, did_you_mean
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMATS = ("table", "csv", "json", "parquet")
+
+
+class Group(click.Group):
+    """Prints the errors that a user can mend as one message, with status 2, and names the nearest command."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DseError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(error.message.rstrip(".") + hint, ctx) from None
+
+
+results_argument = click.argument("results", type=click.Path(path_type=Path))
+study_argument = click.argument("study", type=click.Path(path_type=Path))
+
+objectives_option = click.option("--objectives", help="Metrics, separated by commas; by default those of the study.")
+
+
+def named(objectives: str | None, default: list[str]) -> list[str]:
+    """Return the metrics of --objectives, or the default."""
+    return [name.strip() for name in objectives.split(",")] if objectives else default
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --format and --output."""
+    command = click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")(command)
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="Form of the output.",
+    )(command)
+
+
+def emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | None = None) -> None:
+    """Print a table or write it to a file, in the form that was asked for."""
+    from dse.analysis.render import render, write  # noqa: PLC0415
+
+    if format_ == "table":
+        text = render(table, title=title)
+        if output is None:
+            click.echo(text)
+        else:
+            write(output, text.encode())
+        return
+    from dse.analysis.render import encode  # noqa: PLC0415
+
+    content = encode(table, format_)
+    if output is not None:
+        write(output, content)
+    elif format_ == "parquet" and sys.stdout.isatty():
+        raise click.UsageError("parquet is binary; name a file with --output, or redirect the output")
+    else:
+        sys.stdout.buffer.write(content)

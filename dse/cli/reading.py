@@ -1,0 +1,87 @@
+"""Commands that ask the results folder: front, query, show."""
+
+from pathlib import Path
+
+import click
+
+from dse.cli.options import emit, named, objectives_option, output_options, results_argument
+
+
+@click.command()
+@results_argument
+@objectives_option
+@click.option("--ranks", is_flag=True, help="All designs, by rank: 0 is the front, 1 the front without it, ...")
+@click.option("--knee", is_flag=True, help="Add the expected marginal utility, and put the knee first.")
+@click.option("--epsilon", help='Also designs that none beats by more: "1%", or "accuracy=0.005,loss=2%".')
+@click.option("--hypervolume", is_flag=True, help="The volume that the front dominates, instead of its designs.")
+@click.option("--reference", help='Reference of the hypervolume, "NAME=VALUE,..."; by default the worst values.')
+@click.option("--bands", is_flag=True, help="Of two objectives: surfaces that 10, 50 and 90 % of fronts attain.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the front: a .png, .svg or .pdf file.")
+@output_options
+def front(
+    results: Path,
+    objectives: str | None,
+    plot: Path | None,
+    format_: str,
+    output: Path | None,
+    *,
+    ranks: bool,
+    knee: bool,
+    epsilon: str | None,
+    hypervolume: bool,
+    reference: str | None,
+    bands: bool,
+) -> None:
+    """Show the Pareto front of the study in the folder RESULTS.
+
+    Means over seeds have 95 % intervals (ci95) and a probability to be on the front; every draw is seeded.
+    """
+    from dse.analysis import fronts  # noqa: PLC0415
+    from dse.analysis.plot import plot_front  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    if sum([hypervolume, bands, ranks or knee or epsilon is not None]) > 1:
+        raise click.UsageError("--hypervolume, --bands and --ranks, --knee, --epsilon are different tables; take one")
+    if reference is not None and not hypervolume:
+        raise click.UsageError("--reference is for --hypervolume")
+    tables = open_tables(results)
+    names = named(objectives, tables.objectives)
+    title = fronts.front_title(tables, names)
+    if plot is not None:
+        plot_front(tables, names, plot)
+        click.echo(f"drawn: {plot}", err=True)
+    if hypervolume:
+        emit(fronts.hypervolume_table(tables, names, reference), format_, output, title=title)
+    elif bands:
+        emit(fronts.bands_table(tables, names), format_, output, title=f"{title}; percentiles of fronts")
+    else:
+        table = fronts.front_table(tables, names, ranked=ranks, knee=knee, epsilon=epsilon)
+        emit(table, format_, output, title=f"{title}\n{fronts.confidence_note(tables)}")
+
+
+@click.command()
+@results_argument
+@click.argument("sql")
+@output_options
+def query(results: Path, sql: str, format_: str, output: Path | None) -> None:
+    """Run SQL over the tables trials, designs, layers, curves, intervals and ranks of the folder RESULTS.
+
+    Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
+    """
+    from dse.analysis.sql import query as run_sql  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    emit(run_sql(open_tables(results), sql), format_, output)
+
+
+@click.command()
+@results_argument
+@click.argument("trial", type=int)
+@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def show(results: Path, trial: int, format_: str) -> None:
+    """Show trial TRIAL of the folder RESULTS: its design, metrics, events, wear and curve."""
+    from dse.analysis.show import as_json, as_text  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    tables = open_tables(results)
+    click.echo(as_json(tables, trial) if format_ == "json" else as_text(tables, trial))
