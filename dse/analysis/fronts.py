@@ -21,7 +21,8 @@ def front_table(
     Args:
         tables: the tables of a study.
         objectives: names of metrics.
-        ranked: all designs that miss no objective, with `rank` and `distance` (see `quality.distances`), by rank, and within a rank by knee if asked.
+        ranked: all designs that miss no objective, with `rank` and `distance` (see `quality.distances`), by rank, and
+            within a rank by knee if asked.
         knee: add `knee`, the expected marginal utility, and sort by it; null off the front.
         epsilon: all designs that no other beats by more; see `parse_epsilon`. Adds `distance`.
 

@@ -19,6 +19,7 @@ class Group(click.Group):
     """Prints the errors that a user can mend as one message, with status 2, and names the nearest command."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
         try:
             return super().invoke(ctx)
         except DseError as error:
@@ -31,6 +32,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command by its name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
