@@ -99,7 +99,7 @@ def _of_objective(tables: Tables, objective: str, seed: int) -> pl.DataFrame:
         falls.append(base - np.reshape(mixed, (len(names), SHUFFLES)).mean(axis=1))
     if not falls:
         raise QueryError(f"{objective} is the same for too many of the {len(task.designs)} designs to say what decides")
-    rows = [_summary(objective, name, values) for name, values in zip(names, np.transpose(falls), strict=True)]
+    rows = [_summary(objective, name, np.array([fall[i] for fall in falls])) for i, name in enumerate(names)]
     found = pl.DataFrame(rows).sort("importance", descending=True, maintain_order=True)
     return found.with_columns(
         r2=pl.lit(float(np.mean(quality))), scale=pl.lit(task.scale), designs=pl.lit(len(task.designs))
@@ -128,11 +128,11 @@ def learned(tables: Tables, objective: str) -> Task:
         raise QueryError(f"{len(designs)} complete designs have {objective}; what decides needs at least {AT_LEAST}")
     if not designs.parameters:
         raise QueryError("no parameter varies among the complete designs")
-    y = designs.table[objective].cast(pl.Float64).to_numpy()
+    y: np.ndarray = designs.table[objective].cast(pl.Float64).to_numpy()
     if np.ptp(y) == 0:
         raise QueryError(f"{objective} is {y[0]:g} for all {len(designs)} designs; nothing decides it")
     log = bool(y.min() > 0 and y.max() / y.min() > 10)
-    y = np.log10(y) if log else y
+    y = np.asarray(np.log10(y) if log else y, dtype=np.float64)
     centre, spread = float(y.mean()), float(y.std())
     return Task(designs, matrix(designs), (y - centre) / spread, "log10" if log else "linear", centre, spread)
 
@@ -168,7 +168,7 @@ def _shuffled(fit: Fit, task: Task) -> Iterator[np.ndarray]:
 
 def _r2(fit: Fit, task: Task, tables: np.ndarray) -> list[float]:
     """Return R2 on the designs left out for each of some tables of their columns, shape (tables, designs, columns)."""
-    truth = task.y[fit.held_out]
+    truth: np.ndarray = task.y[fit.held_out]
     predicted = predict(fit, tables)
     return (1.0 - ((truth - predicted) ** 2).sum(axis=1) / ((truth - truth.mean()) ** 2).sum()).tolist()
 

@@ -6,6 +6,7 @@ Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something
 import click
 
 from dse import __version__
+from dse.cli.asking import ablation, compare, importance, require
 from dse.cli.devices import device
 from dse.cli.options import Group
 from dse.cli.reading import front, query, show
@@ -21,8 +22,10 @@ def main() -> None:
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    one of them, whole
+    dse importance RESULTS                    which parameters decide
+    dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
 
 
-for _command in (run, resume, check, front, query, show, data, device):
+for _command in (run, resume, check, front, query, show, importance, ablation, require, compare, data, device):
     main.add_command(_command)

@@ -1,0 +1,168 @@
+"""Commands that ask why and what for: importance, ablation, require, compare."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dse.cli.options import emit, named, objectives_option, output_options, results_argument
+from dse.design.outcome import METRICS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random draws.")
+
+
+@click.command()
+@results_argument
+@objectives_option
+@click.option("--objective", help="One metric; the same as --objectives with one.")
+@click.option("--dependence", metavar="PARAMETER", help="How the objectives depend on it, instead of importances.")
+@_seed
+@output_options
+def importance(
+    results: Path,
+    objectives: str | None,
+    objective: str | None,
+    dependence: str | None,
+    seed: int,
+    format_: str,
+    *,
+    output: Path | None,
+) -> None:
+    """Show how much each parameter matters for each objective of the folder RESULTS.
+
+    By how much R2 of a random forest falls, on designs it has not seen, when the parameter is shuffled; with 95 % bands
+    over bootstrap samples of the designs.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    from dse.analysis import importance as what  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    tables = open_tables(results)
+    names = named(objective or objectives, tables.objectives)
+    if dependence is not None:
+        table = pl.concat([what.dependence(tables, name, dependence, seed) for name in names])
+        emit(table, format_, output, title=f"partial dependence, 95 % over {what.RESAMPLES} forests, seed {seed}")
+        return
+    title = f"importance: fall of R2 when shuffled, 95 % over {what.RESAMPLES} forests, seed {seed}"
+    emit(what.importance(tables, names, seed), format_, output, title=title)
+
+
+@click.command()
+@results_argument
+@objectives_option
+@click.option("--base", help="A control, or the number of a trial; by default each control against those before it.")
+@output_options
+def ablation(results: Path, objectives: str | None, base: str | None, format_: str, output: Path | None) -> None:
+    """Compare the controls of the study in the folder RESULTS: differences with 95 % intervals."""
+    from dse.analysis.ablation import ablation as compared  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    tables = open_tables(results)
+    table = compared(tables, named(objectives, tables.objectives), base)
+    emit(
+        table, format_, output, title="difference = design - base; intervals of 95 %, paired by seed where seeds agree"
+    )
+
+
+def _targets(command: Callable[..., None]) -> Callable[..., None]:
+    for name, metric in reversed(METRICS.items()):
+        unit = "" if metric.unit == "1" else f", {metric.unit}"
+        command = click.option(
+            f"--{name}", f"--{name.replace('_', '-')}", name, metavar="BOUND", help=f"Target: {metric.meaning}{unit}."
+        )(command)
+    return command
+
+
+@click.command()
+@results_argument
+@_targets
+@click.option("--share", type=float, default=0.9, show_default=True, help="Of designs inside that shall meet them.")
+@click.option(
+    "--next", "count", type=click.IntRange(min=1, max=100), default=5, show_default=True, help="Designs to propose."
+)
+@click.option(
+    "--show",
+    "part",
+    type=click.Choice(["all", "region", "sureness", "next"]),
+    default="all",
+    help="Which table; by default all three, and the region alone in a form for programs.",
+)
+@_seed
+@output_options
+def require(
+    results: Path, share: float, count: int, part: str, seed: int, format_: str, *, output: Path | None, **bounds: str
+) -> None:
+    """Find what a design must be like to reach targets, from the study in the folder RESULTS.
+
+    \b
+    dse require RESULTS --accuracy ">= 0.975" --energy_per_image_j "<= 1e-7"
+    """  # noqa: D301  click reads \b as "do not wrap"
+    from dse.analysis import require as inverse  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.targets import parse_targets  # noqa: PLC0415
+
+    targets = parse_targets({name: text for name, text in bounds.items() if text is not None})
+    answer = inverse.require(open_tables(results), targets, share, seed)
+    aim = " and ".join(map(str, targets))
+    _emit_parts(
+        {
+            "region": (inverse.region_table(answer), f"{aim}: the region, loosest first"),
+            "sureness": (inverse.summary_table(answer), f"share that meets the targets, Wilson's 95 %, seed {seed}"),
+            "next": (inverse.next_table(answer, count), "simulate next: the least certain designs"),
+        },
+        part,
+        format_,
+        output,
+    )
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@objectives_option
+@click.option(
+    "--show",
+    "part",
+    type=click.Choice(["all", "fronts", "best", "shared"]),
+    default="all",
+    help="Which table; by default all, and the fronts alone in a form for programs.",
+)
+@output_options
+def compare(a: Path, b: Path, objectives: str | None, part: str, format_: str, output: Path | None) -> None:
+    """Set the studies in the folders A and B side by side."""
+    from dse.analysis import compare as sides  # noqa: PLC0415
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    first, second = open_tables(a), open_tables(b)
+    names = named(objectives, []) or sides.shared_objectives(first, second)
+    for note in sides.notes(first, second):
+        click.echo(note, err=True)
+    parts = {
+        "fronts": (sides.fronts_table(first, second, names), f"A: {first.about['name']}, B: {second.about['name']}"),
+        "best": (sides.best_table(first, second, names), "best of each; difference = B - A, 95 %"),
+    }
+    if part == "shared" or sides.shared_count(first, second):
+        parts["shared"] = (sides.shared_table(first, second, names), "designs in both; difference = B - A, 95 %")
+    _emit_parts(parts, part, format_, output)
+
+
+def _emit_parts(parts: "dict[str, tuple[pl.DataFrame, str]]", part: str, format_: str, output: Path | None) -> None:
+    """Print the tables that were asked for; a form for programs, or a file, holds one, the first by default."""
+    if part != "all":
+        emit(parts[part][0], format_, output, title=parts[part][1])
+    elif format_ != "table":
+        table, title = next(iter(parts.values()))
+        emit(table, format_, output, title=title)
+    else:
+        from dse.analysis.render import render, write  # noqa: PLC0415
+
+        text = "\n\n".join(render(table, title=title) for table, title in parts.values())
+        if output is None:
+            click.echo(text)
+        else:
+            write(output, text.encode())
