@@ -148,7 +148,8 @@ def fits(task: Task, seed: int) -> Iterator[Fit]:
         held_out = np.setdiff1d(np.arange(count), taken)[:AT_MOST]
         if len(held_out) < 2 or np.ptp(task.y[held_out]) == 0:
             continue
-        forest: Any = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=int(random.integers(2**31)))
+        of_forest = int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])
+        forest: Any = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=of_forest)
         forest.fit(task.x[taken], task.y[taken])
         yield Fit(forest, held_out, random)
 
@@ -168,9 +169,10 @@ def _shuffled(fit: Fit, task: Task) -> Iterator[np.ndarray]:
 
 def _r2(fit: Fit, task: Task, tables: np.ndarray) -> list[float]:
     """Return R2 on the designs left out for each of some tables of their columns, shape (tables, designs, columns)."""
-    truth: np.ndarray = task.y[fit.held_out]
+    truth = task.y[fit.held_out]
     predicted = predict(fit, tables)
-    return (1.0 - ((truth - predicted) ** 2).sum(axis=1) / ((truth - truth.mean()) ** 2).sum()).tolist()
+    total = float(np.sum((truth - np.mean(truth)) ** 2))
+    return [1.0 - float(np.sum((truth - row) ** 2)) / total for row in predicted]
 
 
 def predict(fit: Fit, tables: np.ndarray) -> np.ndarray:

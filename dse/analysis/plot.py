@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from dse.analysis.pareto import front
+from dse.analysis.confidence import bands, half_widths, replicates
+from dse.analysis.pareto import checked, front
 from dse.analysis.tables import Tables, controls, search_trials
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
@@ -17,9 +19,11 @@ SEARCHED, ON_FRONT, CONTROL = "#8a94a6", "#c2410c", "#1d4ed8"
 
 
 def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
-    """Draw every pair of objectives, with the front and the controls.
+    """Draw every pair of objectives, with the front and the controls, as a grid of panels.
 
-    The front is that of all objectives together, so that in a single pair some of its points lie behind others.
+    The front is that of all objectives together, so that in a single pair some of its points lie behind others. Where
+    designs have several seeds, those on the front have bars of 95 %, and each panel a band: between the surfaces that
+    10 and 90 % of the fronts of the pair attain (see `dse.analysis.confidence`), with the median as a line.
 
     Args:
         tables: the tables of a study.
@@ -34,6 +38,7 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
     if len(objectives) < 2:
         raise QueryError("a front needs at least two objectives to draw")
     searched = search_trials(tables).drop_nulls(list(objectives))
+    searched = searched.join(half_widths(tables, objectives), on="trial", how="left", maintain_order="left")
     if searched.is_empty():
         raise QueryError("no complete trial to draw yet")
     best = front(searched, objectives)
@@ -43,10 +48,14 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
 
     pairs = [(x, y) for i, y in enumerate(objectives) for x in objectives[i + 1 :]]
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(4.2 * len(pairs), 3.8), layout="constrained")
+        columns = min(len(pairs), 3 if len(pairs) <= 6 else 4)
+        rows = math.ceil(len(pairs) / columns)
+        figure = Figure(figsize=(4.2 * columns, 3.8 * rows), layout="constrained")
         for number, (x, y) in enumerate(pairs):
-            axes = figure.add_subplot(1, len(pairs), number + 1)
+            axes = figure.add_subplot(rows, columns, number + 1)
             _draw_pair(axes, searched, best, controls(tables), x, y)
+            if (searched["seeds"] > 1).any():
+                _draw_sureness(axes, tables, searched, best, x, y)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         name = tables.about.get("name", "")
@@ -83,6 +92,31 @@ def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl
             axis.set_major_formatter(EngFormatter())
             axis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True, linewidth=0.4, alpha=0.5)
+
+
+def _draw_sureness(axes: Any, tables: Tables, searched: pl.DataFrame, best: pl.DataFrame, x: str, y: str) -> None:
+    """Draw bars of 95 % for designs on the front, and the band of the front of the pair; keep the limits."""
+    limits = axes.get_xlim(), axes.get_ylim()
+    bars = [[0.0 if v is None else v for v in best[f"ci95_{name}"].to_list()] for name in (x, y)]
+    axes.errorbar(best[x], best[y], *bars[::-1], fmt="none", ecolor=ON_FRONT, elinewidth=0.6, alpha=0.6, zorder=1)
+    goals = checked([x, y])
+    surfaces = bands(replicates(tables, searched["trial"], [x, y]), goals)
+    worst_x = limits[0][0 if goals[0] == "maximise" else 1]
+    worst_y = limits[1][0 if goals[1] == "maximise" else 1]
+    for percentile, ascending in surfaces.items():
+        surface = ascending[::-1] if goals[0] == "maximise" else ascending
+        corners = np.vstack([[surface[0, 0], worst_y], surface, [worst_x, surface[-1, 1]]])
+        median = percentile == 50
+        style = {"linewidth": 1.2 if median else 0.7, "linestyle": "-" if median else "--"}
+        name = "attained by half of fronts" if median else "by 10 and 90 %" if percentile == 90 else None
+        axes.plot(*_stairs(corners), color=ON_FRONT, alpha=0.7 if median else 0.45, label=name, **style)
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _stairs(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outline of the region that is attained; corners go from the best to the worst first coordinate."""
+    x, y = corners.T
+    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
 def _log_scale(table: pl.DataFrame, column: str) -> bool:

@@ -4,11 +4,15 @@ PRIM, the patient rule induction method (Friedman and Fisher, "Bump hunting in h
 Computing 9, 1999), as used for scenario discovery (Bryant and Lempert, 2010). A region allows an interval of each
 parameter of numbers, and a set of choices of each that has words.
 
-Peel: begin with everything; take away the slice of one end of one interval, or the one choice, that leaves the largest
-share of designs that meet the demand; go on until the share is reached. Widen: move every bound outward, as far as the
-designs that come in meet the demand with at least that share, most designs first; so a bound that the data do not need
-goes, and where the demand is monotone in a parameter one side stays open. A design in which a parameter does not act
-satisfies any bound on it.
+Peel: begin with everything; take away the slice of one end of one interval, or the one choice, that raises the share of
+designs that meet the demand most; go on until the share is reached. Once more with the gain for each design taken away,
+which is more patient with large choices; of the two the region with more such designs is kept.
+
+Trim: take away what lies at a bound, or a choice, whose designs taken together do not have the share.
+
+Widen: move every bound outward, as far as the designs that come in meet the demand with at least that share, most
+designs first; so a bound that the data do not need goes, and where the demand is monotone in a parameter one side stays
+open. A design in which a parameter does not act satisfies any bound on it.
 """
 
 from collections.abc import Iterator
@@ -80,15 +84,32 @@ def find_region(levels: Levels, meets: np.ndarray, share: float) -> Region:
         meets: whether each meets the demand, shape (designs,).
         share: above 0, up to 1.
     """
+    found = [_peeled_and_widened(levels, meets, share, patient=patient) for patient in (True, False)]
+    return max(found, key=lambda region: _worth(region, levels, meets, share))
+
+
+def _worth(region: Region, levels: Levels, meets: np.ndarray, share: float) -> tuple[float, int]:
+    hit = meets[inside(region, levels.codes)]
+    return min(share, float(hit.mean())), int(hit.sum())
+
+
+def _peeled_and_widened(levels: Levels, meets: np.ndarray, share: float, *, patient: bool) -> Region:
+    """Peel by the gain in the share, or if patient by that gain for each design taken away; then widen."""
     region = everything(levels)
     least = min(LEAST, int(meets.sum()))
-    while (now := meets[inside(region, levels.codes)].mean()) < share:
-        best = max(_peels(region, levels, meets, least), key=lambda peel: peel[:2], default=None)
-        if best is None or best[0] < now:
+    while (now := _share(region, levels, meets)) < share:
+        count = int(inside(region, levels.codes).sum())
+        peels = [peel for peel in _peels(region, levels, meets, least) if peel[0] >= now]
+        if not peels:
             break
+        best = max(peels, key=lambda peel: ((peel[0] - now) / (count - peel[1] if patient else 1), peel[1]))
         region[best[2]] = best[3]
-    here = inside(region, levels.codes)
-    return _widened(region, levels, meets, min(share, float(meets[here].mean())))
+    share = min(share, _share(region, levels, meets))
+    return _widened(_trimmed(region, levels, meets, share), levels, meets, share)
+
+
+def _share(region: Region, levels: Levels, meets: np.ndarray) -> float:
+    return float(meets[inside(region, levels.codes)].mean())
 
 
 def _peels(
@@ -124,6 +145,31 @@ def _slices(parameter: Parameter, allowed: np.ndarray, codes: np.ndarray) -> Ite
         yield allowed & (numbers >= acting[len(acting) - 1 - step])
 
 
+def _trimmed(region: Region, levels: Levels, meets: np.ndarray, share: float) -> Region:
+    while True:
+        worst = (-1e-9, 0, np.zeros(0, dtype=np.int64))
+        for place, allowed in enumerate(region):
+            count, hits = _counts(region, place, levels, meets)
+            ends = np.flatnonzero(allowed)
+            ordered = levels.parameters[place].is_ordered
+            inward = [ends, ends[::-1]] if ordered else list(ends[:, None])
+            for path in inward if len(ends) > 1 else []:
+                surplus = np.cumsum(hits[path] - share * count[path])[: len(ends) - 1]
+                if surplus.min() < worst[0]:
+                    worst = (float(surplus.min()), place, path[: int(surplus.argmin()) + 1])
+        if not len(worst[2]):
+            return region
+        region[worst[1]][worst[2]] = False
+
+
+def _counts(region: Region, place: int, levels: Levels, meets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, by value of one parameter, how many designs satisfy all others, and how many of them meet the demand."""
+    others = [allowed if i != place else np.ones_like(allowed) for i, allowed in enumerate(region)]
+    codes, size = levels.codes[place], len(region[place])
+    acting = inside(others, levels.codes) & (codes >= 0)
+    return np.bincount(codes[acting], minlength=size), np.bincount(codes[acting & meets], minlength=size)
+
+
 def _widened(region: Region, levels: Levels, meets: np.ndarray, share: float) -> Region:
     while True:
         best: tuple[tuple[int, int], int, np.ndarray] | None = None
@@ -140,16 +186,13 @@ def _extensions(
     region: Region, place: int, levels: Levels, meets: np.ndarray, share: float
 ) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
     """Yield ((meeting designs gained, values gained), values allowed) for every way to widen a parameter."""
-    others = [allowed if i != place else np.ones_like(allowed) for i, allowed in enumerate(region)]
-    free = inside(others, levels.codes)
-    codes, size = levels.codes[place], len(region[place])
-    acting = free & (codes >= 0)
-    count = np.bincount(codes[acting], minlength=size)
-    hits = np.bincount(codes[acting & meets], minlength=size)
+    count, hits = _counts(region, place, levels, meets)
     allowed = region[place]
     for outward in _directions(levels.parameters[place], allowed):
-        gained, met = np.cumsum(count[outward]), np.cumsum(hits[outward])
-        good = np.flatnonzero(met >= share * gained)
+        met = np.cumsum(hits[outward])
+        # What comes in, and the last of it however far back one looks, has the share: the surplus is at a record.
+        surplus = met - share * np.cumsum(count[outward])
+        good = np.flatnonzero(surplus >= np.maximum(np.maximum.accumulate(surplus), 0.0) - 1e-9)
         if len(good):
             reach = good[-1] + 1
             wider = allowed.copy()

@@ -197,15 +197,18 @@ def shown(value: Value) -> str:
 def next_table(answer: Answer, count: int = 5) -> pl.DataFrame:
     """Return designs to simulate next: `probability` to meet the targets, and a column for each parameter.
 
-    Of the tenth of `DRAWN` designs, drawn over all values seen, whose probability is nearest to one half, those
-    farthest from each other, the most uncertain first. Null where a parameter does not act.
+    Of `DRAWN` designs, drawn over all values seen, those with a variance p (1 - p) of at least half the largest are
+    candidates, a tenth at most; of these the most uncertain is taken, and then one by one that farthest from those
+    taken. Null where a parameter does not act.
     """
     candidates = drawn(answer, everything(answer.levels))
     probability = _probability(answer, candidates)
-    unsure: np.ndarray = np.argsort(np.abs(probability - 0.5), kind="stable")[: max(count, DRAWN // 10)]
+    doubt = probability * (1.0 - probability)
+    pool = min(max(count, int((doubt >= doubt.max() / 2).sum())), DRAWN // 10)
+    unsure: np.ndarray = np.argsort(-doubt, kind="stable")[:pool]
     taken = _apart(matrix(answer.designs, candidates)[unsure], count)
-    picked = unsure[taken]
-    columns: dict[str, list[Any]] = {"probability": probability[picked].tolist()}
+    picked = [int(unsure[i]) for i in taken]
+    columns: dict[str, list[Any]] = {"probability": [float(probability[i]) for i in picked]}
     for p in answer.designs.parameters:
         columns[p.name] = [_typed(p, candidates[p.name][i]) for i in picked]
     return pl.DataFrame(columns, strict=False)

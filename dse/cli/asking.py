@@ -72,9 +72,9 @@ def ablation(results: Path, objectives: str | None, base: str | None, format_: s
 def _targets(command: Callable[..., None]) -> Callable[..., None]:
     for name, metric in reversed(METRICS.items()):
         unit = "" if metric.unit == "1" else f", {metric.unit}"
-        command = click.option(
-            f"--{name}", f"--{name.replace('_', '-')}", name, metavar="BOUND", help=f"Target: {metric.meaning}{unit}."
-        )(command)
+        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+        help_ = f"Target: {metric.meaning}{unit}."
+        command = click.option(*spellings, name, metavar="BOUND", help=help_)(command)
     return command
 
 
@@ -95,7 +95,15 @@ def _targets(command: Callable[..., None]) -> Callable[..., None]:
 @_seed
 @output_options
 def require(
-    results: Path, share: float, count: int, part: str, seed: int, format_: str, *, output: Path | None, **bounds: str
+    results: Path,
+    share: float,
+    count: int,
+    part: str,
+    seed: int,
+    format_: str,
+    *,
+    output: Path | None,
+    **bounds: str | None,
 ) -> None:
     """Find what a design must be like to reach targets, from the study in the folder RESULTS.
 
