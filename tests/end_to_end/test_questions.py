@@ -1,0 +1,66 @@
+"""The commands that ask a results folder, as a user meets them."""
+
+import io
+import json
+
+import polars as pl
+import pytest
+
+ASKED = {
+    "front": (["front", "A"], "p_front", ["p_front", "ci95_loss"]),
+    "ranks": (["front", "A", "--ranks", "--knee", "--epsilon", "50%"], "distance", ["rank", "knee"]),
+    "hypervolume": (["front", "A", "--hypervolume"], "reference_loss", ["share", "hypervolume"]),
+    "bands": (["front", "A", "--bands", "--objectives", "accuracy,loss"], "percentile", ["percentile", "loss"]),
+    "importance": (["importance", "A", "--objective", "accuracy"], "fall of R2", ["parameter", "low", "high", "r2"]),
+    "dependence": (["importance", "A", "--objective", "loss", "--dependence", "adc.bits"], "predicted", ["value"]),
+    "ablation": (["ablation", "A", "--base", "base"], "paired", ["difference", "low", "high", "verdict"]),
+    "require": (
+        ["require", "A", "--accuracy", ">= 0.2", "--energy-per-image-j", "<= 1e-7"],
+        "simulate next",
+        ["demand"],
+    ),
+    "compare": (["compare", "A", "B"], "covers_other", ["study", "hypervolume", "share"]),
+    "ranks in SQL": (["query", "A", "SELECT rank, count(*) AS n FROM ranks GROUP BY rank"], "rank", ["rank", "n"]),
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_question_is_answered_to_people_and_programs(question, dse, replicated, undisturbed, tmp_path):
+    arguments, word, columns = ASKED[question]
+    arguments = [{"A": str(replicated), "B": str(undisturbed)}.get(a, a) for a in arguments]
+    text = dse(*arguments)
+    assert text.returncode == 0, text.stderr
+    assert word in text.stdout
+    assert "Warning" not in text.stderr
+    rows = json.loads(dse(*arguments, "--format", "json").stdout)
+    assert set(columns) <= set(rows[0])
+    dse(*arguments, "--format", "parquet", "--output", tmp_path / "answer.parquet")
+    assert pl.read_parquet(tmp_path / "answer.parquet").columns == list(rows[0])
+    csv = pl.read_csv(io.StringIO(dse(*arguments, "--format", "csv").stdout))
+    assert len(csv) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["require", "A", "--accuracy", "=> 0.9"],
+            "target '=> 0.9' of accuracy is not understood; give >=, <=, > or <",
+        ),
+        (["require", "A"], "no target is given"),
+        (["require", "A", "--accuracy", ">= 1.5"], "the best is 0."),
+        (["require", "A", "--acuracy", ">= 0.5"], "--accuracy"),
+        (["ablation", "A", "--base", "bas"], "did you mean 'base'?"),
+        (["importance", "A", "--dependence", "adc.bit"], "did you mean 'adc.bits'?"),
+        (["importance", "A", "--objective", "acuracy"], "did you mean 'accuracy'?"),
+        (["front", "A", "--epsilon", "some"], "'some' is not a number"),
+        (["front", "A", "--hypervolume", "--ranks"], "different tables; take one"),
+        (["front", "A", "--bands"], "bands take two objectives, not 4"),
+        (["compare", "A", "/nowhere"], "is no results folder"),
+    ],
+)
+def test_a_mistake_in_a_question_ends_with_status_2(arguments, message, dse, replicated):
+    done = dse(*[str(replicated) if a == "A" else a for a in arguments])
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
