@@ -70,8 +70,9 @@ def _with_confidence(
 
 def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     """Return a line that says how many designs are on the front, how sure that is, and whether the study is done."""
+    goals = checked(objectives)
     searched = search_trials(tables)
-    on = int(is_on_front(points_of(searched, objectives), checked(objectives)).sum())
+    on = int(is_on_front(points_of(searched, objectives), goals).sum())
     done, planned = len(tables.trials), int(tables.about["trials"]) * int(tables.about["seeds"])
     state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
     return f"{tables.about['name']}: {on} of {len(searched)} designs are on the front{state}"
