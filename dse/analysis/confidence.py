@@ -168,7 +168,8 @@ def bands(
     """Return attainment surfaces over the fronts of drawn means; see `attainment` and `drawn_means`.
 
     Args:
-        values: replicates, shape (designs, seeds, objectives), of two objectives; moocore 0.3 does not end on 50 sets of three.
+        values: replicates, shape (designs, seeds, objectives), of two objectives: on 50 sets of three moocore 0.3 does
+            not end.
         goals: which way is better, for each objective.
         percentiles: in per cent.
         seed: of the draws.
