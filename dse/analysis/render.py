@@ -37,7 +37,11 @@ def cell(name: str, value: object) -> str:
         return "-"
     if isinstance(value, float):
         unit = COLUMNS[name].unit if name in COLUMNS else ""
-        return si(value, unit) if unit == "J" or name.endswith("_j") else f"{value:.4g}"
+        if name.endswith("_m2"):
+            return f"{value * 1e6:.3g} mm2"
+        if name.endswith(("_per_image_s", "_per_inference_s")):
+            return si(value, "s")
+        return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
     return str(value)
 
 

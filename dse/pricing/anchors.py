@@ -86,7 +86,7 @@ def compare(cards: Sequence[CostCard]) -> pl.DataFrame:
     """Return what every card says of every published figure.
 
     Returns:
-        A row for each anchor, figure and card: anchor, quantity, published, card, priced, and ratio, priced / published.
+        A row for each anchor, figure and card: anchor, quantity, published, card, priced, ratio (priced / published).
         A figure that a card cannot price is null.
     """
     rows: list[dict[str, Any]] = []
@@ -98,5 +98,5 @@ def compare(cards: Sequence[CostCard]) -> pl.DataFrame:
                 row = {"anchor": anchor.name, "quantity": figure.quantity, "published": figure.value}
                 ratio = None if value is None else value / figure.value
                 rows.append({**row, "card": card, "priced": value, "ratio": ratio})
-    floats = dict.fromkeys(("published", "priced", "ratio"), pl.Float64)
+    floats: dict[str, pl.DataType] = {name: pl.Float64() for name in ("published", "priced", "ratio")}
     return pl.DataFrame(rows, schema_overrides=floats, infer_schema_length=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.devices.card import Entry, read_card
+from dse.devices.card import Card, Entry, read_card
 from dse.errors import SettingError, did_you_mean
 
 
@@ -161,7 +161,8 @@ def check_constant(where: str, key: str, value: float) -> None:
     known = CONSTANTS.get(key)
     if known is None:
         raise SettingError(f"{where}: unknown constant {key!r}{did_you_mean(key, CONSTANTS)}")
-    if not (0.0 < value if known.positive else 0.0 <= value) or not value <= known.largest:
+    # Written so that it refuses what is no number, too.
+    if not (value > 0.0 or (value == 0.0 and not known.positive)) or not value <= known.largest:
         least = "above 0" if known.positive else "from 0"
         raise SettingError(f"{where}: {key} = {value} must be a number {least} to {known.largest:g} {known.unit}")
 
@@ -173,19 +174,38 @@ def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
         SettingError: a constant that is unknown, missing, out of range or in another unit.
     """
     card = read_card("costs", name, folder)
-    for key, entry in card.entries.items():
-        _check_entry(f"cost card {name}", key, entry)
-    given: Mapping[str, Entry] = card.entries
-    if card.base is not None:
-        if card.base.endswith(".toml") or card.base == card.name:
-            raise SettingError(f"cost card {name}: base = {card.base!r} must be another card of the device library")
-        given = {**read_card("costs", card.base).entries, **card.entries}
+    given = _entries(card, name, (card.name,))
     missing = [key for key in CONSTANTS if key not in given]
     if missing:
         raise SettingError(f"cost card {name}: missing {', '.join(missing)}")
-    ends = {key: (e.value if e.low is None else e.low, e.value if e.high is None else e.high) for key, e in given.items()}
-    ranges = {key: ends[key] for key in CONSTANTS if ends[key][0] < ends[key][1]}
-    return CostCard(name=card.name, values={key: given[key].value for key in CONSTANTS}, ranges=ranges)
+    return CostCard(
+        name=card.name,
+        values={key: given[key].value for key in CONSTANTS},
+        ranges={key: ends for key in CONSTANTS if (ends := _range(given[key])) is not None},
+    )
+
+
+def _entries(card: Card, name: str, chain: tuple[str, ...]) -> Mapping[str, Entry]:
+    """Return the entries of a card over those of its base; `chain` names the cards on the way."""
+    for key, entry in card.entries.items():
+        _check_entry(f"cost card {name}", key, entry)
+    if card.base is None:
+        return card.entries
+    if card.base.endswith(".toml"):
+        raise SettingError(f"cost card {name}: base = {card.base!r} must be a card of the device library")
+    if card.base in chain:
+        raise SettingError(f"cost card {name}: its bases go round in a circle, {' -> '.join((*chain, card.base))}")
+    base = read_card("costs", card.base)
+    return {**_entries(base, card.base, (*chain, card.base)), **card.entries}
+
+
+def _range(entry: Entry) -> tuple[float, float] | None:
+    if entry.low is None and entry.high is None:
+        return None
+    return (
+        entry.value if entry.low is None else entry.low,
+        entry.value if entry.high is None else entry.high,
+    )
 
 
 def _check_entry(where: str, key: str, entry: Entry) -> None:
@@ -208,5 +228,7 @@ def as_frame(cards: Sequence[CostCard]) -> pl.DataFrame:
     for key in CONSTANTS:
         columns[f"card.{key}"] = [float(card.values[key]) for card in cards]
         for number, end in enumerate(("low", "high")):
-            columns[f"card.{key}.{end}"] = [float(card.ranges.get(key, [card.values[key]] * 2)[number]) for card in cards]
+            columns[f"card.{key}.{end}"] = [
+                float(card.ranges.get(key, [card.values[key]] * 2)[number]) for card in cards
+            ]
     return pl.DataFrame(columns)

@@ -1,15 +1,15 @@
 """Energy: what a trial is billed for, and at what rate.
 
-A layer's events give **quantities** that no card enters, such as conversions times bits. They are summed over the layers
-of a trial. A card gives **rates**, such as the energy of a conversion for each bit. An **item** of the bill is what one
-part of the hardware does in one phase of the training: the sum of some quantities times their rates.
+A layer's events give **quantities** that no card enters, such as conversions times bits. They are summed over the
+layers of a trial. A card gives **rates**, such as the energy of a conversion for each bit. An **item** of the bill is
+what one part of the hardware does in one phase of the training: the sum of some quantities times their rates.
 
     array            siemens * V_read^2 t_read           siemens: drive time * cells on a line * mean G
     adc              n (a + b B + c 2^B + d 4^B)         n conversions of B bits
     dac              n (a + b B)
     set, reset       pulses * energy of a pulse
-    chi_memory       words read and written * bits * energy of a bit (static or dynamic); in binary PCM words read * bits *
-                     energy of a read + bits changed * energy of a write
+    chi_memory       words read and written * bits * energy of a bit (static or dynamic); in binary PCM words read
+                     * bits * energy of a read + bits changed * energy of a write
     chi_adds         additions * bits * gates * energy of a gate, or float additions
     outer_products   B^2 multiplier cells for each product d x^T of B-bit factors, or float multiplications
     digital_macs     multiply-accumulates, only without a crossbar

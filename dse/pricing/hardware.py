@@ -6,9 +6,10 @@
     refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
                            + pulses * t_pulse / parallel pulses
 
-Layers and phases follow each other; nothing is pipelined. Without a crossbar every phase takes its multiply-accumulates /
-(lanes * clock). Forward and backward products have converters of their own. Accumulators in dynamic memory lie outside the
-chip and take no area. Digital lanes are shared by the layers and laid out for the longest words.
+Layers and phases follow each other; nothing is pipelined. Without a crossbar every phase takes its
+multiply-accumulates / (lanes * clock). Forward and backward products have converters of their own. Accumulators in
+dynamic memory lie outside the chip and take no area, and their access no time of its own. Digital lanes are shared by
+the layers and laid out for the longest words.
 """
 
 import polars as pl

@@ -1,13 +1,13 @@
 """Prices: a pure function of the table of layers and of cost cards.
 
-One set of polars expressions prices a trial while it runs, a stored table of any length, and any number of cards at once,
-so that all of them agree bit for bit. Columns, for every item, phase and part (see `dse.pricing.energy`):
+One set of polars expressions prices a trial while it runs, a stored table of any length, and any number of cards at
+once, so that all of them agree bit for bit. Columns, for every item, phase and part (see `dse.pricing.energy`):
 
     forward_adc_j, forward_j, adc_j, energy_j           joules over the training
     forward_adc_per_image_j, ..., energy_per_image_j    joules for each training image
     adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone
     forward_per_image_s, ..., latency_per_image_s       seconds for each training image; latency_per_inference_s
-    cells_m2, ..., area_m2                              square metres
+    cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
     model_size_bits                                     bits of the model that inference reads
     trainings_to_first_cell, years_to_first_cell, ...   lifetime; see `dse.pricing.wear`
 
@@ -49,6 +49,7 @@ HARDWARE: tuple[str, ...] = (
     "latency_per_image_s",
     "latency_per_inference_s",
     *(f"{name}_m2" for name in AREAS),
+    "crossbar_m2",
     "area_m2",
 )
 COLUMNS: tuple[str, ...] = (
@@ -179,6 +180,7 @@ def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(
             _total(f"{phase}_per_image_s" for phase in PHASES).alias("latency_per_image_s"),
             pl.col("forward_per_image_s").alias("latency_per_inference_s"),
+            _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
             _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
         )
         .select("card_number", *KEYS, *HARDWARE)

@@ -5,9 +5,9 @@ cell. Binary cells of accumulators wear by the bits that change.
 
     trainings = min(SET limit / SET pulses, RESET limit / RESET pulses, binary limit / flips)     of one training
 
-`first_cell` takes the most written cell of all layers. `0.1 %` and `1 %` take quantiles of the layer that wears fastest: the
-first layer in which this share of the cells is worn out. What is never written lasts for ever (infinity); a network without
-cells has no lifetime (null).
+`first_cell` takes the most written cell of all layers. `0.1 %` and `1 %` take quantiles of the layer that wears
+fastest: the first layer in which this share of the cells is worn out. What is never written lasts for ever (infinity);
+a network without cells has no lifetime (null).
 """
 
 import polars as pl
