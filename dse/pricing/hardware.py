@@ -20,6 +20,13 @@ from dse.pricing.energy import FLOAT_BITS
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
 ANALOG = pl.col("cells") > 0
 BACKWARD = pl.col("adc_backward") > 0
+PREPARED: dict[str, pl.Expr] = {
+    "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
+    "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
+    "forward_codes": pl.lit(2.0) ** pl.col("adc_bits").cast(pl.Float64),
+    "backward_codes": pl.lit(2.0) ** pl.col("adc_backward_bits").cast(pl.Float64),
+}
+"""Columns that the table of layers needs before it meets the cards."""
 
 
 def _bits(direction: str) -> pl.Expr:
@@ -34,7 +41,7 @@ def _priced(direction: str, amount: pl.Expr) -> pl.Expr:
 def _conversion_s(direction: str, lines: pl.Expr) -> pl.Expr:
     bits = _bits(direction)
     by_bit = constant("adc_per_bit_s") + constant("adc_per_bit_line_s") * lines
-    seconds = constant("adc_fixed_s") + bits * by_bit + pl.lit(2.0) ** bits * constant("adc_per_code_s")
+    seconds = constant("adc_fixed_s") + bits * by_bit + pl.col(f"{direction}_codes") * constant("adc_per_code_s")
     return _priced(direction, seconds)
 
 
@@ -58,7 +65,7 @@ def latencies() -> dict[str, pl.Expr]:
     refresh_read = constant("read_time_s") + pl.when(constant("refresh_conversions_per_read") > 0).then(
         constant("refresh_conversions_per_read") * _conversion_s("forward", ROWS)
     ).otherwise(0.0)
-    flips = pl.when(pl.col("chi_storage").cast(pl.String) == "pcm").then(pl.col("chi_flips")).otherwise(0)
+    flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
     activations = pl.col("activations") / digital
     analog = {
         "forward": _used("mvm_forward", _read_s("forward", COLS, ROWS)) + activations,
@@ -87,9 +94,8 @@ def _adc_m2(direction: str) -> pl.Expr:
 def areas() -> dict[str, pl.Expr]:
     """Return the square metres of a layer for cells, converters, accumulators and weights of a digital network."""
     word = pl.col("chi_bits").cast(pl.Float64).fill_null(FLOAT_BITS)
-    storage = pl.col("chi_storage").cast(pl.String).fill_null("sram")
-    bit = pl.when(storage == "pcm").then(constant("cell_area_m2")).otherwise(constant("memory_bit_area_m2"))
-    chi = pl.when(storage == "dram").then(0.0).otherwise(ROWS * COLS * word * bit)
+    bit = pl.when(pl.col("held_in_pcm")).then(constant("cell_area_m2")).otherwise(constant("memory_bit_area_m2"))
+    chi = pl.when(pl.col("held_in_dram")).then(0.0).otherwise(ROWS * COLS * word * bit)
     outputs = _converters(COLS) * _adc_m2("forward")
     inputs = _converters(ROWS - 1.0) * _adc_m2("backward") + COLS * constant("dac_area_m2")
     converters = outputs + ROWS * constant("dac_area_m2") + pl.when(BACKWARD).then(inputs).otherwise(0.0)

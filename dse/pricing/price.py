@@ -15,8 +15,9 @@ What has no price (ideal converters, resolutions beyond the converter's formula)
 reads the cells as they were in training: their mean conductance and the inputs of the training images.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from operator import add
 
 import polars as pl
@@ -24,7 +25,7 @@ import polars as pl
 from dse.errors import QueryError, did_you_mean
 from dse.pricing.card import CostCard, as_frame, constant
 from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, bill
-from dse.pricing.hardware import areas, lanes_m2, latencies
+from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
 KEYS = ("trial", "seed")
@@ -64,6 +65,9 @@ COLUMNS: tuple[str, ...] = (
 """Every column that a price can have, besides card, trial and seed."""
 
 
+_ITEMS: Mapping[str, pl.Expr] = {f"{_item(*item)}_j": energy for item, energy in bill().items()}
+
+
 def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
     """Price trials.
 
@@ -100,43 +104,55 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
     if len(set(names)) < len(names):
         raise QueryError(f"two cost cards have the same name: {', '.join(names)}")
     ordered = layers.sort(*KEYS, "layer")  # a sum of floats depends on its order
-    sums = _trials(ordered)
+    sums = _trials(ordered).with_row_index("trial_number")
+    ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))
     chunks = [_chunk(ordered, sums, as_frame(cards[n : n + step]), columns) for n in range(0, max(1, len(cards)), step)]
     return pl.concat(chunks)
 
 
-def _strict(aggregate: pl.Expr, name: str) -> pl.Expr:
-    # The aggregate of a group with a null is null: a plain sum would pass over it and report too little.
-    return pl.when(pl.col(name).is_null().any()).then(None).otherwise(aggregate).alias(name)
+def _add_up(names: Iterable[str]) -> list[pl.Expr]:
+    """Return sums of columns that hold the values of a group as lists, in the order of the layers.
+
+    The sum of a group itself is put together from parts in an order that depends on the size of the table, and may then
+    differ in the last bit. What is not a number makes the sum null: a plain sum would pass over a null and report too
+    little.
+    """
+    return [pl.col(name).list.sum().fill_nan(None).alias(name) for name in names]
+
+
+def _numbers(amounts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
+    return {name: amount.cast(pl.Float64).fill_null(math.nan) for name, amount in amounts.items()}
 
 
 def _trials(layers: pl.DataFrame) -> pl.DataFrame:
     """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers."""
     worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
     return (
-        layers.with_columns(**QUANTITIES, **LONGEST)
+        layers.with_columns(**_numbers({**QUANTITIES, **LONGEST}))
         .group_by(*KEYS, maintain_order=True)
         .agg(
             pl.col("train_images").first(),
-            *(_strict(pl.col(name).sum(), name) for name in QUANTITIES),
-            *(_strict(pl.col(name).max(), name) for name in LONGEST),
+            *QUANTITIES,
+            *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
             *(pl.col(name).max() for name in worn),
             pl.col("cells").sum().alias("wearing"),
             pl.when(pl.col("cells") > 0).then(0).otherwise(pl.col("rows") * pl.col("cols")).sum().alias("words"),
         )
+        .with_columns(_add_up(QUANTITIES))
     )
 
 
 def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     """Return the rows of some cards; the query engine leaves out what `columns` do not need."""
     numbered = cards.with_row_index("card_number").lazy()
-    table = numbered.join(sums.lazy(), how="cross").sort("card_number", *KEYS)
+    pair = (pl.col("card_number").cast(pl.Int64) * len(sums) + pl.col("trial_number")).alias("pair")
+    table = numbered.join(sums.lazy(), how="cross", maintain_order="left_right").with_columns(pair)
     if set(columns) & set(HARDWARE):
-        found = _hardware(layers.lazy().join(numbered, how="cross"))
-        table = table.join(found, on=["card_number", *KEYS], how="left", maintain_order="left")
-    energies = {_item(*item): energy for item, energy in bill().items()}
-    table = table.with_columns(**{f"{name}_j": energy for name, energy in energies.items()})
+        prepared = layers.with_columns(**PREPARED).lazy()
+        found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair))
+        table = table.join(found, on="pair", how="left", maintain_order="left")
+    table = table.with_columns(**_ITEMS)
     table = table.with_columns(**_sums()).with_columns(_total(f"{phase}_j" for phase in PHASES).alias("energy_j"))
     table = table.with_columns(**_shares(), **_model_size())
     if set(columns) & set(lifetimes()):
@@ -144,12 +160,14 @@ def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, column
     return table.select("card", *KEYS, *columns).collect()
 
 
+@cache
 def _sums() -> Mapping[str, pl.Expr]:
     phases = {p: [f"{_item(*item)}_j" for item in ITEMS if item[0] == p] for p in PHASES}
     parts = {p: [f"{_item(*item)}_j" for item in ITEMS if item[1] == p] for p in PARTS}
     return {f"{name}_j": _total(items) for name, items in {**phases, **parts}.items()}
 
 
+@cache
 def _shares() -> Mapping[str, pl.Expr]:
     images = pl.col("train_images")
     per_image = {f"{name}_per_image_j": pl.col(f"{name}_j") / images for name in ENERGIES}
@@ -163,19 +181,15 @@ def _model_size() -> Mapping[str, pl.Expr]:
 
 
 def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
-    """Return `HARDWARE` for each card, trial and seed, cards first, from layers beside cards."""
-    seconds = {f"{phase}_s": time for phase, time in latencies().items()}
-    square = {f"{name}_m2": area for name, area in areas().items()}
+    """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
+    amounts = {f"{phase}_s": time for phase, time in latencies().items()}
+    amounts |= {f"{name}_m2": area for name, area in areas().items()}
     images = pl.col("train_images")
     return (
-        table.with_columns(**seconds, **square, lanes_m2=lanes_m2())
-        .sort("card_number", *KEYS, "layer")
-        .group_by("card_number", *KEYS, maintain_order=True)
-        .agg(
-            images.first(),
-            *(_strict(pl.col(name).sum(), name) for name in (*seconds, *square)),
-            pl.col("lanes_m2").max(),
-        )
+        table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
+        .group_by("pair", maintain_order=True)
+        .agg(images.first(), *amounts, pl.col("lanes_m2").max())
+        .with_columns(_add_up(amounts))
         .with_columns(**{f"{phase}_per_image_s": pl.col(f"{phase}_s") / images for phase in PHASES})
         .with_columns(
             _total(f"{phase}_per_image_s" for phase in PHASES).alias("latency_per_image_s"),
@@ -183,5 +197,5 @@ def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
             _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
             _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
         )
-        .select("card_number", *KEYS, *HARDWARE)
+        .select("pair", *HARDWARE)
     )

@@ -400,6 +400,20 @@ def test_pricing_on_many_cards_at_once_equals_pricing_on_each_exactly(monkeypatc
     assert price_cards(layers, cards).equals(at_once)
 
 
+def test_a_trial_of_many_layers_has_the_same_price_in_a_table_of_any_size() -> None:
+    dice = random.Random(4)
+    rows = [
+        {**CROSSBAR, "trial": trial, "layer": layer, "drive_time_forward": dice.uniform(1.0, 1e6), "cols": 3 + layer}
+        for trial in range(3000)
+        for layer in range(7)
+    ]
+    layers = table(*rows)
+    at_once = price_cards(layers.sample(fraction=1.0, shuffle=True, seed=1), variants(2))
+    for trial in dice.sample(range(3000), 25):
+        alone = price_cards(layers.filter(pl.col("trial") == trial), variants(2))
+        assert at_once.filter(pl.col("trial") == trial).equals(alone)
+
+
 @pytest.mark.parametrize("name", ["energy_per_image_j", "latency_per_image_s", "area_m2", "years_to_first_cell"])
 def test_asking_for_one_column_gives_what_asking_for_all_gives(name: str) -> None:
     assert price(table(CROSSBAR), CARD, [name])[name].equals(priced(CROSSBAR)[name])
