@@ -93,6 +93,7 @@ SCHEMA: dict[str, Any] = {
     **{name: pl.Float64 if name in REAL_EVENTS else pl.Int64 for name in EVENT_NAMES},
     **{f"wear_{name}": pl.Float64 for name in WEAR_NAMES},
 }
+CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {"trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0}
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
@@ -157,6 +158,10 @@ def priced(*rows: dict[str, Any], card: CostCard = CARD) -> pl.DataFrame:
 
 def conversion(bits: int) -> float:
     return 2e-13 + 6e-14 * bits + 1e-15 * 2**bits + 2e-18 * 4**bits
+
+
+def items_of() -> list[str]:
+    return [f"{phase}_{part}_j" for phase, part in ITEMS]
 
 
 def by_hand(e: dict[str, Any]) -> dict[str, float]:
@@ -233,17 +238,6 @@ def test_an_inference_is_the_forward_phase_of_one_image(layer: dict[str, Any]) -
     assert untrained["energy_per_inference_j"] == row["energy_per_inference_j"]
 
 
-@pytest.mark.parametrize("storage", ["sram", "dram", "pcm"])
-def test_each_storage_of_accumulators_has_its_price(storage: str) -> None:
-    layer = {**CROSSBAR, "chi_storage": storage, "chi_flips": 1234}
-    expected = {
-        "sram": 170_000 * 12 * 2e-13,
-        "dram": 170_000 * 12 * 4e-12,
-        "pcm": 90_000 * 12 * 5e-13 + 1234 * 3e-12,
-    }[storage]
-    assert priced(layer)["chi_memory_j"].item() == pytest.approx(expected, rel=1e-12)
-
-
 def test_floats_in_the_update_cost_float_arithmetic() -> None:
     row = priced({**CROSSBAR, "chi_bits": None, "operand_bits": None}).row(0, named=True)
     assert row["outer_products_j"] == pytest.approx(600_000 * 3e-12)
@@ -278,6 +272,7 @@ def test_a_crossbar_layer_has_no_digital_parts_and_a_digital_layer_has_no_others
         ({"adc_bits": 13}, {"forward_adc_j", "refresh_adc_j"}),
         ({"adc_bits": 13, "refresh_reads": 0}, {"forward_adc_j"}),
         ({"adc_backward_bits": None}, {"backward_adc_j"}),
+        ({"adc_backward_bits": 13}, {"backward_adc_j"}),
         ({"dac_bits": None}, {"forward_dac_j"}),
         ({"dac_backward_bits": None}, {"backward_dac_j"}),
     ],
@@ -305,6 +300,79 @@ def test_a_converter_at_the_end_of_its_range_has_a_price() -> None:
 def test_a_layer_without_refresh_pays_for_no_reads() -> None:
     row = priced({**CROSSBAR, "refresh_reads": 0}).row(0, named=True)
     assert row["refresh_array_j"] == row["refresh_adc_j"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("storage", "bits", "memory_j"),
+    [
+        ("sram", 12, (90_000 + 80_000) * 12 * 2e-13),
+        ("dram", 12, (90_000 + 80_000) * 12 * 4e-12),
+        ("pcm", 12, 90_000 * 12 * 5e-13 + 123_456 * 3e-12),
+        ("sram", None, (90_000 + 80_000) * 32 * 2e-13),
+        ("dram", None, (90_000 + 80_000) * 32 * 4e-12),
+        ("pcm", None, 90_000 * 32 * 5e-13 + 123_456 * 3e-12),
+    ],
+)
+def test_the_memory_of_accumulators_costs_what_its_storage_does(
+    storage: str, bits: int | None, memory_j: float
+) -> None:
+    layer = {**CROSSBAR, "chi_storage": storage, "chi_bits": bits, "chi_flips": 123_456}
+    row = priced(layer).row(0, named=True)
+    assert row["chi_memory_j"] == pytest.approx(memory_j, rel=1e-12)
+    sram = priced({**layer, "chi_storage": "sram"}).row(0, named=True)
+    assert {name for name in items_of() if row[name] != sram[name]} <= {"update_chi_memory_j"}
+
+
+def test_in_binary_pcm_a_word_written_without_a_change_costs_nothing() -> None:
+    layer = {**CROSSBAR, "chi_storage": "pcm", "chi_flips": 50}
+    assert priced({**layer, "chi_writes": 10**9}).equals(priced(layer))
+    more = priced({**layer, "chi_flips": 51})["chi_memory_j"].item() - priced(layer)["chi_memory_j"].item()
+    assert more == pytest.approx(3e-12, rel=1e-3)
+
+
+@pytest.mark.parametrize("storage", ["sram", "dram"])
+def test_bits_that_change_cost_nothing_where_nothing_wears(storage: str) -> None:
+    layer = {**CROSSBAR, "chi_storage": storage}
+    assert priced({**layer, "chi_flips": 10**9}).equals(priced(layer))
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5])
+def test_several_pairs_a_weight_draw_more_read_energy_and_nothing_else(pairs: int) -> None:
+    layer = {**CROSSBAR, "cells": 2 * pairs * 65 * 16}
+    row, one = priced(layer).row(0, named=True), priced(CROSSBAR).row(0, named=True)
+    changed = {"forward_array_j", "backward_array_j"} if pairs > 1 else set[str]()
+    for name in changed:
+        assert row[name] == pytest.approx(pairs * one[name], rel=1e-12)
+    assert {name for name in items_of() if row[name] != one[name]} == changed
+
+
+@pytest.mark.parametrize(("bits", "backward_bits"), [(9, 6), (6, 9), (7, 7)])
+def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backward_bits: int) -> None:
+    own = {"adc_bits": bits, "adc_backward_bits": backward_bits, "dac_bits": bits, "dac_backward_bits": backward_bits}
+    row = priced({**CROSSBAR, **own}).row(0, named=True)
+    forward_j, backward_j = conversion(bits), conversion(backward_bits)
+    assert row["adc_j"] == pytest.approx((16_000 + 10_400) * forward_j + 64_000 * backward_j, rel=1e-12)
+    drives_j = 65_000 * (1e-13 + 3e-14 * bits) + 16_000 * (1e-13 + 3e-14 * backward_bits)
+    assert row["dac_j"] == pytest.approx(drives_j, rel=1e-12)
+
+
+@pytest.mark.parametrize("bits", [None, 13])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_converter_that_is_never_used_costs_nothing_even_without_a_price(way: str, bits: int | None) -> None:
+    column = {"forward": "adc_bits", "backward": "adc_backward_bits"}[way]
+    idle = {**CROSSBAR, f"adc_{way}": 0, "refresh_reads": 0}
+    unpriced = priced({**idle, column: bits}).select(ENERGY)
+    assert unpriced.equals(priced(idle).select(ENERGY))
+    assert unpriced["adc_j"].item() > 0.0
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_a_driver_that_is_never_used_costs_nothing_even_without_a_price(way: str) -> None:
+    column = {"forward": "dac_bits", "backward": "dac_backward_bits"}[way]
+    idle = {**CROSSBAR, f"dac_{way}": 0}
+    unpriced = priced({**idle, column: None})
+    assert unpriced.equals(priced(idle))
+    assert unpriced["dac_j"].item() > 0.0
 
 
 @pytest.mark.parametrize(
@@ -345,7 +413,7 @@ def test_pricing_many_trials_at_once_equals_pricing_them_one_by_one_exactly() ->
         for layer, base in enumerate((CROSSBAR, dice.choice([CROSSBAR, DIGITAL]))):
             scale = dice.uniform(0.1, 1e6)
             events = {n: base[n] * scale if n in REAL_EVENTS else int(base[n] * scale) for n in EVENT_NAMES}
-            bits = {n: None if base[n] is None else dice.randint(2, 13) for n in ("adc_bits", "dac_bits")}
+            bits = {n: None if base[n] is None else dice.randint(2, 13) for n in CONVERTERS}
             rows.append({**base, **events, **bits, "trial": trial, "seed": dice.randrange(3), "layer": layer})
     at_once = priced(*rows)
     groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
