@@ -224,9 +224,8 @@ def price(
     brief = p.SHOWN if len(chosen) == 1 else p.SHOWN[:1]
     names = [name.strip() for name in columns.split(",")] if columns else brief if format_ == "table" else COLUMNS
     table = p.prices(tables, chosen, names)
-    title = (
-        f"{tables.about['name']}: {len(tables.layers.unique(['trial']))} designs on {', '.join(c.name for c in chosen)}"
-    )
+    on = ", ".join(card.name for card in chosen)
+    title = f"{tables.about['name']} on {on}; designs priced: {tables.layers['trial'].n_unique()}"
     _emit(p.side_by_side(table) if format_ == "table" else table, format_, output, title=title)
     note = p.without_price(table)
     if note:

@@ -134,7 +134,7 @@ def side_by_side(table: pl.DataFrame) -> pl.DataFrame:
     keys = ["trial", "origin", "seeds"]
     quantities = [name for name in table.columns if name not in ("card", *keys)]
     names = table["card"].unique(maintain_order=True).to_list()
-    if len(names) == 1:
+    if len(names) <= 1:
         return table.drop("card")
     wide = table.select(keys).unique(maintain_order=True)
     for quantity in quantities:
