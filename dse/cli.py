@@ -205,18 +205,13 @@ def price(
     """
     from dse.analysis import prices as p  # noqa: PLC0415
     from dse.analysis.tables import open_tables  # noqa: PLC0415
-    from dse.devices.card import library  # noqa: PLC0415
-    from dse.pricing.anchors import compare  # noqa: PLC0415
     from dse.pricing.price import COLUMNS  # noqa: PLC0415
 
     if published == (results is not None):
         raise click.UsageError("give the folder RESULTS to price it, or --anchors to see published figures")
     values = p.settings(changes)
     if results is None:
-        if columns is not None:
-            raise click.UsageError("--columns is for RESULTS; --anchors shows what was published")
-        chosen = [p.with_settings(p.open_card(name), values) for name in cards or library("costs")]
-        _emit(p.anchors(chosen) if format_ == "table" else compare(chosen), format_, output)
+        _anchors(cards, values, columns, format_, output)
         return
     tables = open_tables(results)
     found = [p.open_card(name) for name in cards] or [p.own_card(results, tables)]
@@ -230,6 +225,19 @@ def price(
     note = p.without_price(table)
     if note:
         click.echo(note, err=True)
+
+
+def _anchors(
+    cards: tuple[str, ...], values: dict[str, float], columns: str | None, format_: str, output: Path | None
+) -> None:
+    from dse.analysis import prices as p  # noqa: PLC0415
+    from dse.devices.card import library  # noqa: PLC0415
+    from dse.pricing.anchors import compare  # noqa: PLC0415
+
+    if columns is not None:
+        raise click.UsageError("--columns is for RESULTS; --anchors shows what was published")
+    chosen = [p.with_settings(p.open_card(name), values) for name in cards or library("costs")]
+    _emit(p.anchors(chosen) if format_ == "table" else compare(chosen), format_, output)
 
 
 @main.command()

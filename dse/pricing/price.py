@@ -95,20 +95,25 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
         One row a card, trial and seed, cards in the order given, then trial and seed: card, trial, seed and `columns`.
 
     Raises:
-        QueryError: an unknown column, or two cards of one name.
+        QueryError: an unknown column, one that is named twice, or two cards of one name.
     """
-    for name in columns:
-        if name not in COLUMNS:
-            raise QueryError(f"prices have no column {name!r}{did_you_mean(name, COLUMNS)}")
-    names = [card.name for card in cards]
-    if len(set(names)) < len(names):
-        raise QueryError(f"two cost cards have the same name: {', '.join(names)}")
+    _check(columns, [card.name for card in cards])
     ordered = layers.sort(*KEYS, "layer")  # a sum of floats depends on its order
     sums = _trials(ordered).with_row_index("trial_number")
     ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))
     chunks = [_chunk(ordered, sums, as_frame(cards[n : n + step]), columns) for n in range(0, max(1, len(cards)), step)]
     return pl.concat(chunks)
+
+
+def _check(columns: Sequence[str], cards: Sequence[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            raise QueryError(f"prices have no column {name!r}{did_you_mean(name, COLUMNS)}")
+    if len(set(columns)) < len(columns):
+        raise QueryError(f"a column is named twice: {', '.join(columns)}")
+    if len(set(cards)) < len(cards):
+        raise QueryError(f"two cost cards have the same name: {', '.join(cards)}")
 
 
 def _add_up(names: Iterable[str]) -> list[pl.Expr]:

@@ -113,6 +113,8 @@ def test_anchors_are_shown_without_results(dse):
         (["RESULTS", "--set", "adc_fixd_j=1"], "unknown constant 'adc_fixd_j'; did you mean 'adc_fixed_j'?"),
         (["RESULTS", "--set", "adc_fixed_j=1"], "adc_fixed_j = 1.0 must be a number from 0 to 1e-06 J"),
         (["RESULTS", "--columns", "area"], "prices have no column 'area'; did you mean 'area_m2'?"),
+        (["RESULTS", "--columns", "area_m2, area_m2"], "a column is named twice: area_m2, area_m2"),
+        (["--anchors", "--columns", "area_m2"], "--columns is for RESULTS"),
         (["/nowhere"], "is no results folder"),
         ([], "give the folder RESULTS to price it, or --anchors"),
         (["RESULTS", "--anchors"], "give the folder RESULTS to price it, or --anchors"),
