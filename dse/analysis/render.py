@@ -16,7 +16,7 @@ MAX_ROWS = 60
 
 def render(table: pl.DataFrame, title: str | None = None) -> str:
     """Return a table as text; long ones are cut and say so."""
-    grid = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    grid = Table(box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
         grid.add_column(name, justify="right" if table[name].dtype.is_numeric() else "left", no_wrap=True)
     for row in table.head(MAX_ROWS).iter_rows(named=True):
@@ -25,7 +25,8 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(grid)
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
-    lines = [line.rstrip() for line in text.splitlines()]
+    # The title is a line of its own: in the grid it would be broken at the width of a narrow table.
+    lines = ([] if title is None else [title]) + [line.rstrip() for line in text.splitlines()]
     if len(table) > MAX_ROWS:
         lines.append(f"... {len(table) - MAX_ROWS} more rows; --format csv gives all")
     return "\n".join(lines)
@@ -37,7 +38,11 @@ def cell(name: str, value: object) -> str:
         return "-"
     if isinstance(value, float):
         unit = COLUMNS[name].unit if name in COLUMNS else ""
-        return si(value, unit) if unit == "J" or name.endswith("_j") else f"{value:.4g}"
+        if name.endswith("_m2"):
+            return f"{value * 1e6:.3g} mm2"
+        if name.endswith(("_per_image_s", "_per_inference_s")):
+            return si(value, "s")
+        return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
     return str(value)
 
 
