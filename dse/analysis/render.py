@@ -25,6 +25,7 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(grid)
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
+    # The title is a line of its own: in the grid it would be broken at the width of a narrow table.
     lines = ([] if title is None else [title]) + [line.rstrip() for line in text.splitlines()]
     if len(table) > MAX_ROWS:
         lines.append(f"... {len(table) - MAX_ROWS} more rows; --format csv gives all")
@@ -37,6 +38,10 @@ def cell(name: str, value: object) -> str:
         return "-"
     if isinstance(value, float):
         unit = COLUMNS[name].unit if name in COLUMNS else ""
+        if name.endswith("_m2"):
+            return f"{value * 1e6:.3g} mm2"
+        if name.endswith(("_per_image_s", "_per_inference_s")):
+            return si(value, "s")
         return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
     return str(value)
 

@@ -9,6 +9,7 @@ from dse import __version__
 from dse.cli.asking import ablation, compare, importance, require
 from dse.cli.devices import device
 from dse.cli.options import Group
+from dse.cli.pricing import price
 from dse.cli.reading import front, query, show
 from dse.cli.running import check, data, resume, run
 
@@ -22,10 +23,11 @@ def main() -> None:
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    one of them, whole
+    dse price RESULTS --card NAME             all of them, on another cost card
     dse importance RESULTS                    which parameters decide
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
 
 
-for _command in (run, resume, check, front, query, show, importance, ablation, require, compare, data, device):
+for _command in (run, resume, check, front, query, show, importance, ablation, require, compare, price, data, device):
     main.add_command(_command)

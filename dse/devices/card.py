@@ -40,11 +40,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Card:
-    """A parsed card: its name, what it says of itself, and its entries."""
+    """A parsed card: its name, what it says of itself, its entries, and the card of costs that it builds on."""
 
     name: str
     title: str
     entries: Mapping[str, Entry]
+    base: str | None = None
 
 
 def library(kind: str) -> list[str]:
@@ -100,8 +101,11 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
         raise SettingError(f"the card {name} is not valid TOML: {error}") from None
     title = str(table.pop("title", name))
     table.pop("about", None)
+    base = table.pop("base", None) if kind == "costs" else None
+    if base is not None and not isinstance(base, str):
+        raise SettingError(f"the card {name}: base = {base!r} must be the name of a card")
     entries = {key: _entry(name, key, value) for key, value in table.items()}
-    return Card(name=Path(name).stem, title=title, entries=entries)
+    return Card(name=Path(name).stem, title=title, entries=entries, base=base)
 
 
 def _entry(card: str, key: str, raw: object) -> Entry:

@@ -1,1 +1,1 @@
-"""From event counts to energy: cost cards and the expressions that apply them. No torch."""
+"""From event counts to energy, latency, area and lifetime: cost cards and the expressions that apply them. No torch."""

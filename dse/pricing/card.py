@@ -1,98 +1,234 @@
-"""Cost cards: the constants that turn events into energy."""
+"""Cost cards: the constants that turn events into energy, time, area and lifetime.
 
-from dataclasses import dataclass
+`CONSTANTS` is the one table of what a card gives: name, unit, largest value that is no slip of the unit, meaning. A
+card that builds on another names it, `base = "bottom_up_28nm"`, and gives only what differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dse.devices.card import read_card
+import polars as pl
+
+from dse.devices.card import Card, Entry, read_card
 from dse.errors import SettingError, did_you_mean
 
-LARGEST = 1e6
-"""Largest value of a constant; beyond it lies a slip of the unit."""
-UNITS: dict[str, str] = {
-    "supply_v": "V",
-    "adc_capacitance_per_bit_f": "F",
-    "adc_capacitance_per_level_f": "F",
-    "adc_bits_max": "bits",
-    "dac_capacitance_per_bit_f": "F",
-    "read_voltage_v": "V",
-    "read_time_s": "s",
-    "set_pulse_j": "J",
-    "reset_pulse_j": "J",
-    "memory_per_bit_j": "J/bit",
-    "dram_per_bit_j": "J/bit",
-    "binary_read_per_bit_j": "J/bit",
-    "binary_write_j": "J",
-    "gate_capacitance_f": "F",
-    "gates_per_adder_bit": "gates",
-    "gates_per_multiplier_cell": "gates",
-    "float_add_j": "J",
-    "float_multiply_j": "J",
+
+@dataclass(frozen=True)
+class Constant:
+    """What a constant of a cost card is.
+
+    Attributes:
+        unit: the unit in which a card must give it.
+        largest: largest value; beyond it lies a slip of the unit, such as a number in picojoules under joules.
+        meaning: one line.
+        positive: whether 0 is refused, because something is divided by it.
+    """
+
+    unit: str
+    largest: float
+    meaning: str
+    positive: bool = False
+
+
+def _j(meaning: str, unit: str = "J") -> Constant:
+    return Constant(unit, 1e-6, meaning)
+
+
+def _s(meaning: str, unit: str = "s") -> Constant:
+    return Constant(unit, 1e-2, meaning)
+
+
+def _m2(meaning: str) -> Constant:
+    return Constant("m2", 1e-6, meaning)
+
+
+CONSTANTS: dict[str, Constant] = {
+    # Converters: E = fixed + per_bit B + per_code 2^B + per_code2 4^B; t = fixed + B (per_bit + per_bit_line lines)
+    # + per_code 2^B; area = fixed + scale 2^(exponent B).
+    "adc_fixed_j": _j("analog-to-digital conversion, whatever its resolution"),
+    "adc_per_bit_j": _j("the same, for each bit", "J/bit"),
+    "adc_per_code_j": _j("the same, for each of 2^bits codes", "J/code"),
+    "adc_per_code2_j": _j("the same, for each of 4^bits squared codes", "J/code^2"),
+    "adc_bits_max": Constant("bits", 32, "resolution up to which the converter's formula holds"),
+    "adc_fixed_s": _s("duration of a conversion, whatever its resolution"),
+    "adc_per_bit_s": _s("the same, for each bit", "s/bit"),
+    "adc_per_bit_line_s": _s("the same, for each bit and line that is summed", "s/(bit line)"),
+    "adc_per_code_s": _s("the same, for each of 2^bits codes", "s/code"),
+    "adc_area_fixed_m2": _m2("area of a converter, whatever its resolution"),
+    "adc_area_scale_m2": _m2("factor of 2^(adc_area_exponent bits) in the area of a converter"),
+    "adc_area_exponent": Constant("1", 4, "how the area grows with bits"),
+    "columns_per_adc": Constant("columns", 1e6, "columns that share a converter and are read in turn", positive=True),
+    "dac_fixed_j": _j("digital-to-analog conversion and drive of a line, whatever its resolution"),
+    "dac_per_bit_j": _j("the same, for each bit", "J/bit"),
+    "dac_area_m2": _m2("area of the driver of a line"),
+    # The array
+    "read_voltage_v": Constant("V", 10, "voltage of a read pulse"),
+    "read_time_s": _s("duration of a read pulse at full-scale input; smaller inputs last in proportion"),
+    "refresh_conversions_per_read": Constant("1", 1, "conversions that the read of one cell for refresh takes"),
+    "set_pulse_j": _j("a SET pulse"),
+    "reset_pulse_j": _j("a RESET pulse"),
+    "set_pulse_s": _s("duration of a SET pulse"),
+    "reset_pulse_s": _s("duration of a RESET pulse"),
+    "parallel_pulses": Constant("cells", 1e9, "cells that are programmed at once", positive=True),
+    "cell_area_m2": _m2("area of a cell with its selector"),
+    "cell_bits": Constant("bits", 32, "bits of a digital memory that one analog cell stands for in an inference"),
+    # Accumulators and digital parts of a crossbar
+    "chi_memory_per_bit_j": _j("read or write of a bit of an accumulator in static memory", "J/bit"),
+    "dram_per_bit_j": _j("read or write of a bit of an accumulator in dynamic memory outside the chip", "J/bit"),
+    "binary_read_per_bit_j": _j("read of a bit of an accumulator in binary PCM", "J/bit"),
+    "binary_write_j": _j("pulse that changes a bit of an accumulator in binary PCM, mean of SET and RESET"),
+    "binary_write_s": _s("duration of such a pulse"),
+    "memory_bit_area_m2": _m2("area of a bit of static memory"),
+    "gate_j": _j("operation of one logic gate"),
+    "gate_area_m2": _m2("area of one logic gate"),
+    "gates_per_adder_bit": Constant("gates", 1e4, "gates of an adder, for each bit"),
+    "gates_per_multiplier_cell": Constant("gates", 1e4, "gates of a multiplier, for each pair of bits"),
+    "float_add_j": _j("addition of 32-bit floats"),
+    "float_multiply_j": _j("multiplication of 32-bit floats"),
+    "float_add_area_m2": _m2("area of an adder of 32-bit floats"),
+    "float_multiply_area_m2": _m2("area of a multiplier of 32-bit floats"),
+    "activation_j": _j("activation function of a unit, or its derivative"),
+    "clock_hz": Constant("Hz", 1e12, "clock of the digital parts", positive=True),
+    "chi_lanes": Constant("words/cycle", 1e9, "accumulator words updated in a clock cycle", positive=True),
+    # Networks trained and used without a crossbar
+    "digital_mac_j": _j("multiply-accumulate of a digital network"),
+    "digital_mac_area_m2": _m2("area of a unit that does it"),
+    "digital_lanes": Constant("MACs/cycle", 1e9, "multiply-accumulates in a clock cycle", positive=True),
+    "digital_word_bits": Constant("bits", 64, "bits of a digital weight"),
+    "weight_read_per_bit_j": _j("read of a bit of a digital weight", "J/bit"),
+    "weight_read_transposed_per_bit_j": _j("the same in backward products, across the rows of the memory", "J/bit"),
+    "weight_write_per_bit_j": _j("write of a bit of a digital weight", "J/bit"),
+    # Wear
+    "set_endurance_pulses": Constant("pulses", 1e18, "SET pulses that a cell endures", positive=True),
+    "reset_endurance_cycles": Constant("cycles", 1e18, "full RESET cycles that a cell endures", positive=True),
+    "binary_endurance_cycles": Constant("cycles", 1e18, "writes that a binary cell endures", positive=True),
+    "trainings_per_day": Constant("1/day", 1e6, "duty: trainings on the same cells in a day", positive=True),
 }
-"""Every constant of a cost card with the unit it must be given in."""
+"""Every constant of a cost card; a card gives all of them, itself or through its base."""
+UNITS: dict[str, str] = {name: constant.unit for name, constant in CONSTANTS.items()}
+"""Every constant with the unit it must be given in."""
 
 
 @dataclass(frozen=True)
 class CostCard:
-    """The constants of a cost card; fields carry their units, and `UNITS` says which a file must give.
+    """A complete cost card.
 
     Attributes:
         name: name of the card.
-        supply_v: supply of the digital parts and converters.
-        adc_capacitance_per_bit_f: capacitance switched by an analog-to-digital conversion, for each bit.
-        adc_capacitance_per_level_f: the same, for each level squared (4^bits).
-        adc_bits_max: resolution up to which the converter's formula holds.
-        dac_capacitance_per_bit_f: capacitance switched by a digital-to-analog conversion, for each bit.
-        read_voltage_v: voltage of a read pulse.
-        read_time_s: duration of a read pulse at full-scale input; smaller inputs last in proportion.
-        set_pulse_j: energy of a SET pulse.
-        reset_pulse_j: energy of a RESET pulse.
-        memory_per_bit_j: energy to read or write a bit of the static memory of accumulators and digital weights.
-        dram_per_bit_j: energy to read or write a bit of dynamic memory outside the chip.
-        binary_read_per_bit_j: energy to read a bit of an accumulator in binary PCM.
-        binary_write_j: energy of a pulse that changes a bit of an accumulator in binary PCM, mean of SET and RESET.
-        gate_capacitance_f: capacitance that one gate switches in an operation.
-        gates_per_adder_bit: gates of an adder, for each bit.
-        gates_per_multiplier_cell: gates of a multiplier, for each pair of bits.
-        float_add_j: energy of a 32-bit float addition.
-        float_multiply_j: energy of a 32-bit float multiplication.
+        values: the value of every constant of `CONSTANTS`, in the unit given there.
+        ranges: (low, high) of the constants on which sources disagree.
     """
 
     name: str
-    supply_v: float
-    adc_capacitance_per_bit_f: float
-    adc_capacitance_per_level_f: float
-    adc_bits_max: float
-    dac_capacitance_per_bit_f: float
-    read_voltage_v: float
-    read_time_s: float
-    set_pulse_j: float
-    reset_pulse_j: float
-    memory_per_bit_j: float
-    dram_per_bit_j: float
-    binary_read_per_bit_j: float
-    binary_write_j: float
-    gate_capacitance_f: float
-    gates_per_adder_bit: float
-    gates_per_multiplier_cell: float
-    float_add_j: float
-    float_multiply_j: float
+    values: Mapping[str, float]
+    ranges: Mapping[str, tuple[float, float]]
+
+    def __post_init__(self) -> None:
+        """Refuse constants that are unknown, missing or out of range.
+
+        Raises:
+            SettingError: naming them.
+        """
+        for key, value in self.values.items():
+            check_constant(f"cost card {self.name}", key, value)
+        missing = [key for key in CONSTANTS if key not in self.values]
+        if missing:
+            raise SettingError(f"cost card {self.name}: missing {', '.join(missing)}")
+
+    def __getattr__(self, name: str) -> float:
+        """Return a constant by its name."""
+        if name.startswith("_") or name not in CONSTANTS:
+            raise AttributeError(name)
+        return self.values[name]
+
+    def with_values(self, values: Mapping[str, float], name: str | None = None) -> "CostCard":
+        """Return the card with some constants replaced; a replaced constant has no range any more.
+
+        Raises:
+            SettingError: an unknown constant, or a value out of range.
+        """
+        ranges = {key: ends for key, ends in self.ranges.items() if key not in values}
+        return replace(self, name=name or self.name, values={**self.values, **values}, ranges=ranges)
+
+
+def check_constant(where: str, key: str, value: float) -> None:
+    """Refuse a constant that is not known, or a value that cannot be right.
+
+    Raises:
+        SettingError: what came, what is allowed and the nearest name.
+    """
+    known = CONSTANTS.get(key)
+    if known is None:
+        raise SettingError(f"{where}: unknown constant {key!r}{did_you_mean(key, CONSTANTS)}")
+    # Written so that it refuses what is no number, too.
+    if not (value > 0.0 or (value == 0.0 and not known.positive)) or not value <= known.largest:
+        least = "above 0" if known.positive else "from 0"
+        raise SettingError(f"{where}: {key} = {value} must be a number {least} to {known.largest:g} {known.unit}")
 
 
 def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
     """Read a cost card from the library, or from a file where `name` ends in .toml; see `read_card`.
 
     Raises:
-        SettingError: a constant that is unknown, missing, negative or in another unit.
+        SettingError: a constant that is unknown, missing, out of range or in another unit.
     """
     card = read_card("costs", name, folder)
-    for key, entry in card.entries.items():
-        if key not in UNITS:
-            raise SettingError(f"cost card {name}: unknown constant {key!r}{did_you_mean(key, UNITS)}")
-        if entry.unit != UNITS[key]:
-            raise SettingError(f"cost card {name}: {key} is in {entry.unit!r}; it must be in {UNITS[key]!r}")
-        if not 0.0 <= entry.value <= LARGEST:
-            raise SettingError(f"cost card {name}: {key} = {entry.value} must be a number from 0 to {LARGEST:g}")
-    missing = [key for key in UNITS if key not in card.entries]
+    given = _entries(card, name, (card.name,))
+    missing = [key for key in CONSTANTS if key not in given]
     if missing:
         raise SettingError(f"cost card {name}: missing {', '.join(missing)}")
-    return CostCard(name=card.name, **{key: entry.value for key, entry in card.entries.items()})
+    return CostCard(
+        name=card.name,
+        values={key: given[key].value for key in CONSTANTS},
+        ranges={key: ends for key in CONSTANTS if (ends := _range(given[key])) is not None},
+    )
+
+
+def _entries(card: Card, name: str, chain: tuple[str, ...]) -> Mapping[str, Entry]:
+    """Return the entries of a card over those of its base; `chain` names the cards on the way."""
+    for key, entry in card.entries.items():
+        _check_entry(f"cost card {name}", key, entry)
+    if card.base is None:
+        return card.entries
+    if card.base.endswith(".toml"):
+        raise SettingError(f"cost card {name}: base = {card.base!r} must be a card of the device library")
+    if card.base in chain:
+        raise SettingError(f"cost card {name}: its bases go round in a circle, {' -> '.join((*chain, card.base))}")
+    base = read_card("costs", card.base)
+    return {**_entries(base, card.base, (*chain, card.base)), **card.entries}
+
+
+def _range(entry: Entry) -> tuple[float, float] | None:
+    if entry.low is None and entry.high is None:
+        return None
+    return (
+        entry.value if entry.low is None else entry.low,
+        entry.value if entry.high is None else entry.high,
+    )
+
+
+def _check_entry(where: str, key: str, entry: Entry) -> None:
+    check_constant(where, key, entry.value)
+    if entry.unit != UNITS[key]:
+        raise SettingError(f"{where}: {key} is in {entry.unit!r}; it must be in {UNITS[key]!r}")
+    for end in (entry.low, entry.high):
+        if end is not None:
+            check_constant(f"{where}, range", key, end)
+
+
+def constant(name: str, end: str = "") -> pl.Expr:
+    """Return a constant as a column of the table that `as_frame` gives; `end` is "", "low" or "high"."""
+    return pl.col(f"card.{name}.{end}" if end else f"card.{name}")
+
+
+def as_frame(cards: Sequence[CostCard]) -> pl.DataFrame:
+    """Return cards as a table: their names in "card", and a column of Float64 for every `constant`."""
+    columns: dict[str, list[str] | list[float]] = {"card": [card.name for card in cards]}
+    for key in CONSTANTS:
+        columns[f"card.{key}"] = [float(card.values[key]) for card in cards]
+        for number, end in enumerate(("low", "high")):
+            columns[f"card.{key}.{end}"] = [
+                float(card.ranges.get(key, [card.values[key]] * 2)[number]) for card in cards
+            ]
+    return pl.DataFrame(columns)

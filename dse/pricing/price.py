@@ -1,137 +1,206 @@
-"""From events to joules: a pure function of the table of layers and a cost card.
+"""Prices: a pure function of the table of layers and of cost cards.
 
-One set of polars expressions prices a trial while it runs and a stored table of any length, so that both agree bit for
-bit. Each part of the energy is a column; the total is their sum, and nothing is counted in two of them.
+One set of polars expressions prices a trial while it runs, a stored table of any length, and any number of cards at
+once, so that all of them agree bit for bit. Columns, for every item, phase and part (see `dse.pricing.energy`):
 
-    ADC        conversions * (C_bit B + C_level 4^B) V^2           B bits (ZigZag-IMC)
-    DAC        conversions * C_bit B V^2
-    array      drive time * cells on a line * mean G * V_read^2 * t_read
-    pulses     SET * E_set + RESET * E_reset
-    refresh    cell reads * (G V_read^2 t_read + one conversion)
-    chi        words read and written * bits * E_memory (static or dynamic), or in binary PCM words read * bits * E_read
-               + bits changed * E_write;  additions * bits * gates * C_gate V^2, or float additions
-    outer      products d x^T of B-bit operands: B^2 multiplier cells each, or float multiplications
-    digital    float multiplications and additions; 32-bit weights read and written; only without a crossbar
+    forward_adc_j, forward_j, adc_j, energy_j           joules over the training
+    forward_adc_per_image_j, ..., energy_per_image_j    joules for each training image
+    adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone
+    forward_per_image_s, ..., latency_per_image_s       seconds for each training image; latency_per_inference_s
+    cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
+    model_size_bits                                     bits of the model that inference reads
+    trainings_to_first_cell, years_to_first_cell, ...   lifetime; see `dse.pricing.wear`
 
-What has no price (ideal converters, resolutions beyond the converter's formula) gives null, never a guess. Activation
-functions are counted but cost nothing on any card so far.
+What has no price (ideal converters, resolutions beyond the converter's formula) gives null, never a guess. An inference
+reads the cells as they were in training: their mean conductance and the inputs of the training images.
 """
 
-from functools import reduce
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, reduce
 from operator import add
 
 import polars as pl
 
-from dse.pricing.card import CostCard
+from dse.errors import QueryError, did_you_mean
+from dse.pricing.card import CostCard, as_frame, constant
+from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, bill
+from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies
+from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
-FLOAT_BITS = 32
-PARTS: tuple[str, ...] = (
-    "array_j",
-    "dac_j",
-    "adc_j",
-    "set_pulses_j",
-    "reset_pulses_j",
-    "refresh_reads_j",
-    "chi_memory_j",
-    "chi_adds_j",
-    "outer_products_j",
-    "digital_macs_j",
-    "digital_memory_j",
+KEYS = ("trial", "seed")
+CHUNK = 200_000
+"""Rows of trials and cards that are priced at once; it bounds the memory, and changes nothing."""
+
+
+def _total(names: Iterable[str]) -> pl.Expr:
+    return reduce(add, (pl.col(name) for name in names))
+
+
+def _item(phase: str, part: str) -> str:
+    return f"{phase}_{part}"
+
+
+ENERGIES: tuple[str, ...] = (*(_item(*item) for item in ITEMS), *PHASES, *PARTS, "energy")
+"""Names of items, phases, parts and the total, without unit."""
+INFERENCE: tuple[str, ...] = tuple(part for phase, part in ITEMS if phase == "forward")
+AREAS: tuple[str, ...] = (*areas(), "lanes")
+HARDWARE: tuple[str, ...] = (
+    *(f"{phase}_per_image_s" for phase in PHASES),
+    "latency_per_image_s",
+    "latency_per_inference_s",
+    *(f"{name}_m2" for name in AREAS),
+    "crossbar_m2",
+    "area_m2",
 )
-"""Columns of energy over the training, one a part; they add up to energy_j."""
+COLUMNS: tuple[str, ...] = (
+    *(f"{name}_j" for name in ENERGIES),
+    *(f"{name}_per_image_j" for name in ENERGIES),
+    *(f"{part}_per_inference_j" for part in INFERENCE),
+    "energy_per_inference_j",
+    *HARDWARE,
+    "model_size_bits",
+    *lifetimes(),
+)
+"""Every column that a price can have, besides card, trial and seed."""
 
 
-def layer_energy(card: CostCard) -> list[pl.Expr]:
-    """Return expressions for `PARTS` over a table of layers (joules over the training)."""
-    square_v2 = card.supply_v**2
-    analog = pl.col("cells") > 0
-    chi_bits, operand_bits = pl.col("chi_bits").cast(pl.Float64), pl.col("operand_bits").cast(pl.Float64)
-    word_bits = chi_bits.fill_null(FLOAT_BITS)
-
-    def conversion(column: str) -> pl.Expr:
-        bits = pl.col(column).cast(pl.Float64)
-        switched_f = card.adc_capacitance_per_bit_f * bits + card.adc_capacitance_per_level_f * pl.lit(4.0) ** bits
-        return pl.when(bits <= card.adc_bits_max).then(switched_f * square_v2).otherwise(None)
-
-    def drive(column: str) -> pl.Expr:
-        return card.dac_capacitance_per_bit_f * square_v2 * pl.col(column).cast(pl.Float64)
-
-    def used(count: str, energy: pl.Expr) -> pl.Expr:
-        # What never happens costs nothing, whether or not it has a price.
-        return pl.when(pl.col(count) > 0).then(pl.col(count) * energy).otherwise(0.0)
-
-    conversion_j = conversion("adc_bits")
-    accesses = pl.col("chi_reads") + pl.col("chi_writes")
-    chi_memory_j = (
-        pl.when(pl.col("chi_storage") == "pcm")
-        .then(
-            pl.col("chi_reads") * (card.binary_read_per_bit_j * word_bits) + pl.col("chi_flips") * card.binary_write_j
-        )
-        .when(pl.col("chi_storage") == "dram")
-        .then(accesses * (card.dram_per_bit_j * word_bits))
-        .otherwise(accesses * (card.memory_per_bit_j * word_bits))
-    )
-    read_j = pl.col("mean_conductance_us") * 1e-6 * card.read_voltage_v**2 * card.read_time_s
-    gate_j = card.gate_capacitance_f * square_v2
-    cells_per_weight = pl.col("cells") / (pl.col("rows") * pl.col("cols"))
-    lines = pl.col("drive_time_forward") * pl.col("cols") + pl.col("drive_time_backward") * (pl.col("rows") - 1)
-
-    def on_crossbar(energy: pl.Expr) -> pl.Expr:
-        return pl.when(analog).then(energy).otherwise(0.0)
-
-    def digital(energy: pl.Expr) -> pl.Expr:
-        return pl.when(analog).then(0.0).otherwise(energy)
-
-    parts = {
-        "array_j": on_crossbar(cells_per_weight * lines * read_j),
-        "dac_j": on_crossbar(used("dac_forward", drive("dac_bits")) + used("dac_backward", drive("dac_backward_bits"))),
-        "adc_j": on_crossbar(used("adc_forward", conversion_j) + used("adc_backward", conversion("adc_backward_bits"))),
-        "set_pulses_j": (pl.col("set_pulses_update") + pl.col("set_pulses_refresh")) * card.set_pulse_j,
-        "reset_pulses_j": pl.col("resets") * card.reset_pulse_j,
-        "refresh_reads_j": on_crossbar(
-            pl.when(pl.col("refresh_reads") > 0).then(pl.col("refresh_reads") * (read_j + conversion_j)).otherwise(0.0)
-        ),
-        "chi_memory_j": on_crossbar(chi_memory_j),
-        "chi_adds_j": on_crossbar(
-            pl.col("chi_adds") * (card.gates_per_adder_bit * gate_j * chi_bits).fill_null(card.float_add_j)
-        ),
-        "outer_products_j": on_crossbar(
-            pl.col("macs_update")
-            * (card.gates_per_multiplier_cell * gate_j * operand_bits * operand_bits).fill_null(card.float_multiply_j)
-        ),
-        "digital_macs_j": digital(
-            (pl.col("macs_forward") + pl.col("macs_backward") + pl.col("macs_update"))
-            * (card.float_multiply_j + card.float_add_j)
-        ),
-        "digital_memory_j": digital(
-            (pl.col("weight_reads") + pl.col("weight_writes")) * (card.memory_per_bit_j * FLOAT_BITS)
-        ),
-    }
-    return [parts[name].alias(name) for name in PARTS]
+_ITEMS: Mapping[str, pl.Expr] = {f"{_item(*item)}_j": energy for item, energy in bill().items()}
 
 
-def price(layers: pl.DataFrame, card: CostCard) -> pl.DataFrame:
+def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
     """Price trials.
 
     Args:
-        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, storage, events.
+        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, storage, events,
+            wear.
         card: the cost card.
+        columns: what to compute.
 
     Returns:
-        One row a trial and seed, in order: trial, seed, `PARTS` and energy_j over the training, and
-        energy_per_image_j. A part without a price makes the sums null.
+        One row a trial and seed, in order: trial, seed and `columns`. What has no price is null.
     """
-    total = reduce(add, (pl.col(name) for name in PARTS))
-    # The aggregate of a group with a null is null: a plain sum would pass over it and report too little.
-    sums = [
-        pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).sum()).alias(name) for name in PARTS
-    ]
+    return price_cards(layers, [card], columns).drop("card")
+
+
+def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+    """Price trials on several cards.
+
+    Args:
+        layers: as for `price`.
+        cards: the cost cards, with different names.
+        columns: as for `price`.
+
+    Returns:
+        One row a card, trial and seed, cards in the order given, then trial and seed: card, trial, seed and `columns`.
+
+    Raises:
+        QueryError: an unknown column, one that is named twice, or two cards of one name.
+    """
+    _check(columns, [card.name for card in cards])
+    ordered = layers.sort(*KEYS, "layer")  # a sum of floats depends on its order
+    sums = _trials(ordered).with_row_index("trial_number")
+    ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
+    step = max(1, CHUNK // max(1, len(sums)))
+    chunks = [_chunk(ordered, sums, as_frame(cards[n : n + step]), columns) for n in range(0, max(1, len(cards)), step)]
+    return pl.concat(chunks)
+
+
+def _check(columns: Sequence[str], cards: Sequence[str]) -> None:
+    for name in columns:
+        if name not in COLUMNS:
+            raise QueryError(f"prices have no column {name!r}{did_you_mean(name, COLUMNS)}")
+    if len(set(columns)) < len(columns):
+        raise QueryError(f"a column is named twice: {', '.join(columns)}")
+    if len(set(cards)) < len(cards):
+        raise QueryError(f"two cost cards have the same name: {', '.join(cards)}")
+
+
+def _add_up(names: Iterable[str]) -> list[pl.Expr]:
+    """Return sums of columns that hold the values of a group as lists, in the order of the layers.
+
+    The sum of a group itself is put together from parts in an order that depends on the size of the table, and may then
+    differ in the last bit. What is not a number makes the sum null: a plain sum would pass over a null and report too
+    little.
+    """
+    return [pl.col(name).list.sum().fill_nan(None).alias(name) for name in names]
+
+
+def _numbers(amounts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
+    return {name: amount.cast(pl.Float64).fill_null(math.nan) for name, amount in amounts.items()}
+
+
+def _trials(layers: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers."""
+    worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
     return (
-        layers.sort("trial", "seed", "layer")  # a sum of floats depends on its order
-        .with_columns(layer_energy(card))
-        .group_by("trial", "seed", maintain_order=True)
-        .agg(pl.col("train_images").first(), *sums)
-        .with_columns(total.alias("energy_j"))
-        .with_columns((pl.col("energy_j") / pl.col("train_images")).alias("energy_per_image_j"))
-        .select("trial", "seed", *PARTS, "energy_j", "energy_per_image_j")
+        layers.with_columns(**_numbers({**QUANTITIES, **LONGEST}))
+        .group_by(*KEYS, maintain_order=True)
+        .agg(
+            pl.col("train_images").first(),
+            *QUANTITIES,
+            *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
+            *(pl.col(name).max() for name in worn),
+            pl.col("cells").sum().alias("wearing"),
+            pl.when(pl.col("cells") > 0).then(0).otherwise(pl.col("rows") * pl.col("cols")).sum().alias("words"),
+        )
+        .with_columns(_add_up(QUANTITIES))
+    )
+
+
+def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of some cards; the query engine leaves out what `columns` do not need."""
+    numbered = cards.with_row_index("card_number").lazy()
+    pair = (pl.col("card_number").cast(pl.Int64) * len(sums) + pl.col("trial_number")).alias("pair")
+    table = numbered.join(sums.lazy(), how="cross", maintain_order="left_right").with_columns(pair)
+    if set(columns) & set(HARDWARE):
+        prepared = layers.with_columns(**PREPARED).lazy()
+        found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair))
+        table = table.join(found, on="pair", how="left", maintain_order="left")
+    table = table.with_columns(**_ITEMS)
+    table = table.with_columns(**_sums()).with_columns(_total(f"{phase}_j" for phase in PHASES).alias("energy_j"))
+    table = table.with_columns(**_shares(), **_model_size())
+    if set(columns) & set(lifetimes()):
+        table = table.with_columns(**lifetimes())
+    return table.select("card", *KEYS, *columns).collect()
+
+
+@cache
+def _sums() -> Mapping[str, pl.Expr]:
+    phases = {p: [f"{_item(*item)}_j" for item in ITEMS if item[0] == p] for p in PHASES}
+    parts = {p: [f"{_item(*item)}_j" for item in ITEMS if item[1] == p] for p in PARTS}
+    return {f"{name}_j": _total(items) for name, items in {**phases, **parts}.items()}
+
+
+@cache
+def _shares() -> Mapping[str, pl.Expr]:
+    images = pl.col("train_images")
+    per_image = {f"{name}_per_image_j": pl.col(f"{name}_j") / images for name in ENERGIES}
+    inference = {f"{part}_per_inference_j": pl.col(f"forward_{part}_j") / images for part in INFERENCE}
+    return {**per_image, **inference, "energy_per_inference_j": pl.col("forward_j") / images}
+
+
+def _model_size() -> Mapping[str, pl.Expr]:
+    bits = pl.col("wearing") * constant("cell_bits") + pl.col("words") * constant("digital_word_bits")
+    return {"model_size_bits": bits}
+
+
+def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
+    """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
+    amounts = {f"{phase}_s": time for phase, time in latencies().items()}
+    amounts |= {f"{name}_m2": area for name, area in areas().items()}
+    images = pl.col("train_images")
+    return (
+        table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
+        .group_by("pair", maintain_order=True)
+        .agg(images.first(), *amounts, pl.col("lanes_m2").max())
+        .with_columns(_add_up(amounts))
+        .with_columns(**{f"{phase}_per_image_s": pl.col(f"{phase}_s") / images for phase in PHASES})
+        .with_columns(
+            _total(f"{phase}_per_image_s" for phase in PHASES).alias("latency_per_image_s"),
+            pl.col("forward_per_image_s").alias("latency_per_inference_s"),
+            _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
+            _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
+        )
+        .select("pair", *HARDWARE)
     )

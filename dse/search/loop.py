@@ -260,7 +260,7 @@ class _Run:
     def _energy(self, job: Job, fields: Row) -> float | None:
         head = {"trial": job.trial, "seed": job.seed, "train_images": fields["train_images"]}
         layers = pl.DataFrame([{**head, **layer} for layer in fields["layers"]])
-        return price(layers, self.study.card)["energy_per_image_j"].item()
+        return price(layers, self.study.card, ["energy_per_image_j"]).item(0, "energy_per_image_j")
 
     def _copy(self, row: Row, trial: Trial) -> Row:
         return {

@@ -1,5 +1,6 @@
 """Cards: every number with its unit and source, or a refusal that names what is wrong."""
 
+import tomllib
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +31,10 @@ def entry_of(kind: str) -> tuple[str, str]:
     text = shipped_text(kind)
     start = text.index(f"[{name}]")
     return name, text[start : text.index("\n\n", start) + 2]
+
+
+def without_range(entry: str) -> str:
+    return "".join(line for line in entry.splitlines(keepends=True) if not line.startswith(("low", "high")))
 
 
 def refusal(kind: str, folder: Path, text: str) -> str:
@@ -183,8 +188,9 @@ def test_an_unknown_name_is_answered_with_the_library(kind: str) -> None:
 
 def test_a_negative_cost_is_refused(tmp_path: Path) -> None:
     name, entry = entry_of("costs")
-    text = refusal("costs", tmp_path, shipped_text("costs").replace(entry, entry.replace("value = ", "value = -")))
-    assert f"{name} = -4.1e-13 must be a number from 0 to 1e+06" in text
+    changed = without_range(entry).replace("value = ", "value = -")
+    text = refusal("costs", tmp_path, shipped_text("costs").replace(entry, changed))
+    assert f"{name} = -4.1e-13 must be a number from 0 to 1e-06 J" in text
 
 
 def test_a_cell_out_of_range_is_refused_when_it_is_read(tmp_path: Path) -> None:
@@ -212,3 +218,55 @@ def test_a_cell_with_a_closed_window_is_refused_when_it_is_read(tmp_path: Path) 
 def test_the_unit_of_an_entry_follows_from_its_name(field: str, unit: str) -> None:
     assert field in CellSpec.model_fields
     assert unit_of(field) == unit
+
+
+def test_a_slip_of_the_unit_is_refused(tmp_path: Path) -> None:
+    name, entry = entry_of("costs")
+    changed = without_range(entry).replace("e-13", "")
+    text = refusal("costs", tmp_path, shipped_text("costs").replace(entry, changed))
+    assert f"{name} = 4.1 must be a number from 0 to 1e-06 J" in text
+
+
+def test_a_card_that_builds_on_another_gives_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'base = "bottom_up_28nm"\n[set_pulse_j]\nvalue = 5e-12\nunit = "J"\nsource = "measured"\n', encoding="utf-8"
+    )
+    mine, base = read_cost_card("mine.toml", tmp_path), read_cost_card("bottom_up_28nm")
+    assert mine.name == "mine"
+    assert mine.set_pulse_j == 5e-12
+    assert {key for key in UNITS if mine.values[key] != base.values[key]} == {"set_pulse_j"}
+    assert mine.ranges == {key: ends for key, ends in base.ranges.items() if key != "set_pulse_j"}
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"bottom_up_28"', "did you mean 'bottom_up_28nm'"),
+        ('"other.toml"', "must be a card of the device library"),
+        ("7", "base = 7 must be the name of a card"),
+    ],
+)
+def test_a_base_that_is_no_card_of_the_library_is_refused(base: str, message: str, tmp_path: Path) -> None:
+    assert message in refusal_of_base(base, tmp_path)
+
+
+def refusal_of_base(base: str, folder: Path) -> str:
+    (folder / "mine.toml").write_text(f"base = {base}\n", encoding="utf-8")
+    with pytest.raises(SettingError) as caught:
+        read_cost_card("mine.toml", folder)
+    return str(caught.value)
+
+
+def test_a_range_out_of_bounds_is_refused(tmp_path: Path) -> None:
+    _, entry = entry_of("costs")
+    changed = entry.replace("high = ", "high = 6 #")
+    assert changed != entry
+    assert "must be a number from 0 to 1e-06 J" in refusal(
+        "costs", tmp_path, shipped_text("costs").replace(entry, changed)
+    )
+
+
+@pytest.mark.parametrize("name", library("costs"))
+def test_every_number_of_a_shipped_cost_card_names_its_node(name: str) -> None:
+    card = tomllib.loads((files("device_library") / "costs" / f"{name}.toml").read_text(encoding="utf-8"))
+    assert all(entry["node"] for entry in card.values() if isinstance(entry, dict))

@@ -7,30 +7,73 @@ import polars as pl
 import pytest
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
+from dse.design.outcome import WEAR_NAMES
+from dse.errors import QueryError
 from dse.pricing.card import CostCard, read_cost_card
-from dse.pricing.price import PARTS, price
+from dse.pricing.energy import ITEMS, PARTS, PHASES
+from dse.pricing.price import COLUMNS, price, price_cards
 
 CARD = CostCard(
     name="made up",
-    supply_v=0.8,
-    adc_capacitance_per_bit_f=1e-13,
-    adc_capacitance_per_level_f=3e-18,
-    adc_bits_max=12,
-    dac_capacitance_per_bit_f=5e-14,
-    read_voltage_v=0.3,
-    read_time_s=2e-7,
-    set_pulse_j=3e-12,
-    reset_pulse_j=7e-12,
-    memory_per_bit_j=2e-13,
-    dram_per_bit_j=4e-12,
-    binary_read_per_bit_j=5e-13,
-    binary_write_j=3e-12,
-    gate_capacitance_f=6e-16,
-    gates_per_adder_bit=9,
-    gates_per_multiplier_cell=11,
-    float_add_j=1e-12,
-    float_multiply_j=3e-12,
+    values={
+        "adc_fixed_j": 2e-13,
+        "adc_per_bit_j": 6e-14,
+        "adc_per_code_j": 1e-15,
+        "adc_per_code2_j": 2e-18,
+        "adc_bits_max": 12,
+        "adc_fixed_s": 1e-9,
+        "adc_per_bit_s": 5e-10,
+        "adc_per_bit_line_s": 7e-12,
+        "adc_per_code_s": 3e-12,
+        "adc_area_fixed_m2": 1e-10,
+        "adc_area_scale_m2": 2e-12,
+        "adc_area_exponent": 0.9,
+        "columns_per_adc": 6,
+        "dac_fixed_j": 1e-13,
+        "dac_per_bit_j": 3e-14,
+        "dac_area_m2": 4e-11,
+        "read_voltage_v": 0.3,
+        "read_time_s": 2e-7,
+        "refresh_conversions_per_read": 0.5,
+        "set_pulse_j": 3e-12,
+        "reset_pulse_j": 7e-12,
+        "set_pulse_s": 5e-8,
+        "reset_pulse_s": 4e-8,
+        "parallel_pulses": 2,
+        "cell_area_m2": 1e-13,
+        "cell_bits": 3,
+        "chi_memory_per_bit_j": 2e-13,
+        "dram_per_bit_j": 4e-12,
+        "binary_read_per_bit_j": 5e-13,
+        "binary_write_j": 3e-12,
+        "binary_write_s": 1.5e-7,
+        "memory_bit_area_m2": 2e-13,
+        "gate_j": 4e-16,
+        "gate_area_m2": 6e-13,
+        "gates_per_adder_bit": 9,
+        "gates_per_multiplier_cell": 11,
+        "float_add_j": 1e-12,
+        "float_multiply_j": 3e-12,
+        "float_add_area_m2": 4e-9,
+        "float_multiply_area_m2": 8e-9,
+        "activation_j": 2.5e-12,
+        "clock_hz": 5e8,
+        "chi_lanes": 4,
+        "digital_mac_j": 4e-12,
+        "digital_mac_area_m2": 1.2e-8,
+        "digital_lanes": 32,
+        "digital_word_bits": 16,
+        "weight_read_per_bit_j": 2e-13,
+        "weight_read_transposed_per_bit_j": 3e-13,
+        "weight_write_per_bit_j": 5e-13,
+        "set_endurance_pulses": 1e9,
+        "reset_endurance_cycles": 1e7,
+        "binary_endurance_cycles": 1e6,
+        "trainings_per_day": 4,
+    },
+    ranges={"set_endurance_pulses": (1e8, 1e12), "reset_endurance_cycles": (1e5, 1e12)},
 )
+ENERGY = tuple(name for name in COLUMNS if name.endswith("_j"))
 SCHEMA: dict[str, Any] = {
     "trial": pl.Int64,
     "seed": pl.Int64,
@@ -48,11 +91,13 @@ SCHEMA: dict[str, Any] = {
     "layer": pl.Int32,
     "mean_conductance_us": pl.Float64,
     **{name: pl.Float64 if name in REAL_EVENTS else pl.Int64 for name in EVENT_NAMES},
+    **{f"wear_{name}": pl.Float64 for name in WEAR_NAMES},
 }
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {"trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0}
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
+    **dict.fromkeys((f"wear_{name}" for name in WEAR_NAMES), 0.0),
     **HEAD,
     "cells": 2 * 65 * 16,
     "dac_bits": 7,
@@ -63,6 +108,8 @@ CROSSBAR: dict[str, Any] = {
     "chi_storage": "sram",
     "operand_bits": 6,
     "mean_conductance_us": 3.5,
+    "mvm_forward": 1000,
+    "mvm_backward": 1000,
     "drive_time_forward": 20_000.5,
     "drive_time_backward": 700.25,
     "dac_forward": 65_000,
@@ -81,6 +128,7 @@ CROSSBAR: dict[str, Any] = {
 }
 DIGITAL: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
+    **dict.fromkeys((f"wear_{name}" for name in WEAR_NAMES), 0.0),
     **HEAD,
     "cells": 0,
     "dac_bits": None,
@@ -94,48 +142,100 @@ DIGITAL: dict[str, Any] = {
     "macs_forward": 1_040_000,
     "macs_backward": 1_024_000,
     "macs_update": 600_000,
-    "weight_reads": 300_000,
+    "weight_reads": 2_664_000,
     "weight_writes": 100_000,
     "activations": 16_000,
 }
 
 
+def table(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([{name: row[name] for name in SCHEMA} for row in rows], schema=SCHEMA)
+
+
 def priced(*rows: dict[str, Any], card: CostCard = CARD) -> pl.DataFrame:
-    return price(pl.DataFrame([{name: row[name] for name in SCHEMA} for row in rows], schema=SCHEMA), card)
+    return price(table(*rows), card)
+
+
+def conversion(bits: int) -> float:
+    return 2e-13 + 6e-14 * bits + 1e-15 * 2**bits + 2e-18 * 4**bits
+
+
+def items_of() -> list[str]:
+    return [f"{phase}_{part}_j" for phase, part in ITEMS]
 
 
 def by_hand(e: dict[str, Any]) -> dict[str, float]:
-    """Return the parts of a layer as the formulas give them, one number after the other."""
-    zero = dict.fromkeys(PARTS, 0.0)
+    """Return the items of a layer as the formulas give them, one number after the other."""
+    zero = {f"{phase}_{part}_j": 0.0 for phase, part in ITEMS}
+    act = {f"{phase}_activations_j": e["activations"] * 2.5e-12 for phase in ("forward", "backward")}
     if e["cells"] == 0:
-        macs = e["macs_forward"] + e["macs_backward"] + e["macs_update"]
-        words = e["weight_reads"] + e["weight_writes"]
-        return zero | {"digital_macs_j": macs * 4e-12, "digital_memory_j": words * 32 * 2e-13}
+        reads = e["weight_reads"] - e["macs_forward"] - e["macs_backward"]
+        return (
+            zero
+            | act
+            | {f"{phase}_digital_macs_j": e[f"macs_{phase}"] * 4e-12 for phase in ("forward", "backward", "update")}
+            | {
+                "forward_digital_memory_j": e["macs_forward"] * 16 * 2e-13,
+                "backward_digital_memory_j": e["macs_backward"] * 16 * 3e-13,
+                "update_digital_memory_j": reads * 16 * 2e-13 + e["weight_writes"] * 16 * 5e-13,
+            }
+        )
     read = e["mean_conductance_us"] * 1e-6 * 0.3**2 * 2e-7
-    conversion, back = ((1e-13 * e[n] + 3e-18 * 4 ** e[n]) * 0.8**2 for n in ("adc_bits", "adc_backward_bits"))
-    gate = 6e-16 * 0.8**2
-    cell_time = 2 * (e["drive_time_forward"] * e["cols"] + e["drive_time_backward"] * (e["rows"] - 1))
-    return zero | {
-        "array_j": cell_time * read,
-        "dac_j": (e["dac_forward"] * e["dac_bits"] + e["dac_backward"] * e["dac_backward_bits"]) * 5e-14 * 0.8**2,
-        "adc_j": e["adc_forward"] * conversion + e["adc_backward"] * back,
-        "set_pulses_j": (e["set_pulses_update"] + e["set_pulses_refresh"]) * 3e-12,
-        "reset_pulses_j": e["resets"] * 7e-12,
-        "refresh_reads_j": e["refresh_reads"] * (read + conversion),
-        "chi_memory_j": (e["chi_reads"] + e["chi_writes"]) * e["chi_bits"] * 2e-13,
-        "chi_adds_j": e["chi_adds"] * e["chi_bits"] * 9 * gate,
-        "outer_products_j": e["macs_update"] * e["operand_bits"] ** 2 * 11 * gate,
-    }
+    per_weight = e["cells"] / (e["rows"] * e["cols"])
+    return (
+        zero
+        | act
+        | {
+            "forward_array_j": per_weight * e["drive_time_forward"] * e["cols"] * read,
+            "backward_array_j": per_weight * e["drive_time_backward"] * (e["rows"] - 1) * read,
+            "forward_dac_j": e["dac_forward"] * (1e-13 + 3e-14 * e["dac_bits"]),
+            "backward_dac_j": e["dac_backward"] * (1e-13 + 3e-14 * e["dac_backward_bits"]),
+            "forward_adc_j": e["adc_forward"] * conversion(e["adc_bits"]),
+            "backward_adc_j": e["adc_backward"] * conversion(e["adc_backward_bits"]),
+            "update_chi_memory_j": (e["chi_reads"] + e["chi_writes"]) * e["chi_bits"] * 2e-13,
+            "update_chi_adds_j": e["chi_adds"] * e["chi_bits"] * 9 * 4e-16,
+            "update_outer_products_j": e["macs_update"] * e["operand_bits"] ** 2 * 11 * 4e-16,
+            "update_set_pulses_j": e["set_pulses_update"] * 3e-12,
+            "refresh_array_j": e["refresh_reads"] * read,
+            "refresh_adc_j": e["refresh_reads"] * 0.5 * conversion(e["adc_bits"]),
+            "refresh_set_pulses_j": e["set_pulses_refresh"] * 3e-12,
+            "refresh_reset_pulses_j": e["resets"] * 7e-12,
+        }
+    )
 
 
 @pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
 def test_the_price_of_a_layer_is_what_the_formulas_give(layer: dict[str, Any]) -> None:
-    parts = by_hand(layer)
+    items = by_hand(layer)
     row = priced(layer).row(0, named=True)
-    for name in PARTS:
-        assert row[name] == pytest.approx(parts[name], rel=1e-12), name
-    assert row["energy_j"] == pytest.approx(sum(parts.values()), rel=1e-12)
-    assert row["energy_per_image_j"] == pytest.approx(sum(parts.values()) / 1000, rel=1e-12)
+    for name, energy in items.items():
+        assert row[name] == pytest.approx(energy, rel=1e-12), name
+        assert row[name.replace("_j", "_per_image_j")] == pytest.approx(energy / 1000, rel=1e-12), name
+    assert row["energy_j"] == pytest.approx(sum(items.values()), rel=1e-12)
+    assert row["energy_per_image_j"] == pytest.approx(sum(items.values()) / 1000, rel=1e-12)
+
+
+@pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
+def test_phases_add_up_to_the_total_and_so_do_parts(layer: dict[str, Any]) -> None:
+    items = by_hand(layer)
+    row = priced(layer).row(0, named=True)
+    for number, names in enumerate((PHASES, PARTS)):
+        for name in names:
+            own = sum(items[f"{item[0]}_{item[1]}_j"] for item in ITEMS if item[number] == name)
+            assert row[f"{name}_j"] == pytest.approx(own, rel=1e-12), name
+        for per in ("", "_per_image"):
+            assert sum(row[f"{name}{per}_j"] for name in names) == pytest.approx(row[f"energy{per}_j"], rel=1e-13)
+
+
+@pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
+def test_an_inference_is_the_forward_phase_of_one_image(layer: dict[str, Any]) -> None:
+    row = priced(layer).row(0, named=True)
+    assert row["energy_per_inference_j"] == row["forward_per_image_j"] > 0.0
+    parts = [name for name in COLUMNS if name.endswith("_per_inference_j") and not name.startswith("energy")]
+    assert sum(row[name] for name in parts) == pytest.approx(row["energy_per_inference_j"], rel=1e-13)
+    nothing = {"chi_reads": 0, "set_pulses_update": 0, "adc_backward": 0, "macs_update": 0, "refresh_reads": 0}
+    untrained = priced({**layer, **nothing, "weight_writes": 0}).row(0, named=True)
+    assert untrained["energy_per_inference_j"] == row["energy_per_inference_j"]
 
 
 def test_floats_in_the_update_cost_float_arithmetic() -> None:
@@ -153,59 +253,53 @@ def test_the_order_of_the_rows_does_not_change_a_bit() -> None:
 def test_the_parts_of_a_trial_add_up_over_its_layers() -> None:
     second = {**CROSSBAR, "rows": 17, "cols": 10, "cells": 340, "adc_bits": 5, "set_pulses_update": 77}
     row = priced(CROSSBAR, second).row(0, named=True)
-    for name in PARTS:
-        assert row[name] == pytest.approx(by_hand(CROSSBAR)[name] + by_hand(second)[name], rel=1e-12)
-    assert row["energy_j"] == pytest.approx(sum(row[name] for name in PARTS), rel=1e-12)
+    first = by_hand(CROSSBAR)
+    for name, energy in by_hand(second).items():
+        assert row[name] == pytest.approx(first[name] + energy, rel=1e-12)
 
 
 def test_a_crossbar_layer_has_no_digital_parts_and_a_digital_layer_has_no_others() -> None:
     crossbar, digital = priced(CROSSBAR).row(0, named=True), priced(DIGITAL).row(0, named=True)
-    for name in PARTS:
-        if name.startswith("digital"):
-            assert crossbar[name] == 0.0
-            assert digital[name] > 0.0
-        else:
-            assert crossbar[name] > 0.0
-            assert digital[name] == 0.0
+    for part in PARTS:
+        assert (crossbar[f"{part}_j"] > 0.0) == (not part.startswith("digital")), part
+        assert (digital[f"{part}_j"] > 0.0) == (part.startswith("digital") or part == "activations"), part
 
 
 @pytest.mark.parametrize(
     ("change", "unknown"),
     [
-        ({"adc_bits": None}, {"adc_j", "refresh_reads_j"}),
-        ({"adc_bits": 13}, {"adc_j", "refresh_reads_j"}),
-        ({"adc_bits": 13, "refresh_reads": 0}, {"adc_j"}),
-        ({"dac_bits": None}, {"dac_j"}),
-        ({"adc_backward_bits": None}, {"adc_j"}),
-        ({"adc_backward_bits": 13}, {"adc_j"}),
-        ({"dac_backward_bits": None}, {"dac_j"}),
+        ({"adc_bits": None}, {"forward_adc_j", "refresh_adc_j"}),
+        ({"adc_bits": 13}, {"forward_adc_j", "refresh_adc_j"}),
+        ({"adc_bits": 13, "refresh_reads": 0}, {"forward_adc_j"}),
+        ({"adc_backward_bits": None}, {"backward_adc_j"}),
+        ({"adc_backward_bits": 13}, {"backward_adc_j"}),
+        ({"dac_bits": None}, {"forward_dac_j"}),
+        ({"dac_backward_bits": None}, {"backward_dac_j"}),
     ],
 )
 def test_what_has_no_price_is_null_and_so_is_the_sum(change: dict[str, Any], unknown: set[str]) -> None:
     row = priced({**CROSSBAR, **change}).row(0, named=True)
-    assert {name for name in PARTS if row[name] is None} == unknown
+    assert {f"{p}_{q}_j" for p, q in ITEMS if row[f"{p}_{q}_j"] is None} == unknown
     assert row["energy_j"] is None
     assert row["energy_per_image_j"] is None
+    assert row["update_j"] is not None
 
 
 def test_one_layer_without_a_price_leaves_the_trial_without_one() -> None:
     row = priced(CROSSBAR, {**CROSSBAR, "adc_bits": None}).row(0, named=True)
     assert row["adc_j"] is None
     assert row["energy_j"] is None
-    assert row["dac_j"] == pytest.approx(2 * by_hand(CROSSBAR)["dac_j"])
+    assert row["forward_dac_j"] == pytest.approx(2 * by_hand(CROSSBAR)["forward_dac_j"])
 
 
 def test_a_converter_at_the_end_of_its_range_has_a_price() -> None:
     layer = {**CROSSBAR, "adc_bits": 12}
-    assert priced(layer)["adc_j"].item() == pytest.approx(by_hand(layer)["adc_j"], rel=1e-12)
+    assert priced(layer)["forward_adc_j"].item() == pytest.approx(by_hand(layer)["forward_adc_j"], rel=1e-12)
 
 
 def test_a_layer_without_refresh_pays_for_no_reads() -> None:
-    assert priced({**CROSSBAR, "refresh_reads": 0})["refresh_reads_j"].item() == 0.0
-
-
-def test_activation_functions_cost_nothing() -> None:
-    assert priced({**CROSSBAR, "activations": 10**9}).equals(priced(CROSSBAR))
+    row = priced({**CROSSBAR, "refresh_reads": 0}).row(0, named=True)
+    assert row["refresh_array_j"] == row["refresh_adc_j"] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -226,7 +320,7 @@ def test_the_memory_of_accumulators_costs_what_its_storage_does(
     row = priced(layer).row(0, named=True)
     assert row["chi_memory_j"] == pytest.approx(memory_j, rel=1e-12)
     sram = priced({**layer, "chi_storage": "sram"}).row(0, named=True)
-    assert {name for name in PARTS if row[name] != sram[name]} <= {"chi_memory_j"}
+    assert {name for name in items_of() if row[name] != sram[name]} <= {"update_chi_memory_j"}
 
 
 def test_in_binary_pcm_a_word_written_without_a_change_costs_nothing() -> None:
@@ -244,30 +338,22 @@ def test_bits_that_change_cost_nothing_where_nothing_wears(storage: str) -> None
 
 @pytest.mark.parametrize("pairs", [1, 2, 5])
 def test_several_pairs_a_weight_draw_more_read_energy_and_nothing_else(pairs: int) -> None:
-    row = priced({**CROSSBAR, "cells": 2 * pairs * 65 * 16}).row(0, named=True)
-    read = 3.5 * 1e-6 * 0.3**2 * 2e-7
-    cells_driven = 2 * pairs * (20_000.5 * 16 + 700.25 * 64)
-    assert row["array_j"] == pytest.approx(cells_driven * read, rel=1e-12)
-    one = priced(CROSSBAR).row(0, named=True)
-    assert {name for name in PARTS if row[name] != one[name]} == ({"array_j"} if pairs > 1 else set())
+    layer = {**CROSSBAR, "cells": 2 * pairs * 65 * 16}
+    row, one = priced(layer).row(0, named=True), priced(CROSSBAR).row(0, named=True)
+    changed = {"forward_array_j", "backward_array_j"} if pairs > 1 else set[str]()
+    for name in changed:
+        assert row[name] == pytest.approx(pairs * one[name], rel=1e-12)
+    assert {name for name in items_of() if row[name] != one[name]} == changed
 
 
 @pytest.mark.parametrize(("bits", "backward_bits"), [(9, 6), (6, 9), (7, 7)])
 def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backward_bits: int) -> None:
-    layer = {
-        **CROSSBAR,
-        "adc_bits": bits,
-        "adc_backward_bits": backward_bits,
-        "dac_bits": bits,
-        "dac_backward_bits": backward_bits,
-    }
-    row = priced(layer).row(0, named=True)
-    forward_j, backward_j = ((1e-13 * b + 3e-18 * 4**b) * 0.8**2 for b in (bits, backward_bits))
-    assert row["adc_j"] == pytest.approx(16_000 * forward_j + 64_000 * backward_j, rel=1e-12)
-    drive_j = 5e-14 * 0.8**2
-    assert row["dac_j"] == pytest.approx(65_000 * bits * drive_j + 16_000 * backward_bits * drive_j, rel=1e-12)
-    read_j = 3.5 * 1e-6 * 0.3**2 * 2e-7
-    assert row["refresh_reads_j"] == pytest.approx(20_800 * (read_j + forward_j), rel=1e-12)
+    own = {"adc_bits": bits, "adc_backward_bits": backward_bits, "dac_bits": bits, "dac_backward_bits": backward_bits}
+    row = priced({**CROSSBAR, **own}).row(0, named=True)
+    forward_j, backward_j = conversion(bits), conversion(backward_bits)
+    assert row["adc_j"] == pytest.approx((16_000 + 10_400) * forward_j + 64_000 * backward_j, rel=1e-12)
+    drives_j = 65_000 * (1e-13 + 3e-14 * bits) + 16_000 * (1e-13 + 3e-14 * backward_bits)
+    assert row["dac_j"] == pytest.approx(drives_j, rel=1e-12)
 
 
 @pytest.mark.parametrize("bits", [None, 13])
@@ -275,45 +361,49 @@ def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backwar
 def test_a_converter_that_is_never_used_costs_nothing_even_without_a_price(way: str, bits: int | None) -> None:
     column = {"forward": "adc_bits", "backward": "adc_backward_bits"}[way]
     idle = {**CROSSBAR, f"adc_{way}": 0, "refresh_reads": 0}
-    unpriced = priced({**idle, column: bits}).row(0, named=True)
-    assert unpriced["adc_j"] is not None
-    assert unpriced == priced(idle).row(0, named=True)
-    assert unpriced["energy_j"] is not None
+    unpriced = priced({**idle, column: bits}).select(ENERGY)
+    assert unpriced.equals(priced(idle).select(ENERGY))
+    assert unpriced["adc_j"].item() > 0.0
 
 
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_a_driver_that_is_never_used_costs_nothing_even_without_a_price(way: str) -> None:
     column = {"forward": "dac_bits", "backward": "dac_backward_bits"}[way]
     idle = {**CROSSBAR, f"dac_{way}": 0}
-    unpriced = priced({**idle, column: None}).row(0, named=True)
-    assert unpriced["dac_j"] is not None
-    assert unpriced == priced(idle).row(0, named=True)
+    unpriced = priced({**idle, column: None})
+    assert unpriced.equals(priced(idle))
+    assert unpriced["dac_j"].item() > 0.0
 
 
 @pytest.mark.parametrize(
-    ("event", "part"),
+    ("event", "items"),
     [
-        ("drive_time_forward", "array_j"),
-        ("drive_time_backward", "array_j"),
-        ("dac_backward", "dac_j"),
-        ("adc_backward", "adc_j"),
-        ("set_pulses_refresh", "set_pulses_j"),
-        ("resets", "reset_pulses_j"),
-        ("refresh_reads", "refresh_reads_j"),
-        ("chi_writes", "chi_memory_j"),
-        ("chi_adds", "chi_adds_j"),
-        ("macs_update", "outer_products_j"),
+        ("drive_time_forward", {"forward_array_j"}),
+        ("drive_time_backward", {"backward_array_j"}),
+        ("dac_forward", {"forward_dac_j"}),
+        ("dac_backward", {"backward_dac_j"}),
+        ("adc_forward", {"forward_adc_j"}),
+        ("adc_backward", {"backward_adc_j"}),
+        ("set_pulses_update", {"update_set_pulses_j"}),
+        ("set_pulses_refresh", {"refresh_set_pulses_j"}),
+        ("resets", {"refresh_reset_pulses_j"}),
+        ("refresh_reads", {"refresh_array_j", "refresh_adc_j"}),
+        ("chi_writes", {"update_chi_memory_j"}),
+        ("chi_adds", {"update_chi_adds_j"}),
+        ("macs_update", {"update_outer_products_j"}),
+        ("activations", {"forward_activations_j", "backward_activations_j"}),
     ],
 )
-def test_an_event_is_counted_in_one_part_alone(event: str, part: str) -> None:
+def test_an_event_is_billed_in_its_items_alone(event: str, items: set[str]) -> None:
     before = priced(CROSSBAR).row(0, named=True)
     after = priced({**CROSSBAR, event: 2 * CROSSBAR[event]}).row(0, named=True)
-    assert {name for name in PARTS if after[name] > before[name]} == {part}
-    assert {name for name in PARTS if after[name] < before[name]} == set()
+    names = [f"{phase}_{part}_j" for phase, part in ITEMS]
+    assert {name for name in names if after[name] != before[name]} == items
+    assert all(before[name] < after[name] <= 2 * before[name] * (1 + 1e-12) for name in items)
 
 
 def test_the_same_digital_work_costs_the_same_whatever_the_size_of_its_layers() -> None:
-    assert priced({**DIGITAL, "rows": 2, "cols": 1}).equals(priced(DIGITAL))
+    assert priced({**DIGITAL, "rows": 2, "cols": 1}).select(ENERGY).equals(priced(DIGITAL).select(ENERGY))
 
 
 def test_pricing_many_trials_at_once_equals_pricing_them_one_by_one_exactly() -> None:
@@ -340,14 +430,74 @@ def test_trials_come_back_in_order() -> None:
 
 
 def test_pricing_leaves_the_table_alone() -> None:
-    table = pl.DataFrame([{name: CROSSBAR[name] for name in SCHEMA}], schema=SCHEMA)
-    before = table.clone()
-    price(table, CARD)
-    assert table.equals(before)
+    layers = table(CROSSBAR)
+    before = layers.clone()
+    price(layers, CARD)
+    assert layers.equals(before)
 
 
 def test_the_shipped_card_prices_an_eight_bit_conversion_as_its_source_says() -> None:
     card = read_cost_card("bottom_up_28nm")
     layer = {**CROSSBAR, "adc_bits": 8, "adc_forward": 1, "adc_backward": 0}
     expected = (100e-15 * 8 + 0.001e-15 * 4**8) * 0.9**2
-    assert priced(layer, card=card)["adc_j"].item() == pytest.approx(expected, rel=1e-12)
+    assert priced(layer, card=card)["forward_adc_j"].item() == pytest.approx(expected, rel=1e-12)
+
+
+def variants(number: int) -> list[CostCard]:
+    dice = random.Random(2)
+    return [
+        CARD.with_values({key: value * dice.uniform(0.5, 1.0) for key, value in CARD.values.items()}, f"card {n}")
+        for n in range(number)
+    ]
+
+
+def test_pricing_on_many_cards_at_once_equals_pricing_on_each_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {**base, "trial": trial, "seed": seed, "layer": number, "adc_forward": 100 * trial + seed}
+        for trial, seed in ((4, 1), (1, 0), (4, 0), (1, 1))
+        for number, base in enumerate((CROSSBAR, CROSSBAR, DIGITAL))
+    ]
+    layers = table(*rows)
+    cards = variants(7)
+    at_once = price_cards(layers, cards)
+    assert at_once["card"].unique(maintain_order=True).to_list() == [card.name for card in cards]
+    assert at_once.select("trial", "seed").rows() == [(1, 0), (1, 1), (4, 0), (4, 1)] * 7
+    for card in cards:
+        assert at_once.filter(pl.col("card") == card.name).drop("card").equals(price(layers, card))
+    monkeypatch.setattr("dse.pricing.price.CHUNK", 9)
+    assert price_cards(layers, cards).equals(at_once)
+
+
+def test_a_trial_of_many_layers_has_the_same_price_in_a_table_of_any_size() -> None:
+    dice = random.Random(4)
+    rows = [
+        {**CROSSBAR, "trial": trial, "layer": layer, "drive_time_forward": dice.uniform(1.0, 1e6), "cols": 3 + layer}
+        for trial in range(3000)
+        for layer in range(7)
+    ]
+    layers = table(*rows)
+    at_once = price_cards(layers.sample(fraction=1.0, shuffle=True, seed=1), variants(2))
+    for trial in dice.sample(range(3000), 25):
+        alone = price_cards(layers.filter(pl.col("trial") == trial), variants(2))
+        assert at_once.filter(pl.col("trial") == trial).equals(alone)
+
+
+@pytest.mark.parametrize("name", ["energy_per_image_j", "latency_per_image_s", "area_m2", "years_to_first_cell"])
+def test_asking_for_one_column_gives_what_asking_for_all_gives(name: str) -> None:
+    assert price(table(CROSSBAR), CARD, [name])[name].equals(priced(CROSSBAR)[name])
+
+
+def test_an_unknown_column_is_refused_with_the_nearest() -> None:
+    with pytest.raises(QueryError, match="no column 'energy_per_images_j'; did you mean 'energy_per_image_j'"):
+        price(table(CROSSBAR), CARD, ["energy_per_images_j"])
+
+
+def test_two_cards_of_one_name_are_refused() -> None:
+    with pytest.raises(QueryError, match="the same name: made up, made up"):
+        price_cards(table(CROSSBAR), [CARD, CARD])
+
+
+def test_an_empty_table_has_no_prices_but_all_columns() -> None:
+    empty = priced()
+    assert empty.is_empty()
+    assert empty.columns == ["trial", "seed", *COLUMNS]

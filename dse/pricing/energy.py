@@ -1,0 +1,229 @@
+"""Energy: what a trial is billed for, and at what rate.
+
+A layer's events give **quantities** that no card enters, such as conversions times bits. They are summed over the
+layers of a trial. A card gives **rates**, such as the energy of a conversion for each bit. An **item** of the bill is
+what one part of the hardware does in one phase of the training: the sum of some quantities times their rates.
+
+    array            siemens * V_read^2 t_read           siemens: drive time * cells on a line * mean G
+    adc              n (a + b B + c 2^B + d 4^B)         n conversions of B bits
+    dac              n (a + b B)
+    set, reset       pulses * energy of a pulse
+    chi_memory       words read and written * bits * energy of a bit (static or dynamic); in binary PCM words read
+                     * bits * energy of a read + bits changed * energy of a write
+    chi_adds         additions * bits * gates * energy of a gate, or float additions
+    outer_products   B^2 multiplier cells for each product d x^T of B-bit factors, or float multiplications
+    digital_macs     multiply-accumulates, only without a crossbar
+    digital_memory   weights read and written * bits * energy of a bit, only without a crossbar
+    activations      activation functions in the forward phase, and as many derivatives in the backward phase
+
+An item belongs to one phase and one part, so that phases add up to the total, parts add up to the total, and nothing is
+counted twice. The read of a single cell for refresh is billed as a read of the array and a share of a conversion.
+"""
+
+from functools import reduce
+from operator import add
+
+import polars as pl
+
+from dse.pricing.card import constant
+
+FLOAT_BITS = 32
+PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh")
+PARTS: tuple[str, ...] = (
+    "array",
+    "dac",
+    "adc",
+    "activations",
+    "chi_memory",
+    "chi_adds",
+    "outer_products",
+    "set_pulses",
+    "reset_pulses",
+    "digital_macs",
+    "digital_memory",
+)
+
+
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64)  # a column of nulls alone has no type
+
+
+def _when_used(count: str, amount: pl.Expr) -> pl.Expr:
+    # What never happens costs nothing, whether or not it has a price.
+    return pl.when(pl.col(count) > 0).then(pl.col(count) * amount).otherwise(0.0)
+
+
+def _on_crossbar(amount: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("cells") > 0).then(amount).otherwise(0.0)
+
+
+def _digital(amount: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("cells") > 0).then(0.0).otherwise(amount)
+
+
+def _stored_in(storage: str, amount: pl.Expr) -> pl.Expr:
+    # Accumulators whose storage is not known are billed as static memory.
+    held = pl.col("chi_storage").cast(pl.String).fill_null("sram")
+    return _on_crossbar(pl.when(held == storage).then(amount).otherwise(0.0))
+
+
+def _conversions() -> dict[str, pl.Expr]:
+    """Return conversions of outputs and of refresh, weighted with what a converter's energy depends on."""
+    sources = {
+        "forward": ("adc_forward", "adc_bits"),
+        "backward": ("adc_backward", "adc_backward_bits"),
+        "refresh": ("refresh_reads", "adc_bits"),
+    }
+    quantities: dict[str, pl.Expr] = {}
+    for phase, (count, column) in sources.items():
+        bits = _number(column)
+        weights = {"": pl.lit(1.0), "_bits": bits, "_codes": pl.lit(2.0) ** bits, "_codes2": pl.lit(4.0) ** bits}
+        for suffix, weight in weights.items():
+            known = pl.when(bits.is_null()).then(None).otherwise(weight)  # an ideal converter has no price
+            quantities[f"{phase}_conversions{suffix}"] = _on_crossbar(_when_used(count, known))
+    return quantities
+
+
+def _array() -> dict[str, pl.Expr]:
+    siemens = pl.col("mean_conductance_us") * 1e-6
+    line, weights = pl.col("cells") / pl.col("rows"), pl.col("rows") * pl.col("cols")
+    backward = pl.col("drive_time_backward") * (pl.col("rows") - 1) * pl.col("cells") / weights
+    quantities = {
+        "forward_siemens": _on_crossbar(pl.col("drive_time_forward") * line * siemens),
+        "backward_siemens": _on_crossbar(backward * siemens),
+        "refresh_siemens": _on_crossbar(pl.col("refresh_reads") * siemens),
+    }
+    for phase, column in (("forward", "dac_bits"), ("backward", "dac_backward_bits")):
+        bits = _number(column)
+        one = pl.when(bits.is_null()).then(None).otherwise(1.0)
+        quantities[f"{phase}_drives"] = _on_crossbar(_when_used(f"dac_{phase}", one))
+        quantities[f"{phase}_drives_bits"] = _on_crossbar(_when_used(f"dac_{phase}", bits))
+    return quantities
+
+
+def _accumulators() -> dict[str, pl.Expr]:
+    bits, operand = _number("chi_bits"), _number("operand_bits")
+    word = bits.fill_null(FLOAT_BITS)
+    accesses = pl.col("chi_reads") + pl.col("chi_writes")
+    return {
+        "sram_bits": _stored_in("sram", accesses * word),
+        "dram_bits": _stored_in("dram", accesses * word),
+        "pcm_bits_read": _stored_in("pcm", pl.col("chi_reads") * word),
+        "pcm_flips": _stored_in("pcm", pl.col("chi_flips").cast(pl.Float64)),
+        "adder_bits": _on_crossbar(pl.col("chi_adds") * bits.fill_null(0.0)),
+        "float_adds": _on_crossbar(pl.when(bits.is_null()).then(pl.col("chi_adds")).otherwise(0.0)),
+        "multiplier_cells": _on_crossbar(pl.col("macs_update") * operand.fill_null(0.0) ** 2),
+        "float_multiplies": _on_crossbar(pl.when(operand.is_null()).then(pl.col("macs_update")).otherwise(0.0)),
+    }
+
+
+def _digital_network() -> dict[str, pl.Expr]:
+    # Forward and backward products read a word for each multiply-accumulate; the rest is read by updates.
+    update_reads = pl.col("weight_reads") - pl.col("macs_forward") - pl.col("macs_backward")
+    return {
+        "macs_forward": _digital(pl.col("macs_forward")),
+        "macs_backward": _digital(pl.col("macs_backward")),
+        "macs_update": _digital(pl.col("macs_update")),
+        "update_reads": _digital(update_reads),
+        "weight_writes": _digital(pl.col("weight_writes")),
+    }
+
+
+QUANTITIES: dict[str, pl.Expr] = {
+    **_array(),
+    **_conversions(),
+    **_accumulators(),
+    **_digital_network(),
+    "activations": pl.col("activations").cast(pl.Float64),
+    "set_pulses_update": pl.col("set_pulses_update").cast(pl.Float64),
+    "set_pulses_refresh": pl.col("set_pulses_refresh").cast(pl.Float64),
+    "resets": pl.col("resets").cast(pl.Float64),
+}
+"""Quantities of a layer over the training; null where a converter is ideal."""
+LONGEST: dict[str, pl.Expr] = {
+    f"{phase}_adc_bits": pl.when((pl.col("cells") > 0) & (pl.col(count) > 0)).then(_number(bits)).otherwise(0.0)
+    for phase, count, bits in (
+        ("forward", "adc_forward", "adc_bits"),
+        ("backward", "adc_backward", "adc_backward_bits"),
+        ("refresh", "refresh_reads", "adc_bits"),
+    )
+}
+"""Resolution of the converters of a layer that are used; the longest of a trial decides whether it has a price."""
+
+Bill = dict[tuple[str, str], pl.Expr]
+"""(phase, part) -> joules over the training, from sums of quantities and constants of a card."""
+
+
+def _sum(*products: tuple[str, pl.Expr]) -> pl.Expr:
+    return reduce(add, (pl.col(quantity) * rate for quantity, rate in products))
+
+
+def _adc(phase: str, share: pl.Expr | None = None) -> pl.Expr:
+    energy = _sum(
+        (f"{phase}_conversions", constant("adc_fixed_j")),
+        (f"{phase}_conversions_bits", constant("adc_per_bit_j")),
+        (f"{phase}_conversions_codes", constant("adc_per_code_j")),
+        (f"{phase}_conversions_codes2", constant("adc_per_code2_j")),
+    )
+    within = pl.col(f"{phase}_adc_bits") <= constant("adc_bits_max")
+    return pl.when(within).then(energy if share is None else energy * share).otherwise(None)
+
+
+def bill() -> Bill:
+    """Return every item that can occur."""
+    read = constant("read_voltage_v") * constant("read_voltage_v") * constant("read_time_s")
+    word = constant("digital_word_bits")
+    reads = {
+        "forward": ("macs_forward", word * constant("weight_read_per_bit_j")),
+        "backward": ("macs_backward", word * constant("weight_read_transposed_per_bit_j")),
+    }
+    items: Bill = {}
+    for phase in ("forward", "backward"):
+        items[phase, "array"] = _sum((f"{phase}_siemens", read))
+        items[phase, "dac"] = _sum(
+            (f"{phase}_drives", constant("dac_fixed_j")), (f"{phase}_drives_bits", constant("dac_per_bit_j"))
+        )
+        items[phase, "adc"] = _adc(phase)
+        items[phase, "activations"] = _sum(("activations", constant("activation_j")))
+        items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
+        items[phase, "digital_memory"] = _sum(reads[phase])
+    return {**items, **_update_items(), **_refresh_items(read)}
+
+
+def _update_items() -> Bill:
+    gate, word = constant("gate_j"), constant("digital_word_bits")
+    parts = {
+        "chi_memory": _sum(
+            ("sram_bits", constant("chi_memory_per_bit_j")),
+            ("dram_bits", constant("dram_per_bit_j")),
+            ("pcm_bits_read", constant("binary_read_per_bit_j")),
+            ("pcm_flips", constant("binary_write_j")),
+        ),
+        "chi_adds": _sum(
+            ("adder_bits", constant("gates_per_adder_bit") * gate), ("float_adds", constant("float_add_j"))
+        ),
+        "outer_products": _sum(
+            ("multiplier_cells", constant("gates_per_multiplier_cell") * gate),
+            ("float_multiplies", constant("float_multiply_j")),
+        ),
+        "set_pulses": _sum(("set_pulses_update", constant("set_pulse_j"))),
+        "digital_macs": _sum(("macs_update", constant("digital_mac_j"))),
+        "digital_memory": _sum(
+            ("update_reads", word * constant("weight_read_per_bit_j")),
+            ("weight_writes", word * constant("weight_write_per_bit_j")),
+        ),
+    }
+    return {("update", part): energy for part, energy in parts.items()}
+
+
+def _refresh_items(read: pl.Expr) -> Bill:
+    return {
+        ("refresh", "array"): _sum(("refresh_siemens", read)),
+        ("refresh", "adc"): _adc("refresh", constant("refresh_conversions_per_read")),
+        ("refresh", "set_pulses"): _sum(("set_pulses_refresh", constant("set_pulse_j"))),
+        ("refresh", "reset_pulses"): _sum(("resets", constant("reset_pulse_j"))),
+    }
+
+
+ITEMS: tuple[tuple[str, str], ...] = tuple(sorted(bill(), key=lambda i: (PHASES.index(i[0]), PARTS.index(i[1]))))
+"""Every (phase, part) that can occur, phase by phase."""

@@ -1,0 +1,120 @@
+"""Latency and area of a layer, from its events, its size and a card.
+
+    read of an array       t_read + min(columns_per_adc, outputs) * t_conversion
+    forward, backward      products * read of an array + activations / (lanes * clock)
+    update                 additions to accumulators / (lanes * clock) + pulses * t_pulse / parallel pulses
+    refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
+                           + pulses * t_pulse / parallel pulses
+
+Layers and phases follow each other; nothing is pipelined. Without a crossbar every phase takes its
+multiply-accumulates / (lanes * clock). Forward and backward products have converters of their own. Accumulators in
+dynamic memory lie outside the chip and take no area, and their access no time of its own. Digital lanes are shared by
+the layers and laid out for the longest words.
+"""
+
+import polars as pl
+
+from dse.pricing.card import constant
+from dse.pricing.energy import FLOAT_BITS
+
+ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
+ANALOG = pl.col("cells") > 0
+BACKWARD = pl.col("adc_backward") > 0
+PREPARED: dict[str, pl.Expr] = {
+    "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
+    "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
+    "forward_codes": pl.lit(2.0) ** pl.col("adc_bits").cast(pl.Float64),
+    "backward_codes": pl.lit(2.0) ** pl.col("adc_backward_bits").cast(pl.Float64),
+}
+"""Columns that the table of layers needs before it meets the cards."""
+
+
+def _bits(direction: str) -> pl.Expr:
+    return pl.col("adc_bits" if direction == "forward" else "adc_backward_bits").cast(pl.Float64)
+
+
+def _priced(direction: str, amount: pl.Expr) -> pl.Expr:
+    """Return null where a converter is ideal or beyond its formula."""
+    return pl.when(_bits(direction) <= constant("adc_bits_max")).then(amount).otherwise(None)
+
+
+def _conversion_s(direction: str, lines: pl.Expr) -> pl.Expr:
+    bits = _bits(direction)
+    by_bit = constant("adc_per_bit_s") + constant("adc_per_bit_line_s") * lines
+    seconds = constant("adc_fixed_s") + bits * by_bit + pl.col(f"{direction}_codes") * constant("adc_per_code_s")
+    return _priced(direction, seconds)
+
+
+def _read_s(direction: str, outputs: pl.Expr, lines: pl.Expr) -> pl.Expr:
+    turns = pl.min_horizontal(constant("columns_per_adc"), outputs)
+    return constant("read_time_s") + turns * _conversion_s(direction, lines)
+
+
+def _used(count: str, amount: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col(count) > 0).then(pl.col(count) * amount).otherwise(0.0)
+
+
+def _converters(outputs: pl.Expr) -> pl.Expr:
+    return (outputs / constant("columns_per_adc")).ceil()
+
+
+def latencies() -> dict[str, pl.Expr]:
+    """Return the seconds that a layer spends in each phase over the training."""
+    digital = constant("digital_lanes") * constant("clock_hz")
+    pulses = constant("parallel_pulses")
+    refresh_read = constant("read_time_s") + pl.when(constant("refresh_conversions_per_read") > 0).then(
+        constant("refresh_conversions_per_read") * _conversion_s("forward", ROWS)
+    ).otherwise(0.0)
+    flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
+    activations = pl.col("activations") / digital
+    analog = {
+        "forward": _used("mvm_forward", _read_s("forward", COLS, ROWS)) + activations,
+        "backward": _used("mvm_backward", _read_s("backward", ROWS - 1.0, COLS)) + activations,
+        "update": pl.col("chi_adds") / (constant("chi_lanes") * constant("clock_hz"))
+        + flips * constant("binary_write_s") / pulses
+        + pl.col("set_pulses_update") * constant("set_pulse_s") / pulses,
+        "refresh": _used("refresh_reads", refresh_read / _converters(COLS))
+        + pl.col("resets") * constant("reset_pulse_s") / pulses
+        + pl.col("set_pulses_refresh") * constant("set_pulse_s") / pulses,
+    }
+    plain = {
+        "forward": (pl.col("macs_forward") + pl.col("activations")) / digital,
+        "backward": (pl.col("macs_backward") + pl.col("activations")) / digital,
+        "update": pl.col("macs_update") / digital,
+        "refresh": pl.lit(0.0),
+    }
+    return {phase: pl.when(ANALOG).then(analog[phase]).otherwise(plain[phase]) for phase in analog}
+
+
+def _adc_m2(direction: str) -> pl.Expr:
+    scale = pl.lit(2.0) ** (constant("adc_area_exponent") * _bits(direction))
+    return _priced(direction, constant("adc_area_fixed_m2") + constant("adc_area_scale_m2") * scale)
+
+
+def areas() -> dict[str, pl.Expr]:
+    """Return the square metres of a layer for cells, converters, accumulators and weights of a digital network."""
+    word = pl.col("chi_bits").cast(pl.Float64).fill_null(FLOAT_BITS)
+    bit = pl.when(pl.col("held_in_pcm")).then(constant("cell_area_m2")).otherwise(constant("memory_bit_area_m2"))
+    chi = pl.when(pl.col("held_in_dram")).then(0.0).otherwise(ROWS * COLS * word * bit)
+    outputs = _converters(COLS) * _adc_m2("forward")
+    inputs = _converters(ROWS - 1.0) * _adc_m2("backward") + COLS * constant("dac_area_m2")
+    converters = outputs + ROWS * constant("dac_area_m2") + pl.when(BACKWARD).then(inputs).otherwise(0.0)
+    weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
+    return {
+        "cells": pl.col("cells") * constant("cell_area_m2"),
+        "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
+        "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
+        "digital_memory": pl.when(ANALOG).then(0.0).otherwise(weights),
+    }
+
+
+def lanes_m2() -> pl.Expr:
+    """Return the square metres of the digital lanes that a layer needs."""
+    bits, operand = pl.col("chi_bits").cast(pl.Float64), pl.col("operand_bits").cast(pl.Float64)
+    gate = constant("gate_area_m2")
+    adder = (constant("gates_per_adder_bit") * bits * gate).fill_null(constant("float_add_area_m2"))
+    multiplier = (constant("gates_per_multiplier_cell") * operand * operand * gate).fill_null(
+        constant("float_multiply_area_m2")
+    )
+    digital = constant("digital_lanes") * constant("digital_mac_area_m2")
+    return pl.when(ANALOG).then(constant("chi_lanes") * (adder + multiplier)).otherwise(digital)

@@ -1,0 +1,187 @@
+"""Latency, area, model size and lifetime of hand-made layers against the same sums in plain Python."""
+
+import math
+from typing import Any
+
+import polars as pl
+import pytest
+from test_price import CARD, CROSSBAR, DIGITAL, priced
+
+from dse.pricing.card import CostCard
+from dse.pricing.price import price
+
+WORN: dict[str, float] = {
+    "wear_set_max": 2000.0,
+    "wear_set_q999": 900.0,
+    "wear_set_q99": 50.0,
+    "wear_reset_max": 40.0,
+    "wear_reset_q999": 1.0,
+    "wear_reset_q99": 0.0,
+}
+
+
+def row(*layers: dict[str, Any], card: CostCard = CARD) -> dict[str, Any]:
+    return priced(*layers, card=card).row(0, named=True)
+
+
+def conversion_s(bits: int, lines: int) -> float:
+    return 1e-9 + bits * (5e-10 + 7e-12 * lines) + 3e-12 * 2**bits
+
+
+def adc_m2(bits: int) -> float:
+    return 1e-10 + 2e-12 * 2 ** (0.9 * bits)
+
+
+def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -> None:
+    activations = 16_000 / (32 * 5e8)
+    forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + activations
+    backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + activations
+    r = row(CROSSBAR)
+    assert r["forward_per_image_s"] == pytest.approx(forward / 1000, rel=1e-12)
+    assert r["latency_per_inference_s"] == r["forward_per_image_s"]
+    assert r["backward_per_image_s"] == pytest.approx(backward / 1000, rel=1e-12)
+
+
+def test_a_converter_is_not_read_more_often_than_there_are_columns() -> None:
+    narrow = {**CROSSBAR, "cols": 4, "cells": 2 * 65 * 4, "activations": 0}
+    expected = 2e-7 + 4 * conversion_s(9, 65)
+    assert row(narrow)["latency_per_inference_s"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_update_takes_its_additions_and_its_pulses() -> None:
+    expected = 70_000 / (4 * 5e8) + 5_000 * 5e-8 / 2
+    assert row(CROSSBAR)["update_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    flips = row({**CROSSBAR, "chi_storage": "pcm", "chi_flips": 800})["update_per_image_s"]
+    assert flips == pytest.approx((expected + 800 * 1.5e-7 / 2) / 1000, rel=1e-12)
+
+
+def test_a_refresh_takes_its_reads_and_its_pulses() -> None:
+    reads = 20_800 / math.ceil(16 / 6) * (2e-7 + 0.5 * conversion_s(9, 65))
+    expected = reads + 60 * 4e-8 / 2 + 40 * 5e-8 / 2
+    assert row(CROSSBAR)["refresh_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+
+
+def test_a_refresh_without_conversions_needs_no_converter() -> None:
+    flat = CARD.with_values({"refresh_conversions_per_read": 0.0})
+    r = row({**CROSSBAR, "adc_forward": 0, "mvm_forward": 0, "adc_bits": None}, card=flat)
+    expected = 20_800 / 3 * 2e-7 + 60 * 4e-8 / 2 + 40 * 5e-8 / 2
+    assert r["refresh_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+
+
+def test_layers_and_phases_follow_each_other() -> None:
+    first, second, both = row(CROSSBAR), row({**CROSSBAR, "adc_bits": 5}), row(CROSSBAR, {**CROSSBAR, "adc_bits": 5})
+    for name in ("forward_per_image_s", "latency_per_image_s"):
+        assert both[name] == pytest.approx(first[name] + second[name], rel=1e-12)
+    phases = [first[f"{phase}_per_image_s"] for phase in ("forward", "backward", "update", "refresh")]
+    assert first["latency_per_image_s"] == pytest.approx(sum(phases), rel=1e-12)
+
+
+def test_a_digital_network_takes_its_multiply_accumulates() -> None:
+    r = row(DIGITAL)
+    assert r["forward_per_image_s"] == pytest.approx((1_040_000 + 16_000) / (32 * 5e8) / 1000, rel=1e-12)
+    assert r["update_per_image_s"] == pytest.approx(600_000 / (32 * 5e8) / 1000, rel=1e-12)
+    assert r["refresh_per_image_s"] == 0.0
+
+
+def test_the_area_of_a_crossbar_is_that_of_its_parts() -> None:
+    r = row(CROSSBAR)
+    forward = math.ceil(16 / 6) * adc_m2(9) + 65 * 4e-11
+    backward = math.ceil(64 / 6) * adc_m2(6) + 16 * 4e-11
+    parts = {
+        "cells_m2": 2 * 65 * 16 * 1e-13,
+        "converters_m2": forward + backward,
+        "chi_memory_m2": 65 * 16 * 12 * 2e-13,
+        "digital_memory_m2": 0.0,
+        "lanes_m2": 4 * (9 * 12 + 11 * 6 * 6) * 6e-13,
+    }
+    for name, area in parts.items():
+        assert r[name] == pytest.approx(area, rel=1e-12), name
+    assert r["area_m2"] == pytest.approx(sum(parts.values()), rel=1e-12)
+    assert r["crossbar_m2"] == pytest.approx(parts["cells_m2"] + parts["converters_m2"], rel=1e-12)
+
+
+def test_layers_share_the_digital_lanes() -> None:
+    r = row(CROSSBAR, {**CROSSBAR, "chi_bits": 20})
+    assert r["lanes_m2"] == pytest.approx(4 * (9 * 20 + 11 * 6 * 6) * 6e-13, rel=1e-12)
+    assert r["cells_m2"] == pytest.approx(2 * 2 * 65 * 16 * 1e-13, rel=1e-12)
+
+
+@pytest.mark.parametrize(("storage", "bit_m2"), [("sram", 2e-13), ("dram", 0.0), ("pcm", 1e-13)])
+def test_accumulators_take_the_area_of_their_storage(storage: str, bit_m2: float) -> None:
+    assert row({**CROSSBAR, "chi_storage": storage})["chi_memory_m2"] == pytest.approx(65 * 16 * 12 * bit_m2)
+
+
+def test_a_layer_that_is_not_read_backward_has_no_converters_for_it() -> None:
+    first = {**CROSSBAR, "mvm_backward": 0, "adc_backward": 0, "dac_backward": 0, "adc_backward_bits": None}
+    r = row(first)
+    assert r["converters_m2"] == pytest.approx(math.ceil(16 / 6) * adc_m2(9) + 65 * 4e-11, rel=1e-12)
+    assert r["latency_per_image_s"] is not None
+
+
+def test_floats_need_float_units_and_a_digital_network_its_own() -> None:
+    floats = row({**CROSSBAR, "chi_bits": None, "operand_bits": None})
+    assert floats["lanes_m2"] == pytest.approx(4 * (4e-9 + 8e-9), rel=1e-12)
+    digital = row(DIGITAL)
+    assert digital["lanes_m2"] == pytest.approx(32 * 1.2e-8, rel=1e-12)
+    assert digital["area_m2"] == pytest.approx(32 * 1.2e-8 + 65 * 16 * 16 * 2e-13, rel=1e-12)
+
+
+@pytest.mark.parametrize("bits", [None, 13])
+def test_a_converter_without_a_price_has_no_time_and_no_area(bits: int | None) -> None:
+    r = row(CROSSBAR, {**CROSSBAR, "adc_bits": bits})
+    for name in ("latency_per_image_s", "latency_per_inference_s", "converters_m2", "area_m2", "crossbar_m2"):
+        assert r[name] is None, name
+    assert r["cells_m2"] is not None
+    assert r["model_size_bits"] is not None
+
+
+def test_the_model_is_its_cells_or_its_words() -> None:
+    assert row(CROSSBAR)["model_size_bits"] == 2 * 65 * 16 * 3
+    assert row(DIGITAL)["model_size_bits"] == 65 * 16 * 16
+
+
+def test_the_first_limit_that_is_reached_ends_a_cell() -> None:
+    r = row({**CROSSBAR, **WORN})
+    assert r["set_trainings_to_first_cell"] == pytest.approx(1e9 / 2000)
+    assert r["reset_trainings_to_first_cell"] == pytest.approx(1e7 / 40)
+    assert r["trainings_to_first_cell"] == pytest.approx(1e7 / 40)
+    assert r["years_to_first_cell"] == pytest.approx(1e7 / 40 / (4 * 365.25))
+    assert r["trainings_to_0_1_percent"] == pytest.approx(1e9 / 900)
+    assert r["trainings_to_1_percent"] == pytest.approx(1e9 / 50)
+    assert r["reset_trainings_to_1_percent"] == math.inf
+
+
+def test_a_lifetime_carries_the_range_of_the_endurance() -> None:
+    r = row({**CROSSBAR, **WORN})
+    assert r["trainings_to_first_cell_low"] == pytest.approx(min(1e8 / 2000, 1e5 / 40))
+    assert r["trainings_to_first_cell_high"] == pytest.approx(min(1e12 / 2000, 1e12 / 40))
+    assert r["years_to_1_percent_low"] == pytest.approx(1e8 / 50 / (4 * 365.25))
+
+
+def test_the_layer_that_wears_fastest_decides() -> None:
+    r = row({**CROSSBAR, **WORN}, {**CROSSBAR, "wear_reset_max": 41.0, "wear_set_q999": 1000.0})
+    assert r["trainings_to_first_cell"] == pytest.approx(1e7 / 41)
+    assert r["trainings_to_0_1_percent"] == pytest.approx(1e9 / 1000)
+
+
+def test_bits_that_change_wear_binary_cells() -> None:
+    r = row({**CROSSBAR, **WORN, "chi_storage": "pcm", "wear_flip_max": 100.0, "wear_flip_q99": 8.0})
+    assert r["flip_trainings_to_first_cell"] == r["trainings_to_first_cell"] == pytest.approx(1e6 / 100)
+    assert r["trainings_to_1_percent"] == pytest.approx(1e6 / 8)
+
+
+def test_what_is_never_written_lasts_for_ever_and_a_digital_network_has_no_lifetime() -> None:
+    assert row(CROSSBAR)["trainings_to_first_cell"] == math.inf
+    assert row(DIGITAL)["trainings_to_first_cell"] is None
+    assert row(DIGITAL)["years_to_first_cell_low"] is None
+
+
+def test_a_duty_cycle_other_than_that_of_the_card_scales_the_years() -> None:
+    often = row({**CROSSBAR, **WORN}, card=CARD.with_values({"trainings_per_day": 40.0}))
+    assert often["years_to_first_cell"] == pytest.approx(row({**CROSSBAR, **WORN})["years_to_first_cell"] / 10)
+
+
+def test_columns_of_nulls_alone_are_taken_as_they_come_from_a_single_trial() -> None:
+    layer = {**CROSSBAR, "chi_bits": None, "operand_bits": None, "chi_storage": None}
+    untyped = price(pl.DataFrame([layer]), CARD)
+    assert untyped.equals(priced(layer))
