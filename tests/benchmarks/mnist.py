@@ -1,12 +1,11 @@
 """How fast 784-250-10 learns MNIST on PCM, against eager torch in the same run, and in how much memory.
 
-    DSE_DATA_DIR=... python tests/benchmarks/mnist.py [--batch 1 100] [--rounds 9] [--aihwkit PYTHON]
+    DSE_DATA_DIR=... python tests/benchmarks/mnist.py [--batch 1 100] [--rounds 9]
 
 Every path first learns some mini-batches on the plain path too, and it stops if the two do not leave the same
 weights and accumulators to the last bit; eager torch must halve its loss. Paths take turns with eager torch, and the
 ratio is that of their medians, so that a machine that slows down for a while slows both. One thread; run it on an idle
-core. `--aihwkit` names the Python of an environment with aihwkit, which learns random images there with its
-mixed-precision preset on a PCM pair and a refresh every 100 mini-batches, beside eager torch of that environment.
+core.
 """
 
 import argparse
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -120,8 +118,8 @@ def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
     return learn
 
 
-def compare(batch: int, images: int, rounds: int) -> float:
-    """Print the rates of all paths for a size of mini-batch, and return the seconds of eager torch for an image."""
+def compare(batch: int, images: int, rounds: int) -> None:
+    """Print the rates of all paths for a size of mini-batch."""
     data = load("mnist", 0.0)
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:images]
     reference = eager(data, order[: images // 4] if batch == 1 else order, batch)
@@ -133,7 +131,6 @@ def compare(batch: int, images: int, rounds: int) -> float:
         pairs = [(learn(), reference()) for _ in range(rounds)]
         own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
         print(f"  {name:52} {1 / own:8.0f} {other / own:14.1f} {own / other:14.2f}", flush=True)
-    return best
 
 
 def memory() -> None:
@@ -166,71 +163,16 @@ print(json.dumps([bare, loaded, held, resident(), outcome.metrics["accuracy"]]))
     print(f"  of which MNIST as bytes {held - loaded:.0f} MB")
 
 
-AIHWKIT = """
-import json, sys, time
-import torch
-from aihwkit.nn import AnalogLinear
-from aihwkit.optim import AnalogSGD
-from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, MixedPrecisionCompound
-from aihwkit.simulator.configs.compounds import OneSidedUnitCell
-from aihwkit.simulator.presets.devices import PCMPresetDevice
-torch.set_num_threads(1)
-torch.manual_seed(0)
-images = (torch.rand(2000, 784) * (torch.rand(2000, 784) < 0.19)).float()
-targets = torch.nn.functional.one_hot(torch.randint(0, 10, (2000,)), 10).float()
-def rate(network, descent, batch, count):
-    start = time.perf_counter()
-    for place in range(0, count, batch):
-        descent.zero_grad()
-        part = slice(place % 2000, place % 2000 + batch)
-        loss = 0.5 * ((network(images[part]) - targets[part]) ** 2).sum(dim=1).mean()
-        loss.backward()
-        descent.step()
-    return count / (time.perf_counter() - start)
-def stack(linear):
-    return torch.nn.Sequential(linear(784, 250), torch.nn.Sigmoid(), linear(250, 10), torch.nn.Sigmoid())
-def config():
-    cell = OneSidedUnitCell(unit_cell_devices=[PCMPresetDevice(), PCMPresetDevice()])
-    compound = MixedPrecisionCompound(device=cell, transfer_every=1, n_rows_per_transfer=-1)
-    return DigitalRankUpdateRPUConfig(device=compound)
-digital = stack(torch.nn.Linear)
-analog = stack(lambda i, o: AnalogLinear(i, o, rpu_config=config()))
-plain, pulsed = torch.optim.SGD(digital.parameters(), lr=0.4), AnalogSGD(analog.parameters(), lr=0.4)
-pulsed.regroup_param_groups(analog)
-batch = int(sys.argv[1])
-count = 400 if batch == 1 else 2000
-before = [p.detach().clone() for p in analog.parameters()]
-rate(analog, pulsed, batch, count // 4)
-pairs = [(rate(analog, pulsed, batch, count), rate(digital, plain, batch, 2000)) for _ in range(5)]
-print(json.dumps(sorted(pairs)[2]))
-"""
-
-
-def against_aihwkit(python: Path, batch: int, own_eager: float) -> None:
-    """Print the rate of aihwkit in another environment, and eager torch beside it."""
-    run = subprocess.run([str(python), "-c", AIHWKIT, str(batch)], capture_output=True, text=True, check=False)
-    if run.returncode:
-        print(f"aihwkit, batch {batch}: does not run there: {run.stderr.strip().splitlines()[-1]}")
-        return
-    analog, digital = json.loads(run.stdout)
-    print(
-        f"aihwkit, batch {batch}: {analog:.0f} images/s beside {digital:.0f} of eager torch ({1 / own_eager:.0f} here)"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 100])
     parser.add_argument("--images", type=int, default=4000, help="images a path learns before eager torch takes over")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each path")
-    parser.add_argument("--aihwkit", type=Path, help="Python of an environment with aihwkit")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
     for batch in options.batch:
-        own_eager = compare(batch, options.images, options.rounds)
-        if options.aihwkit:
-            against_aihwkit(options.aihwkit, batch, own_eager)
+        compare(batch, options.images, options.rounds)
     memory()
 
 
