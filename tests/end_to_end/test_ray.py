@@ -70,11 +70,11 @@ def test_an_answer_carries_what_made_it(pool):
 
 
 def test_a_killed_actor_costs_an_attempt_and_no_result(pool):
-    job = Job(0, 0, compose({"training.epochs": 40}))
+    job = Job(0, 0, compose({"training.epochs": 200}))
     victim = pool._idle[-1]
     pid = ray_pool.ray.get(victim.__ray_call__.remote(lambda _: os.getpid()))
     pool.submit(job)
-    assert pool.wait(1.0) == []
+    assert pool.wait(0.2) == []
     os.kill(pid, signal.SIGKILL)
     (answer,) = answers(pool, 1)
     assert answer.attempts == 2
