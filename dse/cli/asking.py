@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import emit, named, objectives_option, output_options, results_argument
+from dse.cli.options import emit, emit_tables, named, objectives_option, output_options, results_argument
 from dse.design.outcome import METRICS
 
 if TYPE_CHECKING:
@@ -167,10 +167,4 @@ def _emit_parts(parts: "dict[str, tuple[pl.DataFrame, str]]", part: str, format_
         table, title = next(iter(parts.values()))
         emit(table, format_, output, title=title)
     else:
-        from dse.analysis.render import render, write  # noqa: PLC0415
-
-        text = "\n\n".join(render(table, title=title) for table, title in parts.values())
-        if output is None:
-            click.echo(text)
-        else:
-            write(output, text.encode())
+        emit_tables(list(parts.values()), output)

@@ -1,7 +1,7 @@
 """What commands share: arguments, options, the form of output, and errors as one message."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,18 +64,23 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
-def emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | None = None) -> None:
-    """Print a table or write it to a file, in the form that was asked for."""
+def emit_tables(tables: "Sequence[tuple[pl.DataFrame, str | None]]", output: Path | None) -> None:
+    """Print titled tables for people one below the other, or write them to a file."""
     from dse.analysis.render import render, write  # noqa: PLC0415
 
+    text = "\n\n".join(render(table, title=title) for table, title in tables)
+    if output is None:
+        click.echo(text)
+    else:
+        write(output, text.encode())
+
+
+def emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | None = None) -> None:
+    """Print a table or write it to a file, in the form that was asked for."""
     if format_ == "table":
-        text = render(table, title=title)
-        if output is None:
-            click.echo(text)
-        else:
-            write(output, text.encode())
+        emit_tables([(table, title)], output)
         return
-    from dse.analysis.render import encode  # noqa: PLC0415
+    from dse.analysis.render import encode, write  # noqa: PLC0415
 
     content = encode(table, format_)
     if output is not None:

@@ -14,7 +14,7 @@ import torch
 from dse.crossbar.events import Events
 from dse.devices.pcm import MAX_PULSES, mean_response_us, too_many_pulses
 from dse.streams import Stream
-from dse.training.accumulator import too_large
+from dse.training.accumulator import FLOAT_BITS, LARGEST_UPDATE, too_large
 from dse.training.datasets import Split
 from dse.training.kernel import images, state
 from dse.training.layers import CrossbarLayer, FloatLayer, Layer
@@ -46,6 +46,12 @@ def chunks(split: Split, order: torch.Tensor, batch_size: int) -> Iterator[tuple
     size = -(-CHUNK_IMAGES // batch_size) * batch_size
     for part in torch.split(order, size):
         yield split.floats(part).numpy(), split.labels[part].numpy()
+
+
+def share_recognised(records: tuple[np.ndarray, np.ndarray, np.ndarray], split: Split) -> float:
+    """Return the share of images recognised by layers given as states, settings and room."""
+    every = chunks(split, torch.arange(len(split)), 1)
+    return sum(images.recognise(*records, pixels, labels) for pixels, labels in every) / len(split)
 
 
 class FloatRun:
@@ -81,8 +87,7 @@ class FloatRun:
 
     def accuracy(self, split: Split, now_s: float) -> float:  # noqa: ARG002  digital weights do not age
         """Return the share of images recognised; see `dse.training.loop.Run`."""
-        every = chunks(split, torch.arange(len(split)), 1)
-        return sum(images.recognise(*self._records, pixels, labels) for pixels, labels in every) / len(split)
+        return share_recognised(self._records, split)
 
 
 class CrossbarRun:
@@ -124,13 +129,11 @@ class CrossbarRun:
                 if tensor is not None:
                     held.append(tensor.contiguous())
                     sensed[name][number] = held[-1].data_ptr()
-        every = chunks(split, torch.arange(len(split)), 1)
-        records = sensed, self._knobs, self._buffers.records
-        right = sum(images.recognise(*records, pixels, labels) for pixels, labels in every)
+        share = share_recognised((sensed, self._knobs, self._buffers.records), split)
         for number, layer in enumerate(self._layers):
             layer.array.evaluation_noise.events = int(sensed["evaluation_events"][number])
             self._states.records["evaluation_events"][number] = sensed["evaluation_events"][number]
-        return right / len(split)
+        return share
 
 
 def check(status: int, states: state.Records) -> None:
@@ -191,10 +194,10 @@ def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
         places=accumulator.places,
         chi_scale=accumulator.places / accumulator.threshold,
         threshold=accumulator.threshold,
-        word_bits=32 if word.bits == "float" else word.bits,
+        word_bits=FLOAT_BITS if word.bits == "float" else word.bits,
         float_limit=accumulator.limit if word.bits == "float" else 0.0,
         word_limit=0 if word.bits == "float" else int(accumulator.limit),
-        largest_update=accumulator.threshold * 2.0**30,
+        largest_update=accumulator.threshold * LARGEST_UPDATE,
         rounding=ROUNDINGS[word.rounding],
         transfer_every=word.transfer_every,
         wears=accumulator.flips is not None,
@@ -314,8 +317,8 @@ def write_back(layers: Sequence[CrossbarLayer], states: state.Records) -> None:
         if array.adc.ranging == "calibrated":
             array.ranges = [float(record[f"range_{way}"]) for way in ("forward", "backward")]
             array.peaks = [float(record[f"peak_{way}"]) for way in ("forward", "backward")]
-        for name in ("forward", "backward", "refresh", "chi", "evaluation"):
-            _streams(layer)[name].events = int(record[f"{name}_events"])
+        for name, stream in _streams(layer).items():
+            stream.events = int(record[f"{name}_events"])
         _hand_over_events(layer.events, record)
 
 

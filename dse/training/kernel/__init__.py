@@ -8,6 +8,7 @@ read noise is drawn at the outputs.
     state      the numbers of a layer, and what all layers share
     cells      pulses, RESET, drift, refresh
     products   products in both directions
-    chi        accumulators
+    chi        accumulators, row by row
+    updates    from inputs and errors of a mini-batch to accumulators
     images     the loop over mini-batches
 """

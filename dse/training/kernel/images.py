@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from dse.compiled import Floats, compiled, f32, float_rows_at, floats_at, ints_at, sigmoid_of, words_at
+from dse.compiled import Floats, compiled, f32, float_rows_at, floats_at, sigmoid_of
 from dse.training.kernel.cells import age, refresh
-from dse.training.kernel.chi import add_gradient, list_by_row, update
 from dse.training.kernel.products import accumulate, backward, backward_float, forward, forward_float
 from dse.training.kernel.state import DONE, PERIOD, SINCE_CALIBRATION, SINCE_REFRESH, Record
+from dse.training.kernel.updates import add_gradient, list_by_row, lists_at, update
 
 
 @compiled
@@ -101,11 +101,7 @@ def descend(b: Record, samples: int, learning_rate: float) -> None:
     products, touched = list_by_row(b, samples, 0, f32(1.0))
     b.products += products * cols
     b.touched += touched * cols
-    starts, who, inputs = (
-        ints_at(b.starts, rows + 1),
-        words_at(b.who, b.batch * rows),
-        floats_at(b.inputs, b.batch * rows),
-    )
+    starts, who, inputs = lists_at(b)
     sums, weight = floats_at(b.sums, cols), float_rows_at(b.float_weight, rows, cols)
     for i in range(rows):
         first, last = starts[i], starts[i + 1]

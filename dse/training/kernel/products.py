@@ -61,6 +61,17 @@ def accumulate(y: Floats, matrix: Floats, rows: Ints32, values: Floats, active: 
 
 
 @compiled
+def enter(b: Record, sample: int) -> int:
+    """Note the rows of a sample whose input is not zero and gather these inputs; return their number."""
+    rows = b.rows
+    x, places = float_rows_at(b.x, b.batch, rows)[sample], word_rows_at(b.driven_rows, b.batch, rows)[sample]
+    active = find(x, places)
+    ints_at(b.active, b.batch)[sample] = active
+    take(x, places, floats_at(b.values, rows), active)
+    return active
+
+
+@compiled
 def take(x: Floats, places: Ints32, values: Floats, active: int) -> None:
     """Gather the inputs that are not zero."""
     for n in range(active):
@@ -126,12 +137,9 @@ def drive(values: Floats, active: int, total: float) -> tuple[int, float]:
 @compiled
 def forward(s: Record, k: Record, b: Record, sample: int, training: bool) -> None:
     """Compute y = ADC(DAC(x) W) for a sample, and note the rows whose input is not zero."""
-    rows, cols = s.rows, s.cols
-    x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
-    places, values = word_rows_at(b.driven_rows, b.batch, rows)[sample], floats_at(b.values, rows)
-    active = find(x, places)
-    ints_at(b.active, b.batch)[sample] = active
-    take(x, places, values, active)
+    rows, cols, active = s.rows, s.cols, enter(b, sample)
+    y, values = float_rows_at(b.y, b.batch, cols)[sample], floats_at(b.values, rows)
+    places = word_rows_at(b.driven_rows, b.batch, rows)[sample]
     if k.dac_bits > 0:
         quantise(values, active, k.dac_step)
     accumulate(y, float_rows_at(s.weight, rows, cols), places, values, active)
@@ -200,13 +208,9 @@ def backward(s: Record, k: Record, b: Record, sample: int) -> None:
 @compiled
 def forward_float(b: Record, sample: int) -> None:
     """Compute y = x W in digital floats for a sample."""
-    rows, cols = b.rows, b.cols
-    x, y = float_rows_at(b.x, b.batch, rows)[sample], float_rows_at(b.y, b.batch, cols)[sample]
-    places, values = word_rows_at(b.driven_rows, b.batch, rows)[sample], floats_at(b.values, rows)
-    active = find(x, places)
-    ints_at(b.active, b.batch)[sample] = active
-    take(x, places, values, active)
-    accumulate(y, float_rows_at(b.float_weight, rows, cols), places, values, active)
+    rows, cols, active = b.rows, b.cols, enter(b, sample)
+    y, places = float_rows_at(b.y, b.batch, cols)[sample], word_rows_at(b.driven_rows, b.batch, rows)[sample]
+    accumulate(y, float_rows_at(b.float_weight, rows, cols), places, floats_at(b.values, rows), active)
 
 
 @compiled
