@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.confidence import LEVEL
+from dse.analysis.metrics import QUANTITIES
 from dse.analysis.pareto import checked
 from dse.analysis.tables import Tables, controls
-from dse.design.outcome import METRICS
 from dse.errors import QueryError, did_you_mean
 
 
@@ -119,4 +119,4 @@ def _quantile(degrees: float) -> float:
 def _verdict(gap: float, half: float, metric: str) -> str:
     if abs(gap) <= half:
         return "not resolved"
-    return "better" if (gap > 0) == (METRICS[metric].goal == "maximise") else "worse"
+    return "better" if (gap > 0) == (QUANTITIES[metric].goal == "maximise") else "worse"

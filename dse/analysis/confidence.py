@@ -22,7 +22,7 @@ import polars as pl
 
 from dse.analysis.pareto import as_costs, is_on_front, points_of
 from dse.analysis.tables import Tables
-from dse.design.outcome import METRICS, Goal
+from dse.design.outcome import Goal
 
 LEVEL = 0.95
 DRAWS = 1000
@@ -51,7 +51,7 @@ def intervals(tables: Tables) -> pl.DataFrame:
     `ci95` is the half-width of the interval; it and the ends are null for a single seed. A metric that is missing under
     any seed has no row. Trials with seeds still to come are among them, with the seeds there are.
     """
-    long = tables.trials.select("trial", "seed", pl.col(list(METRICS)).cast(pl.Float64)).unpivot(
+    long = tables.trials.select("trial", "seed", pl.col(tables.metrics).cast(pl.Float64)).unpivot(
         index=["trial", "seed"], variable_name="metric", value_name="value"
     )
     value = pl.col("value")
@@ -86,13 +86,17 @@ def replicates(tables: Tables, trials: pl.Series, objectives: Sequence[str]) -> 
     return values
 
 
-def drawn_means(values: np.ndarray, draws: int, seed: int = 0) -> Iterator[np.ndarray]:
+def drawn_means(
+    values: np.ndarray, draws: int, seed: int = 0, groups: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """Draw the means of replicates again; see the module.
 
     Args:
         values: shape (designs, seeds, objectives); NaN where there is none.
         draws: how many.
         seed: of the draws.
+        groups: numbers from 0, equal for designs that vary together; see
+            `dse.analysis.tables.together`. By default all vary on their own.
 
     Yields:
         Means, shape (designs, objectives). O(designs seeds objectives) each.
@@ -103,9 +107,11 @@ def drawn_means(values: np.ndarray, draws: int, seed: int = 0) -> Iterator[np.nd
     degrees = np.maximum(count - 1, 1)
     scale = np.where(count > 1, 1.0 / np.sqrt(np.maximum(count, 1) * degrees), 0.0)
     random = np.random.default_rng(seed)
+    group = np.arange(len(values)) if groups is None else groups
+    own = degrees[np.unique(group, return_index=True)[1]]
     for _ in range(draws):
-        z = random.standard_normal(values.shape[:2])
-        wide = scale * np.sqrt(degrees / random.chisquare(degrees))
+        z = random.standard_normal((len(own), values.shape[1]))[group]
+        wide = scale * np.sqrt(degrees / random.chisquare(own)[group])
         yield means + wide[:, None] * np.einsum("ds,dso->do", z, deviations)
 
 
@@ -120,7 +126,9 @@ def _moments(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     return means, np.where(there[..., None] & ~constant[:, None], filled - means[:, None], 0.0)
 
 
-def front_probability(values: np.ndarray, goals: Sequence[Goal], draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+def front_probability(
+    values: np.ndarray, goals: Sequence[Goal], draws: int = DRAWS, seed: int = 0, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Return for each design the probability that its mean is on the front of all means.
 
     Args:
@@ -128,12 +136,13 @@ def front_probability(values: np.ndarray, goals: Sequence[Goal], draws: int = DR
         goals: which way is better, for each objective.
         draws: how many; see `drawn_means`.
         seed: of the draws.
+        groups: see `drawn_means`.
 
     Returns:
         Shape (designs,); NaN for a design with fewer than two seeds or a missing objective.
     """
     hits = np.zeros(len(values))
-    for means in drawn_means(values, draws, seed):
+    for means in drawn_means(values, draws, seed, groups):
         hits += is_on_front(means, goals)
     missing = np.isnan(values)
     several = np.sum(~np.all(missing, axis=2), axis=1) > 1
@@ -163,7 +172,11 @@ def attainment(
 
 
 def bands(
-    values: np.ndarray, goals: Sequence[Goal], percentiles: Sequence[float] = PERCENTILES, seed: int = 0
+    values: np.ndarray,
+    goals: Sequence[Goal],
+    percentiles: Sequence[float] = PERCENTILES,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> dict[float, np.ndarray]:
     """Return attainment surfaces over the fronts of drawn means; see `attainment` and `drawn_means`.
 
@@ -173,6 +186,7 @@ def bands(
         goals: which way is better, for each objective.
         percentiles: in per cent.
         seed: of the draws.
+        groups: see `drawn_means`.
     """
-    draws = drawn_means(values, BAND_DRAWS, seed)
+    draws = drawn_means(values, BAND_DRAWS, seed, groups)
     return attainment([means[is_on_front(means, goals)] for means in draws], goals, percentiles)

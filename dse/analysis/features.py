@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.tables import Tables
+from dse.analysis.tables import Tables, together
 from dse.design.design import active, flatten
 
 Value = float | str
@@ -60,12 +60,14 @@ class Designs:
         parameters: those that vary.
         values: by parameter a value for each design: a number, a word, or None where it does not act.
         base: the settings that designs share, flat; of one of them.
+        simulation: numbers from 0, equal for designs that differ in free axes alone, shape (designs,).
     """
 
     table: pl.DataFrame
     parameters: tuple[Parameter, ...]
     values: Mapping[str, list[Value | None]]
     base: Mapping[str, Any]
+    simulation: np.ndarray
 
     def __len__(self) -> int:
         return len(self.table)
@@ -82,13 +84,15 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     settings = [flatten(json.loads(text)) if text else {} for text in texts]
     values = {
         name: [
-            value_of(v) if name in s or not s else None for v, s in zip(table[name].to_list(), settings, strict=True)
+            value_of(v) if name in s or not s or name in tables.free else None
+            for v, s in zip(table[name].to_list(), settings, strict=True)
         ]
         for name in tables.parameters
     }
     parameters = [_parameter(name, values[name]) for name in tables.parameters]
     varying = tuple(p for p in parameters if len(p.numbers) + len(p.words) > 1)
-    return Designs(table, varying, values, settings[0] if settings else {})
+    simulation = together(tables, table["trial"])
+    return Designs(table, varying, values, settings[0] if settings else {}, simulation)
 
 
 def value_of(value: Any) -> Value | None:

@@ -9,8 +9,11 @@ import polars as pl
 from dse.analysis import quality
 from dse.analysis.confidence import bands, front_probability, half_widths, replicates
 from dse.analysis.pareto import best_first, checked, is_on_front, points_of, ranks
-from dse.analysis.tables import Tables, search_trials
+from dse.analysis.tables import Tables, search_trials, together, unnumbered
 from dse.errors import QueryError, did_you_mean
+
+MOST_DRAWN = 20_000
+"""Most designs for which the probability to be on the front is drawn, which then takes some ten seconds."""
 
 
 def front_table(
@@ -54,7 +57,7 @@ def front_table(
         found = found.sort(order, descending=[name == "knee" for name in order], nulls_last=True, maintain_order=True)
     measured = [name for objective in objectives for name in (objective, f"ci95_{objective}") if name in found.columns]
     extra = [name for name in ("accuracy",) if name not in objectives]
-    return found.select("trial", *added, *sure, *measured, *extra, *tables.parameters)
+    return unnumbered(tables, found).select("trial", *added, *sure, *measured, *extra, *tables.parameters)
 
 
 def _with_confidence(
@@ -62,9 +65,12 @@ def _with_confidence(
 ) -> tuple[pl.DataFrame, list[str]]:
     if not (designs["seeds"] > 1).any():
         return designs, []
-    values = replicates(tables, designs["trial"], objectives)
-    sure = designs.with_columns(p_front=_column(front_probability(values, checked(objectives))))
     widths = half_widths(tables, objectives)
+    if len(designs) > MOST_DRAWN:
+        return designs.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
+    values = replicates(tables, designs["trial"], objectives)
+    groups = together(tables, designs["trial"])
+    sure = designs.with_columns(p_front=_column(front_probability(values, checked(objectives), groups=groups)))
     return sure.join(widths, on="trial", how="left", maintain_order="left"), ["p_front", "seeds"]
 
 
@@ -73,15 +79,18 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     goals = checked(objectives)
     searched = search_trials(tables)
     on = int(is_on_front(points_of(searched, objectives), goals).sum())
-    done, planned = len(tables.trials), int(tables.about["trials"]) * int(tables.about["seeds"])
+    done, planned = len(tables.trials) // tables.variants, int(tables.about["trials"]) * int(tables.about["seeds"])
     state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
-    return f"{tables.about['name']}: {on} of {len(searched)} designs are on the front{state}"
+    many = "" if tables.variants == 1 else f" ({tables.variants} variants each of {len(searched) // tables.variants})"
+    return f"{tables.about['name']}: {on} of {len(searched)} designs{many} are on the front{state}"
 
 
 def confidence_note(tables: Tables) -> str:
     """Return what the intervals of a front are, or that there are none."""
     if int(tables.about["seeds"]) < 2:
         return "one seed a design: no intervals, and no probability to be on the front; see budget.seeds"
+    if len(search_trials(tables)) > MOST_DRAWN:
+        return f"means over seeds; ci95: half-width of Student's 95 % interval; above {MOST_DRAWN} designs no p_front"
     return "means over seeds; ci95: half-width of Student's 95 % interval; p_front: share of 1000 draws of the means"
 
 
@@ -130,7 +139,8 @@ def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
     designs = search_trials(tables).drop_nulls(list(objectives))
     if designs.is_empty() or int(tables.about["seeds"]) < 2:
         raise QueryError("bands need complete designs with several seeds; see budget.seeds of the study file")
-    surfaces = bands(replicates(tables, designs["trial"], objectives), goals)
+    values = replicates(tables, designs["trial"], objectives)
+    surfaces = bands(values, goals, groups=together(tables, designs["trial"]))
     parts = [
         pl.DataFrame(surface, schema=list(objectives), orient="row").insert_column(
             0, pl.Series("percentile", [percentile] * len(surface))

@@ -5,8 +5,9 @@ the parameters; the values of one parameter are shuffled among designs that the 
 is by how much R2 falls. 0: the parameter does not matter, or another says the same. 1: it decides alone.
 
 Each of `RESAMPLES` bootstrap samples of the designs gets a forest of its own, judged on the designs left out; bands are
-2.5 and 97.5 % of these. A parameter is shuffled among the designs where it acts, with all columns it has. Objectives
-that span more than a factor of ten above 0 are taken as logarithms. Everything is seeded.
+2.5 and 97.5 % of these. Designs that differ in free axes alone are drawn and left out together. A parameter is shuffled
+among the designs where it acts, with all columns it has. Objectives that span more than a factor of ten above 0 are
+taken as logarithms. Everything is seeded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,9 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.features import Designs, Value, columns, designs_of, groups, matrix
+from dse.analysis.metrics import quantity
 from dse.analysis.pareto import checked
-from dse.analysis.tables import Tables, search_trials
+from dse.analysis.tables import Tables, search_trials, without_free
 from dse.errors import QueryError, did_you_mean
 
 RESAMPLES = 40
@@ -123,7 +125,8 @@ def learned(tables: Tables, objective: str) -> Task:
     Raises:
         QueryError: too few designs, nothing that varies, or an objective that is the same for all.
     """
-    designs = designs_of(tables, search_trials(tables).drop_nulls(objective))
+    seen = tables if quantity(objective).priced else without_free(tables)
+    designs = designs_of(seen, search_trials(seen).drop_nulls(objective))
     if len(designs) < AT_LEAST:
         raise QueryError(f"{len(designs)} complete designs have {objective}; what decides needs at least {AT_LEAST}")
     if not designs.parameters:
@@ -141,11 +144,16 @@ def fits(task: Task, seed: int) -> Iterator[Fit]:
     """Fit a forest to each bootstrap sample. O(resamples trees n log n)."""
     from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415  a second that other commands do without
 
-    count = len(task.y)
+    simulation = task.designs.simulation
+    order, count = np.argsort(simulation, kind="stable"), int(simulation.max()) + 1
+    ends = np.cumsum(np.bincount(simulation))
+    members: list[np.ndarray] = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    size = min(count, max(1, AT_MOST * count // len(order)))
     for number in range(RESAMPLES):
         random = np.random.default_rng([seed, number])
-        taken = random.integers(0, count, size=min(count, AT_MOST))
-        held_out = np.setdiff1d(np.arange(count), taken)[:AT_MOST]
+        drawn = random.integers(0, count, size=size)
+        taken = np.concatenate([members[int(place)] for place in drawn])
+        held_out = np.flatnonzero(~np.isin(simulation, drawn))[:AT_MOST]
         if len(held_out) < 2 or np.ptp(task.y[held_out]) == 0:
             continue
         of_forest = int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])

@@ -13,8 +13,9 @@ import moocore
 import numpy as np
 import polars as pl
 
+from dse.analysis.metrics import quantity
 from dse.design.outcome import METRICS, Goal
-from dse.errors import QueryError, did_you_mean
+from dse.errors import QueryError
 
 
 def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
@@ -68,14 +69,12 @@ def checked(objectives: Sequence[str]) -> list[Goal]:
     Raises:
         QueryError: an objective that is no metric, or that is named twice, or none.
     """
-    for name in objectives:
-        if name not in METRICS:
-            raise QueryError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
+    goals: list[Goal] = [quantity(name).goal for name in objectives]
     if len(set(objectives)) < len(objectives):
         raise QueryError(f"an objective is named twice: {', '.join(objectives)}")
     if not objectives:
         raise QueryError(f"no objective is named (known: {', '.join(METRICS)})")
-    return [METRICS[name].goal for name in objectives]
+    return goals
 
 
 def points_of(table: pl.DataFrame, objectives: Sequence[str]) -> np.ndarray:

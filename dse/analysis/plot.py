@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.confidence import bands, half_widths, replicates
+from dse.analysis.metrics import QUANTITIES
 from dse.analysis.pareto import checked, front
-from dse.analysis.tables import Tables, controls, search_trials
-from dse.design.outcome import METRICS
+from dse.analysis.tables import Tables, controls, search_trials, together
 from dse.errors import QueryError
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -100,7 +100,8 @@ def _draw_sureness(axes: Any, tables: Tables, searched: pl.DataFrame, best: pl.D
     bars = [[0.0 if v is None else v for v in best[f"ci95_{name}"].to_list()] for name in (x, y)]
     axes.errorbar(best[x], best[y], *bars[::-1], fmt="none", ecolor=ON_FRONT, elinewidth=0.6, alpha=0.6, zorder=1)
     goals = checked([x, y])
-    surfaces = bands(replicates(tables, searched["trial"], [x, y]), goals)
+    values = replicates(tables, searched["trial"], [x, y])
+    surfaces = bands(values, goals, groups=together(tables, searched["trial"]))
     worst_x = limits[0][0 if goals[0] == "maximise" else 1]
     worst_y = limits[1][0 if goals[1] == "maximise" else 1]
     for percentile, ascending in surfaces.items():
@@ -121,9 +122,9 @@ def _stairs(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _log_scale(table: pl.DataFrame, column: str) -> bool:
     values = [float(v) for v in table[column].to_list()]
-    return METRICS[column].goal == "minimise" and min(values) > 0 and math.log10(max(values) / min(values)) > 0.5
+    return QUANTITIES[column].goal == "minimise" and min(values) > 0 and math.log10(max(values) / min(values)) > 0.5
 
 
 def _label(name: str) -> str:
-    unit = METRICS[name].unit
+    unit = QUANTITIES[name].unit
     return name if unit == "1" else f"{name} ({unit})"

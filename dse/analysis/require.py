@@ -3,7 +3,8 @@
 The answer is a region of parameters (see `dse.analysis.region`), with three figures that say how sure it is: the share
 of the designs inside that meet the targets, with Wilson's 95 % interval (J. Am. Stat. Assoc. 22, 1927); the same for
 designs held out, in five folds each judged by a region found without it, since a region looks better on the designs
-that chose it; and the probability that a random forest predicts, on average over designs drawn inside.
+that chose it (designs that differ in free axes alone are held out together, but each counts); and the probability that
+a random forest predicts, on average over designs drawn inside.
 
 What to simulate next are designs that the forest is least sure of, apart from each other (uncertainty sampling). All
 draws are seeded.
@@ -84,11 +85,12 @@ def require(tables: Tables, targets: Sequence[Target], share: float = SHARE, see
 
     forest: Any = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=seed)
     forest.fit(matrix(designs), meets.astype(float))
-    return Answer(targets, designs, levels, meets, region, _held_out(levels, meets, share, seed), forest, seed)
+    held_out = _held_out(levels, meets, designs.simulation, share, seed)
+    return Answer(targets, designs, levels, meets, region, held_out, forest, seed)
 
 
-def _held_out(levels: Levels, meets: np.ndarray, share: float, seed: int) -> tuple[int, int]:
-    folds = np.random.default_rng(seed).permutation(len(meets)) % FOLDS
+def _held_out(levels: Levels, meets: np.ndarray, simulation: np.ndarray, share: float, seed: int) -> tuple[int, int]:
+    folds = (np.random.default_rng(seed).permutation(int(simulation.max()) + 1) % FOLDS)[simulation]
     found = hits = 0
     for fold in range(FOLDS):
         learn, judge = folds != fold, folds == fold

@@ -4,23 +4,31 @@ trials, designs, layers, curves   see `dse.analysis.tables`
 intervals                         a row a trial and metric: mean, 95 % interval; see `dse.analysis.confidence`
 ranks                             a row a complete design of the search: rank, distance to the front, knee, probability
                                   to be on the front, for the objectives of the study; see `dse.analysis.fronts`
+priced                            a row a design and choice on the free axes; see `dse.analysis.priced`
 """
 
 import re
+from collections.abc import Callable
 
 import polars as pl
 
 from dse.analysis.confidence import intervals
 from dse.analysis.fronts import front_table
+from dse.analysis.priced import priced_columns
 from dse.analysis.tables import Tables
 from dse.errors import QueryError
 
-DERIVED = ("intervals", "ranks")
+DERIVED = ("intervals", "ranks", "priced")
 """Tables that are computed when a query names them."""
 
 
-def query(tables: Tables, sql: str) -> pl.DataFrame:
+def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] | None = None) -> pl.DataFrame:
     """Run polars SQL over the tables.
+
+    Args:
+        tables: the tables of a study.
+        sql: the query.
+        prices: gives the table `priced` with some of the columns of prices; without it there is none.
 
     Raises:
         QueryError: SQL that polars does not take, with its reason and what there is.
@@ -35,6 +43,8 @@ def query(tables: Tables, sql: str) -> pl.DataFrame:
         frames["intervals"] = intervals(tables)
     if _names("ranks", sql):
         frames["ranks"] = front_table(tables, tables.objectives, ranked=True, knee=True)
+    if prices is not None and _names("priced", sql):
+        frames["priced"] = prices(priced_columns(sql))
     try:
         with pl.SQLContext(frames, eager=True) as context:
             return context.execute(sql)

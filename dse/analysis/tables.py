@@ -7,10 +7,11 @@ designs  a row for each trial: objectives as means over its seeds
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 
 from dse.design.outcome import METRICS
@@ -30,6 +31,9 @@ class Tables:
         curves: see the module.
         parameters: columns of `trials` that the search chose.
         objectives: names of the objectives.
+        metrics: columns of `trials` that say how good a design is.
+        free: parameters that prices alone depend on; see `dse.analysis.priced`.
+        variants: designs that each simulated one stands for by its free axes.
     """
 
     about: dict[str, Any]
@@ -38,6 +42,9 @@ class Tables:
     curves: pl.DataFrame
     parameters: list[str]
     objectives: list[str]
+    metrics: list[str] = field(default_factory=lambda: list(METRICS))
+    free: list[str] = field(default_factory=list[str])
+    variants: int = 1
 
     @property
     def designs(self) -> pl.DataFrame:
@@ -47,7 +54,7 @@ class Tables:
         """
         means = [
             pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean()).alias(name)
-            for name in METRICS
+            for name in self.metrics
         ]
         failed = pl.col("state") == "failed"
         state = (
@@ -111,6 +118,25 @@ def search_trials(tables: Tables) -> pl.DataFrame:
 def controls(tables: Tables) -> pl.DataFrame:
     """Return the designs that the study file names for comparison."""
     return tables.designs.filter(pl.col("origin") != "search")
+
+
+def unnumbered(tables: Tables, table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with the trials that were simulated in place of the numbers of their variants."""
+    return table if tables.variants == 1 else table.with_columns(pl.col("trial") // tables.variants)
+
+
+def together(tables: Tables, trials: pl.Series) -> np.ndarray:
+    """Return numbers that are equal for designs of one simulation, whose noise is the same."""
+    return np.unique(trials.to_numpy() // tables.variants, return_inverse=True)[1]
+
+
+def without_free(tables: Tables) -> Tables:
+    """Return tables with one variant of each design: for metrics that no price enters, the others repeat it."""
+    if tables.variants == 1:
+        return tables
+    first = tables.trials.filter(pl.col("trial") % tables.variants == 0)
+    searched = [name for name in tables.parameters if name not in tables.free]
+    return replace(tables, trials=unnumbered(tables, first), parameters=searched, free=[], variants=1)
 
 
 def one_trial(tables: Tables, trial: int) -> pl.DataFrame:

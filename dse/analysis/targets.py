@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.fronts import number
+from dse.analysis.metrics import quantity
 from dse.analysis.render import cell
 from dse.design.outcome import METRICS
-from dse.errors import QueryError, did_you_mean
+from dse.errors import QueryError
 
 SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
@@ -51,16 +52,21 @@ def parse_target(metric: str, text: str) -> Target:
     Raises:
         QueryError: an unknown metric, or a text that is no bound; what came and what is allowed.
     """
-    if metric not in METRICS:
-        raise QueryError(f"unknown metric {metric!r}{did_you_mean(metric, METRICS)} (known: {', '.join(METRICS)})")
+    known = quantity(metric, "metric")
     found = re.fullmatch(r"\s*(>=|<=|>|<)\s*(\S+)\s*", text)
     if found is None:
-        sign = ">=" if METRICS[metric].goal == "maximise" else "<="
+        sign = ">=" if known.goal == "maximise" else "<="
         raise QueryError(
             f"target {text!r} of {metric} is not understood; give >=, <=, > or < and a number, in quotes, such as "
             f'"{sign} 0.975"'
         )
     return Target(metric, found.group(1), number(found.group(2)))
+
+
+def split_target(text: str) -> tuple[str, str]:
+    """Return the metric and the bound of a text such as "accuracy >= 0.975"."""
+    found = re.match(r"\s*(\w+)\s*(.*)", text, re.DOTALL)
+    return ("", text) if found is None else (found.group(1), found.group(2))
 
 
 def parse_targets(given: Mapping[str, str]) -> list[Target]:

@@ -9,7 +9,7 @@ from dse import __version__
 from dse.cli.asking import ablation, compare, importance, require
 from dse.cli.devices import device
 from dse.cli.options import Group
-from dse.cli.pricing import price
+from dse.cli.pricing import price, ranges
 from dse.cli.reading import front, query, show
 from dse.cli.running import check, data, resume, run
 
@@ -29,5 +29,11 @@ def main() -> None:
     """  # noqa: D301  click reads \b as "do not wrap"
 
 
-for _command in (run, resume, check, front, query, show, importance, ablation, require, compare, price, data, device):
+_COMMANDS = (
+    *(run, resume, check, data),
+    *(front, query, show),
+    *(importance, ablation, require, compare),
+    *(price, ranges, device),
+)
+for _command in _COMMANDS:
     main.add_command(_command)

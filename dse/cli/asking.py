@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import emit, emit_tables, named, objectives_option, output_options, results_argument
+from dse.cli.options import (
+    Parts,
+    emit,
+    emit_parts,
+    named,
+    objectives_option,
+    output_options,
+    price_options,
+    results_argument,
+)
 from dse.design.outcome import METRICS
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random draws.")
 
@@ -21,6 +26,7 @@ _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_defau
 @click.option("--objective", help="One metric; the same as --objectives with one.")
 @click.option("--dependence", metavar="PARAMETER", help="How the objectives depend on it, instead of importances.")
 @_seed
+@price_options
 @output_options
 def importance(
     results: Path,
@@ -28,9 +34,12 @@ def importance(
     objective: str | None,
     dependence: str | None,
     seed: int,
-    format_: str,
+    cards: tuple[str, ...],
     *,
+    changes: tuple[str, ...],
+    format_: str,
     output: Path | None,
+    no_free: bool,
 ) -> None:
     """Show how much each parameter matters for each objective of the folder RESULTS.
 
@@ -40,10 +49,11 @@ def importance(
     import polars as pl  # noqa: PLC0415
 
     from dse.analysis import importance as what  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
 
-    tables = open_tables(results)
-    names = named(objective or objectives, tables.objectives)
+    asked = objective or objectives
+    tables = open_priced(results, named(asked, []) or None, cards, changes, study=not no_free)
+    names = named(asked, tables.objectives)
     if dependence is not None:
         table = pl.concat([what.dependence(tables, name, dependence, seed) for name in names])
         emit(table, format_, output, title=f"partial dependence, 95 % over {what.RESAMPLES} forests, seed {seed}")
@@ -75,7 +85,8 @@ def _targets(command: Callable[..., None]) -> Callable[..., None]:
         spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
         help_ = f"Target: {metric.meaning}{unit}."
         command = click.option(*spellings, name, metavar="BOUND", help=help_)(command)
-    return command
+    priced = "A target of any quantity, of `dse price` too: 'area_m2 <= 1e-7'."
+    return click.option("--target", "others", multiple=True, metavar="'NAME BOUND'", help=priced)(command)
 
 
 @click.command()
@@ -93,6 +104,7 @@ def _targets(command: Callable[..., None]) -> Callable[..., None]:
     help="Which table; by default all three, and the region alone in a form for programs.",
 )
 @_seed
+@price_options
 @output_options
 def require(
     results: Path,
@@ -100,9 +112,13 @@ def require(
     count: int,
     part: str,
     seed: int,
-    format_: str,
+    others: tuple[str, ...],
     *,
+    cards: tuple[str, ...],
+    changes: tuple[str, ...],
+    format_: str,
     output: Path | None,
+    no_free: bool,
     **bounds: str | None,
 ) -> None:
     """Find what a design must be like to reach targets, from the study in the folder RESULTS.
@@ -111,17 +127,22 @@ def require(
     dse require RESULTS --accuracy ">= 0.975" --energy_per_image_j "<= 1e-7"
     """  # noqa: D301  click reads \b as "do not wrap"
     from dse.analysis import require as inverse  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
-    from dse.analysis.targets import parse_targets  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.targets import parse_targets, split_target  # noqa: PLC0415
 
-    targets = parse_targets({name: text for name, text in bounds.items() if text is not None})
-    answer = inverse.require(open_tables(results), targets, share, seed)
+    given = {name: text for name, text in bounds.items() if text is not None} | dict(map(split_target, others))
+    targets = parse_targets(given)
+    tables = open_priced(results, [target.metric for target in targets], cards, changes, study=not no_free)
+    answer = inverse.require(tables, targets, share, seed)
     aim = " and ".join(map(str, targets))
-    _emit_parts(
+    emit_parts(
         {
-            "region": (inverse.region_table(answer), f"{aim}: the region, loosest first"),
-            "sureness": (inverse.summary_table(answer), f"share that meets the targets, Wilson's 95 %, seed {seed}"),
-            "next": (inverse.next_table(answer, count), "simulate next: the least certain designs"),
+            "region": lambda: (inverse.region_table(answer), f"{aim}: the region, loosest first"),
+            "sureness": lambda: (
+                inverse.summary_table(answer),
+                f"share that meets the targets, Wilson's 95 %, seed {seed}",
+            ),
+            "next": lambda: (inverse.next_table(answer, count), "simulate next: the least certain designs"),
         },
         part,
         format_,
@@ -150,21 +171,12 @@ def compare(a: Path, b: Path, objectives: str | None, part: str, format_: str, o
     names = named(objectives, []) or sides.shared_objectives(first, second)
     for note in sides.notes(first, second):
         click.echo(note, err=True)
-    parts = {
-        "fronts": (sides.fronts_table(first, second, names), f"A: {first.about['name']}, B: {second.about['name']}"),
-        "best": (sides.best_table(first, second, names), "best of each; difference = B - A, 95 %"),
+    title = f"A: {first.about['name']}, B: {second.about['name']}"
+    parts: Parts = {
+        "fronts": lambda: (sides.fronts_table(first, second, names), title),
+        "best": lambda: (sides.best_table(first, second, names), "best of each; difference = B - A, 95 %"),
     }
     if part == "shared" or sides.shared_count(first, second):
-        parts["shared"] = (sides.shared_table(first, second, names), "designs in both; difference = B - A, 95 %")
-    _emit_parts(parts, part, format_, output)
-
-
-def _emit_parts(parts: "dict[str, tuple[pl.DataFrame, str]]", part: str, format_: str, output: Path | None) -> None:
-    """Print the tables that were asked for; a form for programs, or a file, holds one, the first by default."""
-    if part != "all":
-        emit(parts[part][0], format_, output, title=parts[part][1])
-    elif format_ != "table":
-        table, title = next(iter(parts.values()))
-        emit(table, format_, output, title=title)
-    else:
-        emit_tables(list(parts.values()), output)
+        shared = "designs in both; difference = B - A, 95 %"
+        parts["shared"] = lambda: (sides.shared_table(first, second, names), shared)
+    emit_parts(parts, part, format_, output)

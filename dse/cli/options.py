@@ -1,7 +1,7 @@
 """What commands share: arguments, options, the form of output, and errors as one message."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,21 @@ def named(objectives: str | None, default: list[str]) -> list[str]:
     return [name.strip() for name in objectives.split(",")] if objectives else default
 
 
+def price_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --card, --set and --no-free, which `priced_tables` takes."""
+    command = click.option("--no-free", is_flag=True, help="Leave out the free axes of the study.")(command)
+    command = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="NAME=VALUE,...",
+        help="A constant of the cost card, or accumulator.storage; several values multiply the designs.",
+    )(command)
+    return click.option(
+        "--card", "cards", multiple=True, help="A cost card or a .toml file; several multiply the designs."
+    )(command)
+
+
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --format and --output."""
     command = click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")(command)
@@ -89,3 +104,16 @@ def emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | 
         raise click.UsageError("parquet is binary; name a file with --output, or redirect the output")
     else:
         sys.stdout.buffer.write(content)
+
+
+Parts = Mapping[str, "Callable[[], tuple[pl.DataFrame, str]]"]
+"""Titled tables by name, made when they are shown."""
+
+
+def emit_parts(parts: Parts, part: str, format_: str, output: Path | None) -> None:
+    """Print the tables that were asked for; a form for programs, or a file, holds one, the first by default."""
+    if part == "all" and format_ == "table":
+        emit_tables([make() for make in parts.values()], output)
+        return
+    table, title = (next(iter(parts.values())) if part == "all" else parts[part])()
+    emit(table, format_, output, title=title)

@@ -1,10 +1,14 @@
 """Commands that ask the results folder: front, query, show."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import emit, named, objectives_option, output_options, results_argument
+from dse.cli.options import emit, named, objectives_option, output_options, price_options, results_argument
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @click.command()
@@ -17,14 +21,18 @@ from dse.cli.options import emit, named, objectives_option, output_options, resu
 @click.option("--reference", help='Reference of the hypervolume, "NAME=VALUE,..."; by default the worst values.')
 @click.option("--bands", is_flag=True, help="Of two objectives: surfaces that 10, 50 and 90 % of fronts attain.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the front: a .png, .svg or .pdf file.")
+@price_options
 @output_options
 def front(
     results: Path,
     objectives: str | None,
     plot: Path | None,
+    cards: tuple[str, ...],
+    changes: tuple[str, ...],
     format_: str,
-    output: Path | None,
     *,
+    output: Path | None,
+    no_free: bool,
     ranks: bool,
     knee: bool,
     epsilon: str | None,
@@ -34,17 +42,18 @@ def front(
 ) -> None:
     """Show the Pareto front of the study in the folder RESULTS.
 
-    Means over seeds have 95 % intervals (ci95) and a probability to be on the front; every draw is seeded.
+    Means over seeds have 95 % intervals (ci95) and a probability to be on the front; every draw is seeded. Objectives
+    are metrics, or any quantity of `dse price`, such as area_m2 or years_to_first_cell.
     """
     from dse.analysis import fronts  # noqa: PLC0415
     from dse.analysis.plot import plot_front  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
 
     if sum([hypervolume, bands, ranks or knee or epsilon is not None]) > 1:
         raise click.UsageError("--hypervolume, --bands and --ranks, --knee, --epsilon are different tables; take one")
     if reference is not None and not hypervolume:
         raise click.UsageError("--reference is for --hypervolume")
-    tables = open_tables(results)
+    tables = open_priced(results, named(objectives, []) or None, cards, changes, study=not no_free)
     names = named(objectives, tables.objectives)
     title = fronts.front_title(tables, names)
     if plot is not None:
@@ -62,16 +71,32 @@ def front(
 @click.command()
 @results_argument
 @click.argument("sql")
+@price_options
 @output_options
-def query(results: Path, sql: str, format_: str, output: Path | None) -> None:
-    """Run SQL over the tables trials, designs, layers, curves, intervals and ranks of the folder RESULTS.
+def query(
+    results: Path,
+    sql: str,
+    cards: tuple[str, ...],
+    changes: tuple[str, ...],
+    format_: str,
+    *,
+    output: Path | None,
+    no_free: bool,
+) -> None:
+    """Run SQL over the tables trials, designs, layers, curves, intervals, ranks and priced of the folder RESULTS.
+
+    `priced` has a row for each design and choice on the free axes, with every quantity of `dse price`.
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
     """
+    from dse.analysis.priced import priced_designs  # noqa: PLC0415
     from dse.analysis.sql import query as run_sql  # noqa: PLC0415
     from dse.analysis.tables import open_tables  # noqa: PLC0415
 
-    emit(run_sql(open_tables(results), sql), format_, output)
+    def prices(columns: list[str]) -> "pl.DataFrame":
+        return priced_designs(results, columns, cards, changes, study=not no_free)
+
+    emit(run_sql(open_tables(results), sql, prices), format_, output)
 
 
 @click.command()

@@ -86,6 +86,8 @@ def check(study: Path) -> None:
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
     for path, parameter in checked.space.items():
         click.echo(f"  {path}: {_describe(parameter)}")
+    for name, values in checked.free.axes.items():
+        click.echo(f"  free, priced afterwards: {name}: {', '.join(map(str, values))}")
 
 
 @click.command()

@@ -10,6 +10,7 @@ objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
 [search]                        how designs are proposed
 [budget]                        how many
 [price]                         the cost card
+[free]                          choices that only prices depend on; see `dse.pricing.axes`
 """
 
 import hashlib
@@ -32,6 +33,7 @@ from dse.design.outcome import METRICS, Goal
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
+from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.card import CostCard, read_cost_card
 from dse.spec import Spec, field_at, shown
 
@@ -93,6 +95,8 @@ class StudySpec(Spec):
     """How much is simulated."""
     price: PriceSpec = PriceSpec()
     """What events cost."""
+    free: dict[str, Any] = Field(default_factory=dict)
+    """Free axes: choices that multiply the designs when they are priced; see `dse.pricing.axes`."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class Study:
         space: what varies.
         controls: designs to compare with, by name.
         card: the cost card.
+        free: the free axes.
         folder: where the card files of the study lie.
         text: the study file as it was given.
     """
@@ -114,6 +119,7 @@ class Study:
     space: Mapping[str, Parameter]
     controls: Mapping[str, Design]
     card: CostCard
+    free: FreeAxes
     folder: Path
     text: str
 
@@ -133,8 +139,9 @@ class Study:
     @cached_property
     def key(self) -> str:
         """A hash of everything that decides the table: settings, cells and prices by value, search and budget."""
+        elsewhere = {"description", "design", "space", "controls", "workload", "free"}
         meaning = {
-            **self.spec.model_dump(mode="json", exclude={"description", "design", "space", "controls", "workload"}),
+            **self.spec.model_dump(mode="json", exclude=elsewhere),
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
             "base": self.design({path: p.at(0.0) for path, p in self.space.items()}).as_dict(),
             "cards": [self.design({**self._ends, "device.card": c}).as_dict() for c in self._cards],
@@ -158,6 +165,7 @@ class Study:
         """Return the files that a results folder keeps, by relative path: the study file and the cards beside it."""
         names = [self.spec.price.card, *self._cards, str(self.fixed.get("device.card", DEFAULT_CARD))]
         names += [str(table.get("device.card", "")) for table in map(flatten, self.spec.controls.values())]
+        names += list(self.free.cards)
         cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
         if "study.toml" in cards:
             raise SettingError("a card cannot be called study.toml; that is the study file's name in the results")
@@ -225,11 +233,19 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
         space=space,
         controls=controls,
         card=read_cost_card(spec.price.card, folder),
+        free=_free_axes(spec, space, folder),
         folder=folder,
         text=text,
     )
     _check_objectives(study)
     return study
+
+
+def _free_axes(spec: StudySpec, space: Mapping[str, Parameter], folder: Path) -> FreeAxes:
+    axes = parse_axes(spec.free, folder)
+    if STORAGE in axes.axes and STORAGE in space:
+        raise SettingError(f"{STORAGE} is varied in [space] and in [free]; remove one of them")
+    return axes
 
 
 def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], folder: Path) -> Design:

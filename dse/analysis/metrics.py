@@ -1,0 +1,35 @@
+"""Every quantity that a design can be judged by: the metrics of a simulation and all that pricing adds."""
+
+from collections.abc import Mapping
+
+from dse.design.outcome import METRICS, Metric
+from dse.errors import QueryError, did_you_mean
+from dse.pricing.price import COLUMNS
+from dse.pricing.wear import lifetimes
+
+UNITS = {"_j": "J", "_s": "s", "_m2": "m2", "_bits": "bits"}
+
+
+def _priced(name: str) -> Metric:
+    if name in lifetimes():
+        return Metric("maximise", "years" if name.startswith("years") else "1", "lifetime of the cells", priced=True)
+    unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "1")
+    return Metric("minimise", unit, "see dse.pricing.price", priced=True)
+
+
+QUANTITIES: Mapping[str, Metric] = {**METRICS, **{name: _priced(name) for name in COLUMNS if name not in METRICS}}
+"""All metrics by name: those that a table stores, and those that it has once it is priced."""
+
+
+def quantity(name: str, what: str = "objective") -> Metric:
+    """Return what a name stands for.
+
+    Raises:
+        QueryError: nothing; what there is.
+    """
+    if name not in QUANTITIES:
+        hint = did_you_mean(name, QUANTITIES)
+        raise QueryError(
+            f"unknown {what} {name!r}{hint} (known: {', '.join(METRICS)}, and the columns of `dse price --format csv`)"
+        )
+    return QUANTITIES[name]
