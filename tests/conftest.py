@@ -4,13 +4,17 @@ import os
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from dse.cli import main
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
@@ -97,5 +101,27 @@ def dse() -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=ROOT,
             env={**os.environ, **(env or {})},
         )
+
+    return call
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def ask() -> Callable[..., Said]:
+    """The command line within this process, for questions, whose start would take longer than their answer."""
+
+    def call(*arguments: object) -> Said:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("default")
+            done = CliRunner().invoke(main, list(map(str, arguments)), prog_name="dse", catch_exceptions=False)
+        return Said(done.exit_code, done.stdout, "\n".join([done.stderr, *(str(w.category.__name__) for w in heard)]))
 
     return call

@@ -64,9 +64,15 @@ def parse_target(metric: str, text: str) -> Target:
 
 
 def split_target(text: str) -> tuple[str, str]:
-    """Return the metric and the bound of a text such as "accuracy >= 0.975"."""
+    """Return the metric and the bound of a text such as "accuracy >= 0.975".
+
+    Raises:
+        QueryError: no name comes first.
+    """
     found = re.match(r"\s*(\w+)\s*(.*)", text, re.DOTALL)
-    return ("", text) if found is None else (found.group(1), found.group(2))
+    if found is None:
+        raise QueryError(f"target {text!r} is not understood; give a name and a bound, such as 'area_m2 <= 1e-7'")
+    return found.group(1), found.group(2)
 
 
 def parse_targets(given: Mapping[str, str]) -> list[Target]:

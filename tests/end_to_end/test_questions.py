@@ -6,6 +6,7 @@ import json
 import polars as pl
 import pytest
 
+CARDS = ["--card", "bottom_up_28nm", "--card", "bottom_up_14nm"]
 ASKED = {
     "front": (["front", "A"], "p_front", ["p_front", "ci95_loss"]),
     "ranks": (["front", "A", "--ranks", "--knee", "--epsilon", "50%"], "distance", ["rank", "knee"]),
@@ -20,26 +21,37 @@ ASKED = {
         ["demand"],
     ),
     "compare": (["compare", "A", "B"], "covers_other", ["study", "hypervolume", "share"]),
+    "front on two cards": (["front", "A", *CARDS], "2 variants each", ["card", "energy_per_image_j", "p_front"]),
+    "front of quantities": (["front", "A", "--objectives", "accuracy,area_m2"], "mm2", ["area_m2", "ci95_area_m2"]),
+    "importance of a card": (["importance", "A", "--objective", "energy_per_image_j", *CARDS], "card", ["parameter"]),
+    "require a card": (["require", "A", "--target", "area_m2 <= 1e-6", *CARDS], "area_m2 <= 1 mm2", ["demand"]),
+    "ranges": (["ranges", "A", "--worlds", "50"], "median_high", ["trial", "share", "low_energy_per_image_j"]),
+    "tornado": (["ranges", "A", "--show", "constants"], "swapped_low", ["constant", "unit", "front_high"]),
+    "priced in SQL": (
+        ["query", "A", "SELECT card, max(years_to_1_percent) AS years FROM priced GROUP BY card", *CARDS],
+        "years",
+        ["card", "years"],
+    ),
     "ranks in SQL": (["query", "A", "SELECT rank, count(*) AS n FROM ranks GROUP BY rank"], "rank", ["rank", "n"]),
 }
 
 
 @pytest.mark.parametrize("question", ASKED)
-def test_a_question_is_answered_to_people_and_programs(question, dse, replicated, undisturbed, tmp_path):
+def test_a_question_is_answered_to_people_and_programs(question, ask, replicated, undisturbed, tmp_path):
     arguments, word, columns = ASKED[question]
     arguments = [{"A": str(replicated), "B": str(undisturbed)}.get(a, a) for a in arguments]
-    text = dse(*arguments)
+    text = ask(*arguments)
     assert text.returncode == 0, text.stderr
     assert word in text.stdout
     assert "Warning" not in text.stderr
-    rows = json.loads(dse(*arguments, "--format", "json").stdout)
+    rows = json.loads(ask(*arguments, "--format", "json").stdout)
     assert set(columns) <= set(rows[0])
 
 
-def test_an_answer_is_written_as_parquet_and_csv(dse, replicated, tmp_path):
+def test_an_answer_is_written_as_parquet_and_csv(ask, replicated, tmp_path):
     question = ("require", replicated, "--accuracy", ">= 0.2")
-    dse(*question, "--format", "parquet", "--output", tmp_path / "answer.parquet")
-    csv = pl.read_csv(io.StringIO(dse(*question, "--format", "csv").stdout))
+    ask(*question, "--format", "parquet", "--output", tmp_path / "answer.parquet")
+    csv = pl.read_csv(io.StringIO(ask(*question, "--format", "csv").stdout))
     assert pl.read_parquet(tmp_path / "answer.parquet")["demand"].to_list() == csv["demand"].to_list()
 
 
@@ -59,11 +71,17 @@ def test_an_answer_is_written_as_parquet_and_csv(dse, replicated, tmp_path):
         (["front", "A", "--epsilon", "some"], "'some' is not a number"),
         (["front", "A", "--hypervolume", "--ranks"], "different tables; take one"),
         (["front", "A", "--bands"], "bands take two objectives, not 4"),
+        (["front", "A", "--set", "adc_fixd_j=0"], "did you mean 'adc_fixed_j'?"),
+        (["front", "A", "--card", "bottom_up"], "did you mean"),
+        (["require", "A", "--target", "area <= 1"], "unknown metric 'area'"),
+        (["require", "A", "--target", ">= 1"], "is not understood; give a name"),
+        (["ranges", "A", "--objectives", "accuracy"], "has a price"),
+        (["ranges", "A", "--worlds", "0"], "from 1 to 100000"),
         (["compare", "A", "/nowhere"], "is no results folder"),
     ],
 )
-def test_a_mistake_in_a_question_ends_with_status_2(arguments, message, dse, replicated):
-    done = dse(*[str(replicated) if a == "A" else a for a in arguments])
+def test_a_mistake_in_a_question_ends_with_status_2(arguments, message, ask, replicated):
+    done = ask(*[str(replicated) if a == "A" else a for a in arguments])
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
