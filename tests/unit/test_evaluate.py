@@ -385,3 +385,11 @@ def test_a_survey_is_the_mean_conductance_summed_in_order(digits: Dataset) -> No
 def test_the_most_written_cell_counts_both_kinds_of_pulse() -> None:
     wear = _wear(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32), None)
     assert (wear["set_max"], wear["reset_max"], wear["writes_max"]) == (5, 6, 7)
+
+
+def test_the_published_perceptron_has_198760_weights_in_397520_cells() -> None:
+    images = Split(torch.zeros(20, 784, dtype=torch.uint8), torch.arange(20) % 10, 255.0)
+    data = Dataset(name="blank", train=images, validation=None, test=images, classes=10, checksum="")
+    design = compose({"workload.dataset": "mnist", "network.hidden": [250], "training.epochs": 1})
+    metrics = outcome_of(design, data).metrics
+    assert (metrics["weights"], metrics["cells"]) == (198_760, 397_520)
