@@ -1,14 +1,24 @@
-"""Drives a real Chromium over a pipe, without a driver or a library: one page, its errors and its requests."""
+"""Drives a real Chromium over a pipe, without a driver or a library: a page, its errors and its requests."""
 
 import base64
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts the browser, which reads from its descriptor 3 and writes to its descriptor 4."""
 
 
 def executable():
@@ -16,22 +26,21 @@ def executable():
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-class Page:
-    """A page in a headless browser. Use as a context manager.
+class Browser:
+    """A headless browser with one page. Use as a context manager.
 
     Attributes:
         errors: what the console and the policy of the page complained about.
         requests: addresses that the page asked for.
     """
 
-    def __init__(self, address, profile, width=1440, height=900, dark=False, touch=False):
-        self.errors, self.requests, self._number, self._buffer, self._heard = [], [], 0, b"", []
+    def __init__(self, profile):
+        self.errors, self.requests, self._number, self._buffer = [], [], 0, b""
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
         flags = ["--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run"]
-        # The browser reads from its descriptor 3 and writes to its descriptor 4.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec 3<&{to_read} 4>&{to_write}; exec "$0" "$@"', executable(), *flags,
+            [sys.executable, "-c", START, str(to_read), str(to_write), executable(), *flags,
              f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -42,11 +51,18 @@ class Page:
         self._session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
+
+    def open(self, address, width=1440, height=900, *, dark=False, touch=False):
+        """Open a page, and forget the errors and requests of the one before."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url="about:blank")
+        self.wait_for("location.href === 'about:blank'")
+        self.errors, self.requests = [], []
         self.call("Page.navigate", url=address)
+        self.wait_for("location.protocol === 'file:'")
         self.wait_for("document.readyState === 'complete'")
 
     def __enter__(self):

@@ -283,6 +283,7 @@ PANELS: tuple[Panel, ...] = (
         "Prices",
         provenance.card_table,
         "Every constant that priced the energies, with its source.",
+        "Nothing is priced yet.",
         is_text=True,
         is_folded=True,
     ),

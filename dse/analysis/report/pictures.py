@@ -92,13 +92,13 @@ def _energy(subject: Subject, content: Json, path: Path) -> None:
     totals = [content["total"][t] for t in trials]
     figure, (axes,) = _figure(1, 8.0, 1.2 + 0.22 * len(trials))
     left = [0.0] * len(trials)
-    for name in names:
+    for name, colour in zip(names, _colours(len(names)), strict=True):
         places = [i for i, item in enumerate(content["items"]) if item["part"] == name]
         shares = [
             100 * sum(content["of"][t][i] for i in places) / (total or 1.0)
             for t, total in zip(trials, totals, strict=True)
         ]
-        axes.barh(range(len(trials)), shares, left=left, height=0.75, label=name.replace("_", " "))
+        axes.barh(range(len(trials)), shares, left=left, height=0.75, color=colour, label=name.replace("_", " "))
         left = [a + b for a, b in zip(left, shares, strict=True)]
     words = [f"{labels.get(t, f'trial {t}')}, {si(total, 'J')}" for t, total in zip(trials, totals, strict=True)]
     axes.set_yticks(range(len(trials)), words)
@@ -145,6 +145,12 @@ DRAWERS: dict[str, Callable[[Subject, Any, Path], None]] = {
 """What is drawn, by the name of the panel that holds its numbers."""
 
 
+def _colours(count: int) -> list[Any]:
+    import matplotlib as mpl  # noqa: PLC0415
+
+    return list(mpl.color_sequences["tab20"][:count])
+
+
 def _roles(subject: Subject) -> dict[int, str]:
     designs = subject.describe()
     return dict(zip(designs["trial"], designs["role"], strict=True))
@@ -167,7 +173,7 @@ def _figure(columns: int, width: float, height: float) -> tuple[Any, list[Any]]:
 def _save(figure: Any, path: Path, *, legend: bool = False) -> None:
     if legend:
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
     try:
         figure.savefig(path, dpi=160)
     except OSError as error:

@@ -61,13 +61,17 @@ def _times(trials: pl.DataFrame) -> list[str]:
     return [f"{trials['started_at'].min()} to {trials['started_at'].max()} (starts); {hours} of processors"]
 
 
-def card_table(subject: Subject) -> dict[str, Any]:
+def card_table(subject: Subject) -> dict[str, Any] | None:
     """Return the cost card of the study: its title, and a row a constant with value, range, meaning and source.
+
+    None where nothing is priced yet.
 
     Raises:
         ResultsError: the folder does not say which card priced it.
         SettingError: the card cannot be read any more.
     """
+    if subject.tables.trials["cost_card"].drop_nulls().is_empty():
+        return None
     card, entries = card_entries(*own_card_place(subject.folder, subject.tables))
     rows = [
         {

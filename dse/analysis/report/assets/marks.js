@@ -74,11 +74,12 @@ function canvas(root, width, height, label) {
 }
 
 // The nearest of some points to the pointer, or null. Points have `px` and `py`.
-function nearest(points, x, y, within = 28) {
+function nearest(points, x, y, reach = 28) {
   const found = d3.least(points, (point) => (point.px - x) ** 2 + (point.py - y) ** 2);
-  return found && Math.hypot(found.px - x, found.py - y) <= within ? found : null;
+  return found && Math.hypot(found.px - x, found.py - y) <= reach ? found : null;
 }
 
+const within = (value, low, high) => Math.max(low, Math.min(high, value));
 const diamond = d3.symbol(d3.symbolDiamond, 70)();
 
 // Arrow keys move over designs in an order, Enter selects.

@@ -32,7 +32,7 @@ drawers.curves = (root, content) => {
       x: scale(epoch), y: sy.at(of(design)[name][i]), value: of(design)[name][i],
       half: of(design)[`ci95_${name}`]?.[i] ?? null, epoch, design,
     }))]));
-    const clip = (y) => Math.max(box.top, Math.min(box.bottom, y ?? box.bottom));
+    const clip = (y) => within(y ?? box.bottom, box.top, box.bottom);
     lines.forEach((line) => line.forEach((point) => {
       if (point.half !== null) point.span = [clip(sy.at(point.value - point.half)), clip(sy.at(point.value + point.half))];
     }));

@@ -18,6 +18,7 @@ drawers.front = (root, content) => {
   }
   function draw() {
     rolesLegend(signs);
+    if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
     views.forEach((view) => view.draw());
   }
   return { draw, mark: () => views.forEach((view) => view.mark()) };
@@ -127,13 +128,12 @@ function offScale(svg, points, box) {
 
 function drawIntervals(svg, points, sx, sy, box, chosen) {
   const bars = svg.append("g").attr("class", "intervals");
-  const clip = (value, low, high) => Math.max(low, Math.min(high, value));
   for (const { design, px, py } of points) {
     for (const [axis, scale] of [["x", sx], ["y", sy]]) {
       const half = halfOf(design, chosen[axis]), middle = valueOf(design, chosen[axis]);
       if (half === null || middle === null) continue;
       const ends = [middle - half, middle + half].map((value) => scale.at(value) ?? (axis === "x" ? box.left : box.bottom));
-      const line = axis === "x" ? ends.map((end) => [clip(end, box.left, box.right), py]) : ends.map((end) => [px, clip(end, box.top, box.bottom)]);
+      const line = axis === "x" ? ends.map((end) => [within(end, box.left, box.right), py]) : ends.map((end) => [px, within(end, box.top, box.bottom)]);
       bars.append("line").attr("class", "bar95").attr("x1", line[0][0]).attr("y1", line[0][1]).attr("x2", line[1][0]).attr("y2", line[1][1]);
     }
   }
@@ -144,7 +144,9 @@ function drawBands(svg, sx, sy, box, bands, chosen) {
   if (!bands || !bands.objectives.includes(chosen.x) || !bands.objectives.includes(chosen.y) || chosen.x === chosen.y) return;
   const turned = bands.objectives[0] !== chosen.x;
   for (const [percentile, [first, second]] of Object.entries(bands.surfaces)) {
-    const corners = d3.zip(...(turned ? [second, first] : [first, second])).map(([a, b]) => [sx.at(a), sy.at(b)]).filter(([a, b]) => a !== undefined && b !== undefined);
+    const corners = d3.zip(...(turned ? [second, first] : [first, second]))
+      .map(([a, b]) => [sx.at(a), sy.at(b)]).filter(([a, b]) => a !== undefined && b !== undefined)
+      .map(([a, b]) => [within(a, box.left, box.right), within(b, box.top, box.bottom)]);
     if (!corners.length) continue;
     const up = columns.get(chosen.x).goal === "maximise", high = columns.get(chosen.y).goal === "maximise";
     corners.sort((a, b) => (up ? b[0] - a[0] : a[0] - b[0]));
