@@ -23,7 +23,10 @@ from dse.cli.options import named, objectives_option, results_argument
     type=click.Path(path_type=Path),
     help="File of the page, or folder of the figures; by default in RESULTS.",
 )
-def report(results: Path, objectives: str | None, format_: str, output: Path | None) -> None:
+@click.option(
+    "--without", multiple=True, metavar="PANEL", help="Leave a panel out, such as importance, which takes longest."
+)
+def report(results: Path, objectives: str | None, format_: str, output: Path | None, without: tuple[str, ...]) -> None:
     """Make a page of the study in the folder RESULTS: linked pictures, the front, what made it.
 
     It is one file that opens in any browser, offline, and can be sent and kept. While a study runs it shows what is
@@ -41,12 +44,12 @@ def report(results: Path, objectives: str | None, format_: str, output: Path | N
         from dse.analysis.report.page import write_page  # noqa: PLC0415
 
         path = output or results / "report.html"
-        write_page(path, results, tables, names)
+        write_page(path, results, tables, names, without)
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
     from dse.analysis.report.pictures import write_pictures  # noqa: PLC0415
 
-    written, missing = write_pictures(output or results / "figures", results, tables, names, format_)
+    written, missing = write_pictures(output or results / "figures", results, tables, names, format_, without)
     for path in written:
         click.echo(str(path))
     for line in missing:

@@ -24,18 +24,24 @@ from dse.analysis.tables import Tables
 ASSETS = files("dse.analysis.report") / "assets"
 
 
-def write_page(path: Path, folder: Path, tables: Tables, objectives: Sequence[str]) -> None:
-    """Write the page of a study.
+def write_page(
+    path: Path, folder: Path, tables: Tables, objectives: Sequence[str], without: Sequence[str] = ()
+) -> None:
+    """Write the page of a study; `without` names panels to leave out.
 
     Raises:
-        QueryError: an objective that is no metric, or a file that cannot be written.
+        QueryError: an objective that is no metric, a panel that is none, or a file that cannot be written.
     """
-    write(path, page(Subject(folder, tables, objectives)).encode())
+    write(path, page(Subject(folder, tables, objectives), without).encode())
 
 
-def page(subject: Subject) -> str:
-    """Return the page of a study as HTML."""
-    parts = filled(subject)
+def page(subject: Subject, without: Sequence[str] = ()) -> str:
+    """Return the page of a study as HTML.
+
+    Raises:
+        QueryError: a panel to leave out that is none.
+    """
+    parts = filled(subject, without)
     script, style = _script(), _asset("page.css")
     return (
         _templates()

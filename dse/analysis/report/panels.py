@@ -6,7 +6,7 @@ text goes through `assets/panels/NAME.html` instead.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from dse.analysis.importance import RESAMPLES, importance
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
 from dse.design.outcome import METRICS
-from dse.errors import DseError
+from dse.errors import DseError, QueryError, did_you_mean
 
 VIEWS = 6
 """Pairs of objectives that are drawn from the start; any other is a choice away."""
@@ -59,9 +59,19 @@ class Filled:
     reason: str
 
 
-def filled(subject: Subject) -> list[Filled]:
-    """Return all panels with their content."""
-    return [_fill(panel, subject) for panel in PANELS]
+def filled(subject: Subject, without: Sequence[str] = ()) -> list[Filled]:
+    """Return the panels with their content, but for some that are left out by name.
+
+    Raises:
+        QueryError: a name that no panel has.
+    """
+    names = [panel.name for panel in PANELS]
+    for name in without:
+        if name not in names:
+            raise QueryError(
+                f"no panel {name!r} to leave out{did_you_mean(name, names)} (there are {', '.join(names)})"
+            )
+    return [_fill(panel, subject) for panel in PANELS if panel.name not in without]
 
 
 def _fill(panel: Panel, subject: Subject) -> Filled:

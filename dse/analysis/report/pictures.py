@@ -18,7 +18,7 @@ BARS = 24
 
 
 def write_pictures(
-    folder: Path, results: Path, tables: Tables, objectives: Sequence[str], ending: str
+    folder: Path, results: Path, tables: Tables, objectives: Sequence[str], ending: str, without: Sequence[str] = ()
 ) -> tuple[list[Path], list[str]]:
     """Draw the front, learning curves, energies, wear and importances into a folder, a file each.
 
@@ -28,22 +28,25 @@ def write_pictures(
         tables: its tables.
         objectives: names of metrics.
         ending: one of `FORMATS`.
+        without: panels to leave out, by name.
 
     Returns:
         The files, and for each figure that is missing a line that says why.
 
     Raises:
-        QueryError: an objective that is no metric, or a folder that cannot be written.
+        QueryError: an objective that is no metric, a panel that is none, or a folder that cannot be written.
     """
     subject = Subject(results, tables, objectives)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise QueryError(f"cannot make the folder {folder}: {error.strerror}") from None
-    parts = {part.panel.name: part for part in filled(subject)}
+    parts = {part.panel.name: part for part in filled(subject, without)}
     written: list[Path] = []
     missing: list[str] = []
     for name, draw in DRAWERS.items():
+        if name not in parts:
+            continue
         path = folder / f"{name}.{ending}"
         try:
             draw(subject, _content(parts[name]), path)

@@ -6,8 +6,8 @@ document.documentElement.classList.add("js");
 const panels = [...document.querySelectorAll("[data-panel]")]
   .map((root) => drawers[root.dataset.panel](root, DATA.panels[root.dataset.panel]));
 changed.on("draw", () => panels.forEach((panel) => panel.draw()));
-changed.on("mark", () => {
-  panels.forEach((panel) => panel.mark());
+changed.on("mark", (selecting) => {
+  panels.forEach((panel) => panel.mark(selecting));
   markTable();
   markTray();
 });

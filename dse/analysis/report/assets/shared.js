@@ -16,13 +16,15 @@ const valueOf = (design, name) => DATA.designs.values[name]?.[design.i] ?? null;
 const halfOf = (design, name) => DATA.designs.ci95[name]?.[design.i] ?? null;
 const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${design.trial}`);
 
-// --- panels: drawers by name; each gets its element and content and returns { draw, mark }
+// --- panels: drawers by name; each gets its element and content and returns { draw, mark }. `mark` follows what is
+// hovered, and what is selected where it is told so.
 const drawers = {};
 
 // --- what is hovered and selected
 const state = { hovered: null, selected: [], colour: "" };
 const changed = d3.dispatch("mark", "draw");
 const isSelected = (trial) => state.selected.includes(trial);
+const isTagged = (trial) => trial === state.hovered || state.selected.indexOf(trial) < COLOURED;
 const tagOf = (trial) => {
   const place = state.selected.indexOf(trial);
   return place >= 0 && place < COLOURED ? `var(--s${place})` : "var(--ink)";
@@ -31,14 +33,14 @@ const tagOf = (trial) => {
 function hover(trial) {
   if (trial === state.hovered) return;
   state.hovered = trial;
-  changed.call("mark");
+  changed.call("mark", null, false);
 }
 
 function select(trials) {
   state.selected = [...new Set(trials)].filter((trial) => byTrial.has(trial));
   const ids = state.selected.slice(0, 50).join(",");
   history.replaceState(null, "", ids ? `#designs=${ids}` : location.pathname + location.search);
-  changed.call("mark");
+  changed.call("mark", null, true);
 }
 
 function toggle(trial) {

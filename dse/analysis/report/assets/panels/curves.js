@@ -60,15 +60,19 @@ drawers.curves = (root, content) => {
   const path = d3.line((point) => point.x, (point) => point.y).defined((point) => point.y !== undefined);
   const band = d3.area((point) => point.x, (point) => point.span[0], (point) => point.span[1]).defined((point) => point.span);
 
-  function mark() {
+  function mark(selecting = true) {
     if (!svg) return;
-    svg.classed("has-selection", state.selected.length > 0);
-    svg.selectAll(".line:not(.on-top)").classed("is-selected", (design) => isSelected(design.trial));
-    const shown = standing(40).filter((design) => lines.has(design.trial));
+    if (selecting) {
+      const chosen = new Set(state.selected);
+      svg.classed("has-selection", chosen.size > 0);
+      svg.selectAll(".line:not(.on-top)").classed("is-selected", (design) => chosen.has(design.trial));
+    }
+    const shown = standing(100).filter((design) => lines.has(design.trial));
     const group = svg.select(".standing");
-    group.selectAll(".band").data(shown, (design) => design.trial).join("path").attr("class", "band")
+    group.selectAll(".band").data(shown.filter((design) => isTagged(design.trial)), (design) => design.trial).join("path").attr("class", "band")
       .attr("d", (design) => band(lines.get(design.trial))).style("fill", (design) => tagOf(design.trial));
-    group.selectAll(".line").data(shown, (design) => design.trial).join("path").attr("class", "line on-top is-selected")
+    group.selectAll(".line").data(shown, (design) => design.trial).join("path")
+      .attr("class", (design) => `line on-top is-selected${isTagged(design.trial) ? "" : " is-thin"}`)
       .attr("data-line", (design) => design.trial)
       .attr("d", (design) => path(lines.get(design.trial))).style("stroke", (design) => tagOf(design.trial));
     const without = state.selected.filter((trial) => !content.of[trial]);

@@ -21,7 +21,7 @@ drawers.front = (root, content) => {
     if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
     views.forEach((view) => view.draw());
   }
-  return { draw, mark: () => views.forEach((view) => view.mark()) };
+  return { draw, mark: (selecting) => views.forEach((view) => view.mark(selecting)) };
 };
 
 function pairView(x, y, bands, close) {
@@ -31,7 +31,7 @@ function pairView(x, y, bands, close) {
   const pick = (axis) => chooser(axis, names, chosen[axis], (name) => { chosen[axis] = name; draw(); });
   const remove = element("button", { type: "button", "aria-label": "Remove this view", title: "Remove this view", on: { click: close } }, "\u00d7");
   const root = element("div", { class: "view" }, element("div", { class: "controls" }, pick("y"), pick("x"), remove), plot);
-  let points = [], svg = null;
+  let points = [], svg = null, at = new Map();
   keys(plot, "Designs over two columns", () => d3.sort(points, (point) => point.px).map((point) => point.design));
 
   function draw() {
@@ -42,14 +42,16 @@ function pairView(x, y, bands, close) {
     const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
     const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
     svg = canvas(plot, width, height, `${designs.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`);
+    svg.classed("is-coloured", state.colour !== "");
     axes(svg, sx, sy, box, { x: labelOf(chosen.x), y: labelOf(chosen.y) });
     drawBands(svg, sx, sy, box, bands, chosen);
     points = designs.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
     offScale(svg, points, box);
     points = points.filter((point) => point.px !== undefined && point.py !== undefined);
     points.sort((a, b) => rankOnTop(a.design) - rankOnTop(b.design));
+    at = new Map(points.map((point) => [point.design.trial, point]));
     drawIntervals(svg, points.filter((point) => point.design.role === "front"), sx, sy, box, chosen);
-    drawMarks(svg, points);
+    drawMarks(svg, points, box);
     svg.append("g").attr("class", "rings");
     pointer();
     mark();
@@ -57,7 +59,7 @@ function pairView(x, y, bands, close) {
 
   // The brush takes presses; one without a drag is a click.
   function pointer() {
-    const at = (event) => nearest(points, ...d3.pointer(event, svg.node()));
+    const under = (event) => nearest(points, ...d3.pointer(event, svg.node()));
     const brush = d3.brush().extent([[0, 0], [+svg.attr("width"), +svg.attr("height")]]).touchable(false);
     const area = svg.append("g").attr("class", "brush").call(brush);
     brush.on("end", (event) => {
@@ -67,12 +69,12 @@ function pairView(x, y, bands, close) {
         select(points.filter((p) => p.px >= left && p.px <= right && p.py >= top && p.py <= bottom).map((p) => p.design.trial));
         area.call(brush.move, null);
       } else {
-        const found = at(event.sourceEvent);
+        const found = under(event.sourceEvent);
         if (found) toggle(found.design.trial);
       }
     });
     area.on("pointermove", (event) => {
-      const found = at(event);
+      const found = under(event);
       area.select(".overlay").attr("cursor", found ? "pointer" : "crosshair");
       if (!found) return leave();
       hover(found.design.trial);
@@ -80,15 +82,18 @@ function pairView(x, y, bands, close) {
     }).on("pointerleave", leave);
   }
 
-  function mark() {
+  function mark(selecting = true) {
     if (!svg) return;
-    svg.classed("has-selection", state.selected.length > 0);
-    svg.selectAll(".mark").classed("is-selected", (point) => isSelected(point.design.trial));
-    const at = new Map(points.map((point) => [point.design.trial, point]));
-    const rings = standing().map((design) => at.get(design.trial)).filter(Boolean);
+    if (selecting) {
+      const chosen = new Set(state.selected);
+      svg.classed("has-selection", chosen.size > 0);
+      svg.selectAll(".mark").classed("is-selected", (point) => chosen.has(point.design.trial));
+    }
+    const rings = standing(300).map((design) => at.get(design.trial)).filter(Boolean);
     svg.select(".rings").selectAll("circle").data(rings, (point) => point.design.trial).join("circle")
       .attr("class", "ring").attr("data-ring", (point) => point.design.trial)
-      .attr("r", (point) => (point.design.trial === state.hovered ? 9 : 7))
+      .attr("r", (point) => (point.design.trial === state.hovered ? 9 : isTagged(point.design.trial) ? 7 : 4))
+      .classed("is-thin", (point) => !isTagged(point.design.trial))
       .attr("cx", (point) => point.px).attr("cy", (point) => point.py)
       .style("stroke", (point) => tagOf(point.design.trial));
   }
@@ -97,16 +102,17 @@ function pairView(x, y, bands, close) {
 
 const rankOnTop = (design) => ({ searched: 0, front: 1, control: 2 })[design.role];
 
-function drawMarks(svg, points) {
+function drawMarks(svg, points, box) {
   const paint = painter();
+  const toTheRight = (point) => point.px + 9 + 6.2 * point.design.origin.length < box.right;
   svg.append("g").selectAll("path").data(points).join("path")
     .attr("class", (point) => `mark ${point.design.role}`).attr("data-trial", (point) => point.design.trial)
     .attr("transform", (point) => `translate(${point.px},${point.py})`)
     .attr("d", (point) => (point.design.role === "control" ? diamond : dot(point.design.role === "front" ? 4.5 : 3)))
     .style("fill", (point) => (point.design.role === "control" ? null : paint(point.design)));
   svg.append("g").selectAll("text").data(points.filter((point) => point.design.role === "control")).join("text")
-    .attr("class", "of-control halo").attr("x", (point) => point.px - 8).attr("y", (point) => point.py + (point.py < 40 ? 14 : -6))
-    .attr("text-anchor", (point) => (point.px > 110 ? "end" : "start")).text((point) => point.design.origin)
+    .attr("class", "of-control halo").attr("x", (point) => point.px + (toTheRight(point) ? 9 : -9)).attr("y", (point) => point.py + 4)
+    .attr("text-anchor", (point) => (toTheRight(point) ? "start" : "end")).text((point) => point.design.origin)
     .style("fill", "var(--control)");
 }
 

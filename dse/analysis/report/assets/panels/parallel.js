@@ -92,12 +92,15 @@ drawers.parallel = (root, content) => {
     return found && away(found) < 10 ? found : null;
   }
 
-  function mark() {
+  function mark(selecting = true) {
     if (!svg) return;
-    svg.classed("has-selection", state.selected.length > 0);
-    svg.selectAll(".line:not(.on-top)").classed("is-selected", (design) => isSelected(design.trial));
-    svg.select(".standing").selectAll("path").data(standing(60), (design) => design.trial).join("path")
-      .attr("class", "line on-top is-selected").attr("data-line", (design) => design.trial)
+    if (selecting) {
+      const chosen = new Set(state.selected);
+      svg.classed("has-selection", chosen.size > 0);
+      svg.selectAll(".line:not(.on-top)").classed("is-selected", (design) => chosen.has(design.trial));
+    }
+    svg.select(".standing").selectAll("path").data(standing(300), (design) => design.trial).join("path")
+      .attr("class", (design) => `line on-top is-selected${isTagged(design.trial) ? "" : " is-thin"}`).attr("data-line", (design) => design.trial)
       .attr("d", (design) => path(lines.get(design.trial))).style("stroke", (design) => tagOf(design.trial));
   }
   return { draw, mark };

@@ -4,7 +4,8 @@ drawers.selected = (root) => {
   const MOST = 12;
   const names = [...columns.keys()].filter((name) => name !== "trial");
 
-  function mark() {
+  function mark(selecting = true) {
+    if (!selecting) return;
     const chosen = state.selected.slice(0, MOST).map((trial) => byTrial.get(trial));
     if (!chosen.length) {
       root.replaceChildren(element("p", { class: "empty" }, "Nothing is selected yet."));
@@ -30,5 +31,5 @@ drawers.selected = (root) => {
       ...(more > 0 ? [element("p", { class: "note" }, `${more} more are selected; the first ${MOST} are shown.`)] : []),
     );
   }
-  return { draw: mark, mark };
+  return { draw: () => mark(), mark };
 };

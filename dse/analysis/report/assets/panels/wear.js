@@ -6,6 +6,7 @@ drawers.wear = (root, content) => {
   const kinds = Object.entries(content.kinds);
   const chosen = { metric: metrics[0], kind: kinds[0][0] };
   const histogram = element("div"), profile = element("div"), title = element("p", { class: "note" });
+  let profiledNow = "";
   const view = (control, plot, ...more) => element("div", { class: "view" }, element("div", { class: "controls" }, control), plot, ...more);
   root.append(element("div", { class: "views pair" },
     view(chooser("Designs by", metrics, chosen.metric, (name) => { chosen.metric = name; drawHistogram(); }), histogram),
@@ -57,10 +58,13 @@ drawers.wear = (root, content) => {
     return shown.length || !usual ? shown : [usual];
   };
 
+  const profileKey = () => profiled().map((design) => `${design.trial} ${tagOf(design.trial)}`).join();
+
   function drawProfile() {
     const width = profile.clientWidth, height = 270;
     if (!width) return;
     const shown = profiled();
+    profiledNow = profileKey();
     const lines = shown.flatMap((design) => content.of[design.trial].map((layer) => ({ design, layer: layer.layer, values: layer[chosen.kind] })));
     const values = lines.flatMap((line) => line.values);
     const log = d3.max(values) > 30 * Math.max(1, d3.min(values));
@@ -76,7 +80,13 @@ drawers.wear = (root, content) => {
       const colour = state.hovered === line.design.trial || isSelected(line.design.trial) ? tagOf(line.design.trial) : "var(--front)";
       svg.append("path").attr("class", "line").attr("d", path(line.values)).style("stroke", colour).style("stroke-width", 1.8)
         .attr("data-line", line.design.trial);
-      svg.append("text").attr("x", box.right + 4).attr("y", sy.at(line.values.at(-1))).attr("dy", "0.32em").style("fill", colour).text(`layer ${line.layer}`);
+      line.colour = colour;
+    }
+    // Words beside the ends of lines, from the highest down, none over another.
+    let last = -Infinity;
+    for (const line of d3.sort(lines.filter((each) => each.colour), (each) => sy.at(each.values.at(-1)))) {
+      last = Math.max(last + 11, sy.at(line.values.at(-1)));
+      svg.append("text").attr("x", box.right + 4).attr("y", last).attr("dy", "0.32em").style("fill", line.colour).text(`layer ${line.layer}`);
     }
     title.textContent = shown.length ? `${shown.map(nameOf).join(", ")}. Select other designs to see theirs.` : "";
   }
@@ -85,5 +95,5 @@ drawers.wear = (root, content) => {
     drawHistogram();
     drawProfile();
   }
-  return { draw, mark: () => { place?.(); drawProfile(); } };
+  return { draw, mark: () => { place?.(); if (profiledNow !== profileKey()) drawProfile(); } };
 };
