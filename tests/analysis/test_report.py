@@ -299,6 +299,15 @@ def test_pictures_are_files(subject, tmp_path):
     assert missing == ["front: a front needs at least two objectives to draw"]
 
 
+def test_pictures_take_any_name_of_a_control(subject, tmp_path):
+    trials = subject.tables.trials.with_columns(
+        origin=pl.when(pl.col("trial") == 1).then(pl.lit("$\\frac$")).otherwise("origin")
+    )
+    tables = dataclasses.replace(subject.tables, trials=trials)
+    written, _ = write_pictures(tmp_path, subject.folder, tables, subject.objectives, "svg", ["importance", "curves"])
+    assert [path.name for path in written] == ["front.svg", "energy.svg", "wear.svg"]
+
+
 def test_the_vendored_library_is_the_one_that_was_taken():
     # d3 7.9.0, dist/d3.min.js; see DECISIONS.md on how to take another.
     content = (ASSETS / "d3.min.js").read_bytes()
