@@ -47,9 +47,10 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     pairs = [(x, y) for i, y in enumerate(objectives) for x in objectives[i + 1 :]]
-    # The name of a control is a name, whatever dollar signs are in it.
-    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}
-    with mpl.rc_context(style):
+    # text.parse_math: the name of a control is a name, whatever dollar signs are in it.
+    with mpl.rc_context(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}
+    ):
         columns = min(len(pairs), 3 if len(pairs) <= 6 else 4)
         rows = math.ceil(len(pairs) / columns)
         figure = Figure(figsize=(4.2 * columns, 3.8 * rows), layout="constrained")
