@@ -47,7 +47,10 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     pairs = [(x, y) for i, y in enumerate(objectives) for x in objectives[i + 1 :]]
-    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    # text.parse_math: the name of a control is a name, whatever dollar signs are in it.
+    with mpl.rc_context(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "text.parse_math": False}
+    ):
         columns = min(len(pairs), 3 if len(pairs) <= 6 else 4)
         rows = math.ceil(len(pairs) / columns)
         figure = Figure(figsize=(4.2 * columns, 3.8 * rows), layout="constrained")
@@ -73,9 +76,9 @@ def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl
     axes.scatter(best[x], best[y], s=26, color=ON_FRONT, linewidths=0, label="on the front")
     for row in others.drop_nulls(y).iter_rows(named=True):
         value = row[x]
-        if _log_scale(searched, y) and row[y] <= 0:
+        if is_log(searched, y) and row[y] <= 0:
             continue  # a logarithmic axis has no zero, and this control no place in the panel
-        off_scale = value is None or (_log_scale(searched, x) and value <= 0)
+        off_scale = value is None or (is_log(searched, x) and value <= 0)
         if off_scale:
             axes.axhline(row[y], color=CONTROL, linewidth=1, linestyle=":", zorder=0)
         else:
@@ -86,7 +89,7 @@ def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl
         )
     axes.set(xlabel=_label(x), ylabel=_label(y))
     for name, axis, set_scale in ((x, axes.xaxis, axes.set_xscale), (y, axes.yaxis, axes.set_yscale)):
-        if _log_scale(searched, name):
+        if is_log(searched, name):
             set_scale("log")
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(EngFormatter())
@@ -120,9 +123,15 @@ def _stairs(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
-def _log_scale(table: pl.DataFrame, column: str) -> bool:
-    values = [float(v) for v in table[column].to_list()]
-    return QUANTITIES[column].goal == "minimise" and min(values) > 0 and math.log10(max(values) / min(values)) > 0.5
+def is_log(table: pl.DataFrame, column: str) -> bool:
+    """Return whether a metric is drawn on a logarithmic axis: one that is paid for, and spans half a decade above 0."""
+    values = [float(v) for v in table[column].drop_nulls().to_list()]
+    return (
+        bool(values)
+        and QUANTITIES[column].goal == "minimise"
+        and min(values) > 0
+        and math.log10(max(values) / min(values)) > 0.5
+    )
 
 
 def _label(name: str) -> str:

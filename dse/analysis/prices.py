@@ -45,6 +45,16 @@ def own_card(folder: Path, tables: Tables) -> CostCard:
 
     Raises:
         ResultsError: the folder does not say.
+        SettingError: see `read_cost_card`.
+    """
+    return read_cost_card(*own_card_place(folder, tables))
+
+
+def own_card_place(folder: Path, tables: Tables) -> tuple[str, Path | None]:
+    """Return name and folder of the card that priced the study in a results folder; None for one of the library.
+
+    Raises:
+        ResultsError: the folder does not say.
     """
     source = folder / "source"
     try:
@@ -53,11 +63,11 @@ def own_card(folder: Path, tables: Tables) -> CostCard:
         study = {}
     named = str(study.get("price", {}).get("card", ""))
     if named.endswith(".toml"):
-        return read_cost_card(named, source)
+        return named, source
     stored = tables.trials["cost_card"].drop_nulls()
     if not named and stored.is_empty():
         raise ResultsError(f"{folder} does not say which card priced it; name one with --card")
-    return read_cost_card(named or str(stored[0]))
+    return named or str(stored[0]), None
 
 
 def settings(texts: Iterable[str]) -> dict[str, float]:

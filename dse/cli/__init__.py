@@ -11,6 +11,7 @@ from dse.cli.devices import device
 from dse.cli.options import Group
 from dse.cli.pricing import price, ranges
 from dse.cli.reading import front, query, show
+from dse.cli.reporting import report
 from dse.cli.running import check, data, resume, run
 
 
@@ -25,13 +26,14 @@ def main() -> None:
     dse show RESULTS TRIAL                    one of them, whole
     dse price RESULTS --card NAME             all of them, on another cost card
     dse importance RESULTS                    which parameters decide
+    dse report RESULTS                        one page of linked pictures, for a browser
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
 
 
 _COMMANDS = (
     *(run, resume, check, data),
-    *(front, query, show),
+    *(front, query, show, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),
 )

@@ -173,16 +173,26 @@ def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
     Raises:
         SettingError: a constant that is unknown, missing, out of range or in another unit.
     """
-    card = read_card("costs", name, folder)
-    given = _entries(card, name, (card.name,))
-    missing = [key for key in CONSTANTS if key not in given]
-    if missing:
-        raise SettingError(f"cost card {name}: missing {', '.join(missing)}")
+    card, given = card_entries(name, folder)
     return CostCard(
         name=card.name,
         values={key: given[key].value for key in CONSTANTS},
         ranges={key: ends for key in CONSTANTS if (ends := _range(given[key])) is not None},
     )
+
+
+def card_entries(name: str, folder: Path | None = None) -> tuple[Card, Mapping[str, Entry]]:
+    """Return a cost card as it is written, and all its constants with units and sources, those of its base included.
+
+    Raises:
+        SettingError: see `read_cost_card`.
+    """
+    card = read_card("costs", name, folder)
+    given = _entries(card, name, (card.name,))
+    missing = [key for key in CONSTANTS if key not in given]
+    if missing:
+        raise SettingError(f"cost card {name}: missing {', '.join(missing)}")
+    return card, given
 
 
 def _entries(card: Card, name: str, chain: tuple[str, ...]) -> Mapping[str, Entry]:

@@ -1,0 +1,165 @@
+// Pareto views: designs over two columns of choice, as many views as wanted.
+
+drawers.front = (root, content) => {
+  const signs = element("div", { class: "legend" });
+  const place = element("div", { class: `views${content.views.length === 1 ? " pair" : ""}` });
+  const views = [];
+  const add = element("button", { type: "button", on: { click: () => { open(...content.views[0]); draw(); } } }, "Add a view");
+  root.append(signs, place, element("div", { class: "controls needs-script" }, add));
+  content.views.forEach((pair) => open(...pair));
+
+  function open(x, y) {
+    const view = pairView(x, y, content.bands, () => {
+      views.splice(views.indexOf(view), 1);
+      view.root.remove();
+    });
+    views.push(view);
+    place.append(view.root);
+  }
+  function draw() {
+    rolesLegend(signs);
+    if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
+    views.forEach((view) => view.draw());
+  }
+  return { draw, mark: (selecting) => views.forEach((view) => view.mark(selecting)) };
+};
+
+function pairView(x, y, bands, close) {
+  const plot = element("div");
+  const names = [...columns.keys()];
+  const chosen = { x, y };
+  const pick = (axis) => chooser(axis, names, chosen[axis], (name) => { chosen[axis] = name; draw(); });
+  const remove = element("button", { type: "button", "aria-label": "Remove this view", title: "Remove this view", on: { click: close } }, "\u00d7");
+  const root = element("div", { class: "view" }, element("div", { class: "controls" }, pick("y"), pick("x"), remove), plot);
+  let points = [], svg = null, at = new Map();
+  keys(plot, "Designs over two columns", () => d3.sort(points, (point) => point.px).map((point) => point.design));
+
+  function draw() {
+    const width = plot.clientWidth, height = Math.max(250, Math.min(380, width * 0.72));
+    if (!width) return;
+    const on = (name) => designs.map((design) => valueOf(design, name));
+    const sy = scaleOf(chosen.y, on(chosen.y), [height - 42, 24]);
+    const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
+    const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
+    svg = canvas(plot, width, height, `${designs.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`);
+    svg.classed("is-coloured", state.colour !== "");
+    axes(svg, sx, sy, box, { x: labelOf(chosen.x), y: labelOf(chosen.y) });
+    drawBands(svg, sx, sy, box, bands, chosen);
+    points = designs.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
+    offScale(svg, points, box);
+    points = points.filter((point) => point.px !== undefined && point.py !== undefined);
+    points.sort((a, b) => rankOnTop(a.design) - rankOnTop(b.design));
+    at = new Map(points.map((point) => [point.design.trial, point]));
+    drawIntervals(svg, points.filter((point) => point.design.role === "front"), sx, sy, box, chosen);
+    drawMarks(svg, points, box);
+    svg.append("g").attr("class", "rings");
+    pointer();
+    mark();
+  }
+
+  // The brush takes presses; one without a drag is a click.
+  function pointer() {
+    const under = (event) => nearest(points, ...d3.pointer(event, svg.node()));
+    const brush = d3.brush().extent([[0, 0], [+svg.attr("width"), +svg.attr("height")]]).touchable(false);
+    const area = svg.append("g").attr("class", "brush").call(brush);
+    brush.on("end", (event) => {
+      if (!event.sourceEvent) return;
+      if (event.selection) {
+        const [[left, top], [right, bottom]] = event.selection;
+        select(points.filter((p) => p.px >= left && p.px <= right && p.py >= top && p.py <= bottom).map((p) => p.design.trial));
+        area.call(brush.move, null);
+      } else {
+        const found = under(event.sourceEvent);
+        if (found) toggle(found.design.trial);
+      }
+    });
+    area.on("pointermove", (event) => {
+      const found = under(event);
+      area.select(".overlay").attr("cursor", found ? "pointer" : "crosshair");
+      if (!found) return leave();
+      hover(found.design.trial);
+      tipOf(event, found.design);
+    }).on("pointerleave", leave);
+  }
+
+  function mark(selecting = true) {
+    if (!svg) return;
+    if (selecting) {
+      const chosen = new Set(state.selected);
+      svg.classed("has-selection", chosen.size > 0);
+      svg.selectAll(".mark").classed("is-selected", (point) => chosen.has(point.design.trial));
+    }
+    const rings = standing(300).map((design) => at.get(design.trial)).filter(Boolean);
+    svg.select(".rings").selectAll("circle").data(rings, (point) => point.design.trial).join("circle")
+      .attr("class", "ring").attr("data-ring", (point) => point.design.trial)
+      .attr("r", (point) => (point.design.trial === state.hovered ? 9 : isTagged(point.design.trial) ? 7 : 4))
+      .classed("is-thin", (point) => !isTagged(point.design.trial))
+      .attr("cx", (point) => point.px).attr("cy", (point) => point.py)
+      .style("stroke", (point) => tagOf(point.design.trial));
+  }
+  return { root, draw, mark };
+}
+
+const rankOnTop = (design) => ({ searched: 0, front: 1, control: 2 })[design.role];
+
+function drawMarks(svg, points, box) {
+  const paint = painter();
+  const toTheRight = (point) => point.px + 9 + 6.2 * point.design.origin.length < box.right;
+  svg.append("g").selectAll("path").data(points).join("path")
+    .attr("class", (point) => `mark ${point.design.role}`).attr("data-trial", (point) => point.design.trial)
+    .attr("transform", (point) => `translate(${point.px},${point.py})`)
+    .attr("d", (point) => (point.design.role === "control" ? diamond : dot(point.design.role === "front" ? 4.5 : 3)))
+    .style("fill", (point) => (point.design.role === "control" ? null : paint(point.design)));
+  svg.append("g").selectAll("text").data(points.filter((point) => point.design.role === "control")).join("text")
+    .attr("class", "of-control halo").attr("x", (point) => point.px + (toTheRight(point) ? 9 : -9)).attr("y", (point) => point.py + 4)
+    .attr("text-anchor", (point) => (toTheRight(point) ? "start" : "end")).text((point) => point.design.origin)
+    .style("fill", "var(--control)");
+}
+
+const dot = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`;
+
+// A control that has one of the two values, but no place on the other axis, is a line.
+function offScale(svg, points, box) {
+  for (const { design, px, py } of points) {
+    if (design.role !== "control" || (px === undefined) === (py === undefined)) continue;
+    const across = px === undefined;
+    const line = across ? [box.left, box.right, py, py] : [px, px, box.top, box.bottom];
+    svg.append("line").attr("class", "off-scale").attr("data-trial", design.trial)
+      .attr("x1", line[0]).attr("x2", line[1]).attr("y1", line[2]).attr("y2", line[3]);
+    const words = svg.append("text").attr("class", "of-control").text(design.origin);
+    if (across) words.attr("x", box.right).attr("y", py - 4).attr("text-anchor", "end");
+    else words.attr("transform", `translate(${px - 4},${box.top}) rotate(-90)`).attr("text-anchor", "end");
+  }
+}
+
+function drawIntervals(svg, points, sx, sy, box, chosen) {
+  const bars = svg.append("g").attr("class", "intervals");
+  for (const { design, px, py } of points) {
+    for (const [axis, scale] of [["x", sx], ["y", sy]]) {
+      const half = halfOf(design, chosen[axis]), middle = valueOf(design, chosen[axis]);
+      if (half === null || middle === null) continue;
+      const ends = [middle - half, middle + half].map((value) => scale.at(value) ?? (axis === "x" ? box.left : box.bottom));
+      const line = axis === "x" ? ends.map((end) => [within(end, box.left, box.right), py]) : ends.map((end) => [px, within(end, box.top, box.bottom)]);
+      bars.append("line").attr("class", "bar95").attr("x1", line[0][0]).attr("y1", line[0][1]).attr("x2", line[1][0]).attr("y2", line[1][1]);
+    }
+  }
+}
+
+// Surfaces that 10, 50 and 90 % of drawn fronts attain: stairs towards the worse side of both objectives.
+function drawBands(svg, sx, sy, box, bands, chosen) {
+  if (!bands || !bands.objectives.includes(chosen.x) || !bands.objectives.includes(chosen.y) || chosen.x === chosen.y) return;
+  const turned = bands.objectives[0] !== chosen.x;
+  for (const [percentile, [first, second]] of Object.entries(bands.surfaces)) {
+    const corners = d3.zip(...(turned ? [second, first] : [first, second]))
+      .map(([a, b]) => [sx.at(a), sy.at(b)]).filter(([a, b]) => a !== undefined && b !== undefined)
+      .map(([a, b]) => [within(a, box.left, box.right), within(b, box.top, box.bottom)]);
+    if (!corners.length) continue;
+    const up = columns.get(chosen.x).goal === "maximise", high = columns.get(chosen.y).goal === "maximise";
+    corners.sort((a, b) => (up ? b[0] - a[0] : a[0] - b[0]));
+    let path = `M${corners[0][0]},${high ? box.bottom : box.top}`;
+    for (const [a, b] of corners) path += `H${a}V${b}`;
+    path += `H${up ? box.left : box.right}`;
+    svg.append("path").attr("class", `surface${percentile === "50" ? "" : " edge"}`).attr("d", path)
+      .append("title").text(`attained by ${percentile} % of drawn fronts`);
+  }
+}

@@ -1,0 +1,107 @@
+// Parallel coordinates: a line is a design, an axis a parameter or an objective.
+
+drawers.parallel = (root, content) => {
+  const signs = element("div", { class: "legend" });
+  const place = element("div", { class: "scroll" });
+  const plot = element("div");
+  place.append(plot);
+  root.append(signs, place);
+  const held = d3.sort(designs, (design) => rankOnTop(design));
+  const brushed = new Map();
+  let svg = null, lines = new Map(), tracks = [];
+  keys(plot, "Designs over parameters and objectives", () => onFront);
+
+  function draw() {
+    const shown = place.clientWidth;
+    if (!shown) return;
+    const names = content.axes, step = Math.max(112, (shown - 110) / Math.max(1, names.length - 1));
+    const width = Math.max(shown, 110 + step * (names.length - 1)), height = 330, top = 46, bottom = height - 14;
+    brushed.clear();
+    rolesLegend(signs);
+    const tracksOf = names.map((name, i) => {
+      const flip = columns.get(name)?.goal === "minimise";
+      const scale = scaleOf(name, designs.map((design) => valueOf(design, name)), flip ? [top, bottom] : [bottom, top]);
+      return { name, x: 55 + i * step, scale };
+    });
+    tracks = tracksOf;
+    svg = canvas(plot, width, height, `Parallel coordinates of ${designs.length} designs over ${names.join(", ")}`);
+    lines = new Map(held.map((design) => [design.trial, tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))])]));
+    drawLines();
+    svg.append("g").attr("class", "standing");
+    svg.append("rect").attr("class", "hit").attr("width", width).attr("height", bottom).attr("fill", "transparent")
+      .on("pointermove", (event) => {
+        const design = nearestLine(...d3.pointer(event));
+        if (!design) return leave();
+        hover(design.trial);
+        tipOf(event, design);
+      }).on("pointerleave", leave).on("click", (event) => {
+        const design = nearestLine(...d3.pointer(event));
+        if (design) toggle(design.trial);
+      });
+    for (const track of tracks) drawAxis(track, top, bottom);
+    mark();
+  }
+
+  // A design in which a parameter does not act has a gap there.
+  const path = d3.line().defined(([, y]) => y !== undefined);
+
+  function drawLines() {
+    const paint = painter();
+    svg.append("g").selectAll("path").data(held).join("path")
+      .attr("class", (design) => `line ${design.role}`).attr("data-trial", (design) => design.trial)
+      .attr("d", (design) => path(lines.get(design.trial)))
+      .style("stroke", (design) => (design.role === "control" ? null : paint(design)))
+      .style("stroke-opacity", (design) => (state.colour && design.role === "searched" ? 0.45 : null));
+  }
+
+  function drawAxis({ name, x, scale }, top, bottom) {
+    const group = svg.append("g").attr("class", "axis").attr("transform", `translate(${x},0)`);
+    group.append("line").attr("y1", top).attr("y2", bottom).style("stroke", "var(--soft)");
+    for (const tick of scale.ticks) {
+      const y = scale.at(tick);
+      group.append("line").attr("x1", -3).attr("x2", 3).attr("y1", y).attr("y2", y).style("stroke", "var(--soft)");
+      group.append("text").attr("class", "halo").attr("x", -6).attr("y", y).attr("dy", "0.32em").attr("text-anchor", "end").text(scale.text(tick));
+    }
+    const dot = name.lastIndexOf(".");
+    const title = group.append("text").attr("class", "title axis-title").attr("text-anchor", "middle");
+    if (dot > 0) title.append("tspan").attr("class", "path").attr("x", 0).attr("y", 14).text(name.slice(0, dot + 1));
+    title.append("tspan").attr("x", 0).attr("y", 28).text(name.slice(dot + 1));
+    const brush = d3.brushY().extent([[-11, top - 4], [11, bottom + 4]]).touchable(false);
+    group.append("g").attr("class", "brush").call(brush).on("pointermove", () => leave());
+    brush.on("end", (event) => {
+      if (!event.sourceEvent) return;
+      if (event.selection) brushed.set(name, event.selection);
+      else brushed.delete(name);
+      const through = searched.filter((design) => [...brushed].every(([axis, [low, high]]) => {
+        const [, y] = lines.get(design.trial)[tracks.findIndex((track) => track.name === axis)];
+        return y !== undefined && y >= low && y <= high;
+      }));
+      select(brushed.size ? through.map((design) => design.trial) : []);
+    });
+  }
+
+  function nearestLine(x, y) {
+    const i = d3.bisector((track) => track.x).right(tracks, x);
+    if (i === 0 || i === tracks.length) return null;
+    const part = (x - tracks[i - 1].x) / (tracks[i].x - tracks[i - 1].x);
+    const away = (design) => {
+      const [[, a], [, b]] = lines.get(design.trial).slice(i - 1, i + 1);
+      return a === undefined || b === undefined ? Infinity : Math.abs(a + part * (b - a) - y);
+    };
+    const found = d3.least(held, away);
+    return found && away(found) < 10 ? found : null;
+  }
+
+  function mark(selecting = true) {
+    if (!svg) return;
+    if (selecting) {
+      const chosen = new Set(state.selected);
+      svg.classed("has-selection", chosen.size > 0);
+      svg.selectAll(".line:not(.on-top)").classed("is-selected", (design) => chosen.has(design.trial));
+    }
+    svg.select(".standing").selectAll("path").data(standing(300), (design) => design.trial).join("path")
+      .attr("class", (design) => `line on-top is-selected${isTagged(design.trial) ? "" : " is-thin"}`).attr("data-line", (design) => design.trial)
+      .attr("d", (design) => path(lines.get(design.trial))).style("stroke", (design) => tagOf(design.trial));
+  }
+  return { draw, mark };
+};

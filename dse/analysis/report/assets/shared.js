@@ -1,0 +1,176 @@
+// What all panels share: the data, what is hovered and selected, how values are written, the tip.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const columns = new Map(DATA.designs.columns.map((column) => [column.name, column]));
+const detailed = new Set(DATA.designs.detailed);
+const designs = DATA.designs.trial.map((trial, i) => ({
+  trial, i, role: DATA.designs.role[i], origin: DATA.designs.origin[i], seeds: DATA.designs.seeds[i],
+}));
+const byTrial = new Map(designs.map((design) => [design.trial, design]));
+const searched = designs.filter((design) => design.role !== "control");
+const onFront = designs.filter((design) => design.role === "front");
+const controls = designs.filter((design) => design.role === "control");
+const COLOURED = 8; // selected designs with a colour of their own
+
+const valueOf = (design, name) => DATA.designs.values[name]?.[design.i] ?? null;
+const halfOf = (design, name) => DATA.designs.ci95[name]?.[design.i] ?? null;
+const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${design.trial}`);
+
+// --- panels: drawers by name; each gets its element and content and returns { draw, mark }. `mark` follows what is
+// hovered, and what is selected where it is told so.
+const drawers = {};
+
+// --- what is hovered and selected
+const state = { hovered: null, selected: [], colour: "" };
+const changed = d3.dispatch("mark", "draw");
+const isSelected = (trial) => state.selected.includes(trial);
+const isTagged = (trial) => trial === state.hovered || state.selected.indexOf(trial) < COLOURED;
+const tagOf = (trial) => {
+  const place = state.selected.indexOf(trial);
+  return place >= 0 && place < COLOURED ? `var(--s${place})` : "var(--ink)";
+};
+
+function hover(trial) {
+  if (trial === state.hovered) return;
+  state.hovered = trial;
+  changed.call("mark", null, false);
+}
+
+function select(trials) {
+  state.selected = [...new Set(trials)].filter((trial) => byTrial.has(trial));
+  const ids = state.selected.slice(0, 50).join(",");
+  history.replaceState(null, "", ids ? `#designs=${ids}` : location.pathname + location.search);
+  changed.call("mark", null, true);
+}
+
+function toggle(trial) {
+  select(isSelected(trial) ? state.selected.filter((other) => other !== trial) : [...state.selected, trial]);
+}
+
+// Designs that stand out now, the hovered one last, so that it is drawn on top.
+function standing(most = Infinity) {
+  const trials = state.selected.filter((trial) => trial !== state.hovered).slice(0, most);
+  if (state.hovered !== null) trials.push(state.hovered);
+  return trials.map((trial) => byTrial.get(trial));
+}
+
+// --- how values are written
+const plain = d3.format(",.4~r"), whole = d3.format(","), tiny = d3.format(".3~e"), si = d3.format(".3~s");
+
+function quantity(value, unit) {
+  if (value === 0) return `0 ${unit}`;
+  return si(value).replace(/([a-zµ]?)$/i, `\u2009$1${unit}`);
+}
+
+function number(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return whole(value);
+  const size = Math.abs(value);
+  return size >= 1e-4 && size < 1e7 ? plain(value) : tiny(value);
+}
+
+function text(name, value) {
+  if (value === null || value === undefined) return "\u2013";
+  if (typeof value !== "number") return String(value);
+  const unit = columns.get(name)?.unit;
+  if (name === "trial") return String(value);
+  return unit === "J" || unit === "s" ? quantity(value, unit) : number(value);
+}
+
+// The half-width of an interval has two digits; more would say nothing.
+const rounded = (half) => Number(half.toPrecision(2));
+
+function withInterval(design, name) {
+  const half = halfOf(design, name);
+  return text(name, valueOf(design, name)) + (half === null ? "" : ` \u00b1 ${text(name, rounded(half))}`);
+}
+
+function labelOf(name) {
+  const column = columns.get(name);
+  const unit = column?.unit ? ` (${column.unit})` : "";
+  const better = column?.goal === "maximise" ? ", higher is better" : column?.goal === "minimise" ? ", lower is better" : "";
+  return `${name}${unit}${column?.role === "parameter" || column?.role === "search" ? "" : better}`;
+}
+
+// --- colours
+function ramp(t) {
+  const dark = isDark();
+  return d3.interpolateViridis(dark ? 0.25 + 0.75 * t : 0.88 * t);
+}
+
+// What a design is filled with, or null for the colour of its role.
+function painter() {
+  const name = state.colour;
+  if (!name) return () => null;
+  const column = columns.get(name);
+  if (column.levels) {
+    const place = new Map(column.levels.map((level, i) => [level, i / Math.max(1, column.levels.length - 1)]));
+    return (design) => (valueOf(design, name) === null ? null : ramp(place.get(String(valueOf(design, name)))));
+  }
+  const [low, high] = d3.extent(searched, (design) => valueOf(design, name));
+  const log = column.log && low > 0;
+  const scale = (log ? d3.scaleLog() : d3.scaleLinear()).domain([low, high === low ? low + 1 : high]).clamp(true);
+  return (design) => {
+    const value = valueOf(design, name);
+    return value === null || (log && value <= 0) ? null : ramp(scale(value));
+  };
+}
+
+const wanted = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.dataset.theme || (wanted.matches ? "dark" : "light")) === "dark";
+
+// --- elements
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+    else if (value !== null && value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function chooser(label, options, chosen, listener) {
+  const choices = options.map((option) => {
+    const [value, name] = Array.isArray(option) ? option : [option, option];
+    return element("option", { value, selected: value === chosen ? "" : null }, name);
+  });
+  const list = element("select", { on: { change: () => listener(list.value) } }, ...choices);
+  return element("label", {}, `${label} `, list);
+}
+
+function legend(root, entries) {
+  root.replaceChildren(...entries.map(([kind, colour, name]) => {
+    const sign = element("i", { class: kind });
+    if (colour) sign.style.background = colour;
+    return element("span", {}, sign, name);
+  }));
+}
+
+function say(words) {
+  document.getElementById("said").textContent = words;
+}
+
+// --- the tip
+const tip = document.getElementById("tip");
+
+function showTip(event, title, rows) {
+  const body = rows.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", {}, value)));
+  tip.replaceChildren(element("b", {}, title), element("table", {}, ...body));
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect();
+  const left = event.clientX + 16 + width > innerWidth ? event.clientX - 12 - width : event.clientX + 16;
+  const top = Math.min(event.clientY + 14, innerHeight - height - 8);
+  tip.style.left = `${Math.max(4, left)}px`;
+  tip.style.top = `${Math.max(4, top)}px`;
+}
+
+function tipOf(event, design, more = []) {
+  const names = [...DATA.objectives, ...["rank", "p_front", state.colour].filter((name) => columns.has(name))];
+  const shown = [...new Set(names)].filter((name) => valueOf(design, name) !== null || DATA.objectives.includes(name));
+  showTip(event, nameOf(design), [...shown.map((name) => [name, withInterval(design, name)]), ...more]);
+}
+
+function leave() {
+  tip.hidden = true;
+  hover(null);
+}

@@ -1,0 +1,112 @@
+"""The page: templates, scripts and data in one HTML file that fetches nothing.
+
+The file carries a content security policy: scripts run only if their hash stands in it, and nothing may be loaded from
+anywhere. So text of a user could not run or fetch even if it were not escaped, which it is.
+"""
+
+import base64
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from dse import __version__
+from dse.analysis.render import write
+from dse.analysis.report.panels import PANELS, Filled, filled, summary
+from dse.analysis.report.subject import Subject
+from dse.analysis.tables import Tables
+
+ASSETS = files("dse.analysis.report") / "assets"
+
+
+def write_page(
+    path: Path, folder: Path, tables: Tables, objectives: Sequence[str], without: Sequence[str] = ()
+) -> None:
+    """Write the page of a study; `without` names panels to leave out.
+
+    Raises:
+        QueryError: an objective that is no metric, a panel that is none, or a file that cannot be written.
+    """
+    write(path, page(Subject(folder, tables, objectives), without).encode())
+
+
+def page(subject: Subject, without: Sequence[str] = ()) -> str:
+    """Return the page of a study as HTML.
+
+    Raises:
+        QueryError: a panel to leave out that is none.
+    """
+    parts = filled(subject, without)
+    script, style = _script(), _asset("page.css")
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            about=subject.tables.about,
+            objectives=list(subject.objectives),
+            description=_description(parts),
+            summary=summary(subject),
+            parts=parts,
+            data=_as_script(_data(subject, parts)),
+            d3=Markup(_asset("d3.min.js")),  # noqa: S704  ours, as are the next two; nothing of a user is in them
+            script=Markup(script),  # noqa: S704
+            style=Markup(style),  # noqa: S704
+            policy=_policy([_asset("d3.min.js"), script], style),
+            version=__version__,
+        )
+    )
+
+
+def _templates() -> jinja2.Environment:
+    loader = jinja2.FunctionLoader(_asset)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """Return the page's own script: what panels share, the panels, and what sets them up."""
+    names = ["shared.js", "marks.js", *(f"panels/{p.name}.js" for p in PANELS if not p.is_text), "main.js"]
+    return "\n".join(['"use strict";', "(() => {", *map(_asset, names), "})();"])
+
+
+def _data(subject: Subject, parts: Sequence[Filled]) -> dict[str, object]:
+    drawn = {part.panel.name: part.content for part in parts if not part.panel.is_text and part.content is not None}
+    return {"objectives": list(subject.objectives), "designs": subject.describe(), "panels": drawn}
+
+
+def _as_script(data: object) -> Markup:
+    """Return data as JSON that cannot end the element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  no sign is left in it that HTML would read
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    return (
+        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _description(parts: Sequence[Filled]) -> str:
+    """Return what the study file says of itself, for the head of the page."""
+    text = next((part.content for part in parts if part.panel.name == "study"), None)
+    try:
+        return str(tomllib.loads(text or "").get("description", ""))
+    except tomllib.TOMLDecodeError:
+        return ""

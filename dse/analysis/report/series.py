@@ -1,0 +1,97 @@
+"""What designs did: learning curves, energy by phase and part, wear. Means over seeds."""
+
+from dataclasses import replace
+
+import polars as pl
+
+from dse.analysis.confidence import half_width
+from dse.analysis.prices import own_card, prices
+from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
+from dse.pricing.energy import ITEMS
+
+EPOCHS = 60
+"""Points of a curve that a page holds."""
+CURVES = ("validation_accuracy", "accuracy", "loss")
+KINDS = {"set": "SET pulses", "reset": "RESET pulses", "flip": "bit writes of accumulators"}
+QUANTILES = ("q50", "q90", "q99", "q999", "max")
+
+
+def curves(subject: Subject) -> Json | None:
+    """Return learning curves: {trial: {epoch, NAME, ci95_NAME}} for each of `CURVES`; `ci95` only with several seeds.
+
+    None where nothing was learned yet.
+    """
+    table = subject.tables.curves
+    table = table.filter(pl.col("trial").is_in(subject.detailed)) if len(table) else table
+    if table.is_empty():
+        return None
+    last = int(table["epoch"].max())  # type: ignore[arg-type]
+    ends = sorted({*thinned(table["epoch"].unique().sort().to_list(), EPOCHS - 1), last})
+    table = table.filter(pl.col("epoch").is_in(ends))
+    count = pl.len().cast(pl.Int64).alias("count")
+    means = [pl.col(name).mean() for name in CURVES]
+    deviations = [pl.col(name).std().alias(f"deviation_{name}") for name in CURVES]
+    grouped = table.group_by("trial", "epoch").agg(count, *means, *deviations).sort("trial", "epoch")
+    widths = [half_width(pl.col(f"deviation_{name}"), pl.col("count")).alias(f"ci95_{name}") for name in CURVES]
+    grouped = grouped.with_columns(widths)
+    held = [name for name in (*CURVES, *(f"ci95_{n}" for n in CURVES)) if grouped[name].null_count() < len(grouped)]
+    found = {
+        key[0]: {name: short(part[name].to_list()) for name in ("epoch", *held)}
+        for key, part in grouped.partition_by("trial", as_dict=True).items()
+    }
+    return {"metrics": [name for name in CURVES if name in held], "of": found}
+
+
+def energy(subject: Subject) -> Json | None:
+    """Return the bill of each design on the card of the study: joules for a training image by phase and part.
+
+    None where no design has a price.
+
+    Raises:
+        ResultsError: the folder does not say which card priced it.
+        SettingError: the card cannot be read any more.
+    """
+    layers = subject.tables.layers
+    if layers.is_empty():
+        return None
+    card = own_card(subject.folder, subject.tables)
+    names = [f"{phase}_{part}_per_image_j" for phase, part in ITEMS]
+    few = replace(subject.tables, layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
+    priced = prices(few, [card], [*names, "energy_per_image_j"]).drop_nulls("energy_per_image_j")
+    if priced.is_empty():
+        return None
+    used = [item for item, name in zip(ITEMS, names, strict=True) if (priced[name].fill_null(0) != 0).any()]
+    columns = [f"{phase}_{part}_per_image_j" for phase, part in used]
+    return {
+        "card": card.name,
+        "items": [{"phase": phase, "part": part} for phase, part in used],
+        "of": {row["trial"]: short([row[name] for name in columns]) for row in priced.iter_rows(named=True)},
+        "total": {
+            trial: short([total])[0] for trial, total in priced.select("trial", "energy_per_image_j").iter_rows()
+        },
+    }
+
+
+def wear(subject: Subject) -> Json | None:
+    """Return writes of single cells by layer, kind and quantile, as the table of layers holds them.
+
+    None where no design has cells that wear.
+    """
+    layers = subject.tables.layers
+    if layers.is_empty():
+        return None
+    columns = [f"wear_{kind}_{q}" for kind in KINDS for q in QUANTILES]
+    layers = layers.filter(pl.col("trial").is_in(subject.detailed))
+    means = layers.group_by("trial", "layer").agg(pl.col(columns).mean()).sort("trial", "layer")
+    kinds = [kind for kind in KINDS if (means[f"wear_{kind}_max"].fill_null(0) > 0).any()]
+    worn = means.filter(pl.any_horizontal(pl.col(f"wear_{kind}_max").fill_null(0) > 0 for kind in kinds))
+    if not kinds or worn.is_empty():
+        return None
+    found = {
+        trial: [
+            {"layer": row["layer"], **{k: short([row[f"wear_{k}_{q}"] for q in QUANTILES]) for k in kinds}}
+            for row in rows
+        ]
+        for trial, rows in by_trial(worn).items()
+    }
+    return {"kinds": {kind: KINDS[kind] for kind in kinds}, "quantiles": list(QUANTILES), "of": found}

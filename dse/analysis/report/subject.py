@@ -1,0 +1,182 @@
+"""What a page is about: the designs that it holds, with their ranks, intervals and columns."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.analysis.confidence import half_widths
+from dse.analysis.features import value_of
+from dse.analysis.fronts import front_table
+from dse.analysis.pareto import best_first, checked
+from dse.analysis.plot import is_log
+from dse.analysis.tables import Tables, controls, search_trials
+from dse.design.outcome import METRICS
+
+DRAWN = 2000
+"""Designs that a page holds beside the controls; more would be a smear, and slow."""
+DETAILED = 300
+"""Designs of which a page also holds curve, bill and wear."""
+DIGITS = 6
+"""Significant digits of a number in a page."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page is about.
+
+    Attributes:
+        folder: the results folder.
+        tables: its tables.
+        objectives: names of metrics; the front is that of all of them.
+    """
+
+    folder: Path
+    tables: Tables
+    objectives: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Refuse objectives that are no metrics.
+
+        Raises:
+            QueryError: naming them.
+        """
+        checked(self.objectives)
+
+    @cached_property
+    def searched(self) -> pl.DataFrame:
+        """The complete designs of the search, each once."""
+        return search_trials(self.tables)
+
+    @cached_property
+    def ranked(self) -> pl.DataFrame:
+        """As `dse front --ranks --knee` gives it: all designs that miss no objective."""
+        return front_table(self.tables, self.objectives, ranked=True, knee=True)
+
+    @cached_property
+    def front(self) -> pl.DataFrame:
+        """The rows of `ranked` on the front, best first in the first objective."""
+        return best_first(self.ranked.filter(pl.col("rank") == 0), self.objectives)
+
+    @cached_property
+    def controls(self) -> pl.DataFrame:
+        """The controls that came to a result."""
+        return controls(self.tables).filter(pl.col("state") != "failed")
+
+    @cached_property
+    def has_intervals(self) -> bool:
+        """Whether any design has several seeds."""
+        return bool((self.searched["seeds"] > 1).any())
+
+    @cached_property
+    def drawn(self) -> pl.DataFrame:
+        """The designs that the page holds, a row each, with `rank`, `knee`, `p_front` and `ci95_NAME` of each metric.
+
+        Controls first, then the front, best first, then others in the order of their trials, evenly thinned out.
+        """
+        front = self.front["trial"].to_list()
+        others = self.searched.filter(~pl.col("trial").is_in(front))["trial"].to_list()
+        taken = thinned(front, DRAWN)
+        taken = [*self.controls["trial"].to_list(), *taken, *thinned(others, DRAWN - len(taken))]
+        added = [name for name in ("rank", "knee", "p_front") if name in self.ranked.columns]
+        table = pl.DataFrame({"trial": taken}, schema={"trial": pl.Int64})
+        designs = pl.concat([self.controls, self.searched])
+        for part in (designs, self.ranked.select("trial", *added), half_widths(self.tables, list(METRICS))):
+            table = table.join(part, on="trial", how="left", maintain_order="left")
+        return table
+
+    @cached_property
+    def detailed(self) -> list[int]:
+        """The trials of which the page holds curve, bill and wear: controls, the front, then the rest by rank."""
+        held = set(self.drawn["trial"].to_list())
+        ordered = [*self.front["trial"].to_list(), *self.ranked["trial"].to_list(), *self.searched["trial"].to_list()]
+        chosen = [trial for trial in dict.fromkeys(ordered) if trial in held]
+        return [*self.controls["trial"].to_list(), *chosen[:DETAILED]]
+
+    def describe(self) -> Json:
+        """Return what every picture of the page draws from: columns, and the designs as lists by column."""
+        columns = [*map(self._metric, METRICS), *map(self._parameter, self.tables.parameters), *self._of_the_search()]
+        held = [c for c in columns if self.drawn[c["name"]].null_count() < len(self.drawn) or c["role"] == "objective"]
+        names = [c["name"] for c in held]
+        widths = [name for name in names if f"ci95_{name}" in self.drawn.columns]
+        return {
+            "columns": held,
+            "trial": self.drawn["trial"].to_list(),
+            "role": [self._role(*pair) for pair in self.drawn.select("origin", "rank").iter_rows()],
+            "origin": self.drawn["origin"].to_list(),
+            "seeds": self.drawn["seeds"].to_list(),
+            "detailed": self.detailed,
+            "values": {name: short(self.drawn[name].to_list()) for name in names},
+            "ci95": {name: short(self.drawn[f"ci95_{name}"].to_list()) for name in widths}
+            if self.has_intervals
+            else {},
+        }
+
+    @staticmethod
+    def _role(origin: str, rank: int | None) -> str:
+        return "control" if origin != "search" else "front" if rank == 0 else "searched"
+
+    def _metric(self, name: str) -> Json:
+        metric = METRICS[name]
+        unit = "" if metric.unit == "1" else metric.unit
+        known = {"unit": unit, "goal": metric.goal, "meaning": metric.meaning}
+        role = "objective" if name in self.objectives else "metric"
+        return {"name": name, "role": role, "log": is_log(self.searched, name), **known}
+
+    def _parameter(self, name: str) -> Json:
+        values = {_text(v): value_of(v) for v in self.drawn[name].to_list() if v is not None}
+        numbers = [v for v in values.values() if isinstance(v, float)]
+        # Numbers among words ("float" among bits) are places on an axis, in their order and before the words.
+        order = sorted(values, key=lambda text: (isinstance(values[text], str), values[text]))
+        levels = order if len(numbers) < len(values) else None
+        log = levels is None and bool(numbers) and min(numbers) > 0 and max(numbers) / min(numbers) > 4
+        return {"name": name, "role": "parameter", "log": log, "levels": levels}
+
+    def _of_the_search(self) -> list[Json]:
+        """Return columns that say where a design stands in the search; they can be axes and colours too."""
+        meanings = {
+            "trial": "number of the trial: designs in the order of the search",
+            "rank": "0 on the front, 1 on the front without it, and so on",
+            "p_front": "probability to be on the front, over draws of the means",
+        }
+        there = [name for name in meanings if name in self.drawn.columns]
+        return [{"name": name, "role": "search", "log": False, "meaning": meanings[name]} for name in there]
+
+
+def thinned(items: Sequence[int], most: int) -> list[int]:
+    """Return at most so many items, evenly spread over their order; the first among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i * len(items) // most] for i in range(most)]
+
+
+def short(values: Sequence[Any]) -> list[Any]:
+    """Return values for a page: floats of `DIGITS` digits, null for what is no number, the rest as it is."""
+    return [_short(value) for value in values]
+
+
+def _short(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.{DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def by_trial(table: pl.DataFrame) -> Mapping[int, list[Json]]:
+    """Return the rows of a table by trial, each without it."""
+    found: dict[int, list[Json]] = {}
+    for row in table.iter_rows(named=True):
+        found.setdefault(row.pop("trial"), []).append(row)
+    return found

@@ -1,0 +1,56 @@
+"""The command that makes a report of a study: report."""
+
+from pathlib import Path
+
+import click
+
+from dse.cli.options import named, objectives_option, results_argument
+
+
+@click.command()
+@results_argument
+@objectives_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["html", "png", "svg"]),
+    default="html",
+    show_default=True,
+    help="One page, or the main figures as files.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File of the page, or folder of the figures; by default in RESULTS.",
+)
+@click.option(
+    "--without", multiple=True, metavar="PANEL", help="Leave a panel out, such as importance, which takes longest."
+)
+def report(results: Path, objectives: str | None, format_: str, output: Path | None, without: tuple[str, ...]) -> None:
+    """Make a page of the study in the folder RESULTS: linked pictures, the front, what made it.
+
+    It is one file that opens in any browser, offline, and can be sent and kept. While a study runs it shows what is
+    there; make it again for more.
+
+    \b
+    dse report RESULTS                        RESULTS/report.html
+    dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
+    """  # noqa: D301  click reads \b as "do not wrap"
+    from dse.analysis.tables import open_tables  # noqa: PLC0415
+
+    tables = open_tables(results)
+    names = named(objectives, tables.objectives)
+    if format_ == "html":
+        from dse.analysis.report.page import write_page  # noqa: PLC0415
+
+        path = output or results / "report.html"
+        write_page(path, results, tables, names, without)
+        click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        return
+    from dse.analysis.report.pictures import write_pictures  # noqa: PLC0415
+
+    written, missing = write_pictures(output or results / "figures", results, tables, names, format_, without)
+    for path in written:
+        click.echo(str(path))
+    for line in missing:
+        click.echo(f"note: {line}", err=True)

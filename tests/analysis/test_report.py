@@ -1,0 +1,333 @@
+"""The page of a study: its numbers are those of the tables, its text cannot run, and it fetches nothing."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import polars as pl
+import pytest
+
+from dse.analysis.confidence import half_widths
+from dse.analysis.fronts import front_table
+from dse.analysis.importance import importance
+from dse.analysis.prices import own_card, prices
+from dse.analysis.report import panels, series
+from dse.analysis.report.page import ASSETS, page
+from dse.analysis.report.panels import PANELS, filled, summary
+from dse.analysis.report.pictures import write_pictures
+from dse.analysis.report.provenance import card_table, facts
+from dse.analysis.report.subject import DETAILED, DRAWN, Subject, short, thinned
+from dse.analysis.tables import open_tables, search_trials
+from dse.design.outcome import METRICS
+from dse.errors import QueryError
+from dse.pricing.card import CONSTANTS
+
+EVIL = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+CLOSE = 1e-5
+"""Relative; the page holds six digits."""
+
+
+class Reader(HTMLParser):
+    """Reads a page strictly: every element is closed in its order."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.attributes, self.texts = [], [], [], {}
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append((tag, dict(attrs).get("id")))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for key in self.open[-1:]:
+            self.texts[key] = self.texts.get(key, "") + data
+
+
+def data_of(text):
+    return json.loads(Reader(text).texts["script", "data"])
+
+
+@pytest.fixture
+def subject(replicated):
+    tables = open_tables(replicated)
+    return Subject(replicated, tables, tables.objectives)
+
+
+@pytest.fixture(autouse=True)
+def few_forests(monkeypatch):
+    """Importances from a few forests only; that they are those of the command does not depend on how many."""
+    monkeypatch.setattr("dse.analysis.importance.RESAMPLES", 2)
+
+
+def changed(subject, **tables):
+    return Subject(subject.folder, dataclasses.replace(subject.tables, **tables), subject.objectives)
+
+
+def many(subject, count):
+    """The study with so many designs: each of the search again and again, a little worse every time."""
+    copies = count // len(search_trials(subject.tables)) + 1
+    random = np.random.default_rng(7)
+
+    def repeated(table):
+        parts = [table]
+        searched = table.filter(pl.col("trial") >= 2)
+        for copy in range(1, copies):
+            worse = [
+                pl.col(name) * random.uniform(1.0, 3.0)
+                for name in ("energy_per_image_j", "loss")
+                if name in table.columns
+            ]
+            parts.append(searched.with_columns(pl.col("trial") + 20 * copy, *worse))
+        return pl.concat(parts, how="vertical_relaxed")
+
+    trials = repeated(subject.tables.trials).with_columns(
+        pl.when(pl.col("trial") < 2).then("design_key").otherwise(pl.col("trial").cast(pl.String)).alias("design_key")
+    )
+    about = {**subject.tables.about, "trials": copies * 20 + 2}
+    layers, curves = repeated(subject.tables.layers), repeated(subject.tables.curves)
+    return changed(subject, trials=trials, layers=layers, curves=curves, about=about)
+
+
+def test_the_designs_are_those_of_the_tables(subject):
+    held = subject.describe()
+    table = subject.tables.designs.filter(pl.col("state") == "complete")
+    assert sorted(held["trial"]) == sorted({*search_trials(subject.tables)["trial"], 0, 1})
+    expected = {row["trial"]: row for row in table.iter_rows(named=True)}
+    widths = {row["trial"]: row for row in half_widths(subject.tables, list(METRICS)).iter_rows(named=True)}
+    for name in (*METRICS, "accumulator.epsilon", "accumulator.bits"):
+        for trial, value, half in zip(
+            held["trial"], held["values"][name], held["ci95"].get(name, [None] * len(table)), strict=True
+        ):
+            want = expected[trial][name]
+            assert value == (pytest.approx(want, rel=CLOSE) if isinstance(want, float) else want)
+            if name in METRICS:
+                assert half == pytest.approx(widths[trial][f"ci95_{name}"], rel=CLOSE)
+
+
+def test_front_ranks_and_probabilities_are_those_of_dse_front(subject):
+    held = subject.describe()
+    front = front_table(subject.tables, subject.objectives)
+    on = [trial for trial, role in zip(held["trial"], held["role"], strict=True) if role == "front"]
+    assert on == front["trial"].to_list()
+    by_trial = dict(zip(held["trial"], held["values"]["p_front"], strict=True))
+    assert [by_trial[trial] for trial in on] == pytest.approx(front["p_front"].to_list())
+    assert [role for trial, role in zip(held["trial"], held["role"], strict=True) if trial < 2] == ["control"] * 2
+    shown = panels._table(subject)
+    assert [row[0]["value"] for row in shown["rows"]] == on
+
+
+def test_curves_are_means_over_seeds_with_their_intervals(subject):
+    held = series.curves(subject)
+    one = subject.tables.curves.filter((pl.col("trial") == 3) & (pl.col("epoch") == 1))
+    curve = held["of"][3]
+    assert curve["epoch"] == subject.tables.curves["epoch"].unique().sort().to_list()
+    assert curve["accuracy"][0] == pytest.approx(one["accuracy"].mean(), rel=CLOSE)
+    half = 4.302652729911275 * one["accuracy"].std() / 3**0.5  # Student's t, 97.5 %, two degrees of freedom
+    assert curve["ci95_accuracy"][0] == pytest.approx(half, rel=CLOSE)
+
+
+def test_a_long_curve_keeps_its_ends(subject):
+    long = pl.concat([subject.tables.curves.with_columns(pl.col("epoch") + shift) for shift in range(500)])
+    held = series.curves(changed(subject, curves=long))["of"][3]
+    assert len(held["epoch"]) <= series.EPOCHS
+    assert (held["epoch"][0], held["epoch"][-1]) == (long["epoch"].min(), long["epoch"].max())
+
+
+def test_energies_are_those_of_dse_price_and_add_up(subject):
+    held = series.energy(subject)
+    table = prices(
+        subject.tables, [own_card(subject.folder, subject.tables)], ["energy_per_image_j", "forward_adc_per_image_j"]
+    )
+    place = held["items"].index({"phase": "forward", "part": "adc"})
+    for trial, total, adc in table.select("trial", "energy_per_image_j", "forward_adc_per_image_j").iter_rows():
+        if trial in held["of"]:
+            assert held["total"][trial] == pytest.approx(total, rel=CLOSE)
+            assert held["of"][trial][place] == pytest.approx(adc, rel=CLOSE)
+            assert sum(held["of"][trial]) == pytest.approx(total, rel=10 * CLOSE)
+    assert set(held["of"]) == set(subject.detailed)
+
+
+def test_wear_is_that_of_the_layers(subject):
+    held = series.wear(subject)
+    layer = subject.tables.layers.filter((pl.col("trial") == 3) & (pl.col("layer") == 1))
+    found = next(entry for entry in held["of"][3] if entry["layer"] == 1)
+    want = [layer[f"wear_set_{quantile}"].mean() for quantile in held["quantiles"]]
+    assert found["set"] == pytest.approx(want, rel=CLOSE)
+    assert 0 not in held["of"], "a digital network has no cells"
+
+
+def test_importances_are_those_of_dse_importance(subject):
+    table = importance(subject.tables, subject.objectives)
+    for held in panels._importance(subject)["objectives"]:
+        part = table.filter(pl.col("objective") == held["objective"])
+        assert held["parameter"] == part["parameter"].to_list()
+        assert held["importance"] == pytest.approx(part["importance"].to_list(), rel=CLOSE)
+
+
+def test_the_cost_card_comes_whole_with_its_sources(subject):
+    card = card_table(subject)
+    assert [row["name"] for row in card["rows"]] == list(CONSTANTS)
+    assert all(row["source"] and row["meaning"] for row in card["rows"])
+
+
+def test_provenance_names_all_that_differs(subject):
+    there = facts(changed(subject, trials=subject.tables.trials.with_columns(host=pl.col("trial").cast(pl.String))))
+    assert there["machines"][-1] == "and 14 more"
+    assert there["code"] == [subject.tables.trials["code"][0]]
+    assert "torch" in there["packages"][0]
+
+
+def test_the_page_is_whole_and_fetches_nothing(subject):
+    text = page(subject)
+    read = Reader(text)
+    assert [part.panel.name for part in filled(subject) if part.reason] == ["failures"]
+    for panel in PANELS:
+        assert ("section", "id", panel.name) in read.attributes
+    addresses = [value for _, name, value in read.attributes if name in ("src", "href", "srcset", "action", "data")]
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert not re.search(r"url\(|@import", read.texts["style", None])
+    policy = next(value for _, name, value in read.attributes if name == "content" and "default-src" in value)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    held = json.loads(read.texts["script", "data"])
+    assert held["designs"]["trial"] == subject.drawn["trial"].to_list()
+    assert subject.tables.about["name"] in read.texts["title", None]
+
+
+def test_text_of_a_user_is_text(replicated, subject, tmp_path):
+    (tmp_path / "source").mkdir()
+    study = (replicated / "source" / "study.toml").read_text()
+    (tmp_path / "source" / "study.toml").write_text(f"description = '''{EVIL}'''\n{study}")
+    trials = subject.tables.trials.with_columns(
+        state=pl.when(pl.col("trial") == 5).then(pl.lit("failed")).otherwise("state"),
+        failure=pl.when(pl.col("trial") == 5).then(pl.lit(EVIL)).otherwise("failure"),
+        origin=pl.when(pl.col("trial") == 1).then(pl.lit(EVIL)).otherwise("origin"),
+        host=pl.lit(EVIL),
+    )
+    about = {**subject.tables.about, "name": EVIL}
+    evil = dataclasses.replace(subject.tables, trials=trials, about=about)
+    read = Reader(page(Subject(tmp_path, evil, subject.objectives)))
+    assert read.tags.count("script") == 3
+    assert "img" not in read.tags
+    assert not [name for _, name, _ in read.attributes if name.startswith("on")]
+    assert EVIL in read.texts["h1", None]
+    assert EVIL in read.texts["p", None]
+    assert json.loads(read.texts["script", "data"])["designs"]["origin"].count(EVIL) == 1
+    assert f"description = '''{EVIL}'''" in read.texts["code", None]
+    assert read.texts["td", None].count(EVIL) == 1
+
+
+def test_ten_thousand_designs_stay_below_five_megabytes(subject):
+    large = many(subject, 10_000)
+    large = dataclasses.replace(large, objectives=["accuracy", "energy_per_image_j"])
+    assert len(large.searched) >= 10_000
+    text = page(large)
+    assert len(text.encode()) < 5e6
+    held = data_of(text)["designs"]
+    assert len(held["trial"]) == DRAWN + 2
+    assert set(large.front["trial"]) <= set(held["trial"])
+    assert len(held["detailed"]) == DETAILED + 2
+    note = " ".join(summary(large)["left_out"])
+    assert f"all {len(large.front)} on the front and {DRAWN - len(large.front)} of the" in note
+    assert note in re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_one_to_five_objectives(count, subject):
+    names = ["accuracy", "energy_per_image_j", "worst_writes", "loss", "set_pulses"][:count]
+    held = data_of(page(dataclasses.replace(subject, objectives=names)))
+    assert held["objectives"] == names
+    views = held["panels"]["front"]["views"]
+    assert len(views) == {1: 1, 2: 1, 3: 3, 4: 6, 5: 6}[count]
+    assert (held["panels"]["front"]["bands"] is not None) == (count == 2)
+
+
+def test_one_seed_is_said(undisturbed):
+    tables = open_tables(undisturbed)
+    text = page(Subject(undisturbed, tables, tables.objectives))
+    assert "1</b> seed a design: no intervals" in text
+    held = data_of(text)["designs"]
+    assert held["ci95"] == {}
+    assert "p_front" not in held["values"]
+
+
+def test_an_empty_study_says_so(subject):
+    empty = {name: getattr(subject.tables, name).clear() for name in ("trials", "layers", "curves")}
+    nothing = changed(subject, **empty)
+    text = page(nothing)
+    Reader(text)
+    assert "This study has no complete design yet (0 of 66 simulations are done)" in text
+    assert {part.panel.name for part in filled(nothing) if part.content is not None} == {"study", "provenance"}
+    with pytest.raises(QueryError, match="nothing to draw yet"):
+        write_pictures(subject.folder / "figures", subject.folder, nothing.tables, subject.objectives, "png")
+
+
+def test_a_running_study_says_how_far_it_is(subject):
+    some = changed(subject, trials=subject.tables.trials.filter(pl.col("trial") < 9))
+    text = page(some)
+    assert "unfinished: 27 of 66 simulations" in text
+    assert max(data_of(text)["designs"]["trial"]) == 8
+
+
+def test_a_study_that_failed_throughout_shows_its_failures(subject):
+    nulls = [pl.lit(None, pl.Float64).alias(name) for name in METRICS]
+    trials = subject.tables.trials.with_columns(*nulls, state=pl.lit("failed"), failure=pl.lit("the loss is infinite"))
+    failed = changed(subject, trials=trials, layers=subject.tables.layers.clear(), curves=subject.tables.curves.clear())
+    text = page(failed)
+    assert text.count("the loss is infinite") == 22
+    assert data_of(text)["designs"]["trial"] == []
+
+
+def test_pictures_are_files(subject, tmp_path):
+    written, missing = write_pictures(tmp_path / "new", subject.folder, subject.tables, ["accuracy"], "svg")
+    assert [path.name for path in written] == ["curves.svg", "energy.svg", "wear.svg", "importance.svg"]
+    assert all(path.read_text().startswith("<?xml") for path in written)
+    assert missing == ["front: a front needs at least two objectives to draw"]
+
+
+def test_pictures_take_any_name_of_a_control(subject, tmp_path):
+    trials = subject.tables.trials.with_columns(
+        origin=pl.when(pl.col("trial") == 1).then(pl.lit("$\\frac$")).otherwise("origin")
+    )
+    tables = dataclasses.replace(subject.tables, trials=trials)
+    written, _ = write_pictures(tmp_path, subject.folder, tables, subject.objectives, "svg", ["importance", "curves"])
+    assert [path.name for path in written] == ["front.svg", "energy.svg", "wear.svg"]
+
+
+def test_the_vendored_library_is_the_one_that_was_taken():
+    # d3 7.9.0, dist/d3.min.js; see DECISIONS.md on how to take another.
+    content = (ASSETS / "d3.min.js").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == "f2094bbf6141b359722c4fe454eb6c4b0f0e42cc10cc7af921fc158fceb86539"
+    assert (ASSETS / "d3.LICENSE").read_text().startswith("Copyright 2010-2023 Mike Bostock")
+
+
+def test_thinning_is_even_and_keeps_the_first():
+    assert thinned([5, 6, 7], 3) == [5, 6, 7]
+    assert thinned(list(range(10)), 4) == [0, 2, 5, 7]
+    assert thinned([1, 2], 0) == []
+
+
+def test_numbers_are_short_and_never_infinite():
+    assert short([1 / 3, float("inf"), float("nan"), 2.0, 7, "float", None]) == [
+        0.333333,
+        None,
+        None,
+        2,
+        7,
+        "float",
+        None,
+    ]

@@ -1,0 +1,40 @@
+"""`dse report`, as a user meets it."""
+
+import shutil
+
+import pytest
+
+
+def test_a_report_lands_in_the_results_and_can_be_made_again(dse, undisturbed, tmp_path):
+    results = shutil.copytree(undisturbed, tmp_path / "results")
+    for _ in range(2):
+        done = dse("report", results, "--without", "importance")
+        assert done.returncode == 0, done.stderr
+        assert str(results / "report.html") in done.stdout
+    page = (results / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert 'id="importance"' not in page
+    assert dse("front", results).returncode == 0, "the folder is still a results folder"
+
+
+def test_figures_are_written_to_a_folder(dse, undisturbed, tmp_path):
+    done = dse("report", undisturbed, "--format", "png", "--output", tmp_path / "figures", "--without", "importance")
+    assert done.returncode == 0, done.stderr
+    written = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert written == ["curves.png", "energy.png", "front.png", "wear.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "figures").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--without", "importanc"], "no panel 'importanc' to leave out; did you mean 'importance'?"),
+        (["--objectives", "acuracy"], "unknown objective 'acuracy'; did you mean 'accuracy'?"),
+        (["--without", "importance", "--output", "/nowhere/report.html"], "cannot write /nowhere/report.html"),
+    ],
+)
+def test_a_mistake_ends_with_status_2(arguments, message, dse, undisturbed):
+    done = dse("report", undisturbed, *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
