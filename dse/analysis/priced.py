@@ -135,9 +135,11 @@ def priced(tables: Tables, card: CostCard, axes: FreeAxes, columns: Sequence[str
     found = _prices(tables, axes.variants(card), columns)
     if not idle:
         axes, found = _acting(axes, found, columns)
-    kept = [name for name in KEPT if name in tables.trials.columns]
     stored = [name for name in tables.metrics if name not in columns]
-    rows = tables.trials.select(*kept, *tables.parameters, *stored)
+    rows = tables.trials.drop(columns, strict=False)
+    if len(axes) > 1:  # what made a row need not be repeated for each variant
+        kept = [name for name in KEPT if name in rows.columns]
+        rows = rows.select(*kept, *tables.parameters, *stored)
     chosen = pl.DataFrame(axes.choices()) if axes.axes else pl.DataFrame({"": [0]}).drop("")
     count = len(axes)
     chosen = chosen.insert_column(0, pl.Series("variant", range(count), pl.Int64))

@@ -70,9 +70,9 @@ def importance(
 def ablation(results: Path, objectives: str | None, base: str | None, format_: str, output: Path | None) -> None:
     """Compare the controls of the study in the folder RESULTS: differences with 95 % intervals."""
     from dse.analysis.ablation import ablation as compared  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
 
-    tables = open_tables(results)
+    tables = open_priced(results, named(objectives, []) or None, study=False)
     table = compared(tables, named(objectives, tables.objectives), base)
     emit(
         table, format_, output, title="difference = design - base; intervals of 95 %, paired by seed where seeds agree"
@@ -165,9 +165,9 @@ def require(
 def compare(a: Path, b: Path, objectives: str | None, part: str, format_: str, output: Path | None) -> None:
     """Set the studies in the folders A and B side by side."""
     from dse.analysis import compare as sides  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
 
-    first, second = open_tables(a), open_tables(b)
+    first, second = (open_priced(side, named(objectives, []) or None, study=False) for side in (a, b))
     names = named(objectives, []) or sides.shared_objectives(first, second)
     for note in sides.notes(first, second):
         click.echo(note, err=True)

@@ -36,9 +36,9 @@ def report(results: Path, objectives: str | None, format_: str, output: Path | N
     dse report RESULTS                        RESULTS/report.html
     dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
     """  # noqa: D301  click reads \b as "do not wrap"
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.priced import open_priced  # noqa: PLC0415
 
-    tables = open_tables(results)
+    tables = open_priced(results, named(objectives, []) or None, study=False)
     names = named(objectives, tables.objectives)
     if format_ == "html":
         from dse.analysis.report.page import write_page  # noqa: PLC0415

@@ -32,6 +32,8 @@ ASKED = {
         "years",
         ["card", "years"],
     ),
+    "ablation of a price": (["ablation", "A", "--objectives", "area_m2"], "paired", ["difference", "verdict"]),
+    "compare by a price": (["compare", "A", "B", "--objectives", "accuracy,area_m2"], "covers", ["study", "share"]),
     "ranks in SQL": (["query", "A", "SELECT rank, count(*) AS n FROM ranks GROUP BY rank"], "rank", ["rank", "n"]),
 }
 

@@ -14,9 +14,9 @@ import polars as pl
 
 from dse.analysis.fronts import bands_table, confidence_note
 from dse.analysis.importance import RESAMPLES, importance
+from dse.analysis.metrics import QUANTITIES
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
-from dse.design.outcome import METRICS
 from dse.errors import DseError, QueryError, did_you_mean
 
 VIEWS = 6
@@ -119,13 +119,13 @@ def _best(subject: Subject) -> list[Json]:
         known = subject.searched.drop_nulls(name)
         if known.is_empty():
             continue
-        best = known.sort(name, descending=METRICS[name].goal == "maximise", maintain_order=True).row(0, named=True)
+        best = known.sort(name, descending=QUANTITIES[name].goal == "maximise", maintain_order=True).row(0, named=True)
         others = [(row["origin"], provenance.shown(name, row[name])) for row in subject.controls.iter_rows(named=True)]
         rows.append(
             {
                 "name": name,
-                "goal": METRICS[name].goal,
-                "meaning": METRICS[name].meaning,
+                "goal": QUANTITIES[name].goal,
+                "meaning": QUANTITIES[name].meaning,
                 "trial": best["trial"],
                 "value": provenance.shown(name, best[name]),
                 "controls": others,

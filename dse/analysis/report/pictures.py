@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dse.analysis.metrics import QUANTITIES
 from dse.analysis.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.render import si
 from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.subject import Json, Subject, thinned
 from dse.analysis.tables import Tables
-from dse.design.outcome import METRICS
 from dse.errors import DseError, QueryError
 
 FORMATS = ("png", "svg")
@@ -119,7 +119,7 @@ def _wear(subject: Subject, _: Json, path: Path) -> None:
         raise QueryError(f"no complete design has {metric}")
     figure, (axes,) = _figure(1, 5.2, 3.4)
     axes.hist([on, off], bins=20, stacked=True, color=[ON_FRONT, SEARCHED], label=["on the front", "searched"])
-    axes.set(xlabel=f"{metric} ({METRICS[metric].unit})", ylabel="designs")
+    axes.set(xlabel=f"{metric} ({QUANTITIES[metric].unit})", ylabel="designs")
     _save(figure, path, legend=True)
 
 

@@ -12,10 +12,10 @@ import polars as pl
 from dse.analysis.confidence import half_widths
 from dse.analysis.features import value_of
 from dse.analysis.fronts import front_table
+from dse.analysis.metrics import QUANTITIES
 from dse.analysis.pareto import best_first, checked
 from dse.analysis.plot import is_log
 from dse.analysis.tables import Tables, controls, search_trials
-from dse.design.outcome import METRICS
 
 DRAWN = 2000
 """Designs that a page holds beside the controls; more would be a smear, and slow."""
@@ -87,7 +87,7 @@ class Subject:
         added = [name for name in ("rank", "knee", "p_front") if name in self.ranked.columns]
         table = pl.DataFrame({"trial": taken}, schema={"trial": pl.Int64})
         designs = pl.concat([self.controls, self.searched])
-        for part in (designs, self.ranked.select("trial", *added), half_widths(self.tables, list(METRICS))):
+        for part in (designs, self.ranked.select("trial", *added), half_widths(self.tables, self.tables.metrics)):
             table = table.join(part, on="trial", how="left", maintain_order="left")
         return table
 
@@ -101,7 +101,11 @@ class Subject:
 
     def describe(self) -> Json:
         """Return what every picture of the page draws from: columns, and the designs as lists by column."""
-        columns = [*map(self._metric, METRICS), *map(self._parameter, self.tables.parameters), *self._of_the_search()]
+        columns = [
+            *map(self._metric, self.tables.metrics),
+            *map(self._parameter, self.tables.parameters),
+            *self._of_the_search(),
+        ]
         held = [c for c in columns if self.drawn[c["name"]].null_count() < len(self.drawn) or c["role"] == "objective"]
         names = [c["name"] for c in held]
         widths = [name for name in names if f"ci95_{name}" in self.drawn.columns]
@@ -123,7 +127,7 @@ class Subject:
         return "control" if origin != "search" else "front" if rank == 0 else "searched"
 
     def _metric(self, name: str) -> Json:
-        metric = METRICS[name]
+        metric = QUANTITIES[name]
         unit = "" if metric.unit == "1" else metric.unit
         known = {"unit": unit, "goal": metric.goal, "meaning": metric.meaning}
         role = "objective" if name in self.objectives else "metric"
