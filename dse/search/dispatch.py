@@ -154,7 +154,7 @@ class Dispatcher:
         actor = self.actors.pop(name)
         self._count_slots()
         final: list[Answer] = []
-        for position, call in enumerate(actor.calls):
+        for position, call in reversed(list(enumerate(actor.calls))):  # so that the oldest jobs come first again
             answers = self._spooled(call)
             by_job = {(answer.job.trial, answer.job.seed): answer for answer in answers}
             left = [task for task in call.tasks if (task.job.trial, task.job.seed) not in by_job]

@@ -5,7 +5,6 @@ and retries burn out before a dead node is noticed. `dse.search.dispatch` says w
 this file starts actors, sends calls and notices deaths.
 """
 
-import importlib
 import os
 import re
 import time
@@ -20,7 +19,7 @@ from ray import exceptions
 from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError
 from dse.search.dispatch import Call, Dispatcher
-from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, work
+from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
 from dse.search.ray_cluster import first_line, join, living_nodes, offer, ray, room, start_local, wanted
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
 from dse.search.study import ResourcesSpec
@@ -50,8 +49,7 @@ class Simulator:
 
     def ready(self) -> tuple[str, str]:
         """Return the version of the framework and the node, once all that a simulation needs is loaded."""
-        if self._simulate is simulate_design:
-            importlib.import_module("dse.design.evaluate")
+        warm_up()
         return code_version(), ray.get_runtime_context().get_node_id()
 
     def work(self, key: str, jobs: Sequence[Job]) -> bytes:
