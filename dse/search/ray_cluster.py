@@ -20,12 +20,21 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray as untyped_ray
 from ray._private import ray_constants as untyped_constants
+from ray._private import worker as untyped_worker
 
 from dse.errors import ExecutorError
 
 # What it says of its tokens is for those who start clusters.
 logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
 ray = cast("Any", untyped_ray)  # its own types are partial
+
+
+def _say_nothing(*_: Any, **__: Any) -> None:
+    """Stand in for what Ray prints."""
+
+
+# It prints what befalls actors on standard output, among the results of a command; the table has it.
+setattr(untyped_worker, "print_to_stdstream", _say_nothing)  # noqa: B010
 _constants = cast("Any", untyped_constants)
 
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -59,8 +68,7 @@ def join(address: str) -> None:
     Raises:
         ExecutorError: there is none, or it does not let us in.
     """
-    if "RAY_AUTH_MODE" not in os.environ and _has_token():
-        os.environ["RAY_AUTH_MODE"] = "token"
+    use_token()
     _init(
         f"cannot join the Ray cluster at {address}: {{}}. Is it running there, with this version of Ray and Python? "
         "Has it a token (set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN) or none (RAY_AUTH_MODE=disabled)?",
@@ -90,9 +98,14 @@ def _loopback() -> Generator[None]:
             os.environ[CLUSTERS] = before
 
 
-def _has_token() -> bool:
+def use_token() -> None:
+    """Show clusters the user's token, where there is one and RAY_AUTH_MODE does not say otherwise.
+
+    Ray does so when it starts a cluster, but not when it joins one, which a cluster with a token then refuses.
+    """
     named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    return named or (Path.home() / ".ray" / "auth_token").exists()
+    if named or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 Node = Mapping[str, Any]
