@@ -159,9 +159,9 @@ class RayPool:
 
     def wait(self, timeout_s: float) -> list[Answer]:
         """Return answers as they come: none where the time is over, or a job has to be started again."""
-        self._look()
+        answers = self._look()
         self._send()
-        answers = self._wait(timeout_s)
+        answers += self._wait(0.0 if answers else timeout_s)
         self._send()
         return answers
 
@@ -174,14 +174,17 @@ class RayPool:
         self._flights.clear()
         ray.shutdown()
 
-    def _look(self) -> None:
-        """Now and then look at the nodes, and start and drop actors."""
+    def _look(self) -> list[Answer]:
+        """Now and then look at the nodes, start and drop actors, and return what those that are gone left behind."""
         now = time.monotonic()
         if now - self._polled < POLL_S:
-            return
-        self._polled = now
+            return []
         nodes = living_nodes()
         self._nodes = {node["NodeID"] for node in nodes}
+        answers: list[Answer] = []
+        for name in [name for name, actor in self._dispatcher.actors.items() if actor.node not in self._nodes]:
+            answers += self._bury(name, Failure("crashed", "its node left the cluster"))
+        self._polled = now
         target = room(nodes, self._request) if self._most is None else self._most
         missing = target - len(self._handles) - len(self._starting)
         for _ in range(missing):
@@ -194,6 +197,7 @@ class RayPool:
                 f"no actor has started for {START_TIMEOUT_S:g} s: {wanted(self._request)}, and {offer(nodes)}, which "
                 f"others may be using. What is finished is safe; go on with `dse resume` when there is room"
             )
+        return answers
 
     def _send(self) -> None:
         """Hand out what is waiting."""
