@@ -8,6 +8,7 @@ do not have. A cluster is joined with the token of the user where there is one (
 import logging
 import math
 import os
+import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray as untyped_ray
 from ray._private import ray_constants as untyped_constants
+from ray._private import services as untyped_services
 from ray._private import worker as untyped_worker
 
 from dse.errors import ExecutorError
@@ -35,10 +37,13 @@ def _say_nothing(*_: Any, **__: Any) -> None:
 
 # It prints what befalls actors on standard output, among the results of a command; the table has it.
 setattr(untyped_worker, "print_to_stdstream", _say_nothing)  # noqa: B010
-_constants = cast("Any", untyped_constants)
+_constants, _services = cast("Any", untyped_constants), cast("Any", untyped_services)
 
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Ray's switch between clusters and a single machine on the loopback interface, misnamed on other systems."""
+
+REACH_S = 10.0
+"""Time after which the head of a cluster is taken for unreachable."""
 
 
 def start_local(cpus: float) -> None:
@@ -53,6 +58,7 @@ def start_local(cpus: float) -> None:
     with _loopback():
         _init(
             "Ray could not be started: {}. `--executor local` runs the same study without Ray, with the same results",
+            address="local",  # and not another Ray that may run on this machine
             num_cpus=math.ceil(cpus),
             include_dashboard=False,
             _node_ip_address="127.0.0.1",
@@ -69,11 +75,29 @@ def join(address: str) -> None:
         ExecutorError: there is none, or it does not let us in.
     """
     use_token()
+    _check_reachable(address)
     _init(
         f"cannot join the Ray cluster at {address}: {{}}. Is it running there, with this version of Ray and Python? "
         "Has it a token (set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN) or none (RAY_AUTH_MODE=disabled)?",
         address=address,
     )
+
+
+def _check_reachable(address: str) -> None:
+    """Look for the head before Ray does, which would try for minutes where there is none any more.
+
+    Raises:
+        ExecutorError: nobody listens there.
+    """
+    try:
+        host_and_port = _services.canonicalize_bootstrap_address("auto") if address == "auto" else address
+        host, _, port = (host_and_port or "").removeprefix("ray://").rpartition(":")
+        socket.create_connection((host, int(port)), timeout=REACH_S).close()
+    except (OSError, ValueError) as error:
+        raise ExecutorError(
+            f"no Ray cluster answers at {address}: {first_line(error)}. Give HOST:PORT of its head (6379 unless it was "
+            'started with another), ray://HOST:10001, or "auto" on one of its nodes; or leave --address out'
+        ) from error
 
 
 def _init(message: str, **options: Any) -> None:

@@ -24,7 +24,7 @@ from dse.search.ray_cluster import first_line, join, living_nodes, offer, ray, r
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
 from dse.search.study import ResourcesSpec
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 """Time after which a study without any actor is given up."""
 POLL_S = 2.0
 """Time between two looks at the nodes of the cluster."""

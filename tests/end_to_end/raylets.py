@@ -47,10 +47,10 @@ class Cluster:
             command = [*RAY, "start", *options, "--block", "--disable-usage-stats"]
             process = subprocess.Popen(command, env=self.env, stdout=out, stderr=subprocess.STDOUT)
         self.nodes[host] = process
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while "Ray runtime started" not in log.read_text():
             assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "the node did not start in 90 s"
+            assert time.monotonic() < deadline, "the node did not start in 300 s"
             time.sleep(0.2)
 
     def kill(self, host):

@@ -68,11 +68,11 @@ def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_pat
         cluster.add(3)
         victim = cluster.add(4)
         process = launch("run", study, "--out", folder, "--address", cluster.address, env=environment())
-        until(lambda: rows(folder) >= 10, 120, process)
+        until(lambda: rows(folder) >= 10, 400, process)
         cluster.kill(victim)
-        until(lambda: rows(folder) >= 25, 120, process)
+        until(lambda: rows(folder) >= 25, 400, process)
         cluster.add(5)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode == 0, output
     assert results(folder).equals(expected)
     attempts = read_table(folder)["attempts"].to_pylist()
@@ -104,11 +104,11 @@ def test_the_pool_follows_the_nodes(tmp_path):
             [sys.executable, "-c", script, cluster.address], stdout=subprocess.PIPE, env=environment(), text=True
         )
         try:
-            count(process, 1, 90)
+            count(process, 1, 300)
             second = cluster.add(4, cpus=2)
-            count(process, 3, 90)
+            count(process, 3, 300)
             cluster.kill(second)
-            count(process, 1, 90)
+            count(process, 1, 300)
         finally:
             process.kill()
             process.wait()
@@ -120,12 +120,12 @@ def test_killed_actors_cost_time_alone(longer, tmp_path):
     process = launch("run", study, "--out", folder, "--actors", 2)
     kills = 0
     for wanted in (8, 20, 32):
-        until(lambda wanted=wanted: rows(folder) >= wanted, 120, process)
+        until(lambda wanted=wanted: rows(folder) >= wanted, 400, process)
         workers = [p for p in descendants(process.pid) if "ray::Simulator" in command_of(p)]
         for pid in workers[:1]:
             os.kill(pid, signal.SIGKILL)
             kills += 1
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     assert kills >= 2
     assert results(folder).equals(expected)
@@ -143,7 +143,7 @@ def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
     study, expected = longer
     folder = tmp_path / "r"
     process = launch("run", study, "--out", folder, "--actors", 2)
-    until(lambda: rows(folder) >= 6, 120, process)
+    until(lambda: rows(folder) >= 6, 400, process)
     os.kill(process.pid, signal.SIGSTOP)
     held = {(row["trial"], row["seed"]) for row in read_table(folder).to_pylist()}
 
@@ -158,7 +158,7 @@ def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
     process.kill()
     process.wait()
     resumed = launch("resume", folder, "--executor", "local")
-    output, _ = resumed.communicate(timeout=200)
+    output, _ = resumed.communicate(timeout=600)
     assert resumed.returncode == 0, output
     assert results(folder).equals(expected)
     table = {row["trial"]: row for row in read_table(folder).to_pylist()}
@@ -176,16 +176,16 @@ def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
     start(parse_study(text, tmp_path), tmp_path / "undisturbed", LocalExecutor)
     folder, chance, kills = tmp_path / "r", random.Random(50), 0
     while kills < 50:
-        executor = ["--actors", 2] if kills % 10 == 9 else ["--executor", "local"]
+        executor = ["--actors", 2] if kills % 10 == 8 else ["--executor", "local"]
         command = (
             ("resume", folder) if (folder / "study.json").exists() else ("run", tmp_path / "s.toml", "--out", folder)
         )
         process = launch(*command, *executor)
-        if kills % 5 == 0:
+        if kills % 2:
             time.sleep(chance.uniform(0.2, 4.0))
         else:
             before = rows(folder)
-            until(lambda before=before: rows(folder) > before, 120, process)
+            until(lambda before=before: rows(folder) > before, 400, process)
             time.sleep(chance.uniform(0.0, 0.1))
         assert process.poll() is None, f"the study ended after {kills} kills: {process.communicate()[0]}"
         process.kill()
@@ -193,7 +193,7 @@ def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
         kills += 1
     print(f"{kills} kills, the last with {rows(folder)} of 401 rows")
     process = launch("resume", folder, "--executor", "local")
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     assert results(folder).equals(results(tmp_path / "undisturbed"))
 
@@ -251,7 +251,7 @@ def test_a_wrong_token_is_refused_with_a_message(longer, tmp_path):
         cluster.add(3)
         wrong = {**environment(), "RAY_AUTH_TOKEN": TOKEN[::-1]}
         process = launch("run", longer[0], "--out", tmp_path / "r", "--address", cluster.address, env=wrong)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=600)
     assert process.returncode == 2
     assert f"error: cannot join the Ray cluster at {cluster.address}" in output
     assert "Traceback" not in output
