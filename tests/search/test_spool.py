@@ -46,9 +46,7 @@ def test_lines_of_a_call_are_there_while_it_runs_and_a_torn_one_is_passed_over(t
     assert not list(spool.glob("*.jsonl"))
 
 
-@pytest.mark.parametrize(
-    "damage", [b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"trial": 0, "seed": 0, "design": null}\n', b"3\n"]
-)
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_costs_its_lines_alone(tmp_path, damage):
     spool = open_spool(tmp_path, "session")
     (spool / "bad.jsonl").write_bytes(damage + encode(work(JOBS[1], free)))
