@@ -20,6 +20,7 @@ from dse.search.runs import start
 from dse.search.study import parse_study
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "search"))  # where the simulation that costs nothing lies
 
 SMALL_STUDY = """
 name = "small"

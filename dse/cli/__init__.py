@@ -7,6 +7,7 @@ import click
 
 from dse import __version__
 from dse.cli.asking import ablation, compare, importance, require
+from dse.cli.cluster import submit
 from dse.cli.devices import device
 from dse.cli.options import Group
 from dse.cli.pricing import price, ranges
@@ -22,6 +23,7 @@ def main() -> None:
 
     \b
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
+    dse run STUDY --address HOST:6379         the same, on a Ray cluster
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    one of them, whole
     dse price RESULTS --card NAME             all of them, on another cost card
@@ -32,7 +34,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(run, resume, check, data),
+    *(run, resume, submit, check, data),
     *(front, query, show, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),

@@ -5,37 +5,105 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dse.cli.options import results_argument, study_argument
+from dse.errors import SettingError
 
 if TYPE_CHECKING:
     from dse.search.executor import Executor
     from dse.search.study import Study
 
 
+@dataclass(frozen=True)
+class Host:
+    """Where a study is simulated, as the options say.
+
+    Attributes:
+        executor: "ray" or "local".
+        actors: number of actors; None for as many as there is room for.
+        address: the Ray cluster to join; None for one of our own.
+        wait_s: how long to wait for a node with room for an actor, s.
+    """
+
+    executor: str
+    actors: int | None
+    address: str | None
+    wait_s: float
+
+    def make(self, study: "Study", folder: Path) -> "Executor":
+        """Return the executor."""
+        if self.executor == "ray":
+            from dse.search.ray_pool import RayPool  # noqa: PLC0415
+
+            return RayPool(
+                self.actors, address=self.address, resources=study.spec.resources, folder=folder, wait_s=self.wait_s
+            )
+        from dse.search.executor import LocalExecutor  # noqa: PLC0415
+
+        return LocalExecutor()
+
+    def check(self, study: "Study") -> None:
+        """Refuse what the local executor cannot do."""
+        if self.executor == "ray":
+            return
+        if self.actors is not None or self.address is not None or self.wait_s:
+            raise click.UsageError(
+                "--actors, --address and --wait-for-nodes are for --executor ray; the local executor is this process"
+            )
+        if study.spec.resources.time_limit_s is not None:
+            raise SettingError(
+                "resources.time_limit_s needs Ray actors, which can be ended; leave --executor local, or the setting"
+            )
+
+
 def _run_options(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--quiet", is_flag=True, help="No progress, only the result.")(command)
-    command = click.option("--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default one a core.")(
-        command
-    )
-    return click.option(
-        "--executor",
-        type=click.Choice(["ray", "local"]),
-        default="ray",
-        show_default=True,
-        help="Who simulates: Ray actors, or this process. The results are the same.",
-    )(command)
+    options = [
+        click.option(
+            "--executor",
+            type=click.Choice(["ray", "local"]),
+            default="ray",
+            show_default=True,
+            help="Who simulates: Ray actors, or this process. The results are the same.",
+        ),
+        click.option(
+            "--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default as many as there is room for."
+        ),
+        click.option(
+            "--address",
+            help='A Ray cluster to join: "auto", HOST:PORT or ray://HOST:PORT. By default a Ray is started here.',
+        ),
+        click.option(
+            "--wait-for-nodes",
+            "wait_s",
+            type=click.FloatRange(0.0, 86_400.0),
+            default=0.0,
+            metavar="SECONDS",
+            help="Wait so long for a node with room for an actor.",
+        ),
+        click.option("--quiet", is_flag=True, help="No progress, only the result."),
+    ]
+
+    @wraps(command)
+    def with_host(executor: str, actors: int | None, address: str | None, wait_s: float, **others: object) -> None:
+        command(host=Host(executor, actors, address, wait_s), **others)
+
+    for option in reversed(options):
+        with_host = option(with_host)
+    return with_host
 
 
 @click.command()
 @study_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Results folder; by default results/NAME-TIME.")
+@click.option("--resume", "go_on", is_flag=True, help="Go on if the results folder holds this study already.")
 @_run_options
-def run(study: Path, out: Path | None, executor: str, actors: int | None, *, quiet: bool) -> None:
+def run(study: Path, out: Path | None, host: Host, *, go_on: bool, quiet: bool) -> None:
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
@@ -43,34 +111,37 @@ def run(study: Path, out: Path | None, executor: str, actors: int | None, *, qui
     from dse.search.study import read_study  # noqa: PLC0415
 
     checked = read_study(study)
+    host.check(checked)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = out or Path("results") / f"{checked.spec.name}-{stamp}"
-    _follow(
-        folder,
-        checked,
-        lambda report: start(checked, folder, _executor(executor, actors), report),
-        quiet=quiet,
-        actors=actors,
-    )
+    if go_on and (folder / "study.json").exists():
+        _resume(folder, host, quiet=quiet, other_code=False)
+        return
+    _follow(folder, checked, lambda r: start(checked, folder, lambda: host.make(checked, folder), r), host, quiet=quiet)
 
 
 @click.command()
 @results_argument
 @click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @_run_options
-def resume(results: Path, executor: str, actors: int | None, *, quiet: bool, other_code: bool) -> None:
+def resume(results: Path, host: Host, *, quiet: bool, other_code: bool) -> None:
     """Go on with the study in the folder RESULTS; finished trials are not repeated."""
+    _resume(results, host, quiet=quiet, other_code=other_code)
+
+
+def _resume(results: Path, host: Host, *, quiet: bool, other_code: bool) -> None:
     from dse.results.store import read_about  # noqa: PLC0415
     from dse.search.runs import resume as go_on  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
     read_about(results)
     study = read_study(results / "source" / "study.toml")
+    host.check(study)
 
     def go(report: Any) -> None:
-        go_on(results, _executor(executor, actors), report, other_code=other_code)
+        go_on(results, lambda: host.make(study, results), report, other_code=other_code)
 
-    _follow(results, study, go, quiet=quiet, actors=actors)
+    _follow(results, study, go, host, quiet=quiet)
 
 
 @click.command()
@@ -99,19 +170,7 @@ def data(dataset: str) -> None:  # noqa: ARG001  one so far
     click.echo(f"mnist is in {download_mnist()}")
 
 
-def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":
-    if name == "local":
-        if actors is not None:
-            raise click.UsageError("--actors is for --executor ray; the local executor is this process alone")
-        from dse.search.executor import LocalExecutor  # noqa: PLC0415
-
-        return LocalExecutor
-    from dse.search.ray_pool import RayPool  # noqa: PLC0415
-
-    return lambda: RayPool(actors)
-
-
-def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bool, actors: int | None) -> None:
+def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], host: Host, *, quiet: bool) -> None:
     """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
     from dse.progress import progress  # noqa: PLC0415
 
@@ -119,7 +178,7 @@ def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bo
     spec = study.spec
     click.echo(f"{spec.name}: {spec.budget.trials} trials and {len(study.controls)} controls -> {folder}", err=True)
     in_flight = spec.search.lookahead * spec.budget.seeds
-    if actors is not None and actors > in_flight:
+    if host.actors is not None and host.actors > in_flight and spec.search.sampler not in ("random", "quasi_random"):
         click.echo(f"note: search.lookahead lets {in_flight} simulations run at once; the other actors idle", err=True)
     try:
         with progress(spec.objectives, quiet=quiet) as report:

@@ -124,12 +124,12 @@ class Failure:
     """A simulation that came to no result, which is a result too.
 
     Attributes:
-        kind: "diverged" for numbers out of range, "crashed" for a process that died, "invalid" for settings that
-            contradict each other.
+        kind: "diverged" for numbers out of range, "invalid" for settings that contradict each other, "crashed" for a
+            process that died, "memory" for one that ran out of memory, "timeout" for one that exceeded its time limit.
         reason: one line for the user.
     """
 
-    kind: Literal["diverged", "crashed", "invalid"]
+    kind: Literal["diverged", "invalid", "crashed", "memory", "timeout"]
     reason: str
 
 

@@ -1,7 +1,8 @@
 """Executors: who simulates. A small frozen job goes out, a small frozen answer comes back.
 
 The loop of a study knows only the protocol `Executor`. `LocalExecutor` simulates in this process and is the plain twin
-of the Ray pool (`dse.search.ray_pool`); both run `work`, so that their tables agree to the last bit.
+of the Ray pool (`dse.search.ray_pool`); both run `work`, so that their tables agree to the last bit. What simulates is
+an argument, so that the machinery can be tried and timed without a simulation.
 """
 
 import hashlib
@@ -9,18 +10,19 @@ import json
 import platform
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import dse
-from dse.design.design import Design
+from dse.design.design import Design, compose
 from dse.design.outcome import Failure, Outcome
+from dse.results.schema import result_fields
 
 DECIDING = (
     "spec.py",
@@ -52,23 +54,29 @@ class Answer:
 
     Attributes:
         job: the job.
-        outcome: its outcome, or the failure.
+        result: the columns of the table that its outcome or failure fills; see `dse.results.schema.result_fields`.
         host: machine that simulated.
         started_at: start, UTC, ISO 8601.
         wall_s: duration, s.
         code: version and source hash of the framework that simulated.
         packages: versions of packages that results depend on, as JSON.
         attempts: times the job was started.
+        kept_in: file of the spool that holds this answer too, or None; see `dse.search.spool`.
     """
 
     job: Job
-    outcome: Outcome | Failure
+    result: Mapping[str, Any]
     host: str
     started_at: str
     wall_s: float
     code: str
     packages: str
     attempts: int = 1
+    kept_in: Path | None = None
+
+
+Simulate = Callable[[Job], Outcome | Failure]
+"""What simulates a job; it may say that memory ran out by `MemoryError`."""
 
 
 class Executor(Protocol):
@@ -76,7 +84,7 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many jobs may be in flight."""
+        """How many jobs may be in flight; this can change while a study runs."""
         ...
 
     def submit(self, job: Job) -> None:
@@ -92,29 +100,8 @@ class Executor(Protocol):
         ...
 
 
-class LocalExecutor:
-    """Simulates in this process, one job at a time."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
-
-    def submit(self, job: Job) -> None:
-        """Take a job."""
-        self._jobs.append(job)
-
-    def wait(self, timeout_s: float) -> list[Answer]:  # noqa: ARG002  a simulation in this process cannot be left
-        """Simulate the next job and return its answer."""
-        return [work(self._jobs.popleft())] if self._jobs else []
-
-    def close(self) -> None:
-        """Drop what was not simulated."""
-        self._jobs.clear()
-
-
-def work(job: Job) -> Answer:
-    """Simulate a job in this process on one thread.
+def simulate_design(job: Job) -> Outcome | Failure:
+    """Simulate the design of a job.
 
     Raises:
         DataError: the data set is missing or unreadable.
@@ -126,12 +113,73 @@ def work(job: Job) -> Answer:
         raise ValueError(f"trial {job.trial} has no design")
     workload = job.design.workload
     data = load(workload.dataset, workload.validation)
-    started_at, start = datetime.now(UTC), time.perf_counter()
     with one_thread():
-        outcome = evaluate(job.design, job.seed, data)
+        return evaluate(job.design, job.seed, data)
+
+
+def warm_up() -> None:
+    """Load and compile what a simulation needs, so that the time of the first one is its own."""
+    simulate_design(Job(0, 0, compose({"network.hidden": [4], "training.epochs": 1})))
+
+
+CALL_S = 0.2
+"""Time that jobs which are handed over together should take, s."""
+MAX_BATCH = 64
+"""Jobs that are handed over together at most."""
+
+
+def batch_size(pace_s: float | None) -> int:
+    """Return how many jobs to hand over together, so that the hand-over costs little and nobody waits long.
+
+    Args:
+        pace_s: measured duration of a job, s; None before the first.
+    """
+    if pace_s is None:
+        return 1
+    return min(MAX_BATCH, max(1, int(CALL_S / max(pace_s, 1e-9))))
+
+
+class LocalExecutor:
+    """Simulates in this process, one job at a time; answers together where jobs are short."""
+
+    def __init__(self, simulate: Simulate = simulate_design) -> None:
+        self._simulate = simulate
+        self._jobs: deque[Job] = deque()
+        self.slots = 1
+
+    def submit(self, job: Job) -> None:
+        """Take a job."""
+        self._jobs.append(job)
+
+    def wait(self, timeout_s: float) -> list[Answer]:  # noqa: ARG002  a simulation in this process cannot be left
+        """Simulate the jobs that are there and return their answers."""
+        answers = [work(job, self._simulate) for job in self._jobs]
+        self._jobs.clear()
+        if answers:
+            self.slots = batch_size(sum(answer.wall_s for answer in answers) / len(answers))
+        return answers
+
+    def close(self) -> None:
+        """Drop what was not simulated."""
+        self._jobs.clear()
+
+
+def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
+    """Simulate a job in this process on one thread.
+
+    Raises:
+        DataError: the data set is missing or unreadable.
+    """
+    started_at, start = datetime.now(UTC), time.perf_counter()
+    try:
+        outcome = simulate(job)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        outcome = Failure("memory", f"memory ran out: {str(error).strip() or type(error).__name__}"[:300])
     return Answer(
         job=job,
-        outcome=outcome,
+        result=result_fields(outcome),
         host=platform.node(),
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=round(time.perf_counter() - start, 6),
@@ -140,17 +188,23 @@ def work(job: Job) -> Answer:
     )
 
 
-def unsimulated(job: Job, failure: Failure) -> Answer:
+def _is_out_of_memory(error: Exception) -> bool:
+    # torch says it in a RuntimeError: of a kind of its own on an accelerator, by its text on a CPU.
+    named = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
+
+
+def unsimulated(job: Job, failure: Failure, attempts: int = 0) -> Answer:
     """Return the answer to a job that no simulation came of."""
     return Answer(
         job=job,
-        outcome=failure,
+        result=result_fields(failure),
         host=platform.node(),
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         wall_s=0.0,
         code=code_version(),
         packages=package_versions(),
-        attempts=0,
+        attempts=attempts,
     )
 
 

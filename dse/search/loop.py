@@ -2,45 +2,42 @@
 
 Trial n is proposed when the results of all trials up to n - lookahead have been told, in order of number, and no
 others. What has finished out of order waits. So the table is a function of the study file; actors, order of
-completion, kills and resumes change the time alone.
+completion, kills and resumes change the time alone. Trials whose proposals see no results (random and quasi-random
+ones) need not wait for any.
 
 A resume asks for the same proposals again and takes from the table what it already holds; that the proposals agree
 with the stored ones is checked. A design that was proposed before is not simulated again: its row is a copy that names
 the trial it came from.
+
+Nothing here grows with the rows of a study but an index of its designs; see `dse.search.ledger`. The driver proposes
+and serves in turn: a slice of time for proposals, then what the executor has.
 """
 
-import json
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
-from dse.design.design import Design
-from dse.design.outcome import Failure, Outcome
+from dse.design.outcome import Failure
 from dse.errors import ResultsError, SettingError
 from dse.pricing.price import price
-from dse.results.schema import result_fields
 from dse.results.store import Store
 from dse.search.executor import Answer, Executor, Job, unsimulated
-from dse.search.samplers import OptunaProposer, Proposer
+from dse.search.ledger import Row, Rows, Trial, open_trial
+from dse.search.samplers import make_proposer
+from dse.search.spool import Leftovers, remove
 from dse.search.study import Study
 
 WAIT_S = 0.5
 """Longest time between two reports of progress."""
-
-Row = dict[str, Any]
-
-
-@dataclass
-class Trial:
-    """A design of the study and the rows that came of it, by seed."""
-
-    number: int
-    origin: str
-    parameters: Mapping[str, Any]
-    design: Design | None
-    rows: dict[int, Row]
+REPORT_S = 0.1
+"""Shortest time between two reports of progress."""
+ASK_S = 0.02
+"""Time for proposals before the executor is served again; one proposal may take longer."""
+OPEN_TRIALS = 1000
+"""Trials that may be open beyond those in flight: equal designs wait for one that is being simulated."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,21 @@ class Progress:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """What is needed of a row that the table held when this run began."""
+
+    design_key: str | None
+    study_key: str
+    code: str
+    failed: bool
+    values: list[float] | None
+
+
 def run(
     study: Study,
     store: Store,
-    stored: list[Row],
+    stored: Iterable[Row],
     executor: Executor,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> None:
@@ -76,23 +84,27 @@ def run(
     Args:
         study: the study.
         store: where rows go; open.
-        stored: rows that the store already holds.
+        stored: rows that the store already holds; gone through once.
         executor: who simulates.
         report: called now and then.
 
     Raises:
         ResultsError: a stored trial is not the one this study proposes, or the disk is full.
     """
-    _Run(study, store, stored, executor, report).to_the_end()
+    rows = Rows(store.folder / "staging")
+    try:
+        _Run(study, store, rows, executor, report).to_the_end(stored)
+    finally:
+        rows.close()
 
 
 class _Run:
     def __init__(
-        self, study: Study, store: Store, stored: list[Row], executor: Executor, report: Callable[[Progress], None]
+        self, study: Study, store: Store, rows: Rows, executor: Executor, report: Callable[[Progress], None]
     ) -> None:
         spec = study.spec
-        self.study, self.store, self.executor, self.report = study, store, executor, report
-        self.proposer: Proposer = OptunaProposer(
+        self.study, self.store, self.rows, self.executor, self.report = study, store, rows, executor, report
+        self.proposer = make_proposer(
             study.space,
             study.goals,
             sampler=spec.search.sampler,
@@ -100,153 +112,221 @@ class _Run:
             startup=spec.search.startup,
             trials=spec.budget.trials,
         )
+        self.learns = self.proposer.blind < spec.budget.trials
         self.seeds = range(spec.budget.seeds)
         self.controls = len(study.controls)
-        self.trials: list[Trial] = []
-        self.told = 0
-        self.stored = {(row["trial"], row["seed"]): row for row in stored}
-        self.flying: dict[tuple[int, int], Job] = {}
-        self.waiting: list[Job] = []
-        self.copies: dict[tuple[int, int], list[int]] = {}
-        self.leaders: dict[str, int] = {}
+        self.entered, self.told = 0, 0
+        self.open: dict[int, Trial] = {}
+        self.values: dict[int, list[float] | None] = {}
+        self.stored: dict[tuple[int, int], _Stored] = {}
+        self.leftovers = Leftovers(store.folder)
+        self.flying: set[tuple[int, int]] = set()
+        self.waiting: deque[Job] = deque()
+        self.copies: dict[tuple[str, int], list[Trial]] = {}
+        self.unsaved: list[tuple[Row, Trial]] = []
+        self.accepted: list[tuple[Answer, Trial]] = []
+        self.data_checksum: str | None = None
         self.done, self.failed, self.simulated = 0, 0, 0
         self.fresh: list[Row] = []
+        self.reported = 0.0
 
-    def to_the_end(self) -> None:
+    def to_the_end(self, stored: Iterable[Row]) -> None:
+        self._read(stored)
         for name, design in self.study.controls.items():
-            self._add(name, {}, design)
+            self._add(open_trial(self.entered, name, {}, design))
         while True:
-            self._tell_and_ask()
+            more = self._propose()
             while self.waiting and len(self.flying) < self.executor.slots:
-                job = self.waiting.pop(0)
-                self.flying[job.trial, job.seed] = job
+                job = self.waiting.popleft()
+                self.flying.add((job.trial, job.seed))
                 self.executor.submit(job)
-            self._report()
-            if not self.flying:
-                return
-            self._keep(self.executor.wait(WAIT_S))
+            ended = not self.flying and not more
+            self._report(last=ended)
+            if ended:
+                break
+            if self.flying:
+                self._keep(self.executor.wait(0.0 if more else WAIT_S))
+        self.leftovers.clear()
 
-    def _report(self) -> None:
+    def _read(self, stored: Iterable[Row]) -> None:
+        """Keep of the rows of the table what the study will ask for as it proposes its trials again."""
+        for row in stored:
+            self.stored[row["trial"], row["seed"]] = _Stored(
+                row["design_key"], row["study_key"], row["code"], row["state"] == "failed", self._values(row)
+            )
+            self.data_checksum = self.data_checksum or row["data_checksum"]
+            if row["same_as"] is None and row["design_key"] is not None:
+                self.rows.add(row)
+            self.fresh.append(row)
+            self._report(last=False)
+
+    def _report(self, *, last: bool) -> None:
+        now = time.monotonic()
+        if not last and now - self.reported < REPORT_S:
+            return
+        self.reported = now
         total = (self.controls + self.study.spec.budget.trials) * len(self.seeds)
         self.report(Progress(self.done, total, len(self.flying), self.failed, self.simulated, tuple(self.fresh)))
         self.fresh = []
 
-    def _tell_and_ask(self) -> None:
-        """Propose every trial that the results at hand allow."""
-        search = self.study.spec.search
-        while (asked := len(self.trials) - self.controls) < self.study.spec.budget.trials:
-            due = asked - search.lookahead
-            if self.told <= due:
-                trial = self.trials[self.controls + self.told]
-                if len(trial.rows) < len(self.seeds):
-                    return
-                self.proposer.tell(self.told, self._objectives(trial))
-                self.told += 1
-                continue
-            parameters = self.proposer.ask()
-            try:
-                self._add("search", parameters, self.study.design(parameters))
-            except SettingError as error:
-                self._add_invalid(parameters, str(error))
+    def _propose(self) -> bool:
+        """Propose trials for a slice of time; return whether more could be proposed now."""
+        until = time.monotonic() + ASK_S
+        while self._may_propose():
+            self._propose_one()
+            if time.monotonic() > until or len(self.unsaved) >= OPEN_TRIALS:
+                break
+        self._save()
+        return self._may_propose()
 
-    def _add_invalid(self, parameters: Mapping[str, Any], reason: str) -> None:
+    def _may_propose(self) -> bool:
+        """Return whether the next trial may be proposed, and is of use to the executor soon."""
+        asked, search = self.entered - self.controls, self.study.spec.search
+        slots = self.executor.slots
+        if asked >= self.study.spec.budget.trials or len(self.waiting) >= slots:
+            return False
+        if len(self.open) >= 2 * slots + OPEN_TRIALS:
+            return False
+        if asked < self.proposer.blind:
+            return True
+        while self.told <= asked - search.lookahead:
+            if self.told not in self.values:
+                return False
+            self.proposer.tell(self.told, self.values.pop(self.told))
+            self.told += 1
+        return True
+
+    def _propose_one(self) -> None:
+        parameters = self.proposer.ask()
+        try:
+            self._add(open_trial(self.entered, "search", parameters, self.study.design(parameters)))
+        except SettingError as error:
+            self._add_invalid(open_trial(self.entered, "search", parameters, None), str(error))
+
+    def _enter(self, trial: Trial) -> list[int]:
+        """Enter a trial, take its rows from the table, and return the seeds that are not there."""
+        self.open[trial.number] = trial
+        self.entered += 1
+        return [seed for seed in self.seeds if not self._is_stored(trial, seed)]
+
+    def _add_invalid(self, trial: Trial, reason: str) -> None:
         """Enter a trial whose settings contradict each other."""
-        trial = Trial(len(self.trials), "search", parameters, None, {})
-        self.trials.append(trial)
-        for seed in self.seeds:
-            row = self.stored.pop((trial.number, seed), None)
-            if row is None:
-                self._store([self._row(unsimulated(Job(trial.number, seed, None), Failure("invalid", reason)))])
-            else:
-                self._check_stored(row, trial)
-                self._take(trial, seed, row)
+        for seed in self._enter(trial):
+            self.accepted.append((unsimulated(Job(trial.number, seed, None), Failure("invalid", reason)), trial))
 
-    def _add(self, origin: str, parameters: Mapping[str, Any], design: Design) -> None:
+    def _add(self, trial: Trial) -> None:
         """Enter a trial: take its rows from the table, copy them from its twin, or have them simulated."""
-        trial = Trial(len(self.trials), origin, parameters, design, {})
-        self.trials.append(trial)
-        leader = self.leaders.setdefault(design.key, trial.number)
-        for seed in self.seeds:
-            row = self.stored.pop((trial.number, seed), None)
-            if row is not None:
-                self._check_stored(row, trial)
-                self._take(trial, seed, row)
-            elif leader == trial.number:
-                self.waiting.append(Job(trial.number, seed, design))
-            elif seed in self.trials[leader].rows:
-                self._store([self._copy(self.trials[leader].rows[seed], trial)])
+        design, key = trial.design, trial.key
+        if design is None or key is None:
+            raise ValueError(f"trial {trial.number} has no design")
+        for seed in self._enter(trial):
+            if (key, seed) in self.rows:
+                self.unsaved.append((_copy(self.rows.get(key, seed), trial), trial))
+            elif (key, seed) in self.copies:
+                self.copies[key, seed].append(trial)
             else:
-                self.copies.setdefault((leader, seed), []).append(trial.number)
+                self.copies[key, seed] = []
+                job = Job(trial.number, seed, design)
+                answer = self.leftovers.take(job)
+                if answer is None:
+                    self.waiting.append(job)
+                else:
+                    self.accepted.append((answer, trial))
 
-    def _check_stored(self, row: Row, trial: Trial) -> None:
-        key = None if trial.design is None else trial.design.key
-        if row["design_key"] != key or row["study_key"] != self.study.key:
+    def _is_stored(self, trial: Trial, seed: int) -> bool:
+        found = self.stored.pop((trial.number, seed), None)
+        if found is None:
+            return False
+        if found.design_key != trial.key or found.study_key != self.study.key:
             raise ResultsError(
-                f"trial {trial.number} in the table has design {row['design_key']}; this study proposes "
-                f"{key}. The table comes from another version of the framework or of Optuna: "
-                f"it was written by {row['code']}. Install that version to go on, or start afresh with --out"
+                f"trial {trial.number} in the table has design {found.design_key}; this study proposes "
+                f"{trial.key}. The table comes from another version of the framework or of Optuna: "
+                f"it was written by {found.code}. Install that version to go on, or start afresh with --out"
             )
+        self._take(trial, seed, found.values, failed=found.failed)
+        return True
 
     def _keep(self, answers: list[Answer]) -> None:
         """Store answers and the copies that waited for them; durable before anything is told."""
-        rows: list[Row] = []
         for answer in answers:
-            del self.flying[answer.job.trial, answer.job.seed]
+            self.flying.remove((answer.job.trial, answer.job.seed))
             self.simulated += 1
-            row = self._row(answer)
+            self.accepted.append((answer, self.open[answer.job.trial]))
+        self._save()
+
+    def _save(self) -> None:
+        """Make what was accepted durable, then count it."""
+        answers, self.accepted = self.accepted, []
+        pairs, self.unsaved = self.unsaved, []
+        for row, trial in self._rows(answers):
             self._check_data(row)
-            rows.append(row)
-            followers = self.copies.pop((answer.job.trial, answer.job.seed), [])
-            rows += [self._copy(row, self.trials[number]) for number in followers]
-        self._store(rows)
+            pairs.append((row, trial))
+            if trial.key is None:
+                continue
+            followers = self.copies.pop((trial.key, row["seed"]), [])
+            pairs += [(_copy(row, follower), follower) for follower in followers]
+        if not pairs:
+            return
+        self.store.append([row for row, _ in pairs])
+        remove({answer.kept_in for answer, _ in answers if answer.kept_in is not None} - set(self.leftovers.files))
+        for row, trial in pairs:
+            if row["same_as"] is None and trial.key is not None:
+                self.rows.add(row)
+            self.fresh.append(row)
+            self._take(trial, row["seed"], self._values(row), failed=row["state"] == "failed")
 
     def _check_data(self, row: Row) -> None:
         """Refuse results on other data than those already in the table."""
-        known = next((r["data_checksum"] for t in self.trials for r in t.rows.values() if r["data_checksum"]), None)
-        if known is not None and row["data_checksum"] not in (None, known):
+        known, new = self.data_checksum, row["data_checksum"]
+        if known is not None and new not in (None, known):
             raise ResultsError(
                 f"the data set has changed: the table holds results on data with checksum {known[:12]}, "
-                f"and here it is {row['data_checksum'][:12]}. Bring the old files back, or start afresh with --out"
+                f"and here it is {new[:12]}. Bring the old files back, or start afresh with --out"
             )
+        self.data_checksum = known or new
 
-    def _store(self, rows: list[Row]) -> None:
-        if not rows:
-            return
-        self.store.append(rows)
-        for row in rows:
-            number: int = row["trial"]
-            self._take(self.trials[number], row["seed"], row)
-
-    def _take(self, trial: Trial, seed: int, row: Row) -> None:
-        trial.rows[seed] = row
+    def _take(self, trial: Trial, seed: int, values: list[float] | None, *, failed: bool) -> None:
+        """Count a row that is stored; what is complete is let go of, but for what proposals need."""
         self.done += 1
-        self.failed += row["state"] == "failed"
-        self.fresh.append(row)
+        self.failed += failed
+        trial.values[seed] = values
+        if len(trial.values) < len(self.seeds):
+            return
+        del self.open[trial.number]
+        if self.learns and trial.number >= self.controls:
+            self.values[trial.number - self.controls] = _means([trial.values[seed] for seed in self.seeds])
 
-    def _objectives(self, trial: Trial) -> list[float] | None:
-        """Return the mean of every objective over the seeds, or None where one is missing."""
-        means: list[float] = []
-        for name in self.study.spec.objectives:
-            values = [trial.rows[seed][name] for seed in self.seeds]
-            if any(value is None for value in values):
-                return None
-            means.append(sum(values) / len(values))
-        return means
+    def _values(self, row: Row) -> list[float] | None:
+        """Return the objectives of a row, or None where one is missing."""
+        values = [row[name] for name in self.study.spec.objectives]
+        return None if any(value is None for value in values) else values
 
-    def _row(self, answer: Answer) -> Row:
-        trial = self.trials[answer.job.trial]
-        fields = result_fields(answer.outcome)
-        if isinstance(answer.outcome, Outcome):
-            fields["energy_per_image_j"] = self._energy(answer.job, fields)
+    def _rows(self, answers: list[tuple[Answer, Trial]]) -> list[tuple[Row, Trial]]:
+        """Return the rows of answers, priced all at once: a price has a fixed cost, whatever the number."""
+        layers = [
+            {"trial": a.job.trial, "seed": a.job.seed, "train_images": a.result["train_images"], **layer}
+            for a, _ in answers
+            for layer in a.result["layers"]
+        ]
+        energies: dict[tuple[int, int], float | None] = {}
+        if layers:
+            priced = price(pl.DataFrame(layers, infer_schema_length=None), self.study.card, ["energy_per_image_j"])
+            energies = {
+                (trial, seed): e for trial, seed, e in priced.select("trial", "seed", "energy_per_image_j").iter_rows()
+            }
+        return [(self._row(a, trial, energies.get((a.job.trial, a.job.seed))), trial) for a, trial in answers]
+
+    def _row(self, answer: Answer, trial: Trial, energy_per_image_j: float | None) -> Row:
         return {
             "trial": trial.number,
             "seed": answer.job.seed,
             "origin": trial.origin,
-            "design_key": None if trial.design is None else trial.design.key,
+            "design_key": trial.key,
             "same_as": None,
-            "parameters": json.dumps(dict(trial.parameters)),
-            "design": None if trial.design is None else json.dumps(trial.design.as_dict()),
-            **fields,
+            "parameters": trial.parameters,
+            "design": trial.description,
+            **answer.result,
+            "energy_per_image_j": energy_per_image_j,
             "cost_card": self.study.card.name,
             "study_key": self.study.key,
             "code": answer.code,
@@ -257,16 +337,20 @@ class _Run:
             "attempts": answer.attempts,
         }
 
-    def _energy(self, job: Job, fields: Row) -> float | None:
-        head = {"trial": job.trial, "seed": job.seed, "train_images": fields["train_images"]}
-        layers = pl.DataFrame([{**head, **layer} for layer in fields["layers"]])
-        return price(layers, self.study.card, ["energy_per_image_j"]).item(0, "energy_per_image_j")
 
-    def _copy(self, row: Row, trial: Trial) -> Row:
-        return {
-            **row,
-            "trial": trial.number,
-            "origin": trial.origin,
-            "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
-            "parameters": json.dumps(dict(trial.parameters)),
-        }
+def _copy(row: Row, trial: Trial) -> Row:
+    return {
+        **row,
+        "trial": trial.number,
+        "origin": trial.origin,
+        "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
+        "parameters": trial.parameters,
+    }
+
+
+def _means(values: list[list[float] | None]) -> list[float] | None:
+    """Return the mean of every objective over the seeds, or None where a seed has none."""
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
+        return None
+    return [sum(of_seeds) / len(values) for of_seeds in zip(*known, strict=True)]

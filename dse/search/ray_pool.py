@@ -1,144 +1,296 @@
-"""The Ray pool: actors that each host a simulation. The only file that imports Ray.
+"""The Ray pool: actors that each host simulations, as many as the cluster has room for, while it grows and shrinks.
 
-Ray may restart an actor that died, but it does not repeat calls: a design that kills its actor would take down every
-actor in turn. The driver repeats a lost job itself, at most `MAX_ATTEMPTS` times, and then records it as crashed.
+Ray neither restarts actors nor repeats calls here: a design that kills its actor would take down every actor in turn,
+and retries burn out before a dead node is noticed. `dse.search.dispatch` says what goes where and what is tried again;
+this file starts actors, sends calls and notices deaths.
 """
 
-import importlib
-import logging
 import os
-from dataclasses import dataclass, replace
-from typing import Any, cast
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-# Before Ray is imported, which reads it then: nothing of a study leaves the machine.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# A study ends at its first error; what jobs beside it have to say adds nothing.
-os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
-
-import ray as untyped_ray
 from ray import exceptions
 
 from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError
-from dse.search.executor import Answer, Job, code_version, unsimulated, work
+from dse.search.dispatch import Call, Dispatcher
+from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
+from dse.search.ray_cluster import first_line, join, living_nodes, offer, ray, room, start_local, wanted
+from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
+from dse.search.study import ResourcesSpec
 
-ray = cast("Any", untyped_ray)  # its own types are partial
-
-MAX_ATTEMPTS = 3
-"""Times that a job is started before it is recorded as crashed."""
-START_TIMEOUT_S = 120.0
-"""Time after which actors that do not start are given up."""
-LOST = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.OutOfMemoryError)
-"""How Ray says that the process of a job is gone."""
+START_TIMEOUT_S = 300.0
+"""Time after which a study without any actor is given up."""
+POLL_S = 2.0
+"""Time between two looks at the nodes of the cluster."""
+MAX_START_FAILURES = 3
+"""Actors that may fail to start, one after the other, before a study is given up."""
+LOST = (exceptions.RayActorError, exceptions.OutOfMemoryError, exceptions.NodeDiedError, exceptions.ObjectLostError)
+"""How Ray says that the process of a call is gone."""
 
 
 class Simulator:
-    """What an actor does: one job at a time, on one thread."""
+    """What an actor does: the jobs of a call one by one, on one thread.
 
-    def ready(self) -> str:
-        """Return the version of the framework that this actor runs, once it has loaded all it needs."""
-        importlib.import_module("dse.design.evaluate")
-        return code_version()
+    Args:
+        simulate: what simulates a job.
+        spool: folder where answers are kept, if this process sees it.
+        session: mark of that folder.
+    """
 
-    def work(self, job: Job) -> Answer:
-        """Simulate a job; see `dse.search.executor.work`."""
-        return work(job)
+    def __init__(self, simulate: Simulate, spool: Path | None, session: str) -> None:
+        self._simulate = simulate
+        self._spool = spool if spool is not None and is_here(spool, session) else None
+
+    def ready(self) -> tuple[str, str]:
+        """Return the version of the framework and the node, once all that a simulation needs is loaded."""
+        warm_up()
+        return code_version(), ray.get_runtime_context().get_node_id()
+
+    def work(self, key: str, jobs: Sequence[Job]) -> bytes:
+        """Simulate jobs and return their answers, a line each; see `dse.search.spool`."""
+        lines: list[bytes] = []
+        with keeping(self._spool, key) as keep:
+            for job in jobs:
+                line = encode(work(job, self._simulate))
+                keep(line)
+                lines.append(line)
+        return b"".join(lines)
 
 
 @dataclass(frozen=True)
 class _Flight:
-    """A job on its way."""
+    """A call on its way."""
 
-    actor: Any
-    job: Job
-    attempt: int
+    actor: str
+    call: Call
 
 
 class RayPool:
-    """Actors on a local Ray.
+    """Actors on Ray.
 
     Args:
-        actors: number of actors; by default one for each core.
+        actors: number of actors; by default as many as the cluster has room for, at any time.
+        address: the cluster to join; by default a Ray is started on this machine, for this study alone.
+        resources: what an actor reserves, and when a trial is given up.
+        folder: the results folder, where actors that see it keep what they have finished.
+        simulate: what simulates a job.
+        wait_s: how long to wait for nodes with room for an actor, s.
 
     Raises:
-        ExecutorError: Ray does not start, or its actors do not.
+        ExecutorError: Ray does not start, there is no room for an actor, or none starts.
     """
 
-    def __init__(self, actors: int | None = None) -> None:
-        self._slots = actors or _cores()
+    def __init__(
+        self,
+        actors: int | None = None,
+        *,
+        address: str | None = None,
+        resources: ResourcesSpec | None = None,
+        folder: Path | None = None,
+        simulate: Simulate = simulate_design,
+        wait_s: float = 0.0,
+    ) -> None:
+        resources = resources or ResourcesSpec()
+        self._request = {"CPU": resources.cpus, "GPU": resources.gpus}
+        self._limit_s, self._most = resources.time_limit_s, actors
+        self._session = uuid.uuid4().hex[:12]
+        self._spool = None if folder is None else open_spool(folder, self._session)
+        self._dispatcher = Dispatcher(
+            resources.attempts,
+            resources.time_limit_s,
+            self._session,
+            self._spooled,
+            lambda node: node not in self._nodes,
+        )
+        self._handles: dict[str, Any] = {}
+        self._starting: dict[Any, Any] = {}
         self._flights: dict[Any, _Flight] = {}
+        self._start_failures: list[str] = []
+        self._ours = address is None
+        if address is None:
+            start_local(resources.cpus * (actors or _cores() / resources.cpus))
+        else:
+            join(address)
         try:
-            ray.init(
-                num_cpus=self._slots,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                configure_logging=False,
-            )
-        except Exception as error:  # Ray raises many kinds here, and all mean the same to the user
-            raise ExecutorError(
-                f"Ray could not be started: {_first_line(error)}. "
-                "`--executor local` runs the same study without Ray, with the same results"
-            ) from error
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=0)(Simulator)
-        self._idle: list[Any] = [actor.remote() for _ in range(self._slots)]
-        self._check_actors()
+            self._begin(simulate, wait_s)
+        except BaseException:
+            self.close()
+            raise
 
-    def _check_actors(self) -> None:
-        try:
-            codes: list[str] = ray.get([actor.ready.remote() for actor in self._idle], timeout=START_TIMEOUT_S)
-        except exceptions.RayError as error:
-            self.close()
-            raise ExecutorError(f"the Ray actors did not start: {_first_line(error)}") from error
-        if set(codes) != {code_version()}:
-            self.close()
-            raise ExecutorError(f"the Ray actors run {codes[0]}, this process {code_version()}; install one version")
+    def _begin(self, simulate: Simulate, wait_s: float) -> None:
+        """Start actors, and wait for the first."""
+        self._actor = ray.remote(
+            num_cpus=self._request["CPU"],
+            num_gpus=self._request["GPU"],
+            max_restarts=0,
+            max_task_retries=0,
+        )(Simulator)
+        self._arguments = (ray.put(simulate), self._spool, self._session)
+        self._polled = -POLL_S
+        self._alone_since = time.monotonic()
+        self._look()
+        while room(living_nodes(), self._request) == 0:
+            if time.monotonic() - self._alone_since > wait_s:
+                raise ExecutorError(
+                    f"no node has room for an actor: {wanted(self._request)}, and {offer(living_nodes())}. Lower "
+                    "[resources] in the study file, add a node, or let --wait-for-nodes SECONDS wait for one"
+                )
+            time.sleep(0.5)
+            self._look()
+        self._alone_since = time.monotonic()
+        while not self._handles:
+            self._look()
+            self._wait(1.0)
 
     @property
     def slots(self) -> int:
-        """How many jobs may be in flight: one for each actor."""
-        return self._slots
+        """How many jobs may be here: as many as keep all actors busy, and their next ones."""
+        return self._dispatcher.slots
 
     def submit(self, job: Job) -> None:
-        """Give a job to an idle actor."""
-        self._start(_Flight(self._idle.pop(), job, attempt=1))
-
-    def _start(self, flight: _Flight) -> None:
-        self._flights[flight.actor.work.remote(flight.job)] = flight
+        """Take a job."""
+        self._dispatcher.submit(job)
 
     def wait(self, timeout_s: float) -> list[Answer]:
-        """Return answers as they come."""
-        ready: list[Any] = ray.wait(list(self._flights), timeout=timeout_s)[0]
-        return [answer for reference in ready if (answer := self._land(reference)) is not None]
-
-    def _land(self, reference: Any) -> Answer | None:
-        """Return the answer of a flight, or None where it was started again."""
-        flight = self._flights.pop(reference)
-        try:
-            answer: Answer = ray.get(reference)
-        except exceptions.RayTaskError as error:
-            cause: Any = getattr(error, "cause", None)
-            raise (cause if isinstance(cause, DseError) else error) from None
-        except LOST:
-            if flight.attempt < MAX_ATTEMPTS:
-                self._start(replace(flight, attempt=flight.attempt + 1))
-                return None
-            answer = unsimulated(flight.job, Failure("crashed", f"its process died {flight.attempt} times"))
-        except exceptions.RayError as error:
-            raise ExecutorError(f"Ray was lost: {_first_line(error)}") from error
-        self._idle.append(flight.actor)
-        return replace(answer, attempts=flight.attempt)
+        """Return answers as they come: none where the time is over, or a job has to be started again."""
+        answers = self._look()
+        self._send()
+        answers += self._wait(0.0 if answers else timeout_s)
+        self._send()
+        return answers
 
     def close(self) -> None:
-        """Shut the local Ray down."""
+        """End the actors, and the Ray where it is ours."""
+        for handle in (*self._handles.values(), *self._starting.values()):
+            ray.kill(handle)
+        self._handles.clear()
+        self._starting.clear()
         self._flights.clear()
         ray.shutdown()
+
+    def _look(self) -> list[Answer]:
+        """Now and then look at the nodes, start and drop actors, and return what those that are gone left behind."""
+        now = time.monotonic()
+        if now - self._polled < POLL_S:
+            return []
+        nodes = living_nodes()
+        self._nodes = {node["NodeID"] for node in nodes}
+        answers: list[Answer] = []
+        for name in [name for name, actor in self._dispatcher.actors.items() if actor.node not in self._nodes]:
+            answers += self._bury(name, Failure("crashed", "its node left the cluster"))
+        self._polled = now
+        target = room(nodes, self._request) if self._most is None else self._most
+        missing = target - len(self._handles) - len(self._starting)
+        for _ in range(missing):
+            handle = self._actor.remote(*self._arguments)
+            self._starting[handle.ready.remote()] = handle
+        for reference in list(self._starting)[: max(0, -missing)]:
+            ray.kill(self._starting.pop(reference))
+        if not self._handles and now - self._alone_since > START_TIMEOUT_S:
+            raise ExecutorError(
+                f"no actor has started for {START_TIMEOUT_S:g} s: {wanted(self._request)}, and {offer(nodes)}, which "
+                f"others may be using. What is finished is safe; go on with `dse resume` when there is room"
+            )
+        return answers
+
+    def _send(self) -> None:
+        """Hand out what is waiting."""
+        while (chosen := self._dispatcher.next_call(time.monotonic())) is not None:
+            name, call = chosen
+            reference = self._handles[name].work.remote(call.key, [task.job for task in call.tasks])
+            self._flights[reference] = _Flight(name, call)
+
+    def _wait(self, timeout_s: float) -> list[Answer]:
+        references = [*self._flights, *self._starting]
+        if not references:
+            time.sleep(min(timeout_s, 0.2))
+            return []
+        if not ray.wait(references, timeout=timeout_s)[0]:
+            return self._end_overdue()
+        ready: list[Any] = ray.wait(references, num_returns=len(references), timeout=0)[0]
+        answers: list[Answer] = []
+        dead: dict[str, BaseException] = {}
+        for reference in ready:
+            if reference in self._starting:
+                self._welcome(reference)
+                continue
+            flight = self._flights.pop(reference)
+            try:
+                lines: bytes = ray.get(reference)
+            except exceptions.RayTaskError as error:
+                cause: Any = getattr(error, "cause", None)
+                raise (cause if isinstance(cause, DseError) else error) from None
+            except LOST as error:
+                dead.setdefault(flight.actor, error)
+            except exceptions.RayError as error:
+                raise ExecutorError(f"Ray was lost: {first_line(error)}") from error
+            else:
+                landed = self._read(lines.split(b"\n")[:-1], flight.call)
+                answers += self._dispatcher.answered(flight.actor, flight.call, landed, time.monotonic())
+        for name, error in dead.items():
+            answers += self._bury(name, _last_words(error))
+        return answers + self._end_overdue()
+
+    def _welcome(self, reference: Any) -> None:
+        """Take an actor that is ready, or that could not start."""
+        handle = self._starting.pop(reference)
+        try:
+            code, node = ray.get(reference)
+        except exceptions.RayError as error:
+            self._start_failures.append(_last_words(error).reason)
+            if len(self._start_failures) >= MAX_START_FAILURES:
+                raise ExecutorError(f"the Ray actors did not start: {self._start_failures[-1]}") from error
+            return
+        if code != code_version():
+            raise ExecutorError(
+                f"a Ray actor runs {code}, this process {code_version()}; install one version on all nodes, or let "
+                "`dse submit` bring the code along"
+            )
+        self._start_failures.clear()
+        name: str = handle._actor_id.hex()  # noqa: SLF001  its only name
+        self._handles[name] = handle
+        self._dispatcher.join(name, node)
+
+    def _end_overdue(self) -> list[Answer]:
+        """End the actors whose job exceeds the time limit."""
+        answers: list[Answer] = []
+        for name in self._dispatcher.overdue(time.monotonic()):
+            answers += self._bury(name, Failure("timeout", f"ended at its time limit of {self._limit_s:g} s"))
+        return answers
+
+    def _bury(self, name: str, last_words: Failure) -> list[Answer]:
+        """Let go of an actor that is dead, or shall be."""
+        ray.kill(self._handles.pop(name))
+        self._flights = {r: flight for r, flight in self._flights.items() if flight.actor != name}
+        if not self._handles:
+            self._alone_since = time.monotonic()
+        self._polled = -POLL_S  # another one is due
+        return self._dispatcher.lost(name, last_words)
+
+    def _spooled(self, call: Call) -> list[Answer]:
+        return [] if self._spool is None else self._read(lines_of(self._spool, call.key), call)
+
+    def _read(self, lines: Sequence[bytes], call: Call) -> list[Answer]:
+        kept_in = None if self._spool is None else self._spool / f"{call.key}.jsonl"
+        return [decode(line, task.job, kept_in) for line, task in zip(lines, call.tasks, strict=False)]
+
+
+def _last_words(error: BaseException) -> Failure:
+    """Return what Ray says of the end of a process, in one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, exceptions.OutOfMemoryError) or "memory pressure" in text or "OutOfMemory" in text:
+        return Failure("memory", f"its process was ended because memory ran out: {text[:300]}")
+    kind = re.search(r"Worker exit type: (\w+)", text)
+    detail = re.search(r"Worker exit detail: (.*)", text)
+    said = f"{kind[1]}: {detail[1]}" if kind and detail else text
+    return Failure("crashed", f"its process died ({said[:300]})")
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

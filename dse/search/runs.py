@@ -1,8 +1,9 @@
 """A run of a study in a results folder: start it, or go on with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from dse.errors import ResultsError
 from dse.results.store import Store, create, discard, read_about, read_table
@@ -93,9 +94,14 @@ def resume(
 
 def _run(study: Study, folder: Path, make_executor: Callable[[], Executor], report: Callable[[Progress], None]) -> None:
     with Store(folder) as store:
-        stored = read_table(folder).to_pylist()
         executor = make_executor()
         try:
-            run(study, store, stored, executor, report)
+            run(study, store, _stored(folder), executor, report)
         finally:
             executor.close()
+
+
+def _stored(folder: Path) -> Generator[dict[str, Any]]:
+    """Yield the rows of a folder, a few of them in memory as Python objects at a time."""
+    for batch in read_table(folder).to_batches(max_chunksize=500):
+        yield from batch.to_pylist()

@@ -9,10 +9,9 @@ multivariate TPE finds better fronts than NSGA-II up to about a thousand trials,
 front (three objectives: 0.2 s a proposal at a thousand), so NSGA-II takes over.
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import optuna
 from optuna.distributions import (
@@ -21,37 +20,34 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from scipy.stats import qmc
+from optuna.trial import TrialState
 
 from dse.design.outcome import Goal
 from dse.design.space import Choice, IntRange, Parameter, Value
+from dse.search.draws import Draws, Proposer, Sobol, at
 from dse.streams import derived_seed
 
 TPE_TRIALS: dict[int, int] = {1: 2000, 2: 1000}
 """Trials up to which "auto" uses TPE, by number of objectives; 300 for three and more."""
 TPE_TRIALS_MANY = 300
-DIRECTIONS: dict[Goal, Literal["maximize", "minimize"]] = {"maximise": "maximize", "minimise": "minimize"}
+Direction = Literal["maximize", "minimize"]
+DIRECTIONS: dict[Goal, Direction] = {"maximise": "maximize", "minimise": "minimize"}
 GENERATION_KEY = "NSGAIISampler:generation"
 """Optuna's attribute that makes a trial a parent; NSGA-II ignores trials without it."""
+
+PARENTS_KEY = "NSGAIISampler:parent:"
+"""Optuna's attribute of a study that names the parents of a generation, whose number follows."""
+BLIND_SAMPLERS = ("random", "quasi_random")
+"""Samplers whose proposals depend on no result."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-class Proposer(Protocol):
-    """Proposes designs, one after the other."""
-
-    def ask(self) -> dict[str, Value]:
-        """Return the parameters of the next trial."""
-        ...
-
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Take the objectives of a trial, or None where it failed; in order of number."""
-        ...
-
-
-class OptunaProposer:
-    """Optuna behind `Proposer`; the study lives in memory and is rebuilt from the table of results.
+def make_proposer(
+    space: Mapping[str, Parameter], goals: Sequence[Goal], *, sampler: str, seed: int, startup: int, trials: int
+) -> Proposer:
+    """Return what proposes the designs of a study.
 
     Args:
         space: what varies.
@@ -60,6 +56,22 @@ class OptunaProposer:
         seed: seed of the proposals.
         startup: quasi-random trials before a model proposes.
         trials: trials of the whole study.
+    """
+    if sampler in BLIND_SAMPLERS:
+        return Draws(space, quasi=sampler == "quasi_random", seed=seed, trials=trials)
+    return OptunaProposer(space, goals, sampler=sampler, seed=seed, startup=min(startup, trials))
+
+
+class OptunaProposer:
+    """Optuna behind `Proposer`; the study lives in memory and is rebuilt from the table of results.
+
+    Args:
+        space: what varies.
+        goals: which way is better, for each objective.
+        sampler: "auto", "tpe" or "nsga2".
+        seed: seed of the proposals.
+        startup: quasi-random trials before a model proposes.
+        forget: let go of what NSGA-II no longer looks at; the proposals are the same.
     """
 
     def __init__(
@@ -70,51 +82,93 @@ class OptunaProposer:
         sampler: str,
         seed: int,
         startup: int,
-        trials: int,
+        forget: bool = True,
     ) -> None:
         self._space = dict(space)
         self._distributions = {path: _distribution(parameter) for path, parameter in space.items()}
-        self._sampler, self._seed = sampler, seed
-        self._objectives = len(goals)
-        self._startup = {"quasi_random": trials, "random": 0}.get(sampler, min(startup, trials))
-        self._points = _sobol(len(space), self._startup, seed) if space else []
-        self._study = optuna.create_study(directions=[DIRECTIONS[goal] for goal in goals])
+        self._sampler, self._seed, self._forget = sampler, seed, forget
+        self._directions: list[Direction] = [DIRECTIONS[goal] for goal in goals]
+        self.blind = startup
+        self._sobol = Sobol(len(space), seed) if space else None
+        self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
+        self._generation = 0
+        self._open: dict[int, int] = {}
 
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
         number, self._asked = self._asked, self._asked + 1
-        self._study.sampler = self._make_sampler(number)
-        if number < self._startup:
-            self._study.enqueue_trial(self._at(self._points[number]))
+        name = self._sampler_at(number)
+        self._study.sampler = self._make_sampler(name, number)
+        if name == "startup" and self._sobol is not None:
+            point = at(self._space, self._sobol.next())
+            self._study.enqueue_trial({path: _index(self._space[path], value) for path, value in point.items()})
         trial = self._study.ask(self._distributions)
-        # All trials that NSGA-II did not propose count as its generation 0, so that it has parents when it takes over.
-        storage, trial_id = self._study._storage, trial._trial_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        if GENERATION_KEY not in storage.get_trial_system_attrs(trial_id):
-            storage.set_trial_system_attr(trial_id, GENERATION_KEY, 0)
+        self._open[number] = trial.number
+        generation = self._generation_of(trial)
+        if generation > self._generation:
+            self._generation = generation
+            if self._forget:
+                self._keep_parents()
         return {path: self._value(path, trial.params[path]) for path in self._space}
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
         """Take the objectives of a trial, or None where it failed."""
+        trial = self._open.pop(number)
         if values is None:
-            self._study.tell(number, state=optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=TrialState.FAIL)
         else:
-            self._study.tell(number, [float(value) for value in values])
+            self._study.tell(trial, [float(value) for value in values])
 
-    def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+    def _generation_of(self, trial: optuna.Trial) -> int:
+        """Return the generation of a trial. All that NSGA-II did not propose count as its generation 0."""
+        # So that it has parents when it takes over.
+        storage, trial_id = self._study._storage, trial._trial_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        generation = storage.get_trial_system_attrs(trial_id).get(GENERATION_KEY)
+        if generation is None:
+            storage.set_trial_system_attr(trial_id, GENERATION_KEY, 0)
+        return generation or 0
+
+    def _keep_parents(self) -> None:
+        """Go on with a study of the parents of this generation and the trials in flight.
+
+        NSGA-II looks at nothing else any more, but goes through all trials of a study for each proposal.
+        """
+        old, storage = self._study, self._study._storage  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        key = f"{PARENTS_KEY}{self._generation}"
+        parents = set(storage.get_study_system_attrs(old._study_id)[key])  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        new = optuna.create_study(directions=self._directions)
+        numbers = {number: own for own, number in self._open.items()}
+        ids: list[int] = []
+        for trial in old.get_trials(deepcopy=False):
+            if trial._trial_id not in parents and trial.number not in numbers:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                continue
+            is_parent = trial.number not in numbers
+            # As many of the generation before as NSGA-II wants to see, before it begins another.
+            attrs = {**trial.system_attrs, **({GENERATION_KEY: self._generation - 1} if is_parent else {})}
+            new.add_trial(_like(trial, attrs))
+            added = new.get_trials(deepcopy=False)[-1]
+            if is_parent:
+                ids.append(added._trial_id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            else:
+                self._open[numbers[trial.number]] = added.number
+        new._storage.set_study_system_attr(new._study_id, key, ids)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._study = new
+
+    def _sampler_at(self, number: int) -> str:
+        if number < self.blind:
+            return "startup"
+        if self._sampler == "auto":
+            return "tpe" if number < TPE_TRIALS.get(len(self._directions), TPE_TRIALS_MANY) else "nsga2"
+        return self._sampler
+
+    def _make_sampler(self, name: str, number: int) -> optuna.samplers.BaseSampler:
         seed = derived_seed(self._seed, "proposal", number) % 2**32
-        name = self._sampler
-        if number < self._startup or name == "random":
+        if name == "startup":
             return optuna.samplers.RandomSampler(seed=seed)
-        if name == "auto":
-            name = "tpe" if number < TPE_TRIALS.get(self._objectives, TPE_TRIALS_MANY) else "nsga2"
         if name == "tpe":
             return optuna.samplers.TPESampler(multivariate=True, n_startup_trials=1, seed=seed)
         return optuna.samplers.NSGAIISampler(seed=seed)
-
-    def _at(self, point: Sequence[float]) -> dict[str, Any]:
-        values = {path: parameter.at(u) for (path, parameter), u in zip(self._space.items(), point, strict=True)}
-        return {path: _index(self._space[path], value) for path, value in values.items()}
 
     def _value(self, path: str, raw: Any) -> Value:
         parameter = self._space[path]
@@ -127,6 +181,17 @@ def _index(parameter: Parameter, value: Value) -> Any:
     return parameter.values.index(value) if isinstance(parameter, Choice) else value
 
 
+def _like(trial: optuna.trial.FrozenTrial, system_attrs: Mapping[str, Any]) -> optuna.trial.FrozenTrial:
+    """Return a trial to add to another study."""
+    return optuna.trial.create_trial(
+        state=trial.state,
+        values=trial.values,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=dict(system_attrs),
+    )
+
+
 def _distribution(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Choice):
         # By position: Optuna takes 1, 1.0 and True for one choice, and lists for none.
@@ -134,12 +199,3 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, IntRange):
         return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
-
-
-def _sobol(dimensions: int, points: int, seed: int) -> list[list[float]]:
-    """Return the first points of a scrambled Sobol sequence, a prefix of any longer one with the same seed."""
-    if points == 0:
-        return []
-    sequence = qmc.Sobol(dimensions, scramble=True, rng=derived_seed(seed, "quasi-random") % 2**32)
-    drawn = sequence.random_base2(math.ceil(math.log2(points)) if points > 1 else 0)
-    return cast("list[list[float]]", drawn[:points].tolist())

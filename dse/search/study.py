@@ -11,6 +11,7 @@ objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
 [budget]                        how many
 [price]                         the cost card
 [free]                          choices that only prices depend on; see `dse.pricing.axes`
+[resources]                     what a simulation may use of a cluster; no part of the study's meaning
 """
 
 import hashlib
@@ -25,8 +26,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, MinLen, Predicate
-from pydantic import Field, Strict
+from annotated_types import Ge, Gt, Le, MinLen, Predicate
+from pydantic import Field, Strict, model_validator
 
 from dse.design.design import DEFAULT_CARD, Design, active, compose, default_of, flatten
 from dse.design.outcome import METRICS, Goal
@@ -36,6 +37,9 @@ from dse.errors import SettingError, did_you_mean
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.card import CostCard, read_cost_card
 from dse.spec import Spec, field_at, shown
+
+MEANINGLESS = {"description", "free", "resources"}
+"""Parts of a study file that change nothing in the table."""
 
 
 def is_plain_name(name: str) -> bool:
@@ -53,7 +57,8 @@ class SearchSpec(Spec):
     startup: Annotated[int, Ge(0), Le(1_000_000)] = 16
     """Quasi-random trials before a model proposes; not used by "random" and "quasi_random"."""
     lookahead: Annotated[int, Ge(1), Le(100_000)] = 8
-    """Trial n is proposed from the results of trials up to n - lookahead. No more than this many run at once."""
+    """Trial n is proposed from the results of trials up to n - lookahead, so that no more than this many run at once.
+    Random and quasi-random proposals, those of the start too, see no results and do not wait for any."""
 
 
 class BudgetSpec(Spec):
@@ -70,6 +75,27 @@ class PriceSpec(Spec):
 
     card: str = "bottom_up_28nm"
     """A cost card of the device library, or a file that ends in .toml beside the study file."""
+
+
+class ResourcesSpec(Spec):
+    """What one Ray actor reserves, and when a trial is given up. The values of a table do not depend on it."""
+
+    cpus: Annotated[float, Gt(0), Le(1024)] = 1.0
+    """Cores that each actor reserves; a simulation runs on one thread."""
+    gpus: Annotated[float, Ge(0), Le(64)] = 0.0
+    """Accelerators that each actor reserves: a whole number, or a fraction below 1 that actors share one by."""
+    time_limit_s: Annotated[float, Gt(0)] | None = None
+    """Time after which a trial is ended and recorded as failed, s; by default none."""
+    attempts: Annotated[int, Ge(1), Le(100)] = 3
+    """Times that a trial is started whose process dies or runs out of memory, before it is recorded as failed."""
+
+    @model_validator(mode="after")
+    def _whole_or_shared(self) -> "ResourcesSpec":
+        for name, value in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if value > 1 and value != int(value):
+                msg = f"{name} = {value} is not allowed; give a whole number, or a fraction below 1"
+                raise ValueError(msg)
+        return self
 
 
 class StudySpec(Spec):
@@ -97,6 +123,8 @@ class StudySpec(Spec):
     """What events cost."""
     free: dict[str, Any] = Field(default_factory=dict)
     """Free axes: choices that multiply the designs when they are priced; see `dse.pricing.axes`."""
+    resources: ResourcesSpec = ResourcesSpec()
+    """What a simulation may use."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +167,7 @@ class Study:
     @cached_property
     def key(self) -> str:
         """A hash of everything that decides the table: settings, cells and prices by value, search and budget."""
-        elsewhere = {"description", "design", "space", "controls", "workload", "free"}
+        elsewhere = MEANINGLESS | {"design", "space", "controls", "workload"}
         meaning = {
             **self.spec.model_dump(mode="json", exclude=elsewhere),
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},

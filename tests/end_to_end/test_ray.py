@@ -2,26 +2,58 @@
 
 import os
 import signal
+import sys
+import time
+from pathlib import Path
 
 import pytest
+from ray import cloudpickle
 
 from dse.design.design import compose
-from dse.design.outcome import Failure, Outcome
-from dse.errors import DataError
+from dse.errors import DataError, ExecutorError
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search import ray_pool
-from dse.search.executor import Job, work
+from dse.search.executor import Job, simulate_design, work
+from dse.search.ray_cluster import living_nodes, offer, ray, room
+from dse.search.ray_pool import RayPool
 from dse.search.runs import start
-from dse.search.study import parse_study
+from dse.search.study import ResourcesSpec, parse_study
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
+KILLS, HANGS, EATS, WAITS = 901, 902, 903, 904
+LIMIT_S = 6.0
+
+
+def trouble(job):
+    """Simulate, or do what the seed says."""
+    if job.seed == KILLS:
+        os._exit(7)
+    if job.seed == HANGS:
+        time.sleep(600)
+    if job.seed == EATS:
+        return bytearray(2**60)
+    if job.seed == WAITS:
+        note = Path(os.environ["TROUBLE"])
+        if not note.exists():
+            note.write_text(str(os.getpid()))
+            time.sleep(600)
+    return simulate_design(job)
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pool")
+
+
+@pytest.fixture(scope="module")
+def pool(folder):
     with pytest.MonkeyPatch.context() as patch:
         # The actors inherit a data folder with nothing in it.
-        patch.setenv("DSE_DATA_DIR", str(tmp_path_factory.mktemp("no data")))
-        executor = ray_pool.RayPool(actors=2)
+        patch.setenv("DSE_DATA_DIR", str(folder))
+        patch.setenv("TROUBLE", str(folder / "pid"))
+        resources = ResourcesSpec(time_limit_s=LIMIT_S, attempts=2)
+        executor = RayPool(actors=2, resources=resources, folder=folder, simulate=trouble)
     yield executor
     executor.close()
 
@@ -43,68 +75,116 @@ class Borrowed:
 
 
 def answers(pool, count):
-    found = []
+    found, deadline = [], time.monotonic() + 60
     while len(found) < count:
+        assert time.monotonic() < deadline, f"{len(found)} of {count} answers in a minute"
         found += pool.wait(5.0)
     return found
 
 
-@pytest.mark.parametrize("actors", [1, 2])
-def test_one_actor_two_actors_and_the_local_executor_agree_to_the_last_bit(
-    actors, pool, small_study, undisturbed, tmp_path
+def small(trial, seed=0, **settings):
+    return Job(trial, seed, compose({"training.epochs": 1, "network.hidden": [4], **settings}))
+
+
+@pytest.mark.parametrize("slots", [1, 16])
+def test_one_job_or_many_in_flight_and_the_local_executor_agree_to_the_last_bit(
+    slots, pool, small_study, undisturbed, tmp_path
 ):
     study = parse_study(small_study.read_text(), tmp_path)
-    start(study, tmp_path / "r", lambda: Borrowed(pool, actors))
+    start(study, tmp_path / "r", lambda: Borrowed(pool, slots))
     table, other = read_table(tmp_path / "r"), read_table(undisturbed)
     assert table.select(RESULT_COLUMNS).equals(other.select(RESULT_COLUMNS))
 
 
 def test_an_answer_carries_what_made_it(pool):
-    pool.submit(Job(0, 0, compose({"training.epochs": 1, "network.hidden": [4]})))
+    pool.submit(small(0))
     (answer,) = answers(pool, 1)
-    assert isinstance(answer.outcome, Outcome)
     assert answer.attempts == 1
     assert answer.host
     assert answer.wall_s > 0
-    assert answer.outcome == work(answer.job).outcome
+    assert answer.result == work(answer.job).result
 
 
-def test_a_killed_actor_costs_an_attempt_and_no_result(pool):
-    job = Job(0, 0, compose({"training.epochs": 200}))
-    victim = pool._idle[-1]
-    pid = ray_pool.ray.get(victim.__ray_call__.remote(lambda _: os.getpid()))
-    pool.submit(job)
-    assert pool.wait(0.2) == []
-    os.kill(pid, signal.SIGKILL)
+def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder):
+    pool.submit(small(0, seed=WAITS))
+    while not (folder / "pid").exists() or not (folder / "pid").read_text():
+        assert pool.wait(0.05) == []
+    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
     (answer,) = answers(pool, 1)
     assert answer.attempts == 2
-    assert answer.outcome == work(job).outcome
+    assert answer.result == work(answer.job).result
 
 
-def test_a_design_that_always_kills_its_actor_is_recorded_as_crashed(pool, monkeypatch):
-    deadly = Job(0, 0, None)
-    monkeypatch.setattr(pool, "_idle", [Deadly(pool._idle[0])])
-    pool.submit(deadly)
+def test_a_design_that_always_kills_its_actor_is_recorded_with_its_last_words(pool):
+    jobs = [small(0, seed=KILLS), *(small(n) for n in range(1, 30))]
+    for job in jobs:
+        pool.submit(job)
+    found = {answer.job.trial: answer for answer in answers(pool, len(jobs))}
+    assert found[0].result["failure_kind"] == "crashed"
+    assert found[0].attempts == 2
+    assert "failed in 2 attempts; the last one: its process died" in found[0].result["failure"]
+    assert "exit" in found[0].result["failure"].lower()
+    # Those that flew with it are none the worse.
+    assert {found[n].result["state"] for n in range(1, 30)} == {"complete"}
+
+
+def test_a_trial_that_hangs_is_ended_at_its_time_limit_and_recorded(pool):
+    pool.submit(small(0, seed=HANGS))
+    begun = time.monotonic()
     (answer,) = answers(pool, 1)
-    assert answer.outcome == Failure("crashed", "its process died 3 times")
-    assert answer.attempts == 3
+    assert answer.result["failure_kind"] == "timeout"
+    assert answer.result["failure"] == f"ended at its time limit of {LIMIT_S:g} s"
+    assert time.monotonic() - begun >= LIMIT_S
 
 
-class Deadly:
-    """An actor whose every job ends its process."""
-
-    def __init__(self, actor):
-        self.actor = actor
-
-    @property
-    def work(self):
-        return self
-
-    def remote(self, job):
-        return self.actor.__ray_call__.remote(lambda _: os._exit(1))
+def test_a_trial_without_enough_memory_is_recorded(pool):
+    pool.submit(small(0, seed=EATS))
+    (answer,) = answers(pool, 1)
+    assert answer.result["failure_kind"] == "memory"
+    assert answer.attempts == 2
 
 
 def test_missing_data_on_an_actor_ends_the_study_with_its_message(pool):
     pool.submit(Job(0, 0, compose({"workload.dataset": "mnist"})))
     with pytest.raises(DataError, match="dse data mnist"):
         answers(pool, 1)
+
+
+def test_a_request_that_no_node_can_meet_is_refused_at_once(pool, monkeypatch):
+    """The pool's Ray is the cluster; a request of its own would start another."""
+    monkeypatch.setattr(ray_pool, "start_local", lambda cpus: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(ExecutorError, match=r"no node has room .* reserves 1 CPU, 0.5 GPU, and the cluster offers 127"):
+        RayPool(resources=ResourcesSpec(gpus=0.5))
+
+
+def test_room_counts_whole_devices_and_their_fractions():
+    nodes = [
+        {"NodeManagerAddress": "a", "Resources": {"CPU": 8.0, "GPU": 2.0}},
+        {"NodeManagerAddress": "b", "Resources": {"CPU": 4.0}},
+    ]
+    assert room(nodes, {"CPU": 1.0, "GPU": 0.0}) == 12
+    assert room(nodes, {"CPU": 3.0, "GPU": 0.0}) == 3
+    assert room(nodes, {"CPU": 0.5, "GPU": 0.0}) == 24
+    assert room(nodes, {"CPU": 1.0, "GPU": 0.25}) == 8
+    assert room(nodes, {"CPU": 1.0, "GPU": 0.4}) == 4  # a device holds two of them, not two and a half
+    assert room(nodes, {"CPU": 1.0, "GPU": 2.0}) == 1
+    assert room(nodes, {"CPU": 1.0, "GPU": 3.0}) == 0
+    assert offer(nodes) == "the cluster offers a: 8 CPU, 2 GPU; b: 4 CPU, 0 GPU"
+
+
+def test_our_own_ray_listens_on_the_loopback_interface_alone(pool):
+    (node,) = living_nodes()
+    assert node["NodeManagerAddress"] == "127.0.0.1"
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("no table of sockets on this system")
+    ours = {int(part) for part in (node["NodeManagerPort"], ray.get_runtime_context().gcs_address.split(":")[-1])}
+    listening = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            host, port = local.split(":")
+            if state == "0A" and int(port, 16) in ours:
+                listening.add((int(port, 16), host[-8:]))
+    assert {port for port, _ in listening} == ours
+    assert {host for _, host in listening} == {"0100007F"}

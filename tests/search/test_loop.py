@@ -1,16 +1,18 @@
 """A study is a function of its file: order of completion, actors, kills and resumes do not change the table."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from free import free, study_text
 
-from dse.design.outcome import Failure, Outcome
+from dse.design.outcome import Failure
 from dse.errors import ResultsError
-from dse.results.schema import RESULT_COLUMNS
+from dse.results.schema import RESULT_COLUMNS, result_fields
 from dse.results.store import Store, create, read_about, read_table
-from dse.search import loop
-from dse.search.executor import Answer, LocalExecutor, work
+from dse.search import loop, samplers
+from dse.search.executor import LocalExecutor, simulate_design, work
 from dse.search.runs import resume, start
 from dse.search.study import parse_study
 
@@ -18,8 +20,9 @@ from dse.search.study import parse_study
 class Scrambled:
     """Simulates in this process and answers in a random order, several at a time; can stop after some answers."""
 
-    def __init__(self, slots, seed, stop_after=None):
+    def __init__(self, slots, seed, stop_after=None, simulate=simulate_design):
         self.slots = slots
+        self.simulate = simulate
         self.random = random.Random(seed)
         self.held = []
         self.left = stop_after
@@ -31,6 +34,8 @@ class Scrambled:
         assert len(self.held) <= self.slots
 
     def wait(self, timeout_s):
+        if timeout_s == 0.0:
+            return []  # nothing is ready so soon
         self.random.shuffle(self.held)
         count = self.random.randint(1, len(self.held))
         if self.left is not None and self.left < count:
@@ -38,7 +43,7 @@ class Scrambled:
         if self.left is not None:
             self.left -= count
         now, self.held = self.held[:count], self.held[count:]
-        return [work(job) for job in now]
+        return [work(job, self.simulate) for job in now]
 
     def close(self):
         self.held.clear()
@@ -85,14 +90,21 @@ def test_a_resumed_study_simulates_no_finished_trial_again(undisturbed):
 def test_the_trials_in_flight_never_exceed_the_lookahead(study, tmp_path):
     executor = Scrambled(50, seed=9)
     start(study, tmp_path / "r", lambda: executor)
-    # The control runs beside the trials that the lookahead allows.
-    assert executor.most <= study.spec.search.lookahead + len(study.controls)
+    # The control and the quasi-random start see no results and need not wait for any.
+    assert executor.most <= max(study.spec.search.lookahead, study.spec.search.startup) + len(study.controls)
+
+
+def test_blind_proposals_keep_all_slots_busy_whatever_the_lookahead(tmp_path):
+    executor = Scrambled(8, seed=2, simulate=free)
+    text = study_text(30, sampler="random", lookahead=1)
+    start(parse_study(text, tmp_path), tmp_path / "r", lambda: executor)
+    assert executor.most == 8
 
 
 def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tmp_path, monkeypatch):
     seen = []
 
-    class Watched(loop.OptunaProposer):
+    class Watched(samplers.OptunaProposer):
         told = 0
 
         def ask(self):
@@ -104,10 +116,12 @@ def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tm
             self.told += 1
             super().tell(number, values)
 
-    monkeypatch.setattr(loop, "OptunaProposer", Watched)
+    monkeypatch.setattr(samplers, "OptunaProposer", Watched)
     start(study, tmp_path / "r", lambda: Scrambled(4, seed=1))
-    lookahead = study.spec.search.lookahead
-    assert seen == [max(0, n - lookahead + 1) for n in range(study.spec.budget.trials)]
+    search = study.spec.search
+    # The quasi-random start sees nothing; what has finished by then is told when the first model proposes.
+    expected = [0 if n < search.startup else n - search.lookahead + 1 for n in range(study.spec.budget.trials)]
+    assert seen == expected
 
 
 DISCRETE = """
@@ -154,10 +168,8 @@ def test_a_design_that_is_proposed_twice_is_simulated_once(tmp_path):
 def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(tmp_path):
     class Breaks(LocalExecutor):
         def wait(self, timeout_s):
-            answers = super().wait(timeout_s)
-            if answers[0].job.trial != 0:
-                return answers
-            return [Answer(**{**answers[0].__dict__, "outcome": Failure("diverged", "the loss is not finite")})]
+            failure = result_fields(Failure("diverged", "the loss is not finite"))
+            return [a if a.job.trial else replace(a, result=failure) for a in super().wait(timeout_s)]
 
     start(parse_study(DISCRETE, tmp_path), tmp_path / "r", Breaks)
     rows = read_table(tmp_path / "r").to_pylist()
@@ -203,8 +215,7 @@ def test_results_on_other_data_are_refused(study, tmp_path):
     class Changed(LocalExecutor):
         def wait(self, timeout_s):
             answers = super().wait(timeout_s)
-            outcome = Outcome(**{**answers[0].outcome.__dict__, "data_checksum": f"{answers[0].job.trial:064}"})
-            return [Answer(**{**answers[0].__dict__, "outcome": outcome})]
+            return [replace(a, result={**a.result, "data_checksum": f"{a.job.trial:064}"}) for a in answers]
 
     with pytest.raises(ResultsError, match="the data set has changed"):
         start(study, tmp_path / "r", Changed)

@@ -3,7 +3,7 @@
 import pytest
 
 from dse.design.space import Choice, FloatRange, IntRange
-from dse.search.samplers import OptunaProposer
+from dse.search.samplers import OptunaProposer, make_proposer
 
 SPACE = {
     "accumulator.bits": Choice((2, 8, "float")),
@@ -16,10 +16,10 @@ SAMPLERS = ["auto", "random", "quasi_random", "tpe", "nsga2"]
 
 
 def propose(sampler, seed=0, trials=40, lookahead=5):
-    proposer = OptunaProposer(SPACE, ["maximise", "minimise"], sampler=sampler, seed=seed, startup=8, trials=trials)
+    proposer = make_proposer(SPACE, ["maximise", "minimise"], sampler=sampler, seed=seed, startup=8, trials=trials)
     asked, told = [], 0
     for number in range(trials):
-        while told <= number - lookahead:
+        while told <= number - lookahead and number >= proposer.blind:
             p = asked[told]
             proposer.tell(told, None if told % 7 == 3 else [p["adc.bits"], p["training.learning_rate"]])
             told += 1
@@ -61,3 +61,28 @@ def test_the_quasi_random_start_covers_every_level():
     points = propose("quasi_random", trials=32)
     assert {p["adc.bits"] for p in points} == set(range(4, 11))
     assert {p["accumulator.bits"] for p in points} == {2, 8, "float"}
+
+
+def test_nsga2_proposes_the_same_whether_it_forgets_what_it_no_longer_looks_at_or_not():
+    """Some trials fail, and some are in flight when a generation begins."""
+
+    def propose_(forget, trials, lookahead):
+        proposer = OptunaProposer(SPACE, ["maximise", "minimise"], sampler="nsga2", seed=0, startup=8, forget=forget)
+        asked = []
+        for number in range(trials):
+            done = number - lookahead
+            if done >= 0:
+                p = asked[done]
+                failed = done % 7 == 3
+                proposer.tell(
+                    done, None if failed else [p["adc.bits"], p["network.width"] * p["training.learning_rate"]]
+                )
+            asked.append(proposer.ask())
+        return asked, len(proposer._study.trials)
+
+    for lookahead in (1, 70):
+        kept, all_trials = propose_(False, 330, lookahead)
+        forgotten, window = propose_(True, 330, lookahead)
+        assert kept == forgotten
+        assert all_trials == 330
+        assert window < 250

@@ -1,0 +1,107 @@
+"""What a driver leaves behind is taken in by the next one: whole lines, for the designs that they name, once."""
+
+import json
+
+import pytest
+from free import check, free, study_text
+
+from dse.design.design import compose
+from dse.results.store import Store, create, read_about, read_table
+from dse.search import loop
+from dse.search.executor import Job, LocalExecutor, work
+from dse.search.ledger import Rows
+from dse.search.runs import start
+from dse.search.spool import Leftovers, decode, encode, is_here, keeping, lines_of, open_spool
+from dse.search.study import parse_study
+
+JOBS = [Job(trial, 0, compose({"adc.bits": 4 + trial})) for trial in range(4)]
+
+DAMAGE = [b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"trial": 0, "seed": 0, "design": null}\n', b"3\n"]
+
+
+def test_an_answer_survives_its_line_to_the_last_bit():
+    answer = work(JOBS[0], free)
+    assert decode(encode(answer), JOBS[0]) == answer
+
+
+@pytest.mark.parametrize("other", [Job(1, 0, JOBS[0].design), Job(0, 1, JOBS[0].design), Job(0, 0, JOBS[1].design)])
+def test_a_line_of_another_job_is_refused(other):
+    with pytest.raises(ValueError, match="belong"):
+        decode(encode(work(JOBS[0], free)), other)
+
+
+def test_lines_of_a_call_are_there_while_it_runs_and_a_torn_one_is_passed_over(tmp_path):
+    spool = open_spool(tmp_path, "session")
+    with keeping(spool, "call") as keep:
+        keep(encode(work(JOBS[0], free)))
+        assert len(lines_of(spool, "call")) == 1
+        keep(encode(work(JOBS[1], free))[:-40])
+    (line,) = lines_of(spool, "call")
+    assert decode(line, JOBS[0]).result["loss"] == work(JOBS[0], free).result["loss"]
+    left = Leftovers(tmp_path)
+    assert left.take(JOBS[0]).kept_in == spool / "call.jsonl"
+    assert left.take(JOBS[0]) is None
+    assert left.take(JOBS[1]) is None
+    left.clear()
+    assert not list(spool.glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_costs_its_lines_alone(tmp_path, damage):
+    spool = open_spool(tmp_path, "session")
+    (spool / "bad.jsonl").write_bytes(damage + encode(work(JOBS[1], free)))
+    left = Leftovers(tmp_path)
+    assert left.take(JOBS[0]) is None
+    assert left.take(JOBS[1]) is not None
+
+
+def test_only_the_spool_of_this_driver_is_taken_for_here(tmp_path):
+    spool = open_spool(tmp_path, "mine")
+    assert is_here(spool, "mine")
+    assert not is_here(spool, "another")
+    assert not is_here(tmp_path / "elsewhere", "mine")
+
+
+def test_the_next_driver_takes_what_it_finds_and_simulates_the_rest(tmp_path):
+    study = parse_study(study_text(20, "nsga2", seeds=2), tmp_path)
+    start(study, tmp_path / "whole", lambda: LocalExecutor(free))
+    whole = read_table(tmp_path / "whole")
+    create(tmp_path / "r", {**read_about(tmp_path / "whole")}, {"study.toml": study.text.encode()})
+    spool = open_spool(tmp_path / "r", "gone")
+    kept = {}
+    for row in whole.to_pylist()[5:15]:
+        job = Job(row["trial"], row["seed"], study.design(json.loads(row["parameters"])))
+        answer = work(job, free)
+        kept[row["trial"], row["seed"]] = answer.started_at
+        with keeping(spool, f"gone-{len(kept)}") as keep:
+            keep(encode(answer))
+
+    class Counting(LocalExecutor):
+        done = 0
+
+        def wait(self, timeout_s):
+            answers = super().wait(timeout_s)
+            self.done += len(answers)
+            assert not any((a.job.trial, a.job.seed) in kept for a in answers)
+            return answers
+
+    executor = Counting(free)
+    with Store(tmp_path / "r") as store:
+        loop.run(study, store, [], executor)
+    assert executor.done == 30
+    rows = read_table(tmp_path / "r").to_pylist()
+    check(rows, 20, seeds=2)
+    assert all(row["started_at"] == kept[key] for row in rows if (key := (row["trial"], row["seed"])) in kept)
+    assert not list(spool.glob("*.jsonl"))
+
+
+def test_rows_are_read_back_as_they_were(tmp_path):
+    rows = Rows(tmp_path)
+    entries = [{"design_key": f"{n:020x}", "seed": n % 3, "loss": 0.1 * n, "layers": [{"a": None}]} for n in range(50)]
+    for entry in entries:
+        rows.add(entry)
+    rows.add({**entries[7], "loss": -1.0})  # the first one stays
+    assert [rows.get(e["design_key"], e["seed"]) for e in entries] == entries
+    assert (entries[0]["design_key"], 1) not in rows
+    assert list(tmp_path.iterdir()) == []  # a file without a name
+    rows.close()
