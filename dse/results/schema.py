@@ -5,7 +5,6 @@ to a layer or to an epoch is nested in the row, so that a trial is durable as on
 it into the tables `layers` and `curves`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -173,14 +172,3 @@ def check_row(row: Mapping[str, Any]) -> None:
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:
     if given.keys() != wanted.keys():
         raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ wanted.keys())}")
-
-
-def to_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as one line of JSON, newline included. Floats survive to the last bit."""
-    check_row(row)
-    return json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def to_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows as an Arrow table of the schema."""
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
