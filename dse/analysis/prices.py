@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
@@ -12,6 +13,8 @@ from dse.errors import QueryError, ResultsError, did_you_mean
 from dse.pricing.anchors import compare
 from dse.pricing.card import CONSTANTS, CostCard, read_cost_card
 from dse.pricing.price import COLUMNS, price_cards
+from dse.results.place import Where
+from dse.results.source import source_of
 
 SHOWN: tuple[str, ...] = (
     "energy_per_image_j",
@@ -40,23 +43,24 @@ def open_card(name: str) -> CostCard:
     return read_cost_card(name)
 
 
-def own_card(folder: Path, tables: Tables) -> CostCard:
+def own_card(where: Where, tables: Tables) -> CostCard:
     """Return the card that priced the study in a results folder.
 
     Raises:
         ResultsError: the folder does not say.
     """
-    source = folder / "source"
+    source = source_of(where, tables.about)
     try:
         study = tomllib.loads((source / "study.toml").read_text(encoding="utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError, RecursionError):
         study = {}
-    named = str(study.get("price", {}).get("card", ""))
+    table: Any = study.get("price")
+    named = str(cast("dict[str, Any]", table).get("card", "")) if isinstance(table, dict) else ""
     if named.endswith(".toml"):
         return read_cost_card(named, source)
     stored = tables.trials["cost_card"].drop_nulls()
     if not named and stored.is_empty():
-        raise ResultsError(f"{folder} does not say which card priced it; name one with --card")
+        raise ResultsError(f"{where} does not say which card priced it; name one with --card")
     return read_cost_card(named or str(stored[0]))
 
 

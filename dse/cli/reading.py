@@ -1,10 +1,14 @@
 """Commands that ask the results folder: front, query, show."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.options import emit, named, objectives_option, output_options, results_argument
+
+if TYPE_CHECKING:
+    from dse.results.place import Where
 
 
 @click.command()
@@ -19,7 +23,7 @@ from dse.cli.options import emit, named, objectives_option, output_options, resu
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the front: a .png, .svg or .pdf file.")
 @output_options
 def front(
-    results: Path,
+    results: "Where",
     objectives: str | None,
     plot: Path | None,
     format_: str,
@@ -63,7 +67,7 @@ def front(
 @results_argument
 @click.argument("sql")
 @output_options
-def query(results: Path, sql: str, format_: str, output: Path | None) -> None:
+def query(results: "Where", sql: str, format_: str, output: Path | None) -> None:
     """Run SQL over the tables trials, designs, layers, curves, intervals and ranks of the folder RESULTS.
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
@@ -78,7 +82,7 @@ def query(results: Path, sql: str, format_: str, output: Path | None) -> None:
 @results_argument
 @click.argument("trial", type=int)
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def show(results: Path, trial: int, format_: str) -> None:
+def show(results: "Where", trial: int, format_: str) -> None:
     """Show trial TRIAL of the folder RESULTS: its design, metrics, events, wear and curve."""
     from dse.analysis.show import as_json, as_text  # noqa: PLC0415
     from dse.analysis.tables import open_tables  # noqa: PLC0415

@@ -1,76 +1,105 @@
 """Commands that simulate: run, resume, check, data."""
 
+import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from dse.cli.options import results_argument, study_argument
+from dse.cli.options import PLACE, results_argument, study_argument
 
 if TYPE_CHECKING:
+    from dse.results.place import Where
     from dse.search.executor import Executor
     from dse.search.study import Study
 
+log = logging.getLogger(__name__)
+
 
 def _run_options(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--quiet", is_flag=True, help="No progress, only the result.")(command)
-    command = click.option("--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default one a core.")(
-        command
+    options = (
+        click.option(
+            "--executor",
+            type=click.Choice(["ray", "local"]),
+            default="ray",
+            show_default=True,
+            help="Who simulates: Ray actors, or this process. The results are the same.",
+        ),
+        click.option("--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default one a core."),
+        click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),
+        click.option(
+            "--patience",
+            type=click.FloatRange(0),
+            default=86_400.0,
+            metavar="SECONDS",
+            help="How long to wait for a full disk or a store that is away to be mended; by default a day.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="Of what goes to standard error: text, or a JSON object a line.",
+        ),
     )
-    return click.option(
-        "--executor",
-        type=click.Choice(["ray", "local"]),
-        default="ray",
-        show_default=True,
-        help="Who simulates: Ray actors, or this process. The results are the same.",
-    )(command)
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command()
 @study_argument
-@click.option("--out", type=click.Path(path_type=Path), help="Results folder; by default results/NAME-TIME.")
+@click.option("--out", type=PLACE, help="Results folder or address (s3://...); by default results/NAME-TIME.")
+@click.option("--reuse", type=PLACE, multiple=True, help="Take over what these results hold already; repeatable.")
 @_run_options
-def run(study: Path, out: Path | None, executor: str, actors: int | None, *, quiet: bool) -> None:
+def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", **options: Any) -> None:
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
     from dse.search.runs import start  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
+    given = _Options(**options)
     checked = read_study(study)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("results") / f"{checked.spec.name}-{stamp}"
-    _follow(
-        folder,
-        checked,
-        lambda report: start(checked, folder, _executor(executor, actors), report),
-        quiet=quiet,
-        actors=actors,
-    )
+    where = out or Path("results") / f"{checked.spec.name}-{stamp}"
+
+    def go(report: Any) -> None:
+        start(checked, where, given.make_executor(), report, reuse=reuse, patience_s=given.patience)
+
+    _follow(where, checked, go, given)
 
 
 @click.command()
 @results_argument
+@click.option("--study", type=click.Path(path_type=Path), help="The study file with more trials, seeds or objectives.")
 @click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @_run_options
-def resume(results: Path, executor: str, actors: int | None, *, quiet: bool, other_code: bool) -> None:
-    """Go on with the study in the folder RESULTS; finished trials are not repeated."""
+def resume(results: "Where", study: Path | None, *, other_code: bool, **options: Any) -> None:
+    """Go on with the study in the folder RESULTS; finished trials are not repeated.
+
+    With --study, ask more of it: a file in which budget.trials or budget.seeds are higher, or objectives are added.
+    """
     from dse.results.store import read_about  # noqa: PLC0415
+    from dse.search.runs import open_study  # noqa: PLC0415
     from dse.search.runs import resume as go_on  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
-    read_about(results)
-    study = read_study(results / "source" / "study.toml")
+    given = _Options(**options)
+    wanted = None if study is None else read_study(study)
+    shown = wanted or open_study(results, read_about(results))
 
     def go(report: Any) -> None:
-        go_on(results, _executor(executor, actors), report, other_code=other_code)
+        go_on(results, given.make_executor(), report, other_code=other_code, wanted=wanted, patience_s=given.patience)
 
-    _follow(results, study, go, quiet=quiet, actors=actors)
+    _follow(results, shown, go, given)
 
 
 @click.command()
@@ -97,43 +126,55 @@ def data(dataset: str) -> None:  # noqa: ARG001  one so far
     click.echo(f"mnist is in {download_mnist()}")
 
 
-def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":
-    if name == "local":
-        if actors is not None:
-            raise click.UsageError("--actors is for --executor ray; the local executor is this process alone")
-        from dse.search.executor import LocalExecutor  # noqa: PLC0415
+@dataclass(frozen=True)
+class _Options:
+    """Options that run and resume share."""
 
-        return LocalExecutor
-    from dse.search.ray_pool import RayPool  # noqa: PLC0415
+    executor: str
+    actors: int | None
+    quiet: bool
+    patience: float
+    log_format: str
 
-    return lambda: RayPool(actors)
+    def make_executor(self) -> "Callable[[], Executor]":
+        """Return what makes the executor."""
+        if self.executor == "local":
+            if self.actors is not None:
+                raise click.UsageError("--actors is for --executor ray; the local executor is this process alone")
+            from dse.search.executor import LocalExecutor  # noqa: PLC0415
+
+            return LocalExecutor
+        from dse.search.ray_pool import RayPool  # noqa: PLC0415
+
+        return lambda: RayPool(self.actors)
 
 
-def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], *, quiet: bool, actors: int | None) -> None:
+def _follow(where: "Where", study: "Study", go: Callable[[Any], Any], given: _Options) -> None:
     """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
-    from dse.progress import progress  # noqa: PLC0415
+    from dse.progress import progress, speak  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
-    click.echo(f"{spec.name}: {spec.budget.trials} trials and {len(study.controls)} controls -> {folder}", err=True)
+    speak(given.log_format)
+    log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
-    if actors is not None and actors > in_flight:
-        click.echo(f"note: search.lookahead lets {in_flight} simulations run at once; the other actors idle", err=True)
+    if given.actors is not None and given.actors > in_flight:
+        log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
     try:
-        with progress(spec.objectives, quiet=quiet) as report:
+        with progress(spec.objectives, quiet=given.quiet, log_format=given.log_format) as report:
             go(report)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; finished trials are safe. Go on with: {_dse()} resume {folder}", err=True)
+        log.info("stopped; finished trials are safe. Go on with: %s resume %s", _dse(), shlex.quote(str(where)))
         sys.exit(130)
-    _conclude(folder)
+    _conclude(where)
 
 
-def _conclude(folder: Path) -> None:
+def _conclude(where: "Where") -> None:
     from dse.analysis.fronts import front_table, front_title  # noqa: PLC0415
     from dse.analysis.render import render  # noqa: PLC0415
     from dse.analysis.tables import controls, open_tables  # noqa: PLC0415
 
-    tables = open_tables(folder)
+    tables = open_tables(where)
     best = front_table(tables, tables.objectives)
     click.echo(render(best, title=front_title(tables, tables.objectives)))
     others = controls(tables)
@@ -145,7 +186,8 @@ def _conclude(folder: Path) -> None:
         click.echo(f"{len(failed)} trials failed; the reason of the first: {failed['failure'][0]}")
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
-    click.echo(f"results: {folder}\nnext:")
+    click.echo(f"results: {where}\nnext:")
+    folder = shlex.quote(str(where))
     click.echo(f"  {_dse()} front {folder} --plot front.png")
     click.echo(f"  {_dse()} show {folder} {example}")
     click.echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example

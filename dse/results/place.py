@@ -218,7 +218,10 @@ class Folder:
         for name in SUBFOLDERS:
             (self.path / name).mkdir(exist_ok=True)
         for leftover in (self.path / "staging").iterdir():
-            leftover.unlink()
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
 
     def destroy(self) -> None:
         """Remove the folder."""

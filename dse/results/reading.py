@@ -31,8 +31,12 @@ ABOUT: dict[str, type | tuple[type, ...]] = {
     "study_key": str,
     "code": str,
     "packages": str,
+    "source": str,
+    "files": list,
 }
 """What `study.json` must say, and how."""
+LISTS = {"objectives": str, "parameters": str, "files": str, "history": dict, "reuse": str, "merged": str}
+"""What it lists; the last three may be absent."""
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
@@ -77,10 +81,30 @@ def read_about(where: Where) -> dict[str, Any]:
     if missing:
         raise ResultsError(f"{place}/study.json is damaged: it has no {', '.join(missing)}")
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
-    wrong += [key for key in ("objectives", "parameters") if not all(isinstance(name, str) for name in table[key])]
+    for key in ("history", "reuse", "merged"):
+        table.setdefault(key, [])
+    for key, kind in LISTS.items():
+        entries = cast("list[Any]", table[key]) if isinstance(table[key], list) else [None]
+        wrong += [] if all(isinstance(entry, kind) for entry in entries) else [key]
     if wrong:
         raise ResultsError(f"{place}/study.json is damaged: {', '.join(wrong)} is not what it should be")
     return table
+
+
+def has_results(where: Where) -> bool:
+    """Return whether there are results.
+
+    Raises:
+        ResultsError: the place cannot be reached.
+    """
+    place = place_of(where)
+    try:
+        place.read("study.json")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unreachable(place, error) from None
+    return True
 
 
 def read_table(where: Where) -> pa.Table:

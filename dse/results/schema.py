@@ -14,7 +14,7 @@ import pyarrow as pa
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
 
-VERSION = 2
+VERSION = 3
 """Version of the schema; a table of another version is refused."""
 
 
@@ -100,6 +100,7 @@ COLUMNS: dict[str, Column] = {
     "started_at": _provenance(pa.string(), "start of the simulation, UTC, ISO 8601"),
     "wall_s": _provenance(pa.float64(), "duration of the simulation", "s"),
     "attempts": _provenance(pa.int32(), "times the simulation was started"),
+    "came_from": _provenance(pa.string(), "results and trial that this row was taken from, or null"),
 }
 """Every column of the table of trials."""
 

@@ -35,6 +35,7 @@ from dse.results.reading import (
     Damage,
     bad_lines,
     each_once,
+    has_results,
     log_names,
     part_or_damage,
     read_about,
@@ -43,7 +44,7 @@ from dse.results.reading import (
 )
 from dse.results.schema import VERSION
 
-__all__ = ["Store", "create", "discard", "read_about", "read_table"]
+__all__ = ["Store", "create", "discard", "has_results", "read_about", "read_table"]
 
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
@@ -129,6 +130,23 @@ class Store:
         self._appends += 1
         if self._logged_rows >= SEAL_ROWS or self._appends >= SEAL_APPENDS:
             self.seal()
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Change what the results say of themselves.
+
+        Raises:
+            ResultsError: it could not be written within the patience.
+        """
+        self._patiently(lambda: self.place.write("study.json", encode_about(about)))
+        self.about = about
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a file beside the table, such as a later study file.
+
+        Raises:
+            ResultsError: it could not be written within the patience.
+        """
+        self._patiently(lambda: self.place.write(name, content))
 
     def seal(self) -> None:
         """Turn the rows of the log into a Parquet part.
@@ -255,7 +273,7 @@ def create(where: Where, about: dict[str, Any], files: dict[str, bytes]) -> None
         ResultsError: there is something else, or it cannot be written.
     """
     place = place_of(where)
-    described = encode_about({"schema": VERSION, **about})
+    described = encode_about({"schema": VERSION, **about, "source": "source", "files": sorted(files)})
     try:
         place.make({"study.json": described, **{f"source/{name}": content for name, content in files.items()}})
     except (OSError, ValueError) as error:

@@ -59,6 +59,7 @@ class Answer:
         code: version and source hash of the framework that simulated.
         packages: versions of packages that results depend on, as JSON.
         attempts: times the job was started.
+        came_from: results and trial that simulated this before, or None.
     """
 
     job: Job
@@ -69,6 +70,7 @@ class Answer:
     code: str
     packages: str
     attempts: int = 1
+    came_from: str | None = None
 
 
 class Executor(Protocol):

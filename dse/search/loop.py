@@ -10,7 +10,7 @@ the trial it came from.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import polars as pl
 from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
 from dse.errors import ResultsError, SettingError
+from dse.pricing.card import CostCard
 from dse.pricing.price import price
 from dse.results.schema import result_fields
 from dse.results.store import Store
@@ -64,12 +65,26 @@ class Progress:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What was decided before a study was extended; see `dse.search.extend`.
+
+    Attributes:
+        keys: keys of the studies that it extends, which stored rows may bear.
+        proposals: parameters of the first trials, which stay as they were proposed.
+    """
+
+    keys: Sequence[str] = ()
+    proposals: Sequence[Mapping[str, Any]] = ()
+
+
 def run(
     study: Study,
     store: Store,
     stored: list[Row],
     executor: Executor,
     report: Callable[[Progress], None] = lambda _: None,
+    earlier: Earlier = Earlier(),
 ) -> None:
     """Run a study to its end.
 
@@ -79,16 +94,23 @@ def run(
         stored: rows that the store already holds.
         executor: who simulates.
         report: called now and then.
+        earlier: what was decided before the study was extended.
 
     Raises:
         ResultsError: a stored trial is not the one this study proposes, or the disk is full.
     """
-    _Run(study, store, stored, executor, report).to_the_end()
+    _Run(study, store, stored, executor, report, earlier).to_the_end()
 
 
 class _Run:
     def __init__(
-        self, study: Study, store: Store, stored: list[Row], executor: Executor, report: Callable[[Progress], None]
+        self,
+        study: Study,
+        store: Store,
+        stored: list[Row],
+        executor: Executor,
+        report: Callable[[Progress], None],
+        earlier: Earlier,
     ) -> None:
         spec = study.spec
         self.study, self.store, self.executor, self.report = study, store, executor, report
@@ -99,7 +121,9 @@ class _Run:
             seed=spec.search.seed,
             startup=spec.search.startup,
             trials=spec.budget.trials,
+            given=earlier.proposals,
         )
+        self.keys = {study.key, *earlier.keys}
         self.seeds = range(spec.budget.seeds)
         self.controls = len(study.controls)
         self.trials: list[Trial] = []
@@ -140,7 +164,7 @@ class _Run:
                 trial = self.trials[self.controls + self.told]
                 if len(trial.rows) < len(self.seeds):
                     return
-                self.proposer.tell(self.told, self._objectives(trial))
+                self.proposer.tell(self.told, mean_objectives(trial.rows, self.study))
                 self.told += 1
                 continue
             parameters = self.proposer.ask()
@@ -180,7 +204,7 @@ class _Run:
 
     def _check_stored(self, row: Row, trial: Trial) -> None:
         key = None if trial.design is None else trial.design.key
-        if row["design_key"] != key or row["study_key"] != self.study.key:
+        if row["design_key"] != key or row["study_key"] not in self.keys:
             raise ResultsError(
                 f"trial {trial.number} in the table has design {row['design_key']}; this study proposes "
                 f"{key}. The table comes from another version of the framework or of Optuna: "
@@ -223,21 +247,11 @@ class _Run:
         self.failed += row["state"] == "failed"
         self.fresh.append(row)
 
-    def _objectives(self, trial: Trial) -> list[float] | None:
-        """Return the mean of every objective over the seeds, or None where one is missing."""
-        means: list[float] = []
-        for name in self.study.spec.objectives:
-            values = [trial.rows[seed][name] for seed in self.seeds]
-            if any(value is None for value in values):
-                return None
-            means.append(sum(values) / len(values))
-        return means
-
     def _row(self, answer: Answer) -> Row:
         trial = self.trials[answer.job.trial]
         fields = result_fields(answer.outcome)
         if isinstance(answer.outcome, Outcome):
-            fields["energy_per_image_j"] = self._energy(answer.job, fields)
+            fields["energy_per_image_j"] = energy_per_image_j(fields, self.study.card)
         return {
             "trial": trial.number,
             "seed": answer.job.seed,
@@ -255,12 +269,8 @@ class _Run:
             "started_at": answer.started_at,
             "wall_s": answer.wall_s,
             "attempts": answer.attempts,
+            "came_from": answer.came_from,
         }
-
-    def _energy(self, job: Job, fields: Row) -> float | None:
-        head = {"trial": job.trial, "seed": job.seed, "train_images": fields["train_images"]}
-        layers = pl.DataFrame([{**head, **layer} for layer in fields["layers"]])
-        return price(layers, self.study.card, ["energy_per_image_j"]).item(0, "energy_per_image_j")
 
     def _copy(self, row: Row, trial: Trial) -> Row:
         return {
@@ -270,3 +280,26 @@ class _Run:
             "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
             "parameters": json.dumps(dict(trial.parameters)),
         }
+
+
+def mean_objectives(rows: Mapping[int, Row], study: Study) -> list[float] | None:
+    """Return the mean of every objective over the seeds of a trial, or None where one is missing.
+
+    Args:
+        rows: rows of the trial by seed; all seeds of the study among them.
+        study: the study.
+    """
+    means: list[float] = []
+    for name in study.spec.objectives:
+        values = [rows[seed][name] for seed in range(study.spec.budget.seeds)]
+        if any(value is None for value in values):
+            return None
+        means.append(sum(values) / len(values))
+    return means
+
+
+def energy_per_image_j(fields: Row, card: CostCard) -> float | None:
+    """Return the energy of a training image on a cost card, J, from the columns of an outcome."""
+    head = {"trial": 0, "seed": 0, "train_images": fields["train_images"]}
+    layers = pl.DataFrame([{**head, **layer} for layer in fields["layers"]])
+    return price(layers, card, ["energy_per_image_j"]).item(0, "energy_per_image_j")

@@ -60,6 +60,7 @@ class OptunaProposer:
         seed: seed of the proposals.
         startup: quasi-random trials before a model proposes.
         trials: trials of the whole study.
+        given: parameters of the first trials, decided before.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class OptunaProposer:
         seed: int,
         startup: int,
         trials: int,
+        given: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._space = dict(space)
         self._distributions = {path: _distribution(parameter) for path, parameter in space.items()}
@@ -79,13 +81,18 @@ class OptunaProposer:
         self._startup = {"quasi_random": trials, "random": 0}.get(sampler, min(startup, trials))
         self._points = _sobol(len(space), self._startup, seed) if space else []
         self._study = optuna.create_study(directions=[DIRECTIONS[goal] for goal in goals])
+        self._given = given
         self._asked = 0
 
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
         number, self._asked = self._asked, self._asked + 1
         self._study.sampler = self._make_sampler(number)
-        if number < self._startup:
+        if number < len(self._given):
+            self._study.enqueue_trial(
+                {path: _index(self._space[path], self._given[number][path]) for path in self._space}
+            )
+        elif number < self._startup:
             self._study.enqueue_trial(self._at(self._points[number]))
         trial = self._study.ask(self._distributions)
         # All trials that NSGA-II did not propose count as its generation 0, so that it has parents when it takes over.
@@ -104,7 +111,7 @@ class OptunaProposer:
     def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
         seed = derived_seed(self._seed, "proposal", number) % 2**32
         name = self._sampler
-        if number < self._startup or name == "random":
+        if number < max(self._startup, len(self._given)) or name == "random":
             return optuna.samplers.RandomSampler(seed=seed)
         if name == "auto":
             name = "tpe" if number < TPE_TRIALS.get(self._objectives, TPE_TRIALS_MANY) else "nsga2"
