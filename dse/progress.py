@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dse.design.outcome import METRICS
+from dse.design.outcome import METRICS, Goal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,8 @@ class _Follower:
     """Keeps the front of what finished, to tell its size and volume as it grows."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
-        self._objectives, self._goals = objectives, [METRICS[name].goal for name in objectives]
+        self._objectives = objectives
+        self._goals: list[Goal] = [METRICS[name].goal for name in objectives]
         self._front: list[list[float]] = []
         self._seen: set[str] = set()
         self._reference: np.ndarray | None = None

@@ -4,12 +4,13 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from s3_server import S3Server
 
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
@@ -81,6 +82,19 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("replicated") / "results"
     start(parse_study(REPLICATED_STUDY, folder.parent), folder, LocalExecutor)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator[S3Server]:
+    """A local S3 server; tests that need one are passed over where moto or obstore is not installed."""
+    pytest.importorskip("moto")
+    pytest.importorskip("obstore")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        server = S3Server()
+        yield server
+        server.close()
 
 
 @pytest.fixture

@@ -10,28 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rows import ABOUT, row
 
-from dse.design.outcome import Failure
 from dse.errors import ResultsError
 from dse.results.encoding import PART_NAME, to_line
-from dse.results.schema import COLUMNS, SCHEMA, check_row, result_fields
+from dse.results.schema import SCHEMA, check_row
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
-
-ABOUT = {
-    "name": "test",
-    "objectives": ["accuracy"],
-    "parameters": [],
-    "seeds": 1,
-    "trials": 1,
-    "study_key": "k",
-    "code": "0",
-    "packages": "{}",
-}
-
-
-def row(trial, seed=0):
-    fields = result_fields(Failure("diverged", "for the test"))
-    return {**dict.fromkeys(COLUMNS), **fields, "trial": trial, "seed": seed, "wall_s": 0.1 + trial}
 
 
 @pytest.fixture
