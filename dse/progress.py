@@ -142,8 +142,8 @@ class _Follower:
         # Until the reference stands, all points are kept: the worst of them make it.
         held = np.array([*self._front, *points])
         if self._reference is None and len(self._seen) >= FIRST:
-            self._reference = worst(held, self._goals)
-            self._first_volume = hypervolume(held, self._goals, self._reference)
+            self._reference = worst(held[:FIRST], self._goals)
+            self._first_volume = hypervolume(held[:FIRST], self._goals, self._reference)
         keep = is_on_front(held, self._goals) if self._reference is not None else ~np.isnan(held).any(axis=1)
         self._front = held[keep].tolist()
 

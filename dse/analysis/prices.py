@@ -49,7 +49,7 @@ def own_card(where: Where, tables: Tables) -> CostCard:
     Raises:
         ResultsError: the folder does not say.
     """
-    source = source_of(where, tables.about)
+    source = Path() if tables.about["merged"] else source_of(where, tables.about)
     try:
         study = tomllib.loads((source / "study.toml").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """The command line. Every command is a few lines over the floors below, which are loaded only when it runs.
 
-Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 130 interrupted.
+Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 3 a replay
+that differs, 130 interrupted.
 """
 
 import click
@@ -8,6 +9,7 @@ import click
 from dse import __version__
 from dse.cli.asking import ablation, compare, importance, require
 from dse.cli.devices import device
+from dse.cli.keeping import dashboard, merge, replay, status
 from dse.cli.options import Group
 from dse.cli.pricing import price
 from dse.cli.reading import front, query, show
@@ -29,5 +31,9 @@ def main() -> None:
     """  # noqa: D301  click reads \b as "do not wrap"
 
 
-for _command in (run, resume, check, front, query, show, importance, ablation, require, compare, price, data, device):
+COMMANDS = (
+    *(run, resume, status, check, front, query, show, importance, ablation, require, compare, price),
+    *(merge, replay, dashboard, data, device),
+)
+for _command in COMMANDS:
     main.add_command(_command)

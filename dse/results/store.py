@@ -42,7 +42,7 @@ from dse.results.reading import (
     read_rows,
     read_table,
 )
-from dse.results.schema import VERSION
+from dse.results.schema import SCHEMA, VERSION
 
 __all__ = ["Store", "create", "discard", "has_results", "read_about", "read_table"]
 
@@ -261,21 +261,27 @@ class Store:
         )
 
 
-def create(where: Where, about: dict[str, Any], files: dict[str, bytes]) -> None:
+def create(where: Where, about: dict[str, Any], files: dict[str, bytes], table: pa.Table | None = None) -> None:
     """Make a place for results, whole or not at all.
 
     Args:
         where: where; there must be nothing yet.
         about: what the results are; the schema version is added.
         files: copies to keep, by path relative to the subfolder `source`; "study.toml" among them.
+        table: rows to begin with.
 
     Raises:
         ResultsError: there is something else, or it cannot be written.
     """
     place = place_of(where)
     described = encode_about({"schema": VERSION, **about, "source": "source", "files": sorted(files)})
+    kept = {f"source/{name}": content for name, content in files.items()}
+    rows = SCHEMA.empty_table() if table is None else table
+    for number, start in enumerate(range(0, rows.num_rows, UNITE_BELOW[-1]), 1):
+        name, content = to_part(rows.slice(start, UNITE_BELOW[-1]), number)
+        kept[f"trials/{name}"] = content
     try:
-        place.make({"study.json": described, **{f"source/{name}": content for name, content in files.items()}})
+        place.make({"study.json": described, **kept})
     except (OSError, ValueError) as error:
         raise ResultsError(f"cannot make the folder {place}: {error}; choose another with --out") from None
 

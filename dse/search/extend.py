@@ -74,7 +74,7 @@ def refuse_changes(old: Study, new: Study) -> None:
     Raises:
         ResultsError: naming every setting whose change is none.
     """
-    was, now = flatten(old.meaning), flatten(new.meaning)
+    was, now = _settings(old), _settings(new)
     wrong: list[str] = []
     for path in sorted(was.keys() | now.keys()):
         before, after = was.get(path), now.get(path)
@@ -99,6 +99,11 @@ def refuse_changes(old: Study, new: Study) -> None:
             + "\nAn extension may raise budget.trials and budget.seeds, add objectives and change the description. "
             "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
         )
+
+
+def _settings(study: Study) -> dict[str, Any]:
+    """Return what decides the table, by path; the space as the study file writes it."""
+    return flatten({**study.meaning, "space": study.spec.space})
 
 
 def earlier_of(store: Store) -> Earlier:
