@@ -1,7 +1,9 @@
 """What all tests share: a guard on global randomness, a small study, a Ray that starts once."""
 
+import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -10,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 from s3_server import S3Server
 
+from dse.cli import main
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
@@ -95,6 +99,20 @@ def s3() -> Generator[S3Server]:
         server = S3Server()
         yield server
         server.close()
+
+
+@pytest.fixture
+def here() -> Generator[Callable[..., Result]]:
+    """The command line, run in this process, which is quicker; a traceback is an error of the test."""
+
+    def call(*arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    logger, handler = logging.getLogger("dse"), signal.getsignal(signal.SIGTERM)
+    yield call
+    logger.handlers.clear()
+    logger.propagate = True
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def _one_behind_the_other(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _replaced(table: pa.Table, name: str, values: Any) -> pa.Table:
     at = SCHEMA.get_field_index(name)
-    field: Any = SCHEMA.field(at)
+    field = cast("Any", SCHEMA.field(at))
     return table.set_column(at, field, values.cast(field.type))
 
 

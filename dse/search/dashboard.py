@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,7 +46,9 @@ def to_storage(where: Where, journal: Path | None = None) -> optuna.storages.Bas
     made = optuna.create_study(
         storage=storage, study_name=study.spec.name, directions=[DIRECTIONS[goal] for goal in study.goals]
     )
-    made.set_metric_names(list(study.spec.objectives))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names of objectives are an experiment of Optuna's
+        made.set_metric_names(list(study.spec.objectives))
     made.add_trials(_trials(tables, study))
     return storage
 
