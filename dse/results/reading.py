@@ -16,10 +16,11 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dse.design.outcome import METRICS
 from dse.errors import ResultsError
 from dse.results.encoding import DamagedError, read_lines, read_part
 from dse.results.place import Place, Where, place_of
-from dse.results.schema import SCHEMA, VERSION
+from dse.results.schema import COLUMNS, SCHEMA, VERSION
 
 ABOUT: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -80,6 +81,14 @@ def read_about(where: Where) -> dict[str, Any]:
     missing = [key for key in ABOUT if key not in table]
     if missing:
         raise ResultsError(f"{place}/study.json is damaged: it has no {', '.join(missing)}")
+    wrong = _wrong(table)
+    if wrong:
+        raise ResultsError(f"{place}/study.json is damaged: {', '.join(wrong)} is not what it should be")
+    return table
+
+
+def _wrong(table: dict[str, Any]) -> list[str]:
+    """Return the keys of a description that say what cannot be, after adding what may be absent."""
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged"):
         table.setdefault(key, [])
@@ -87,8 +96,14 @@ def read_about(where: Where) -> dict[str, Any]:
         entries = cast("list[Any]", table[key]) if isinstance(table[key], list) else [None]
         wrong += [] if all(isinstance(entry, kind) for entry in entries) else [key]
     if wrong:
-        raise ResultsError(f"{place}/study.json is damaged: {', '.join(wrong)} is not what it should be")
-    return table
+        return wrong
+    objectives, parameters = cast("list[str]", table["objectives"]), cast("list[str]", table["parameters"])
+    if not objectives or len(set(objectives)) < len(objectives) or not METRICS.keys() >= set(objectives):
+        wrong.append("objectives")
+    if len(set(parameters)) < len(parameters) or COLUMNS.keys() & set(parameters) or "" in parameters:
+        wrong.append("parameters")
+    wrong += [key for key in ("seeds", "trials") if not 0 <= cast("int", table[key]) < 2**31]
+    return wrong
 
 
 def has_results(where: Where) -> bool:
