@@ -102,6 +102,20 @@ def s3() -> Generator[S3Server]:
 
 
 @pytest.fixture
+def small_disk(tmp_path: Path) -> Generator[Path]:
+    """A file system of 300 kB of its own, where mounting is permitted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not permitted here; the limit on file sizes is tried instead")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture
 def here() -> Generator[Callable[..., Result]]:
     """The command line, run in this process, which is quicker; a traceback is an error of the test."""
 

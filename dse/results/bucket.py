@@ -6,11 +6,14 @@ synchronise. A log is a row of small objects, one for each `append`.
 The lock is a lease, see `dse.results.lease`.
 """
 
+import hashlib
 import importlib
+import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -101,7 +104,9 @@ class Bucket:
         """Write the files; study.json comes last and decides who was first."""
         with _as_os_errors(self.address):
             found = self._obstore.list_with_delimiter(self._store, None)
-        if found["objects"] or found["common_prefixes"]:
+        # A run that was killed here may have left its study file, which decides nothing without study.json.
+        others = {str(prefix).strip("/") for prefix in found["common_prefixes"]} - {"source"}
+        if found["objects"] or others:
             raise ResultsError(f"{self.address} holds something already; choose another place with --out")
         for name, content in files.items():
             if name != "study.json":
@@ -111,6 +116,14 @@ class Bucket:
 
     def prepare(self) -> None:
         """Nothing is ever half written here."""
+
+    @property
+    def work(self) -> Path:
+        """A folder of the user's cache, the same in every run on this machine."""
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = cache / "pcm-dse" / hashlib.sha256(self.address.encode()).hexdigest()[:20]
+        (folder / "staging").mkdir(parents=True, exist_ok=True)
+        return folder
 
     def destroy(self) -> None:
         """Remove everything below the prefix."""

@@ -104,8 +104,13 @@ class Place(Protocol):
         """Clear away what a killed writer left half done; only under the lock."""
         ...
 
+    @property
+    def work(self) -> Path:
+        """A folder of this machine that belongs to these results, for what a driver keeps beside them."""
+        ...
+
     def destroy(self) -> None:
-        """Remove everything; only under the lock, and only what has no row."""
+        """Remove everything; only what has no row."""
         ...
 
 
@@ -222,6 +227,11 @@ class Folder:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
+
+    @property
+    def work(self) -> Path:
+        """The folder itself."""
+        return self.path
 
     def destroy(self) -> None:
         """Remove the folder."""

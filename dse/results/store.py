@@ -23,6 +23,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -117,6 +118,11 @@ class Store:
         finally:
             self._close_log()
             self._lock.release()
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this machine: the results, or for an object store one in the user's cache."""
+        return self.place.work
 
     def append(self, rows: list[dict[str, Any]]) -> None:
         """Make rows durable; when this returns they survive any kill.
@@ -298,10 +304,11 @@ def discard(where: Where) -> None:
     try:
         lock.acquire()
         try:
-            if not place.names("trials") and not place.names("log"):
-                place.destroy()
+            has_rows = place.names("trials") or place.names("log")
         finally:
-            lock.release()
+            lock.release()  # before the end of all, lest it leaves a lease behind
+        if not has_rows:
+            place.destroy()
     except (ResultsError, OSError):
         return
 

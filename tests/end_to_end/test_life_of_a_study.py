@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import socket
 import subprocess
 import sys
@@ -152,6 +153,39 @@ def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undistur
     assert "host was elsewhere" in done.stdout
     assert "numpy was 0." in done.stdout
     assert here("replay", tmp_path / "b", 5, "--seed", 9).exit_code == 2
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
+    interrupted, here, small_disk, small_study, undisturbed, tmp_path
+):
+    """The disk is really full; it is mended while the study waits, or the study is stopped first."""
+    folder, ballast = small_disk / "r", small_disk / "ballast"
+    ballast.write_bytes(b"x" * 272_000)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dse", "run", small_study, "--executor", "local", "--out", folder, "--quiet"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+        deadline = time.monotonic() + 60
+        while "paused" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        stored = read_table(folder).num_rows
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+            assert read_table(folder).num_rows == stored
+        ballast.unlink()
+        assert process.wait(timeout=120) == (130 if interrupted else 0)
+    message = (tmp_path / "log").read_text()
+    assert "no space is left. Finished trials are safe; trying again" in message
+    assert "Traceback" not in message
+    if interrupted:
+        assert f"resume {folder}" in message
+        assert here("resume", folder, "--executor", "local", "--quiet").exit_code == 0
+    assert results(folder).equals(results(undisturbed))
 
 
 def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_study, tmp_path):

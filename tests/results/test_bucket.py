@@ -91,7 +91,17 @@ def test_discard_removes_results_without_rows_only(address):
 def test_discard_leaves_nothing(address):
     discard(address)
     assert not has_results(address)
-    assert not Bucket(address).names("source")
+    create(address, ABOUT, {"study.toml": b""})
+
+
+def test_a_start_that_was_killed_leaves_the_place_usable(s3):
+    where = s3.address(f"r{next(numbers)}")
+    Bucket(where).write("source/study.toml", b"half a start")
+    create(where, ABOUT, {"study.toml": b"whole"})
+    assert Bucket(where).read("source/study.toml") == b"whole"
+    Bucket(s3.address("mine")).write("x/y", b"mine")
+    with pytest.raises(ResultsError, match="holds something already"):
+        create(s3.address("mine"), ABOUT, {"study.toml": b""})
 
 
 def test_a_store_that_goes_away_pauses_the_writer_and_loses_nothing(address, s3, caplog):
@@ -219,6 +229,14 @@ def test_an_address_that_is_wrong_is_told(wrong, message):
     pytest.importorskip("obstore")
     with pytest.raises(ResultsError, match=message.replace("?", r"\?")):
         Bucket(wrong)
+
+
+def test_a_driver_has_a_folder_of_its_machine_beside_a_store(address, s3, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = Store(address).folder
+    assert folder.is_relative_to(tmp_path)
+    assert folder == Bucket(address).work
+    assert folder != Bucket(s3.address("other")).work
 
 
 def test_a_description_says_what_travels_with_the_results(address):

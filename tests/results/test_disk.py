@@ -25,20 +25,6 @@ def trials(folder):
     return read_table(folder)["trial"].to_pylist()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 300 kB of its own, where mounting is permitted."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting is not permitted here; the limit on file sizes is tried instead")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
 def test_a_full_disk_pauses_the_writer_until_there_is_space(small_disk, caplog):
     create(small_disk / "r", ABOUT, {"study.toml": b""})
     ballast = small_disk / "ballast"
