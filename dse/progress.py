@@ -1,85 +1,205 @@
-"""Live progress of a study on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""What a running study has to say, on standard error: a bar on a terminal, lines elsewhere, JSON for programs.
 
+Warnings and notes of the whole framework are log records of the logger "dse"; `speak` sends them to standard error.
+Progress comes beside them: rate, time left, failures, the size of the front and its hypervolume. The volume is
+measured from the worst values of the first designs, and told as a multiple of what those first designs dominate: it
+starts at 1 and grows.
+"""
+
+import json
+import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dse.design.outcome import METRICS, Goal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dse.search.loop import Progress, Row
 
 LINE_EVERY_S = 10.0
+FIRST = 8
+"""Designs that the growth of the hypervolume is measured from."""
+
+
+class _JsonLines(logging.Formatter):
+    """A log record as one line of JSON: time, level, event, and the numbers that belong to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        numbers: dict[str, Any] = getattr(record, "numbers", {})
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", "note"),
+            "message": record.getMessage(),
+            **numbers,
+        }
+        return json.dumps(line)
+
+
+class _ToStandardError(logging.StreamHandler[Any]):
+    """Writes to what standard error is now: the progress bar puts something of its own in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def speak(log_format: str) -> None:
+    """Send what the framework has to say to standard error.
+
+    Args:
+        log_format: "text", or "json" for one JSON object a line.
+    """
+    logger = logging.getLogger("dse")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    handler = _ToStandardError()
+    handler.setFormatter(_JsonLines() if log_format == "json" else logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
-def progress(objectives: Sequence[str], *, quiet: bool) -> "Generator[Callable[[Progress], None]]":
+def progress(
+    objectives: Sequence[str], *, quiet: bool, log_format: str = "text"
+) -> "Generator[Callable[[Progress], None]]":
     """Yield what the loop reports to.
 
     Args:
         objectives: metrics whose front is followed.
         quiet: report nothing.
+        log_format: "text" or "json"; see `speak`.
     """
     if quiet:
         yield lambda _: None
         return
+    if not logging.getLogger("dse").handlers:
+        speak(log_format)
     follower = _Follower(objectives)
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or log_format == "json":
         yield follower.lines
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
         def show(state: "Progress") -> None:
-            bar.update(task, total=state.total, completed=state.done, description=follower.text(state))
+            follower.take(state)
+            bar.update(task, total=state.total, completed=state.done, description=follower.text())
 
         yield show
 
 
 class _Follower:
-    """Keeps the objectives of what finished, to tell the size of the front as it grows."""
+    """Keeps the front of what finished, to tell its size and volume as it grows."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
         self._objectives = objectives
-        self._rows: list[Row] = []
+        self._goals: list[Goal] = [METRICS[name].goal for name in objectives]
+        self._front: list[list[float]] = []
         self._seen: set[str] = set()
-        self._front = 0
+        self._reference: np.ndarray | None = None
+        self._first_volume = 0.0
+        self._state: Progress | None = None
         self._start = time.monotonic()
-        self._last = 0.0
+        self._last = -math.inf
 
-    def text(self, state: "Progress") -> str:
-        """Return where a study stands, in words."""
-        new: list[Row] = []
-        for row in state.rows:
-            # One row a design: the live count follows the first seed, the table at the end the means over seeds.
-            if row["origin"] == "search" and row["seed"] == 0 and row["design_key"] not in self._seen:
-                self._seen.add(row["design_key"])
-                new.append(row)
-        self._rows += new
+    def take(self, state: "Progress") -> None:
+        """Take in where the study stands."""
+        self._state = state
+        new = [row for row in state.rows if self._is_new(row)]
         if new:
-            self._front = self._front_size()
-        elapsed = time.monotonic() - self._start
-        rate = f", {60 * state.simulated / elapsed:.0f} a minute" if state.simulated else ""
-        failed = f", {state.failed} failed" if state.failed else ""
-        return f"{state.running} running, {self._front} on the front{rate}{failed}"
+            self._grow([[math.nan if row[n] is None else float(row[n]) for n in self._objectives] for row in new])
+
+    def _is_new(self, row: "Row") -> bool:
+        # One row a design: the live count follows the first seed, the table at the end the means over seeds.
+        if row["origin"] != "search" or row["seed"] != 0 or row["design_key"] in self._seen:
+            return False
+        self._seen.add(row["design_key"])
+        return True
+
+    def _grow(self, points: list[list[float]]) -> None:
+        import numpy as np  # noqa: PLC0415
+
+        from dse.analysis.pareto import is_on_front  # noqa: PLC0415
+        from dse.analysis.quality import hypervolume, worst  # noqa: PLC0415
+
+        # Until the reference stands, all points are kept: the worst of them make it.
+        held = np.array([*self._front, *points])
+        if self._reference is None and len(self._seen) >= FIRST:
+            self._reference = worst(held[:FIRST], self._goals)
+            self._first_volume = hypervolume(held[:FIRST], self._goals, self._reference)
+        keep = is_on_front(held, self._goals) if self._reference is not None else ~np.isnan(held).any(axis=1)
+        self._front = held[keep].tolist()
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What there is to say, as numbers; None where it is not known yet."""
+        import numpy as np  # noqa: PLC0415
+
+        from dse.analysis.pareto import is_on_front  # noqa: PLC0415
+        from dse.analysis.quality import hypervolume  # noqa: PLC0415
+
+        state = self._state
+        if state is None:
+            return {}
+        points = np.array(self._front).reshape(-1, len(self._objectives))
+        per_s = state.simulated / max(time.monotonic() - self._start, 1e-9)
+        grown = None
+        if self._reference is not None and self._first_volume > 0:
+            grown = hypervolume(points, self._goals, self._reference) / self._first_volume
+        return {
+            "done": state.done,
+            "total": state.total,
+            "running": state.running,
+            "failed": state.failed,
+            "front": int(is_on_front(points, self._goals).sum()),
+            "volume": None if grown is None else round(grown, 4),
+            "per_minute": round(60 * per_s, 3),
+            "left_s": round((state.total - state.done) / per_s, 1) if state.simulated else None,
+        }
+
+    def text(self) -> str:
+        """Return where a study stands, in words."""
+        now = self.numbers
+        volume = f", volume x{now['volume']:.2f}" if now["volume"] is not None else ""
+        rate = f", {now['per_minute']:.3g} a minute" if now["per_minute"] else ""
+        left = f", {duration(now['left_s'])} left" if now["left_s"] else ""
+        failed = f", {now['failed']} failed" if now["failed"] else ""
+        return f"{now['running']} running, {now['front']} on the front{volume}{rate}{left}{failed}"
 
     def lines(self, state: "Progress") -> None:
-        """Write a line now and then, and one at the end."""
-        text = self.text(state)
+        """Log a line now and then, and one at the end."""
+        self.take(state)
         now = time.monotonic()
         if now - self._last >= LINE_EVERY_S or state.done == state.total:
             self._last = now
-            print(f"{state.done}/{state.total} done, {text}", file=sys.stderr, flush=True)  # noqa: T201
+            extra = {"event": "progress", "numbers": self.numbers}
+            log.info("%d/%d done, %s", state.done, state.total, self.text(), extra=extra)
 
-    def _front_size(self) -> int:
-        import polars as pl  # noqa: PLC0415
 
-        from dse.analysis.pareto import front  # noqa: PLC0415
-
-        values = [{name: row[name] for name in self._objectives} for row in self._rows]
-        return len(front(pl.DataFrame(values, infer_schema_length=None), self._objectives))
+def duration(seconds: float) -> str:
+    """Return a time in words, such as "1 h 05 min"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

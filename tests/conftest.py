@@ -1,18 +1,21 @@
 """What all tests share: a guard on global randomness, a small study, a Ray that starts once."""
 
+import logging
 import os
 import random
+import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from s3_server import S3Server
 
 from dse.cli import main
 from dse.search.executor import LocalExecutor
@@ -86,6 +89,47 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("replicated") / "results"
     start(parse_study(REPLICATED_STUDY, folder.parent), folder, LocalExecutor)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator[S3Server]:
+    """A local S3 server; tests that need one are passed over where moto or obstore is not installed."""
+    pytest.importorskip("moto")
+    pytest.importorskip("obstore")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        server = S3Server()
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Generator[Path]:
+    """A file system of 300 kB of its own, where mounting is permitted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not permitted here; the limit on file sizes is tried instead")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture
+def here() -> Generator[Callable[..., Result]]:
+    """The command line, run in this process, which is quicker; a traceback is an error of the test."""
+
+    def call(*arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    logger, handler = logging.getLogger("dse"), signal.getsignal(signal.SIGTERM)
+    yield call
+    logger.handlers.clear()
+    logger.propagate = True
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture

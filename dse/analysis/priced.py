@@ -6,10 +6,8 @@ which `dse.analysis.tables.unnumbered` turns back.
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,19 +16,29 @@ import polars as pl
 from dse.analysis.prices import open_card, own_card
 from dse.analysis.tables import Tables, open_tables, unnumbered
 from dse.design.outcome import METRICS
-from dse.errors import QueryError, ResultsError, did_you_mean
+from dse.errors import QueryError, did_you_mean
 from dse.pricing.axes import CARD, DIGITAL, STORAGE, FreeAxes, Variant, parse_axes
 from dse.pricing.card import CONSTANTS, CostCard
 from dse.pricing.price import COLUMNS, price_cards
+from dse.results.place import Where
+from dse.results.source import source_of, study_table
 
 KEPT = ("trial", "seed", "origin", "state", "failure", "same_as", "design_key", "design")
 
 
-def free_axes(folder: Path, cards: Sequence[str] = (), texts: Sequence[str] = (), *, study: bool = True) -> FreeAxes:
+def free_axes(
+    where: Where,
+    about: dict[str, Any],
+    cards: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    *,
+    study: bool = True,
+) -> FreeAxes:
     """Return the free axes of a results folder, and those given beside it, which replace its own.
 
     Args:
-        folder: the results folder.
+        where: the results.
+        about: what the results say of themselves.
         cards: names or files of cost cards.
         texts: "NAME=VALUE" or "NAME=VALUE,VALUE,..." for constants and "accumulator.storage".
         study: whether the axes of the study count.
@@ -38,24 +46,15 @@ def free_axes(folder: Path, cards: Sequence[str] = (), texts: Sequence[str] = ()
     Raises:
         SettingError: an axis that is not allowed.
         QueryError: a text that cannot be read.
-        ResultsError: the study file in the folder is damaged.
     """
-    own = parse_axes(_study_table(folder), folder / "source") if study else FreeAxes()
+    own = FreeAxes()
+    if study and (table := study_table(where, about, "free")):
+        own = parse_axes(table, source_of(where, about))
     given = parse_axes(_axes_of(texts), where="--set")
     if cards:
         opened = {card.name: card for card in map(open_card, cards)}
         given = FreeAxes({CARD: tuple(opened), **given.axes}, opened)
     return given.over(own)
-
-
-def _study_table(folder: Path) -> dict[str, Any]:
-    path = folder / "source" / "study.toml"
-    try:
-        return dict(tomllib.loads(path.read_text(encoding="utf-8-sig")).get("free", {}))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path} is unreadable: {error}") from None
 
 
 def _axes_of(texts: Sequence[str]) -> dict[str, list[float | str]]:
@@ -85,7 +84,7 @@ def _value(text: str, name: str, value: str) -> float | str:
 
 
 def open_priced(
-    folder: Path,
+    where: Where,
     quantities: Sequence[str] | None,
     cards: Sequence[str] = (),
     texts: Sequence[str] = (),
@@ -95,7 +94,7 @@ def open_priced(
     """Open a results folder for some quantities; as stored where these need no price that it does not hold.
 
     Args:
-        folder: the results folder.
+        where: the results.
         quantities: names of `dse.analysis.metrics.QUANTITIES`; None for the objectives of the study.
         cards: as for `free_axes`.
         texts: as for `free_axes`.
@@ -104,12 +103,12 @@ def open_priced(
     Raises:
         SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
     """
-    tables = open_tables(folder)
-    axes = free_axes(folder, cards, texts, study=study)
+    tables = open_tables(where)
+    axes = free_axes(where, tables.about, cards, texts, study=study)
     names = [name for name in (tables.objectives if quantities is None else quantities) if name in COLUMNS]
     if not names or (not axes.axes and all(name in METRICS for name in names)):
         return tables
-    return priced(tables, own_card(folder, tables), axes, names, idle=False)
+    return priced(tables, own_card(where, tables), axes, names, idle=False)
 
 
 def priced(tables: Tables, card: CostCard, axes: FreeAxes, columns: Sequence[str], *, idle: bool = True) -> Tables:
@@ -192,7 +191,7 @@ def _acting(axes: FreeAxes, found: pl.DataFrame, columns: Sequence[str]) -> tupl
 
 
 def priced_designs(
-    folder: Path,
+    where: Where,
     columns: Sequence[str],
     cards: Sequence[str] = (),
     texts: Sequence[str] = (),
@@ -202,7 +201,7 @@ def priced_designs(
     """Return a row for each design and variant: metrics, prices, parameters, axes; `trial` as it was simulated.
 
     Args:
-        folder: the results folder.
+        where: the results.
         columns: as for `priced`.
         cards: as for `free_axes`.
         texts: as for `free_axes`.
@@ -211,9 +210,9 @@ def priced_designs(
     Raises:
         SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
     """
-    tables = open_tables(folder)
-    axes = free_axes(folder, cards, texts, study=study)
-    found = priced(tables, own_card(folder, tables), axes, columns)
+    tables = open_tables(where)
+    axes = free_axes(where, tables.about, cards, texts, study=study)
+    found = priced(tables, own_card(where, tables), axes, columns)
     return unnumbered(found, found.designs)
 
 

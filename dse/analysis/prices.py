@@ -1,6 +1,5 @@
 """Prices of a stored study on cost cards, and published figures beside what cards say, as tables to look at."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from dse.errors import QueryError, ResultsError, did_you_mean
 from dse.pricing.anchors import compare
 from dse.pricing.card import CONSTANTS, CostCard, read_cost_card
 from dse.pricing.price import COLUMNS, price_cards
+from dse.results.place import Where
+from dse.results.source import source_of, study_table
 
 SHOWN: tuple[str, ...] = (
     "energy_per_image_j",
@@ -40,33 +41,28 @@ def open_card(name: str) -> CostCard:
     return read_cost_card(name)
 
 
-def own_card(folder: Path, tables: Tables) -> CostCard:
+def own_card(where: Where, tables: Tables) -> CostCard:
     """Return the card that priced the study in a results folder.
 
     Raises:
         ResultsError: the folder does not say.
         SettingError: see `read_cost_card`.
     """
-    return read_cost_card(*own_card_place(folder, tables))
+    return read_cost_card(*own_card_place(where, tables))
 
 
-def own_card_place(folder: Path, tables: Tables) -> tuple[str, Path | None]:
+def own_card_place(where: Where, tables: Tables) -> tuple[str, Path | None]:
     """Return name and folder of the card that priced the study in a results folder; None for one of the library.
 
     Raises:
         ResultsError: the folder does not say.
     """
-    source = folder / "source"
-    try:
-        study = tomllib.loads((source / "study.toml").read_text(encoding="utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError):
-        study = {}
-    named = str(study.get("price", {}).get("card", ""))
+    named = str(study_table(where, tables.about, "price").get("card", ""))
     if named.endswith(".toml"):
-        return named, source
+        return named, source_of(where, tables.about)
     stored = tables.trials["cost_card"].drop_nulls()
     if not named and stored.is_empty():
-        raise ResultsError(f"{folder} does not say which card priced it; name one with --card")
+        raise ResultsError(f"{where} does not say which card priced it; name one with --card")
     return named or str(stored[0]), None
 
 

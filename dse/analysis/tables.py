@@ -8,7 +8,6 @@ designs  a row for each trial: objectives as means over its seeds
 
 import json
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +15,7 @@ import polars as pl
 
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
+from dse.results.place import Where
 from dse.results.schema import COLUMNS, CURVE_COLUMNS, LAYER_COLUMNS
 from dse.results.store import read_about, read_table
 
@@ -74,14 +74,14 @@ class Tables:
         )
 
 
-def open_tables(folder: Path) -> Tables:
+def open_tables(where: Where) -> Tables:
     """Read the tables of a results folder; safe while a run writes.
 
     Raises:
         ResultsError: it is none, or a part of it is damaged.
     """
-    about = read_about(folder)
-    raw = cast("pl.DataFrame", pl.from_arrow(read_table(folder)))
+    about = read_about(where)
+    raw = cast("pl.DataFrame", pl.from_arrow(read_table(where)))
     parameters = [str(name) for name in about["parameters"]]
     chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]

@@ -1,6 +1,7 @@
 """The command line. Every command is a few lines over the floors below, which are loaded only when it runs.
 
-Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 130 interrupted.
+Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 3 a replay
+that differs, 130 interrupted.
 """
 
 import click
@@ -9,6 +10,7 @@ from dse import __version__
 from dse.cli.asking import ablation, compare, importance, require
 from dse.cli.cluster import submit
 from dse.cli.devices import device
+from dse.cli.keeping import dashboard, merge, replay, status
 from dse.cli.options import Group
 from dse.cli.pricing import price, ranges
 from dse.cli.reading import front, query, show
@@ -34,10 +36,11 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(run, resume, submit, check, data),
+    *(run, resume, submit, status, check, data),
     *(front, query, show, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),
+    *(merge, replay, dashboard),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

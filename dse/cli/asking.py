@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.options import (
+    PLACE,
     Parts,
     emit,
     emit_parts,
@@ -16,6 +18,9 @@ from dse.cli.options import (
     results_argument,
 )
 from dse.design.outcome import METRICS
+
+if TYPE_CHECKING:
+    from dse.results.place import Where
 
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random draws.")
 
@@ -29,7 +34,7 @@ _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_defau
 @price_options
 @output_options
 def importance(
-    results: Path,
+    results: "Where",
     objectives: str | None,
     objective: str | None,
     dependence: str | None,
@@ -67,7 +72,7 @@ def importance(
 @objectives_option
 @click.option("--base", help="A control, or the number of a trial; by default each control against those before it.")
 @output_options
-def ablation(results: Path, objectives: str | None, base: str | None, format_: str, output: Path | None) -> None:
+def ablation(results: "Where", objectives: str | None, base: str | None, format_: str, output: Path | None) -> None:
     """Compare the controls of the study in the folder RESULTS: differences with 95 % intervals."""
     from dse.analysis.ablation import ablation as compared  # noqa: PLC0415
     from dse.analysis.priced import open_priced  # noqa: PLC0415
@@ -107,7 +112,7 @@ def _targets(command: Callable[..., None]) -> Callable[..., None]:
 @price_options
 @output_options
 def require(
-    results: Path,
+    results: "Where",
     share: float,
     count: int,
     part: str,
@@ -151,8 +156,8 @@ def require(
 
 
 @click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=PLACE)
+@click.argument("b", type=PLACE)
 @objectives_option
 @click.option(
     "--show",
@@ -162,7 +167,7 @@ def require(
     help="Which table; by default all, and the fronts alone in a form for programs.",
 )
 @output_options
-def compare(a: Path, b: Path, objectives: str | None, part: str, format_: str, output: Path | None) -> None:
+def compare(a: "Where", b: "Where", objectives: str | None, part: str, format_: str, output: Path | None) -> None:
     """Set the studies in the folders A and B side by side."""
     from dse.analysis import compare as sides  # noqa: PLC0415
     from dse.analysis.priced import open_priced  # noqa: PLC0415

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from dse.errors import DseError, did_you_mean
 
@@ -40,7 +41,22 @@ class Group(click.Group):
             raise click.UsageError(error.message.rstrip(".") + hint, ctx) from None
 
 
-results_argument = click.argument("results", type=click.Path(path_type=Path))
+class PlaceType(click.ParamType[str | Path]):
+    """A folder, or an address of an object store, which is no path: "s3://a" is not "s3:/a"."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:  # noqa: ARG002
+        """Return an address as it is, and anything else as a path."""
+        return value if "://" in str(value) else Path(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete it like a path."""
+        return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
+
+
+PLACE = PlaceType()
+results_argument = click.argument("results", type=PLACE)
 study_argument = click.argument("study", type=click.Path(path_type=Path))
 
 objectives_option = click.option("--objectives", help="Metrics, separated by commas; by default those of the study.")

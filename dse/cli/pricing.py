@@ -1,21 +1,25 @@
 """Commands that price stored designs on cost cards: price, ranges."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import emit, emit_parts, named, objectives_option, output_options, results_argument
+from dse.cli.options import PLACE, emit, emit_parts, named, objectives_option, output_options, results_argument
+
+if TYPE_CHECKING:
+    from dse.results.place import Where
 
 
 @click.command()
-@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.argument("results", type=PLACE, required=False)
 @click.option("--card", "cards", multiple=True, help="A cost card or a .toml file; by default the study's. Repeat it.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Replace a constant of the cards.")
 @click.option("--columns", help="Quantities, separated by commas.")
 @click.option("--anchors", "published", is_flag=True, help="Hold cards against published figures; needs no RESULTS.")
 @output_options
 def price(
-    results: Path | None,
+    results: "Where | None",
     cards: tuple[str, ...],
     changes: tuple[str, ...],
     columns: str | None,
@@ -82,7 +86,7 @@ def _anchors(
 )
 @output_options
 def ranges(
-    results: Path,
+    results: "Where",
     objectives: str | None,
     card: str | None,
     changes: tuple[str, ...],

@@ -10,6 +10,8 @@ from dse.cli.options import emit, named, objectives_option, output_options, pric
 if TYPE_CHECKING:
     import polars as pl
 
+    from dse.results.place import Where
+
 
 @click.command()
 @results_argument
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 @price_options
 @output_options
 def front(
-    results: Path,
+    results: "Where",
     objectives: str | None,
     plot: Path | None,
     cards: tuple[str, ...],
@@ -74,7 +76,7 @@ def front(
 @price_options
 @output_options
 def query(
-    results: Path,
+    results: "Where",
     sql: str,
     cards: tuple[str, ...],
     changes: tuple[str, ...],
@@ -103,7 +105,7 @@ def query(
 @results_argument
 @click.argument("trial", type=int)
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def show(results: Path, trial: int, format_: str) -> None:
+def show(results: "Where", trial: int, format_: str) -> None:
     """Show trial TRIAL of the folder RESULTS: its design, metrics, events, wear and curve."""
     from dse.analysis.show import as_json, as_text  # noqa: PLC0415
     from dse.analysis.tables import open_tables  # noqa: PLC0415

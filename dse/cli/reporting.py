@@ -1,10 +1,14 @@
 """The command that makes a report of a study: report."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.options import named, objectives_option, results_argument
+
+if TYPE_CHECKING:
+    from dse.results.place import Where
 
 
 @click.command()
@@ -21,12 +25,14 @@ from dse.cli.options import named, objectives_option, results_argument
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="File of the page, or folder of the figures; by default in RESULTS.",
+    help="File of the page, or folder of the figures; by default in RESULTS, or here if that is an object store.",
 )
 @click.option(
     "--without", multiple=True, metavar="PANEL", help="Leave a panel out, such as importance, which takes longest."
 )
-def report(results: Path, objectives: str | None, format_: str, output: Path | None, without: tuple[str, ...]) -> None:
+def report(
+    results: "Where", objectives: str | None, format_: str, output: Path | None, without: tuple[str, ...]
+) -> None:
     """Make a page of the study in the folder RESULTS: linked pictures, the front, what made it.
 
     It is one file that opens in any browser, offline, and can be sent and kept. While a study runs it shows what is
@@ -37,19 +43,22 @@ def report(results: Path, objectives: str | None, format_: str, output: Path | N
     dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
     """  # noqa: D301  click reads \b as "do not wrap"
     from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.results.place import Folder, place_of  # noqa: PLC0415
 
     tables = open_priced(results, named(objectives, []) or None, study=False)
     names = named(objectives, tables.objectives)
+    place = place_of(results)
+    here = place.path if isinstance(place, Folder) else Path()
     if format_ == "html":
         from dse.analysis.report.page import write_page  # noqa: PLC0415
 
-        path = output or results / "report.html"
+        path = output or here / "report.html"
         write_page(path, results, tables, names, without)
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
     from dse.analysis.report.pictures import write_pictures  # noqa: PLC0415
 
-    written, missing = write_pictures(output or results / "figures", results, tables, names, format_, without)
+    written, missing = write_pictures(output or here / "figures", results, tables, names, format_, without)
     for path in written:
         click.echo(str(path))
     for line in missing:

@@ -1,48 +1,63 @@
 """Commands that simulate: run, resume, check, data."""
 
+import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from dse.cli.options import results_argument, study_argument
+from dse.cli.options import PLACE, results_argument, study_argument
 from dse.errors import SettingError
 
 if TYPE_CHECKING:
+    from dse.results.place import Where
     from dse.search.executor import Executor
     from dse.search.study import Study
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class Host:
-    """Where a study is simulated, as the options say.
+class Session:
+    """How a study is simulated and what is said of it, as the options of `run` and `resume` say.
 
     Attributes:
         executor: "ray" or "local".
         actors: number of actors; None for as many as there is room for.
         address: the Ray cluster to join; None for one of our own.
         wait_s: how long to wait for a node with room for an actor, s.
+        quiet: whether progress is left out.
+        patience_s: for how long a write that fails is tried again, s.
+        log_format: "text" or "json".
     """
 
     executor: str
     actors: int | None
     address: str | None
     wait_s: float
+    quiet: bool
+    patience_s: float
+    log_format: str
 
-    def make(self, study: "Study", folder: Path) -> "Executor":
+    def make(self, study: "Study", where: "Where") -> "Executor":
         """Return the executor."""
         if self.executor == "ray":
+            from dse.results.place import place_of  # noqa: PLC0415
             from dse.search.ray_pool import RayPool  # noqa: PLC0415
 
             return RayPool(
-                self.actors, address=self.address, resources=study.spec.resources, folder=folder, wait_s=self.wait_s
+                self.actors,
+                address=self.address,
+                resources=study.spec.resources,
+                folder=place_of(where).work,
+                wait_s=self.wait_s,
             )
         from dse.search.executor import LocalExecutor  # noqa: PLC0415
 
@@ -86,62 +101,99 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="SECONDS",
             help="Wait so long for a node with room for an actor.",
         ),
-        click.option("--quiet", is_flag=True, help="No progress, only the result."),
+        click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),
+        click.option(
+            "--patience",
+            "patience_s",
+            type=click.FloatRange(0),
+            default=86_400.0,
+            metavar="SECONDS",
+            help="How long to wait for a full disk or a store that is away to be mended; by default a day.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="Of what goes to standard error: text, or a JSON object a line.",
+        ),
     ]
-
-    @wraps(command)
-    def with_host(executor: str, actors: int | None, address: str | None, wait_s: float, **others: object) -> None:
-        command(host=Host(executor, actors, address, wait_s), **others)
-
     for option in reversed(options):
-        with_host = option(with_host)
-    return with_host
+        command = option(command)
+    return command
 
 
 @click.command()
 @study_argument
-@click.option("--out", type=click.Path(path_type=Path), help="Results folder; by default results/NAME-TIME.")
+@click.option("--out", type=PLACE, help="Results folder or address (s3://...); by default results/NAME-TIME.")
+@click.option("--reuse", type=PLACE, multiple=True, help="Take over what these results hold already; repeatable.")
 @click.option("--resume", "go_on", is_flag=True, help="Go on if the results folder holds this study already.")
 @_run_options
-def run(study: Path, out: Path | None, host: Host, *, go_on: bool, quiet: bool) -> None:
+def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: bool, **options: Any) -> None:
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
+    from dse.results.place import place_of  # noqa: PLC0415
+    from dse.results.store import has_results  # noqa: PLC0415
     from dse.search.runs import start  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
+    session = Session(**options)
     checked = read_study(study)
-    host.check(checked)
+    session.check(checked)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("results") / f"{checked.spec.name}-{stamp}"
-    if go_on and (folder / "study.json").exists():
-        _resume(folder, host, quiet=quiet, other_code=False)
+    where = out or Path("results") / f"{checked.spec.name}-{stamp}"
+    if go_on and has_results(place_of(where)):
+        _resume(where, session, None, other_code=False)
         return
-    _follow(folder, checked, lambda r: start(checked, folder, lambda: host.make(checked, folder), r), host, quiet=quiet)
+
+    def go(report: Any) -> None:
+        start(
+            checked,
+            where,
+            lambda: session.make(checked, where),
+            report,
+            reuse=reuse,
+            patience_s=session.patience_s,
+        )
+
+    _follow(where, checked, go, session)
 
 
 @click.command()
 @results_argument
+@click.option("--study", type=click.Path(path_type=Path), help="The study file with more trials, seeds or objectives.")
 @click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @_run_options
-def resume(results: Path, host: Host, *, quiet: bool, other_code: bool) -> None:
-    """Go on with the study in the folder RESULTS; finished trials are not repeated."""
-    _resume(results, host, quiet=quiet, other_code=other_code)
+def resume(results: "Where", study: Path | None, *, other_code: bool, **options: Any) -> None:
+    """Go on with the study in the folder RESULTS; finished trials are not repeated.
+
+    With --study, ask more of it: a file in which budget.trials or budget.seeds are higher, or objectives are added.
+    """
+    _resume(results, Session(**options), study, other_code=other_code)
 
 
-def _resume(results: Path, host: Host, *, quiet: bool, other_code: bool) -> None:
+def _resume(results: "Where", session: Session, study: Path | None, *, other_code: bool) -> None:
     from dse.results.store import read_about  # noqa: PLC0415
+    from dse.search.runs import open_study  # noqa: PLC0415
     from dse.search.runs import resume as go_on  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
-    read_about(results)
-    study = read_study(results / "source" / "study.toml")
-    host.check(study)
+    wanted = None if study is None else read_study(study)
+    shown = wanted or open_study(results, read_about(results))
+    session.check(shown)
 
     def go(report: Any) -> None:
-        go_on(results, lambda: host.make(study, results), report, other_code=other_code)
+        go_on(
+            results,
+            lambda: session.make(shown, results),
+            report,
+            other_code=other_code,
+            wanted=wanted,
+            patience_s=session.patience_s,
+        )
 
-    _follow(results, study, go, host, quiet=quiet)
+    _follow(results, shown, go, session)
 
 
 @click.command()
@@ -170,31 +222,33 @@ def data(dataset: str) -> None:  # noqa: ARG001  one so far
     click.echo(f"mnist is in {download_mnist()}")
 
 
-def _follow(folder: Path, study: "Study", go: Callable[[Any], Any], host: Host, *, quiet: bool) -> None:
+def _follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:
     """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
-    from dse.progress import progress  # noqa: PLC0415
+    from dse.progress import progress, speak  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
-    click.echo(f"{spec.name}: {spec.budget.trials} trials and {len(study.controls)} controls -> {folder}", err=True)
+    speak(session.log_format)
+    log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
-    if host.actors is not None and host.actors > in_flight and spec.search.sampler not in ("random", "quasi_random"):
-        click.echo(f"note: search.lookahead lets {in_flight} simulations run at once; the other actors idle", err=True)
+    learns = spec.search.sampler not in ("random", "quasi_random")
+    if learns and session.actors is not None and session.actors > in_flight:
+        log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
     try:
-        with progress(spec.objectives, quiet=quiet) as report:
+        with progress(spec.objectives, quiet=session.quiet, log_format=session.log_format) as report:
             go(report)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; finished trials are safe. Go on with: {_dse()} resume {folder}", err=True)
+        log.info("stopped; finished trials are safe. Go on with: %s resume %s", _dse(), shlex.quote(str(where)))
         sys.exit(130)
-    _conclude(folder)
+    _conclude(where)
 
 
-def _conclude(folder: Path) -> None:
+def _conclude(where: "Where") -> None:
     from dse.analysis.fronts import front_table, front_title  # noqa: PLC0415
     from dse.analysis.render import render  # noqa: PLC0415
     from dse.analysis.tables import controls, open_tables  # noqa: PLC0415
 
-    tables = open_tables(folder)
+    tables = open_tables(where)
     best = front_table(tables, tables.objectives)
     click.echo(render(best, title=front_title(tables, tables.objectives)))
     others = controls(tables)
@@ -206,7 +260,8 @@ def _conclude(folder: Path) -> None:
         click.echo(f"{len(failed)} trials failed; the reason of the first: {failed['failure'][0]}")
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
-    click.echo(f"results: {folder}\nnext:")
+    click.echo(f"results: {where}\nnext:")
+    folder = shlex.quote(str(where))
     click.echo(f"  {_dse()} front {folder} --plot front.png")
     click.echo(f"  {_dse()} show {folder} {example}")
     click.echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example

@@ -5,7 +5,6 @@ to a layer or to an epoch is nested in the row, so that a trial is durable as on
 it into the tables `layers` and `curves`.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow as pa
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
 
-VERSION = 2
+VERSION = 3
 """Version of the schema; a table of another version is refused."""
 
 
@@ -101,6 +100,7 @@ COLUMNS: dict[str, Column] = {
     "started_at": _provenance(pa.string(), "start of the simulation, UTC, ISO 8601"),
     "wall_s": _provenance(pa.float64(), "duration of the simulation", "s"),
     "attempts": _provenance(pa.int32(), "times the simulation was started"),
+    "came_from": _provenance(pa.string(), "results and trial that this row was taken from, or null"),
 }
 """Every column of the table of trials."""
 
@@ -173,14 +173,3 @@ def check_row(row: Mapping[str, Any]) -> None:
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:
     if given.keys() != wanted.keys():
         raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ wanted.keys())}")
-
-
-def to_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as one line of JSON, newline included. Floats survive to the last bit."""
-    check_row(row)
-    return json.dumps(row, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def to_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows as an Arrow table of the schema."""
-    return pa.Table.from_pylist(rows, schema=SCHEMA)

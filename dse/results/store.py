@@ -1,279 +1,321 @@
-"""The results folder: what is acknowledged is on the disk, and a study can always be opened.
+"""The results of a study: what is acknowledged is durable, and a study can always be opened.
 
-    RESULTS/
-      source/study.toml     the study file as it was given, and the card files it names beside it
-      study.json            what this folder is: schema, key of the study, versions, when it began
-      log/000003.jsonl      rows since the last part, one line each, synchronised before they are acknowledged
-      trials/000002.parquet sealed parts, never changed
-      staging/              parts being written; no reader looks here
-      lock                  held by the one run that may write
+    RESULTS/                              a folder, or a prefix of an object store
+      source/study.toml                   the study file as it was given, and the card files it names beside it
+      study.json                          what this is: schema, key of the study, versions, when it began
+      log/000003-9f2c41d7.jsonl           rows since the last part, durable before they are acknowledged
+      trials/000002-500-1a2b3c4d.parquet  sealed parts, never changed: number, rows, checksum
+      damaged/                            files that were found damaged, kept as they were
+      staging/                            files being written; no reader looks here
+      lock, lease/                        held by the one run that may write
 
-There is one writer. It appends lines to a log of its own. Sealing writes the log as a Parquet part into `staging`,
-synchronises it, renames it into `trials`, synchronises the folder, and then removes the log. A kill at any moment
-leaves either the log or the part or both; a reader takes logs before parts and each (trial, seed) once. A torn last
-line of a log was never acknowledged and is passed over.
+There is one writer. It appends lines to a log of its own. Sealing reads the log back, writes it as a Parquet part,
+and then removes the log. Small parts are united into larger ones in the same way: first the new, then the end of the
+old. A kill at any moment leaves rows twice, never none; readers take each (trial, seed) once (`dse.results.reading`).
+
+A disk that is full, or a store that cannot be reached, makes the writer wait and try again, for as long as it was
+told to; nothing that was acknowledged depends on it.
 """
 
 import errno
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+import logging
+import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from dse.errors import ResultsError
-from dse.results.schema import SCHEMA, VERSION, to_line, to_table
+from dse.results.encoding import number_of, read_lines, rows_of, to_line, to_part
+from dse.results.place import Log, Place, Where, place_of
+from dse.results.reading import (
+    Damage,
+    bad_lines,
+    each_once,
+    has_results,
+    log_names,
+    part_or_damage,
+    read_about,
+    read_rows,
+    read_table,
+)
+from dse.results.schema import SCHEMA, VERSION
 
-ABOUT = ("schema", "name", "objectives", "parameters", "seeds", "trials", "study_key", "code", "packages")
-"""What `study.json` must say."""
+__all__ = ["Store", "create", "discard", "has_results", "read_about", "read_table"]
+
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
+SEAL_APPENDS = 200
+"""Appends after which it is sealed in any case: in an object store each is an object."""
+UNITE_PARTS = 16
+"""Parts of a size that are united into one."""
+UNITE_BELOW = (8_000, 128_000)
+"""Sizes in rows: parts below the first are united, and then parts below the second; larger ones stay."""
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 60.0
+"""How long a pause begins and ends up to be, between two attempts to write."""
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Store:
-    """A results folder, open for writing. Use as a context manager.
+    """Results, open for writing. Use as a context manager.
 
     Args:
-        folder: the results folder; it must have been made by `create`.
+        where: the results; they must have been made by `create`.
+        patience_s: for how long a write that fails is tried again before it is an error, s.
 
     Raises:
-        ResultsError: another run holds the folder, or it is no results folder.
+        ResultsError: another run holds them, or there are none.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.about = read_about(folder)
-        self._lock = FileLock(folder / "lock")
-        self._log: int | None = None
-        self._pending: list[dict[str, Any]] = []
+    def __init__(self, where: Where, patience_s: float = 0.0) -> None:
+        self.place: Place = place_of(where)
+        self.about = read_about(self.place)
+        self._patience_s = patience_s
+        self._lock = self.place.lock()
+        self._token = uuid.uuid4().hex[:8]
+        self._log: Log | None = None
+        self._logged_rows, self._appends = 0, 0
         self._number = 0
 
     def __enter__(self) -> Self:
-        with _disk_errors(self.folder):
+        try:
+            self._lock.acquire()
             try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                holder = _text(self.folder / "owner")
-                raise ResultsError(
-                    f"{self.folder} is in use by another run{f' ({holder})' if holder else ''}. "
-                    "Wait for it, stop it, or choose another folder with --out"
-                ) from None
-            (self.folder / "owner").write_text(f"process {os.getpid()} on {os.uname().nodename}")
-            for leftover in (self.folder / "staging").iterdir():
-                leftover.unlink()
-            for log in sorted((self.folder / "log").glob("*.jsonl")):
-                self._seal(log, read_log(log))
+                self._recover()
+            except BaseException:
+                self._lock.release()
+                raise
+        except OSError as error:
+            raise self._cannot_write(error) from None
         return self
+
+    def _recover(self) -> None:
+        """Put in order what a killed run left: half files, open logs, damaged files."""
+        self.place.prepare()
+        taken = [name for folder in ("log", "trials", "damaged") for name in self.place.names(folder)]
+        self._number = max((number_of(name.rpartition("/")[2]) for name in taken), default=0)
+        for damage in read_rows(self.place)[1]:
+            if damage.name.startswith("trials/"):
+                self._set_aside(damage.name, damage.reason)
+        self._seal()
+        self._unite()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._pending and not isinstance(error, ResultsError):
-                self.seal()
+            if not isinstance(error, ResultsError):
+                self._close_log()
+                self._seal()
+        except OSError as reason:
+            log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
             self._close_log()
             self._lock.release()
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this machine: the results, or for an object store one in the user's cache."""
+        return self.place.work
 
     def append(self, rows: list[dict[str, Any]]) -> None:
         """Make rows durable; when this returns they survive any kill.
 
         Raises:
-            ResultsError: the disk is full or failing; what was acknowledged before is safe.
+            ResultsError: they could not be written within the patience; what was acknowledged before is safe.
         """
         lines = b"".join(map(to_line, rows))
-        with _disk_errors(self.folder):
-            handle = self._open_log() if self._log is None else self._log
-            while lines:
-                lines = lines[os.write(handle, lines) :]
-            os.fdatasync(handle)
-        self._pending += rows
-        if len(self._pending) >= SEAL_ROWS:
+        self._patiently(lambda: self._append(lines))
+        self._logged_rows += len(rows)
+        self._appends += 1
+        if self._logged_rows >= SEAL_ROWS or self._appends >= SEAL_APPENDS:
             self.seal()
+
+    def describe(self, about: dict[str, Any]) -> None:
+        """Change what the results say of themselves.
+
+        Raises:
+            ResultsError: it could not be written within the patience.
+        """
+        self._patiently(lambda: self.place.write("study.json", encode_about(about)))
+        self.about = about
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a file beside the table, such as a later study file.
+
+        Raises:
+            ResultsError: it could not be written within the patience.
+        """
+        self._patiently(lambda: self.place.write(name, content))
 
     def seal(self) -> None:
         """Turn the rows of the log into a Parquet part.
 
         Raises:
-            ResultsError: the disk is full or failing; the log keeps the rows.
+            ResultsError: it could not be written within the patience; the log keeps the rows.
         """
-        if self._log is None:
-            return
         self._close_log()
-        with _disk_errors(self.folder):
-            self._seal(self.folder / "log" / f"{self._number:06}.jsonl", self._pending)
-        self._pending = []
+        self._patiently(self._seal)
+        self._patiently(self._unite)
+
+    def _append(self, lines: bytes) -> None:
+        if self._log is None:
+            self._log = self.place.open_log(f"log/{self._next():06}-{self._token}")
+        try:
+            self._log.append(lines)
+        except OSError:
+            self._close_log()  # the next attempt begins a log of its own, behind whatever this one left
+            raise
 
     def _close_log(self) -> None:
         if self._log is not None:
-            os.close(self._log)
+            self._log.close()
             self._log = None
 
-    def _open_log(self) -> int:
-        taken = [int(p.stem) for place in ("log", "trials") for p in (self.folder / place).iterdir()]
-        self._number = 1 + max(taken, default=0)
-        # No buffer of our own: what a full disk did not take must not come up again when the file is closed.
-        self._log = os.open(self.folder / "log" / f"{self._number:06}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        _sync(self.folder / "log")
-        return self._log
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
 
-    def _seal(self, log: Path, rows: list[dict[str, Any]]) -> None:
-        part = self.folder / "trials" / f"{log.stem}.parquet"
-        if rows and not part.exists():
-            staged = self.folder / "staging" / part.name
-            pq.write_table(to_table(rows), staged, compression="zstd")
-            _sync(staged)
-            staged.replace(part)
-            _sync(part.parent)
-        log.unlink()
+    def _seal(self) -> None:
+        """Write the rows of all logs as a part, and remove the logs."""
+        names = log_names(self.place)
+        tables: list[pa.Table] = []
+        damaged: dict[str, str] = {}
+        for name in names:
+            table, bad = read_lines(self.place.read(name))
+            tables.append(table)
+            if bad:
+                damaged[name] = bad_lines(bad)
+        if any(table.num_rows for table in tables):
+            self._write_part(each_once(tables))
+        for name in names:
+            if name in damaged:
+                self._set_aside(name, damaged[name])
+            else:
+                self.place.remove(name)
+        self._logged_rows, self._appends = 0, 0
+
+    def _write_part(self, table: pa.Table) -> str:
+        part, content = to_part(table, self._next())
+        self.place.write(f"trials/{part}", content)
+        return part
+
+    def _unite(self) -> None:
+        """Unite small parts into a larger one, where there are many."""
+        for limit in UNITE_BELOW:
+            group = [name for name in self.place.names("trials") if rows_of(name.rpartition("/")[2]) < limit]
+            if len(group) >= UNITE_PARTS:
+                self._unite_group(group)
+
+    def _unite_group(self, group: list[str]) -> None:
+        found = {name: part_or_damage(self.place, name) for name in group}
+        tables = {name: part for name, part in found.items() if not isinstance(part, Damage)}
+        for name, part in found.items():
+            if isinstance(part, Damage):
+                self._set_aside(name, part.reason)
+        if tables:
+            new = self._write_part(each_once(list(tables.values())))
+            for name in tables:
+                if name != f"trials/{new}":
+                    self.place.remove(name)
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        kept = f"damaged/{name.rpartition('/')[2]}"
+        self.place.move(name, kept)
+        log.warning(
+            "%s/%s is damaged: %s. It is kept as %s; the rows it held are simulated again by `dse resume`",
+            self.place,
+            name,
+            reason,
+            kept,
+        )
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Do what writes; where it fails, say so and try again until it works or patience ends."""
+        waited, delay = 0.0, FIRST_DELAY_S
+        while True:
+            self._lock.check()
+            try:
+                result = action()
+            except OSError as error:
+                if waited >= self._patience_s:
+                    raise self._cannot_write(error) from None
+                delay = min(delay, self._patience_s - waited)
+                log.warning(
+                    "paused: cannot write to %s: %s. Finished trials are safe; trying again in %.3g s; Ctrl-C stops",
+                    self.place,
+                    _reason(error),
+                    delay,
+                )
+                time.sleep(delay)
+                waited, delay = waited + delay, min(2 * delay, LONGEST_DELAY_S)
+            else:
+                if waited:
+                    log.warning("resumed: %s can be written again", self.place)
+                return result
+
+    def _cannot_write(self, error: OSError) -> ResultsError:
+        return ResultsError(
+            f"cannot write to {self.place}: {_reason(error)}. "
+            f"Finished trials are safe; mend it, then `dse resume {self.place}`"
+        )
 
 
-def create(folder: Path, about: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Make a results folder, whole or not at all: it is built beside its place and renamed into it.
+def create(where: Where, about: dict[str, Any], files: dict[str, bytes], table: pa.Table | None = None) -> None:
+    """Make a place for results, whole or not at all.
 
     Args:
-        folder: where; it must not exist or be empty.
-        about: what the folder is; the schema version is added.
+        where: where; there must be nothing yet.
+        about: what the results are; the schema version is added.
         files: copies to keep, by path relative to the subfolder `source`; "study.toml" among them.
+        table: rows to begin with.
 
     Raises:
-        ResultsError: the folder holds something else, or cannot be written.
+        ResultsError: there is something else, or it cannot be written.
     """
+    place = place_of(where)
+    described = encode_about({"schema": VERSION, **about, "source": "source", "files": sorted(files)})
+    kept = {f"source/{name}": content for name, content in files.items()}
+    rows = SCHEMA.empty_table() if table is None else table
+    for number, start in enumerate(range(0, rows.num_rows, UNITE_BELOW[-1]), 1):
+        name, content = to_part(rows.slice(start, UNITE_BELOW[-1]), number)
+        kept[f"trials/{name}"] = content
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ResultsError(f"{folder} exists and is no results folder; choose another with --out")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        for place in ("log", "trials", "staging", "source"):
-            (new / place).mkdir()
-        for name, content in files.items():
-            (new / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-            (new / "source" / name).write_bytes(content)
-        (new / "study.json").write_text(json.dumps({"schema": VERSION, **about}, indent=2) + "\n")
-        for path in (*new.rglob("*"), new):
-            _sync(path)
-        new.chmod(0o755)
-        new.replace(folder)
-        _sync(folder.parent)
+        place.make({"study.json": described, **kept})
     except (OSError, ValueError) as error:
-        raise ResultsError(f"cannot make the folder {folder}: {error}; choose another with --out") from None
+        raise ResultsError(f"cannot make the folder {place}: {error}; choose another with --out") from None
 
 
-def discard(folder: Path) -> None:
-    """Remove a results folder that has no row and that nobody uses, after a start that failed."""
-    lock = FileLock(folder / "lock")
+def encode_about(about: dict[str, Any]) -> bytes:
+    """Return the content of `study.json`."""
+    return json.dumps(about, indent=2).encode() + b"\n"
+
+
+def discard(where: Where) -> None:
+    """Remove results that have no row and that nobody uses, after a start that failed."""
+    place = place_of(where)
+    lock = place.lock()
     try:
-        with lock.acquire(timeout=0):
-            if not any((folder / "trials").glob("*")) and not any((folder / "log").glob("*")):
-                shutil.rmtree(folder, ignore_errors=True)
-    except (Timeout, OSError):
+        lock.acquire()
+        try:
+            has_rows = place.names("trials") or place.names("log")
+        finally:
+            lock.release()  # before the end of all, lest it leaves a lease behind
+        if not has_rows:
+            place.destroy()
+    except (ResultsError, OSError):
         return
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """Return what a results folder says of itself.
-
-    Raises:
-        ResultsError: it is none, or of another version.
-    """
-    path = folder / "study.json"
-    try:
-        about: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ResultsError(f"{folder} is no results folder (it has no study.json)") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ResultsError(f"{path} is unreadable: {error}") from None
-    table = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
-    if table.get("schema", VERSION) != VERSION:
-        raise ResultsError(
-            f"{folder} was written with schema {table['schema']}; this version reads {VERSION}. "
-            f"Use the version that wrote it: {table.get('code', 'unknown')}"
-        )
-    missing = [key for key in ABOUT if key not in table]
-    if missing:
-        raise ResultsError(f"{path} is damaged: it has no {', '.join(missing)}")
-    return table
-
-
-def read_table(folder: Path) -> pa.Table:
-    """Return all rows of a results folder, each (trial, seed) once, in order of trial and seed.
-
-    Safe while a run writes.
-
-    Raises:
-        ResultsError: a part or a log is damaged, named in the message.
-    """
-    read_about(folder)
-    rows: list[dict[str, Any]] = []
-    for log in sorted((folder / "log").glob("*.jsonl")):
-        rows += read_log(log)
-    tables = [to_table(rows)]
-    for part in sorted((folder / "trials").glob("*.parquet")):
-        try:
-            tables.append(pq.read_table(part, schema=SCHEMA))
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"the part {part} is damaged: {error}. Move it away to read the rest") from None
-    table = pa.concat_tables(tables)
-    keys = list(zip(table["trial"].to_pylist(), table["seed"].to_pylist(), strict=True))
-    first = {key: index for index, key in reversed(list(enumerate(keys)))}
-    return table.take(pa.array([first[key] for key in sorted(first)], pa.int64()))
-
-
-def read_log(log: Path) -> list[dict[str, Any]]:
-    """Return the rows of a log; a torn last line was never acknowledged and is passed over.
-
-    Raises:
-        ResultsError: a line before the last is damaged.
-    """
-    try:
-        raw = log.read_bytes()
-    except FileNotFoundError:
-        return []  # sealed since the folder was listed; the part has the rows
-    *lines, _torn = raw.split(b"\n")
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            raise ResultsError(f"line {number} of {log} is damaged; remove that line to read the rest") from None
-    return rows
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            reason = "no space is left"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            reason = "writing is not permitted"
-        else:
-            reason = str(error)
-        raise ResultsError(
-            f"cannot write to {folder}: {reason}. Finished trials are safe; mend it, then `dse resume {folder}`"
-        ) from None
-
-
-def _sync(path: Path) -> None:
-    """Make the content of a file, or the entries of a folder, durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "no space is left"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "writing is not permitted"
+    return str(error)

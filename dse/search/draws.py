@@ -1,7 +1,7 @@
 """Proposals that see no results: random and quasi-random points of the space, each a function of seed and number."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from scipy.stats import qmc
@@ -38,18 +38,30 @@ class Draws:
         quasi: a scrambled Sobol sequence in place of random numbers.
         seed: seed of the proposals.
         trials: trials of the whole study.
+        given: parameters of the first trials, decided before.
     """
 
-    def __init__(self, space: Mapping[str, Parameter], *, quasi: bool, seed: int, trials: int) -> None:
-        self._space, self._seed, self.blind = dict(space), seed, trials
+    def __init__(
+        self,
+        space: Mapping[str, Parameter],
+        *,
+        quasi: bool,
+        seed: int,
+        trials: int,
+        given: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._space, self._seed, self.blind, self._given = dict(space), seed, trials, given
         self._sobol = Sobol(len(space), seed) if quasi and space else None
         self._asked = 0
 
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
-        if self._sobol is not None:
-            return at(self._space, self._sobol.next())
         number, self._asked = self._asked, self._asked + 1
+        drawn = None if self._sobol is None else at(self._space, self._sobol.next())
+        if number < len(self._given):
+            return dict(self._given[number])
+        if drawn is not None:
+            return drawn
         random = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
         return at(self._space, cast("list[float]", random.random(len(self._space)).tolist()))
 

@@ -62,6 +62,7 @@ class Answer:
         packages: versions of packages that results depend on, as JSON.
         attempts: times the job was started.
         kept_in: file of the spool that holds this answer too, or None; see `dse.search.spool`.
+        came_from: results and trial that simulated this before, or None.
     """
 
     job: Job
@@ -73,6 +74,7 @@ class Answer:
     packages: str
     attempts: int = 1
     kept_in: Path | None = None
+    came_from: str | None = None
 
 
 Simulate = Callable[[Job], Outcome | Failure]

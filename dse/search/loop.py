@@ -15,13 +15,15 @@ and serves in turn: a slice of time for proposals, then what the executor has.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from dse.design.outcome import Failure
 from dse.errors import ResultsError, SettingError
+from dse.pricing.card import CostCard
 from dse.pricing.price import price
 from dse.results.store import Store
 from dse.search.executor import Answer, Executor, Job, unsimulated
@@ -30,6 +32,8 @@ from dse.search.samplers import make_proposer
 from dse.search.spool import Leftovers, remove
 from dse.search.study import Study
 
+ENERGY = "energy_per_image_j"
+"""The one metric that needs a price; see `dse.design.outcome.METRICS`."""
 WAIT_S = 0.5
 """Longest time between two reports of progress."""
 REPORT_S = 0.1
@@ -62,6 +66,19 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What was decided before a study was extended; see `dse.search.extend`.
+
+    Attributes:
+        keys: keys of the studies that it extends, which stored rows may bear.
+        proposals: parameters of the first trials, which stay as they were proposed.
+    """
+
+    keys: Sequence[str] = ()
+    proposals: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class _Stored:
     """What is needed of a row that the table held when this run began."""
 
@@ -78,6 +95,7 @@ def run(
     stored: Iterable[Row],
     executor: Executor,
     report: Callable[[Progress], None] = lambda _: None,
+    earlier: Earlier = Earlier(),
 ) -> None:
     """Run a study to its end.
 
@@ -87,20 +105,27 @@ def run(
         stored: rows that the store already holds; gone through once.
         executor: who simulates.
         report: called now and then.
+        earlier: what was decided before the study was extended.
 
     Raises:
         ResultsError: a stored trial is not the one this study proposes, or the disk is full.
     """
     rows = Rows(store.folder / "staging")
     try:
-        _Run(study, store, rows, executor, report).to_the_end(stored)
+        _Run(study, store, rows, executor, report, earlier).to_the_end(stored)
     finally:
         rows.close()
 
 
 class _Run:
     def __init__(
-        self, study: Study, store: Store, rows: Rows, executor: Executor, report: Callable[[Progress], None]
+        self,
+        study: Study,
+        store: Store,
+        rows: Rows,
+        executor: Executor,
+        report: Callable[[Progress], None],
+        earlier: Earlier,
     ) -> None:
         spec = study.spec
         self.study, self.store, self.rows, self.executor, self.report = study, store, rows, executor, report
@@ -111,7 +136,9 @@ class _Run:
             seed=spec.search.seed,
             startup=spec.search.startup,
             trials=spec.budget.trials,
+            given=earlier.proposals,
         )
+        self.keys = {study.key, *earlier.keys}
         self.learns = self.proposer.blind < spec.budget.trials
         self.seeds = range(spec.budget.seeds)
         self.controls = len(study.controls)
@@ -237,7 +264,7 @@ class _Run:
         found = self.stored.pop((trial.number, seed), None)
         if found is None:
             return False
-        if found.design_key != trial.key or found.study_key != self.study.key:
+        if found.design_key != trial.key or found.study_key not in self.keys:
             raise ResultsError(
                 f"trial {trial.number} in the table has design {found.design_key}; this study proposes "
                 f"{trial.key}. The table comes from another version of the framework or of Optuna: "
@@ -297,9 +324,7 @@ class _Run:
             self.values[trial.number - self.controls] = _means([trial.values[seed] for seed in self.seeds])
 
     def _values(self, row: Row) -> list[float] | None:
-        """Return the objectives of a row, or None where one is missing."""
-        values = [row[name] for name in self.study.spec.objectives]
-        return None if any(value is None for value in values) else values
+        return _objectives(row, self.study)
 
     def _rows(self, answers: list[tuple[Answer, Trial]]) -> list[tuple[Row, Trial]]:
         """Return the rows of answers, priced all at once: a price has a fixed cost, whatever the number."""
@@ -310,13 +335,11 @@ class _Run:
         ]
         energies: dict[tuple[int, int], float | None] = {}
         if layers:
-            priced = price(pl.DataFrame(layers, infer_schema_length=None), self.study.card, ["energy_per_image_j"])
-            energies = {
-                (trial, seed): e for trial, seed, e in priced.select("trial", "seed", "energy_per_image_j").iter_rows()
-            }
+            priced = price(pl.DataFrame(layers, infer_schema_length=None), self.study.card, [ENERGY])
+            energies = {(trial, seed): e for trial, seed, e in priced.select("trial", "seed", ENERGY).iter_rows()}
         return [(self._row(a, trial, energies.get((a.job.trial, a.job.seed))), trial) for a, trial in answers]
 
-    def _row(self, answer: Answer, trial: Trial, energy_per_image_j: float | None) -> Row:
+    def _row(self, answer: Answer, trial: Trial, energy_j: float | None) -> Row:
         return {
             "trial": trial.number,
             "seed": answer.job.seed,
@@ -326,7 +349,7 @@ class _Run:
             "parameters": trial.parameters,
             "design": trial.description,
             **answer.result,
-            "energy_per_image_j": energy_per_image_j,
+            ENERGY: energy_j,
             "cost_card": self.study.card.name,
             "study_key": self.study.key,
             "code": answer.code,
@@ -335,6 +358,7 @@ class _Run:
             "started_at": answer.started_at,
             "wall_s": answer.wall_s,
             "attempts": answer.attempts,
+            "came_from": answer.came_from,
         }
 
 
@@ -346,6 +370,29 @@ def _copy(row: Row, trial: Trial) -> Row:
         "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
         "parameters": trial.parameters,
     }
+
+
+def energy_per_image_j(result: Mapping[str, Any], card: CostCard) -> float | None:
+    """Return the energy of a training image on a cost card, J, from the columns of a result."""
+    head = {"trial": 0, "seed": 0, "train_images": result["train_images"]}
+    layers = pl.DataFrame([{**head, **layer} for layer in result["layers"]], infer_schema_length=None)
+    return price(layers, card, [ENERGY]).item(0, ENERGY)
+
+
+def mean_objectives(rows: Mapping[int, Row], study: Study) -> list[float] | None:
+    """Return the mean of every objective over the seeds of a trial, or None where one is missing.
+
+    Args:
+        rows: rows of the trial by seed; all seeds of the study among them.
+        study: the study.
+    """
+    return _means([_objectives(rows[seed], study) for seed in range(study.spec.budget.seeds)])
+
+
+def _objectives(row: Row, study: Study) -> list[float] | None:
+    """Return the objectives of a row, or None where one is missing."""
+    values = [row[name] for name in study.spec.objectives]
+    return None if any(value is None for value in values) else values
 
 
 def _means(values: list[list[float] | None]) -> list[float] | None:

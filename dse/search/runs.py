@@ -1,107 +1,168 @@
-"""A run of a study in a results folder: start it, or go on with it."""
+"""A run of a study into its results: start it, go on with it, or ask more of it."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from dse.errors import ResultsError
-from dse.results.store import Store, create, discard, read_about, read_table
+from dse.results.place import Where, place_of
+from dse.results.source import source_of
+from dse.results.store import Store, create, discard, has_results, read_about, read_table
 from dse.search.executor import Executor, code_version, package_versions
+from dse.search.extend import earlier_of, extend
 from dse.search.loop import Progress, run
+from dse.search.reuse import Reusing, rows_to_reuse
 from dse.search.study import Study, read_study
+
+MakeExecutor = Callable[[], Executor]
+Report = Callable[[Progress], None]
 
 
 def start(
     study: Study,
-    folder: Path,
-    executor: Callable[[], Executor],
-    report: Callable[[Progress], None] = lambda _: None,
+    where: Where,
+    executor: MakeExecutor,
+    report: Report = lambda _: None,
+    *,
+    reuse: Sequence[Where] = (),
+    patience_s: float = 0.0,
 ) -> None:
-    """Run a study into a new results folder.
+    """Run a study into new results.
 
     Args:
         study: the study.
-        folder: the results folder; it must not exist or be empty.
-        executor: makes the executor, once the folder is ours.
+        where: a folder that does not exist or is empty, or an unused place of an object store.
+        executor: makes the executor, once the place is ours.
         report: called now and then.
+        reuse: results of other studies; what they hold is not simulated again.
+        patience_s: for how long a write that fails is tried again, s.
 
     Raises:
-        ResultsError: the folder holds this or another study, or something else.
+        ResultsError: there are results of this or another study, or something else.
         ExecutorError: the executor cannot be started.
     """
-    if (folder / "study.json").exists():
-        if read_about(folder).get("study_key") == study.key:
-            raise ResultsError(f"{folder} already holds this study; go on with it by `dse resume {folder}`")
-        raise ResultsError(f"{folder} holds the results of another study; choose another folder with --out")
+    place = place_of(where)
+    if has_results(place):
+        if read_about(place)["study_key"] == study.key:
+            raise ResultsError(f"{place} already holds this study; go on with it by `dse resume {place}`")
+        raise ResultsError(f"{place} holds the results of another study; choose another folder with --out")
+    known = rows_to_reuse(reuse)
     about = {
+        **described(study),
+        "code": code_version(),
+        "packages": package_versions(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "reuse": [str(place_of(other)) for other in reuse],
+    }
+    create(place, about, study.files())
+    try:
+        with Store(place, patience_s) as store:
+            _run(study, store, lambda: Reusing(executor(), known) if known else executor(), report)
+    except Exception:
+        discard(place)
+        raise
+
+
+def resume(
+    where: Where,
+    executor: MakeExecutor,
+    report: Report = lambda _: None,
+    *,
+    other_code: bool = False,
+    wanted: Study | None = None,
+    patience_s: float = 0.0,
+) -> Study:
+    """Go on with a study and return it; finished trials are not repeated.
+
+    Args:
+        where: its results.
+        executor: makes the executor, once the place is ours.
+        report: called now and then.
+        other_code: go on even if the framework or a package it depends on is not the version that began the study.
+        wanted: the study with more trials, seeds or objectives; see `dse.search.extend`.
+        patience_s: for how long a write that fails is tried again, s.
+
+    Raises:
+        ResultsError: there are none, they are in use, other code began them, this version proposes other trials than
+            they hold, or `wanted` is no extension.
+        ExecutorError: the executor cannot be started.
+    """
+    place = place_of(where)
+    study = open_study(place, read_about(place))
+    with Store(place, patience_s) as store:
+        _check_code(store, other_code=other_code)
+        if wanted is not None:
+            study = extend(store, study, wanted, described(wanted))
+        elif read_about(place)["study_key"] != study.key:
+            raise ResultsError(f"{place} has just been extended by another run; try again")
+        known = rows_to_reuse(_still_there(store.about["reuse"]))
+        _run(study, store, lambda: Reusing(executor(), known) if known else executor(), report)
+    return study
+
+
+def described(study: Study) -> dict[str, Any]:
+    """Return what results say of their study."""
+    return {
         "name": study.spec.name,
         "objectives": list(study.spec.objectives),
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.spec.budget.trials,
         "study_key": study.key,
-        "code": code_version(),
-        "packages": package_versions(),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    create(folder, about, study.files())
-    try:
-        _run(study, folder, executor, report)
-    except Exception:
-        discard(folder)
-        raise
 
 
-def resume(
-    folder: Path,
-    executor: Callable[[], Executor],
-    report: Callable[[Progress], None] = lambda _: None,
-    *,
-    other_code: bool = False,
-) -> Study:
-    """Go on with the study of a results folder and return it; finished trials are not repeated.
-
-    Args:
-        folder: the results folder.
-        executor: makes the executor, once the folder is ours.
-        report: called now and then.
-        other_code: go on even if the framework or a package it depends on is not the version that began the study.
+def open_study(where: Where, about: dict[str, Any]) -> Study:
+    """Return the study of results, as it is kept with them.
 
     Raises:
-        ResultsError: it is no results folder, it is in use, other code began it, or this version proposes other trials
-            than it holds.
-        ExecutorError: the executor cannot be started.
+        ResultsError: the kept file means another study than the one that ran.
     """
-    about = read_about(folder)
-    study = read_study(folder / "source" / "study.toml")
+    if about.get("merged"):
+        raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
+    path = source_of(where, about) / "study.toml"
+    study = read_study(path)
     if study.key != about["study_key"]:
         raise ResultsError(
-            f"{folder}/source/study.toml means another study than the one that began here: it was edited, or this "
-            f"version of the framework reads it otherwise (it began with {about['code']}). Undo the edit, install that "
-            "version, or start afresh with `dse run`"
+            f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "
+            f"edited, or this version of the framework reads it otherwise (it began with {about['code']}). Undo the "
+            "edit, install that version, or start afresh with `dse run`. To ask more of the study, edit a copy and "
+            "name it: --study NEW.toml"
         )
-    now = {"code": code_version(), "packages": package_versions()}
-    changed = [f"{key} was {about[key]} and is {value}" for key, value in now.items() if about[key] != value]
-    if changed and not other_code:
-        raise ResultsError(
-            f"{folder} was begun by other code: {'; '.join(changed)}. One table would hold results of both. Install "
-            "what began it, or accept the mixture with --other-code; each row says what made it"
-        )
-    _run(study, folder, executor, report)
     return study
 
 
-def _run(study: Study, folder: Path, make_executor: Callable[[], Executor], report: Callable[[Progress], None]) -> None:
-    with Store(folder) as store:
-        executor = make_executor()
-        try:
-            run(study, store, _stored(folder), executor, report)
-        finally:
-            executor.close()
+def _check_code(store: Store, *, other_code: bool) -> None:
+    now = {"code": code_version(), "packages": package_versions()}
+    was = store.about
+    changed = [f"{key} was {was[key]} and is {value}" for key, value in now.items() if was[key] != value]
+    if changed and not other_code:
+        raise ResultsError(
+            f"{store.place} was begun by other code: {'; '.join(changed)}. One table would hold results of both. "
+            "Install what began it, or accept the mixture with --other-code; each row says what made it"
+        )
 
 
-def _stored(folder: Path) -> Generator[dict[str, Any]]:
-    """Yield the rows of a folder, a few of them in memory as Python objects at a time."""
-    for batch in read_table(folder).to_batches(max_chunksize=500):
+def _still_there(places: Iterable[Any]) -> list[str]:
+    """Return the results to reuse from that can still be read; what is gone is simulated."""
+    found: list[str] = []
+    for name in places:
+        with suppress(ResultsError):
+            read_about(str(name))
+            found.append(str(name))
+    return found
+
+
+def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report) -> None:
+    executor = make_executor()
+    try:
+        run(study, store, _stored(store), executor, report, earlier_of(store))
+    finally:
+        executor.close()
+
+
+def _stored(store: Store) -> Generator[dict[str, Any]]:
+    """Yield the rows of results, a few of them in memory as Python objects at a time."""
+    for batch in read_table(store.place).to_batches(max_chunksize=500):
         yield from batch.to_pylist()

@@ -45,7 +45,14 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 
 def make_proposer(
-    space: Mapping[str, Parameter], goals: Sequence[Goal], *, sampler: str, seed: int, startup: int, trials: int
+    space: Mapping[str, Parameter],
+    goals: Sequence[Goal],
+    *,
+    sampler: str,
+    seed: int,
+    startup: int,
+    trials: int,
+    given: Sequence[Mapping[str, Any]] = (),
 ) -> Proposer:
     """Return what proposes the designs of a study.
 
@@ -56,10 +63,11 @@ def make_proposer(
         seed: seed of the proposals.
         startup: quasi-random trials before a model proposes.
         trials: trials of the whole study.
+        given: parameters of the first trials, decided before.
     """
     if sampler in BLIND_SAMPLERS:
-        return Draws(space, quasi=sampler == "quasi_random", seed=seed, trials=trials)
-    return OptunaProposer(space, goals, sampler=sampler, seed=seed, startup=min(startup, trials))
+        return Draws(space, quasi=sampler == "quasi_random", seed=seed, trials=trials, given=given)
+    return OptunaProposer(space, goals, sampler=sampler, seed=seed, startup=min(startup, trials), given=given)
 
 
 class OptunaProposer:
@@ -71,6 +79,7 @@ class OptunaProposer:
         sampler: "auto", "tpe" or "nsga2".
         seed: seed of the proposals.
         startup: quasi-random trials before a model proposes.
+        given: parameters of the first trials, decided before.
         forget: let go of what NSGA-II no longer looks at; the proposals are the same.
     """
 
@@ -82,13 +91,15 @@ class OptunaProposer:
         sampler: str,
         seed: int,
         startup: int,
+        given: Sequence[Mapping[str, Any]] = (),
         forget: bool = True,
     ) -> None:
         self._space = dict(space)
         self._distributions = {path: _distribution(parameter) for path, parameter in space.items()}
         self._sampler, self._seed, self._forget = sampler, seed, forget
         self._directions: list[Direction] = [DIRECTIONS[goal] for goal in goals]
-        self.blind = startup
+        self._startup, self._given = startup, given
+        self.blind = max(startup, len(given))
         self._sobol = Sobol(len(space), seed) if space else None
         self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
@@ -100,9 +111,9 @@ class OptunaProposer:
         number, self._asked = self._asked, self._asked + 1
         name = self._sampler_at(number)
         self._study.sampler = self._make_sampler(name, number)
-        if name == "startup" and self._sobol is not None:
-            point = at(self._space, self._sobol.next())
-            self._study.enqueue_trial({path: _index(self._space[path], value) for path, value in point.items()})
+        decided = self._decided(number)
+        if decided is not None:
+            self._study.enqueue_trial({path: _index(self._space[path], value) for path, value in decided.items()})
         trial = self._study.ask(self._distributions)
         self._open[number] = trial.number
         generation = self._generation_of(trial)
@@ -111,6 +122,12 @@ class OptunaProposer:
             if self._forget:
                 self._keep_parents()
         return {path: self._value(path, trial.params[path]) for path in self._space}
+
+    def _decided(self, number: int) -> Mapping[str, Any] | None:
+        """Return the parameters of a trial that no model proposes, or None."""
+        # The sequence goes on below what was given, so that the points after it are those of any other study.
+        drawn = None if self._sobol is None or number >= self._startup else at(self._space, self._sobol.next())
+        return self._given[number] if number < len(self._given) else drawn
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
         """Take the objectives of a trial, or None where it failed."""

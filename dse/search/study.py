@@ -164,11 +164,11 @@ class Study:
         """Which way is better, for each objective."""
         return [METRICS[name].goal for name in self.spec.objectives]
 
-    @cached_property
-    def key(self) -> str:
-        """A hash of everything that decides the table: settings, cells and prices by value, search and budget."""
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """Everything that decides the table: settings, cells and prices by value, search and budget."""
         elsewhere = MEANINGLESS | {"design", "space", "controls", "workload"}
-        meaning = {
+        return {
             **self.spec.model_dump(mode="json", exclude=elsewhere),
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
             "base": self.design({path: p.at(0.0) for path, p in self.space.items()}).as_dict(),
@@ -177,7 +177,11 @@ class Study:
             "fixed": dict(self.fixed),
             "price_card": self.card.__dict__,
         }
-        text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the meaning."""
+        text = json.dumps(self.meaning, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     @property

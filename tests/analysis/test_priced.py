@@ -27,6 +27,10 @@ AXES = parse_axes({"card": ["bottom_up_28nm", "bottom_up_14nm"], "accumulator": 
 ENERGY = "energy_per_image_j"
 
 
+def axes_of(where, texts):
+    return free_axes(where, open_tables(where).about, [], texts)
+
+
 @pytest.fixture(scope="module")
 def tables(replicated):
     return open_tables(replicated)
@@ -69,7 +73,7 @@ def test_axes_that_change_no_objective_are_left_out(replicated):
     assert found.free == ["adc_fixed_j", "accumulator.storage"]
     assert found.variants == 4
     assert open_priced(replicated, ["accuracy", "worst_writes"], [], texts).variants == 1
-    assert priced(open_tables(replicated), CARD, free_axes(replicated, [], texts), [ENERGY]).variants == 8
+    assert priced(open_tables(replicated), CARD, axes_of(replicated, texts), [ENERGY]).variants == 8
 
 
 def test_the_front_of_all_variants_is_that_of_a_table_written_out(replicated):
@@ -146,14 +150,14 @@ def test_an_axis_that_the_search_varies_is_refused(tables):
 )
 def test_settings_that_cannot_be_read_are_told(replicated, text, said):
     with pytest.raises(QueryError, match=said):
-        free_axes(replicated, [], [text])
+        axes_of(replicated, [text])
 
 
 def test_settings_out_of_range_are_told(replicated):
     with pytest.raises(SettingError, match="must be a number from 0"):
-        free_axes(replicated, [], ["adc_fixed_j=1"])
+        axes_of(replicated, ["adc_fixed_j=1"])
     with pytest.raises(QueryError, match="set twice"):
-        free_axes(replicated, [], ["adc_fixed_j=0", "adc_fixed_j=1e-12"])
+        axes_of(replicated, ["adc_fixed_j=0", "adc_fixed_j=1e-12"])
 
 
 def test_the_table_for_queries_has_the_trials_that_were_simulated(replicated):

@@ -15,7 +15,7 @@ FLOORS = {
 }  # fmt: skip
 GUESTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
-    "optuna": {"dse/search/samplers.py"},
+    "optuna": {"dse/search/samplers.py", "dse/search/dashboard.py"},
 }
 FILES = sorted((ROOT / "dse").rglob("*.py"))
 

@@ -10,27 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rows import ABOUT, row
 
-from dse.design.outcome import Failure
 from dse.errors import ResultsError
-from dse.results.schema import COLUMNS, SCHEMA, check_row, result_fields, to_line
-from dse.results.store import Store, create, discard, read_about, read_table
-
-ABOUT = {
-    "name": "test",
-    "objectives": ["accuracy"],
-    "parameters": [],
-    "seeds": 1,
-    "trials": 1,
-    "study_key": "k",
-    "code": "0",
-    "packages": "{}",
-}
-
-
-def row(trial, seed=0):
-    fields = result_fields(Failure("diverged", "for the test"))
-    return {**dict.fromkeys(COLUMNS), **fields, "trial": trial, "seed": seed, "wall_s": 0.1 + trial}
+from dse.results.encoding import PART_NAME, to_line
+from dse.results.schema import SCHEMA, check_row
+from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
 
 
 @pytest.fixture
@@ -49,7 +34,8 @@ def test_what_is_appended_is_read_back_at_once_and_after_sealing(folder):
         assert trials(folder) == [0, 2]
         store.append([row(1)])
     assert trials(folder) == [0, 1, 2]
-    assert [p.name for p in (folder / "trials").iterdir()] == ["000001.parquet"]
+    (part,) = (folder / "trials").iterdir()
+    assert PART_NAME.fullmatch(part.name)[2] == "3"
     assert not list((folder / "log").iterdir())
     assert read_table(folder)["wall_s"].to_pylist() == [0.1, 1.1, 2.1]
 
@@ -57,7 +43,8 @@ def test_what_is_appended_is_read_back_at_once_and_after_sealing(folder):
 def test_columns_carry_unit_and_meaning(folder):
     with Store(folder) as store:
         store.append([row(0)])
-    schema = pq.read_schema(folder / "trials" / "000001.parquet")
+    (part,) = (folder / "trials").iterdir()
+    schema = pq.read_schema(part)
     assert schema.equals(SCHEMA)
     assert schema.field("energy_per_image_j").metadata[b"unit"] == b"J"
     assert all(schema.field(name).metadata[b"meaning"] for name in schema.names)
@@ -82,31 +69,87 @@ def test_a_torn_last_line_is_passed_over_and_the_rest_is_kept(folder):
     assert trials(folder) == [0, 1]
 
 
-def test_a_damaged_line_in_the_middle_is_reported(folder):
-    (folder / "log" / "000001.jsonl").write_bytes(b"{oops\n" + to_line(row(0)))
-    with pytest.raises(ResultsError, match=r"line 1 of .*000001\.jsonl is damaged"):
-        read_table(folder)
+def damage_line(content):
+    """Change a digit of the result, which stays valid JSON."""
+    return content.replace(b'"wall_s":0.1', b'"wall_s":0.9')
 
 
-def test_a_damaged_part_is_reported_by_name(folder):
+@pytest.mark.parametrize("line", [b"{oops\n", b"{}\n", b"[]\n", b"\n", b"\xff\n", damage_line(to_line(row(0)))])
+def test_a_damaged_line_is_reported_set_aside_and_the_rest_is_kept(folder, line, caplog):
+    (folder / "log" / "000001-x.jsonl").write_bytes(line + to_line(row(1)))
+    assert trials(folder) == [1]
+    assert "log/000001-x.jsonl is damaged: line 1 is not what was written" in caplog.text
+    with Store(folder):
+        pass
+    assert "kept as damaged/000001-x.jsonl" in caplog.text
+    caplog.clear()
+    assert trials(folder) == [1]
+    assert not caplog.text
+    assert (folder / "damaged" / "000001-x.jsonl").read_bytes() == line + to_line(row(1))
+
+
+def truncate(content):
+    return content[:-20]
+
+
+def flip(content):
+    return content[:60] + bytes([content[60] ^ 1]) + content[61:]
+
+
+@pytest.mark.parametrize("spoil", [truncate, flip, lambda _: b"", lambda c: c + b"x"])
+def test_a_damaged_part_is_reported_set_aside_and_the_rest_is_kept(folder, spoil, caplog):
+    for n in range(2):
+        with Store(folder) as store:
+            store.append([row(n)])
+    part = min((folder / "trials").iterdir())
+    part.write_bytes(spoil(part.read_bytes()))
+    spoilt = part.read_bytes()
+    assert trials(folder) == [1]
+    assert f"{part} is damaged" in caplog.text
+    assert "`dse resume` sets it aside" in caplog.text
     with Store(folder) as store:
         store.append([row(0)])
-    part = folder / "trials" / "000001.parquet"
-    part.write_bytes(part.read_bytes()[:-20])
-    with pytest.raises(ResultsError, match=r"the part .*000001\.parquet is damaged"):
-        read_table(folder)
+    caplog.clear()
+    assert trials(folder) == [0, 1]
+    assert not caplog.text
+    assert (folder / "damaged" / part.name).read_bytes() == spoilt
+
+
+def test_a_part_under_a_name_that_is_none_is_set_aside(folder, caplog):
+    (folder / "trials" / "mine.parquet").write_bytes(b"PAR1")
+    (folder / "trials" / "a-folder").mkdir()
+    assert trials(folder) == []
+    assert "its name is not that of a part" in caplog.text
+    with Store(folder) as store:
+        store.append([row(0)])
+    assert trials(folder) == [0]
+    assert sorted(p.name for p in (folder / "damaged").iterdir()) == ["a-folder", "mine.parquet"]
 
 
 def test_a_log_and_its_part_together_count_each_row_once(folder):
     with Store(folder) as store:
         store.append([row(0), row(1)])
-        log = (folder / "log" / "000001.jsonl").read_bytes()
-    (folder / "log" / "000001.jsonl").write_bytes(log)  # killed between rename and removal
+        (log,) = (folder / "log").iterdir()
+        content = log.read_bytes()
+    log.write_bytes(content)  # killed between the part and the end of the log
     assert trials(folder) == [0, 1]
     with Store(folder):
         pass
     assert trials(folder) == [0, 1]
     assert not list((folder / "log").iterdir())
+
+
+def test_small_parts_are_united_while_a_study_runs(folder, monkeypatch):
+    monkeypatch.setattr("dse.results.store.SEAL_ROWS", 2)
+    monkeypatch.setattr("dse.results.store.UNITE_BELOW", (32, 512))
+    with Store(folder) as store:
+        for n in range(1000):
+            store.append([row(n)])
+            assert len(list((folder / "trials").iterdir())) < 2 * UNITE_PARTS + 1000 / 512
+    assert trials(folder) == list(range(1000))
+    sizes = [int(PART_NAME.fullmatch(p.name)[2]) for p in (folder / "trials").iterdir()]
+    assert sum(sizes) == 1000
+    assert max(sizes) >= 512
 
 
 def test_staged_leftovers_are_removed_and_never_read(folder):
@@ -171,14 +214,14 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_killed_writer_loses_no_acknowledged_row(folder, seed):
-    """SIGKILL while rows are appended and sealed as fast as they can be."""
+    """SIGKILL while rows are appended, sealed and united as fast as they can be."""
     code = textwrap.dedent(f"""
         import sys
         from pathlib import Path
         from dse.design.outcome import Failure
         from dse.results import store as s
         from dse.results.schema import COLUMNS, result_fields
-        s.SEAL_ROWS = 3
+        s.SEAL_ROWS, s.UNITE_PARTS, s.UNITE_BELOW = 3, 3, (9, 27)
         fields = result_fields(Failure("diverged", "x"))
         with s.Store(Path({str(folder)!r})) as store:
             for n in range(100000):
@@ -226,7 +269,7 @@ def test_what_is_no_results_folder_is_refused(tmp_path):
 def test_a_table_of_another_schema_is_refused(folder):
     about = read_about(folder)
     (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
-    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 2\. Use the version .* 9\.9"):
+    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 3\. Use the version .* 9\.9"):
         read_table(folder)
 
 

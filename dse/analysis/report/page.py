@@ -20,19 +20,20 @@ from dse.analysis.render import write
 from dse.analysis.report.panels import PANELS, Filled, filled, summary
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables import Tables
+from dse.results.place import Where
 
 ASSETS = files("dse.analysis.report") / "assets"
 
 
 def write_page(
-    path: Path, folder: Path, tables: Tables, objectives: Sequence[str], without: Sequence[str] = ()
+    path: Path, where: Where, tables: Tables, objectives: Sequence[str], without: Sequence[str] = ()
 ) -> None:
     """Write the page of a study; `without` names panels to leave out.
 
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a file that cannot be written.
     """
-    write(path, page(Subject(folder, tables, objectives), without).encode())
+    write(path, page(Subject(where, tables, objectives), without).encode())
 
 
 def page(subject: Subject, without: Sequence[str] = ()) -> str:

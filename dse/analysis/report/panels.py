@@ -281,7 +281,7 @@ PANELS: tuple[Panel, ...] = (
         "study",
         "Study file",
         "Study",
-        provenance.study_text,
+        provenance.study_file,
         empty="The results folder holds no study file.",
         is_text=True,
         is_folded=True,

@@ -11,6 +11,7 @@ from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.subject import Json, Subject, thinned
 from dse.analysis.tables import Tables
 from dse.errors import DseError, QueryError
+from dse.results.place import Where
 
 FORMATS = ("png", "svg")
 BARS = 24
@@ -18,13 +19,13 @@ BARS = 24
 
 
 def write_pictures(
-    folder: Path, results: Path, tables: Tables, objectives: Sequence[str], ending: str, without: Sequence[str] = ()
+    folder: Path, where: Where, tables: Tables, objectives: Sequence[str], ending: str, without: Sequence[str] = ()
 ) -> tuple[list[Path], list[str]]:
     """Draw the front, learning curves, energies, wear and importances into a folder, a file each.
 
     Args:
         folder: where to; made if it is not there.
-        results: the results folder.
+        where: the results.
         tables: its tables.
         objectives: names of metrics.
         ending: one of `FORMATS`.
@@ -36,7 +37,7 @@ def write_pictures(
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a folder that cannot be written.
     """
-    subject = Subject(results, tables, objectives)
+    subject = Subject(where, tables, objectives)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

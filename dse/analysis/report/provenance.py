@@ -9,17 +9,15 @@ from dse.analysis.prices import own_card_place
 from dse.analysis.render import cell
 from dse.analysis.report.subject import Subject
 from dse.pricing.card import CONSTANTS, card_entries
+from dse.results.source import study_text
 
 MOST = 8
 """Values of one kind that are named; of more, their number is said."""
 
 
-def study_text(subject: Subject) -> str | None:
-    """Return the study file as it was given, or None where the folder has none."""
-    try:
-        return (subject.folder / "source" / "study.toml").read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return None
+def study_file(subject: Subject) -> str | None:
+    """Return the study file as it was given, or None where the results have none."""
+    return study_text(subject.where, subject.tables.about)
 
 
 def facts(subject: Subject) -> dict[str, list[str]]:
@@ -72,7 +70,7 @@ def card_table(subject: Subject) -> dict[str, Any] | None:
     """
     if subject.tables.trials["cost_card"].drop_nulls().is_empty():
         return None
-    card, entries = card_entries(*own_card_place(subject.folder, subject.tables))
+    card, entries = card_entries(*own_card_place(subject.where, subject.tables))
     rows = [
         {
             "name": name,

@@ -54,7 +54,7 @@ def energy(subject: Subject) -> Json | None:
     layers = subject.tables.layers
     if layers.is_empty():
         return None
-    card = own_card(subject.folder, subject.tables)
+    card = own_card(subject.where, subject.tables)
     names = [f"{phase}_{part}_per_image_j" for phase, part in ITEMS]
     few = replace(subject.tables, layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
     priced = prices(few, [card], [*names, "energy_per_image_j"]).drop_nulls("energy_per_image_j")

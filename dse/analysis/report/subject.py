@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,6 +15,7 @@ from dse.analysis.metrics import QUANTITIES
 from dse.analysis.pareto import best_first, checked
 from dse.analysis.plot import is_log
 from dse.analysis.tables import Tables, controls, search_trials
+from dse.results.place import Where
 
 DRAWN = 2000
 """Designs that a page holds beside the controls; more would be a smear, and slow."""
@@ -32,12 +32,12 @@ class Subject:
     """What a page is about.
 
     Attributes:
-        folder: the results folder.
+        where: the results.
         tables: its tables.
         objectives: names of metrics; the front is that of all of them.
     """
 
-    folder: Path
+    where: Where
     tables: Tables
     objectives: Sequence[str]
 

@@ -1,0 +1,123 @@
+"""Several results in one table.
+
+Results of one study (two machines ran it, each a part) unite into results of that study, which can be resumed. Results
+of different studies become a table to read: their trials are numbered anew, one study behind the other, and every row
+says where it came from. What cannot be compared is not united: other data, other prices, no common objective.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as typed_compute
+
+from dse.errors import ResultsError
+from dse.results.place import Place, Where, place_of
+from dse.results.reading import each_once, unreachable
+from dse.results.schema import RESULT_COLUMNS, SCHEMA
+from dse.results.store import create, read_about, read_table
+
+pc = cast("Any", typed_compute)  # its types know no mixture of columns and scalars
+
+
+def merge(sources: Sequence[Where], out: Where) -> int:
+    """Unite results in a new place and return the number of rows.
+
+    Args:
+        sources: two or more results.
+        out: where; there must be nothing yet.
+
+    Raises:
+        ResultsError: they cannot be united, or `out` cannot be made.
+    """
+    places = [place_of(where) for where in sources]
+    names = [str(place) for place in places]
+    if len(set(names)) < len(names):
+        raise ResultsError(f"the same results are named twice: {', '.join(names)}")
+    abouts = [read_about(place) for place in places]
+    tables = [_with_origin(read_table(place), str(place)) for place in places]
+    _check_alike(names, tables)
+    if len({about["study_key"] for about in abouts}) == 1:
+        table, about, files = _same_study(names, tables), abouts[0], _files(places[0], abouts[0])
+    else:
+        table, about, files = _one_behind_the_other(tables), _described(names, abouts, tables), {}
+    create(out, about, files, table)
+    return table.num_rows
+
+
+def _with_origin(table: pa.Table, name: str) -> pa.Table:
+    come = pc.binary_join_element_wise(name, "trial", pc.cast(table["trial"], pa.string()), " ")
+    return _replaced(table, "came_from", pc.coalesce(table["came_from"], come))
+
+
+def _check_alike(names: Sequence[str], tables: Sequence[pa.Table]) -> None:
+    for column, what in (("data_checksum", "learned from different data"), ("cost_card", "were priced on other cards")):
+        found = {str(value) for table in tables for value in table[column].drop_null().unique().to_pylist()}
+        if len(found) > 1:
+            raise ResultsError(
+                f"{' and '.join(names)} {what} ({', '.join(sorted(found))}), so that their values "
+                "cannot be compared in one table"
+            )
+
+
+def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
+    united = each_once(list(tables))
+    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed")]
+    for name, table in zip(names, tables, strict=True):
+        keys = set(zip(table["trial"].to_pylist(), table["seed"].to_pylist(), strict=True))
+        both = zip(united["trial"].to_pylist(), united["seed"].to_pylist(), strict=True)
+        mine = united.filter(pa.array([key in keys for key in both], pa.bool_())).select(results)
+        if not mine.equals(table.select(results)):
+            unequal = next(
+                i for i in range(table.num_rows) if not mine.slice(i, 1).equals(table.select(results).slice(i, 1))
+            )
+            raise ResultsError(
+                f"{name} holds trial {table['trial'][unequal]} seed {table['seed'][unequal]} with another result than "
+                f"{names[0]}, though the study is the same. `dse replay` tells which of them this machine confirms"
+            )
+    return united
+
+
+def _one_behind_the_other(tables: Sequence[pa.Table]) -> pa.Table:
+    moved: list[pa.Table] = []
+    first = 0
+    for table in tables:
+        numbers = pc.add(table["trial"], first)
+        moved.append(_replaced(_replaced(table, "trial", numbers), "same_as", pc.add(table["same_as"], first)))
+        first += 1 + (pc.max(table["trial"]).as_py() or 0)
+    return each_once(moved)
+
+
+def _replaced(table: pa.Table, name: str, values: Any) -> pa.Table:
+    at = SCHEMA.get_field_index(name)
+    field = cast("Any", SCHEMA.field(at))
+    return table.set_column(at, field, values.cast(field.type))
+
+
+def _described(names: Sequence[str], abouts: Sequence[dict[str, Any]], tables: Sequence[pa.Table]) -> dict[str, Any]:
+    objectives = [name for name in abouts[0]["objectives"] if all(name in about["objectives"] for about in abouts)]
+    if not objectives:
+        raise ResultsError(f"{' and '.join(names)} have no objective in common")
+    keys = "+".join(about["study_key"] for about in abouts)
+    one = {key: {about[key] for about in abouts} for key in ("code", "packages")}
+    return {
+        "name": "+".join(dict.fromkeys(about["name"] for about in abouts)),
+        "objectives": objectives,
+        "parameters": list(dict.fromkeys(name for about in abouts for name in about["parameters"])),
+        "seeds": min(about["seeds"] for about in abouts),
+        "trials": sum(len(table["trial"].unique()) for table in tables),
+        "study_key": hashlib.sha256(keys.encode()).hexdigest()[:20],
+        **{key: values.pop() if len(values) == 1 else "several" for key, values in one.items()},
+        "merged": list(names),
+    }
+
+
+def _files(place: Place, about: dict[str, Any]) -> dict[str, bytes]:
+    """Return the study file and cards of results, to keep with their union."""
+    if about["history"]:
+        raise ResultsError(f"{place} was extended; unite the studies before they are extended")
+    try:
+        return {name: place.read(f"source/{name}") for name in about["files"]}
+    except OSError as error:
+        raise unreachable(place, error) from None

@@ -1,0 +1,62 @@
+"""The study file of results and the cards beside it, as files of this machine."""
+
+import atexit
+import re
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from dse.errors import ResultsError
+from dse.results.place import Folder, Where, place_of
+from dse.results.reading import unreachable
+
+
+def source_of(where: Where, about: dict[str, Any]) -> Path:
+    """Return the folder with the study file `study.toml` of results; of an object store, a copy until the process ends.
+
+    Raises:
+        ResultsError: a file is missing or has no plain name.
+    """
+    place = place_of(where)
+    folder, names = str(about["source"]), [str(name) for name in about["files"]]
+    plain = re.fullmatch(r"source(-\d+)?", folder) and all(map(_is_plain, names))
+    if not plain or "study.toml" not in names:
+        raise ResultsError(f"{place}/study.json is damaged: it does not name the files of the study")
+    if isinstance(place, Folder):
+        return place.path / folder
+    copy = Path(tempfile.mkdtemp(prefix="dse-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    for name in names:
+        try:
+            content = place.read(f"{folder}/{name}")
+        except OSError as error:
+            raise unreachable(place, error) from None
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes(content)
+    return copy
+
+
+def study_text(where: Where, about: dict[str, Any]) -> str | None:
+    """Return the study file of results; None where they unite several studies, or the file cannot be read."""
+    if about.get("merged"):
+        return None
+    try:
+        return (source_of(where, about) / "study.toml").read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return None
+
+
+def study_table(where: Where, about: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a table of the study file of results; empty where there is none."""
+    try:
+        table: Any = tomllib.loads(study_text(where, about) or "").get(name)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", table) if isinstance(table, dict) else {}
+
+
+def _is_plain(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name

@@ -1,0 +1,191 @@
+"""More of a study that has results already: trials, seeds, objectives.
+
+An extension is a study file that differs from the one that ran in nothing but
+
+    budget.trials     more of them
+    budget.seeds      more of them
+    objectives        further ones, which the table holds for every complete trial
+    description       and whatever else decides nothing in the table
+
+Everything else would change what the stored trials mean, and is refused by name.
+
+More trials alone: the table is that of a study that had asked for them from the start, to the last bit. More seeds or
+objectives change the means that proposals are made from, so trials that were proposed before the extension stay as
+they were proposed (`source-2/proposals.json` holds them), get their further seeds, and are told anew as they now
+stand; later trials are proposed from that. So the results of an extended study are a function of the study files in
+`study.json`, in their order, and of the numbers of trials that had been proposed when each took over.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from dse.design.design import flatten
+from dse.errors import ResultsError
+from dse.results.place import Place
+from dse.results.store import Store, read_table
+from dse.search.loop import Earlier, Row, mean_objectives
+from dse.search.samplers import make_proposer
+from dse.search.study import Study
+
+PROPOSALS = "proposals.json"
+SHOWN = 8
+"""Changed settings that a refusal names."""
+
+
+def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -> Study:
+    """Make a new study file that of the results, where it is an extension, and return its study.
+
+    Args:
+        store: the results, open.
+        old: the study as it ran.
+        new: the study as it is wanted.
+        described: what the results say of the new study.
+
+    Raises:
+        ResultsError: it changes the meaning of stored trials; every such setting is named.
+    """
+    if new.text == old.text and new.key == old.key:
+        return old
+    refuse_changes(old, new)
+    rows: list[Row] = read_table(store.place).to_pylist()
+    _check_objectives(new, rows)
+    earlier = earlier_of(store)
+    proposals: Sequence[Mapping[str, Any]] = earlier.proposals
+    searched = [row["trial"] for row in rows if row["origin"] == "search"]
+    proposed = max(searched, default=-1) + 1 - len(old.controls) if searched else 0
+    if (old.spec.budget.seeds, old.spec.objectives) != (new.spec.budget.seeds, new.spec.objectives):
+        proposals = _proposals(old, rows, proposed, earlier)
+    about = store.about
+    history = [*_history(about), _entry(about, proposed)]
+    source, files = f"source-{len(history) + 1}", new.files()
+    for name, content in files.items():
+        store.keep(f"{source}/{name}", content)
+    store.keep(f"{source}/{PROPOSALS}", json.dumps(list(map(dict, proposals))).encode())
+    # The description is what counts: a kill before it leaves the study as it was.
+    store.describe({**about, **described, "source": source, "files": sorted(files), "history": history})
+    return new
+
+
+def refuse_changes(old: Study, new: Study) -> None:
+    """Check that a study is an extension of another.
+
+    Raises:
+        ResultsError: naming every setting whose change is none.
+    """
+    was, now = _settings(old), _settings(new)
+    wrong: list[str] = []
+    for path in sorted(was.keys() | now.keys()):
+        before, after = was.get(path), now.get(path)
+        if before == after:
+            continue
+        if path in ("budget.trials", "budget.seeds"):
+            if cast("int", after) < cast("int", before):
+                wrong.append(f"{path} was {before} and cannot shrink to {after}")
+        elif path == "objectives":
+            gone = [name for name in cast("list[str]", before) if name not in cast("list[str]", after)]
+            wrong += [f"the objective {name} cannot go" for name in gone]
+        elif path in was and path in now:
+            wrong.append(f"{path} was {_short(before)} and is {_short(after)}")
+        else:
+            wrong.append(f"{path} = {_short(before)} is gone" if path in was else f"{path} = {_short(after)} is new")
+    if wrong:
+        more = f"\n  and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ResultsError(
+            "this study file means another study than the one in the results:\n  "
+            + "\n  ".join(wrong[:SHOWN])
+            + more
+            + "\nAn extension may raise budget.trials and budget.seeds, add objectives and change the description. "
+            "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
+        )
+
+
+def _settings(study: Study) -> dict[str, Any]:
+    """Return what decides the table, by path; the space as the study file writes it."""
+    return flatten({**study.meaning, "space": study.spec.space})
+
+
+def earlier_of(store: Store) -> Earlier:
+    """Return what was decided before the study was extended; nothing where it never was.
+
+    Raises:
+        ResultsError: the proposals that stay are damaged.
+    """
+    history = _history(store.about)
+    if not history:
+        return Earlier()
+    return Earlier([str(entry["study_key"]) for entry in history], _read_proposals(store.place, store.about["source"]))
+
+
+def _read_proposals(place: Place, source: str) -> list[dict[str, Any]]:
+    name = f"{source}/{PROPOSALS}"
+    try:
+        found: Any = json.loads(place.read(name))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{place}/{name} is unreadable: {error}") from None
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", found)):
+        raise ResultsError(f"{place}/{name} is damaged: it is no list of proposals")
+    return cast("list[dict[str, Any]]", found)
+
+
+def _history(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(about["history"])
+
+
+def _entry(about: Mapping[str, Any], proposed: int) -> dict[str, Any]:
+    kept = ("source", "files", "study_key", "objectives", "seeds", "trials", "code", "packages")
+    ended_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return {**{key: about[key] for key in kept}, "proposed": proposed, "ended_at": ended_at}
+
+
+def _check_objectives(new: Study, rows: Sequence[Row]) -> None:
+    for name in new.spec.objectives:
+        lacking = sum(row["state"] == "complete" and row[name] is None for row in rows)
+        if lacking:
+            raise ResultsError(f"the objective {name} cannot be added: {lacking} complete rows of the table lack it")
+
+
+def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier) -> list[dict[str, Any]]:
+    """Return the parameters of the trials that were proposed: from the table, or asked for again.
+
+    A trial that was in flight when the study stopped is not in the table; it is proposed again from what it was
+    proposed from.
+    """
+    by_trial: dict[int, dict[int, Row]] = {}
+    for row in rows:
+        by_trial.setdefault(row["trial"] - len(old.controls), {})[row["seed"]] = row
+    if all(number in by_trial for number in range(proposed)):
+        return [_parameters(by_trial[number]) for number in range(proposed)]
+    search, budget = old.spec.search, old.spec.budget
+    proposer = make_proposer(
+        old.space,
+        old.goals,
+        sampler=search.sampler,
+        seed=search.seed,
+        startup=search.startup,
+        trials=budget.trials,
+        given=earlier.proposals,
+    )
+    found: list[dict[str, Any]] = []
+    for number in range(proposed):
+        told = number - search.lookahead
+        if told >= 0:
+            seeds = by_trial.get(told, {})
+            if not all(seed in seeds for seed in range(budget.seeds)):
+                raise ResultsError(
+                    f"trial {told + len(old.controls)} was lost from the table; `dse resume` without --study first"
+                )
+            proposer.tell(told, mean_objectives(seeds, old))
+        asked = dict(proposer.ask())
+        found.append(_parameters(by_trial[number]) if number in by_trial else asked)
+    return found
+
+
+def _parameters(seeds: Mapping[int, Row]) -> dict[str, Any]:
+    return json.loads(next(iter(seeds.values()))["parameters"])
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,143 @@
+"""Replay: a stored trial simulated again, and compared with its row field by field, to the last bit."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import polars as pl
+import pyarrow as pa
+from pydantic import ValidationError
+
+from dse.analysis.prices import own_card
+from dse.analysis.tables import one_trial, open_tables
+from dse.design.design import Design
+from dse.errors import QueryError
+from dse.results.place import Where
+from dse.results.store import read_table
+from dse.search.executor import Answer, Job, work
+from dse.search.loop import energy_per_image_j
+
+MADE_BY = ("code", "packages", "host")
+"""What may explain a difference."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a replay.
+
+    Attributes:
+        seed: seed of the simulation.
+        fields: number of fields that were compared.
+        differences: field, stored value, value now; none where all agree to the last bit.
+        made: what made the row, where it was something else than what made the replay: name, stored, now.
+    """
+
+    seed: int
+    fields: int
+    differences: tuple[tuple[str, Any, Any], ...]
+    made: tuple[tuple[str, str, str], ...]
+
+    def table(self) -> pl.DataFrame:
+        """Return the differences as a table."""
+        rows = [{"field": field, "stored": repr(was), "now": repr(now)} for field, was, now in self.differences]
+        return pl.DataFrame(rows, schema={"field": pl.String, "stored": pl.String, "now": pl.String})
+
+
+def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
+    """Simulate a stored trial again, in this process, and compare.
+
+    Args:
+        where: the results.
+        trial: number of the trial.
+        seed: one of its seeds; by default all.
+
+    Raises:
+        QueryError: there is no such trial or seed, or its design cannot be simulated.
+        ResultsError: there are no results.
+    """
+    tables = open_tables(where)
+    one_trial(tables, trial)
+    found = read_table(where)
+    at = [index for index, number in enumerate(found["trial"].to_pylist()) if number == trial]
+    rows: list[dict[str, Any]] = found.take(pa.array(at, pa.int64())).to_pylist()
+    chosen = [row for row in rows if seed is None or row["seed"] == seed]
+    if not chosen:
+        raise QueryError(f"trial {trial} has no seed {seed}; it has {', '.join(str(row['seed']) for row in rows)}")
+    card = own_card(where, tables)
+    replays: list[Replay] = []
+    for row in chosen:
+        answer = work(Job(trial, row["seed"], stored_design(row)))
+        now = dict(answer.result)
+        if now["state"] == "complete":
+            now["energy_per_image_j"] = energy_per_image_j(now, card)
+        replays.append(_compared(row, now, answer))
+    return replays
+
+
+def stored_design(row: Mapping[str, Any]) -> Design:
+    """Return the design of a row.
+
+    Raises:
+        QueryError: the row has none, or this version reads it otherwise.
+    """
+    if row["design"] is None:
+        raise QueryError(f"trial {row['trial']} has no design to simulate: {row['failure']}")
+    try:
+        design = Design.model_validate_json(row["design"])
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise QueryError(f"the design of trial {row['trial']} is not one of this version: {reason}") from None
+    if design.key != row["design_key"]:
+        raise QueryError(
+            f"this version reads the design of trial {row['trial']} otherwise ({design.key} for {row['design_key']}); "
+            f"install the one that made it: {row['code']}"
+        )
+    return design
+
+
+def _compared(row: Mapping[str, Any], now: Mapping[str, Any], answer: Answer) -> Replay:
+    stored, new = dict(_leaves({key: row[key] for key in now})), dict(_leaves(now))
+    differences = tuple(
+        (field, stored.get(field), new.get(field))
+        for field in dict.fromkeys([*stored, *new])
+        if not _same(stored.get(field), new.get(field))
+    )
+    made = tuple(
+        (name, str(row[name]), str(getattr(answer, name))) for name in MADE_BY if row[name] != getattr(answer, name)
+    )
+    return Replay(row["seed"], len(stored.keys() | new.keys()), differences, _packages_apart(made))
+
+
+def _packages_apart(made: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:
+    """Return what made a row, with the packages that differ instead of the list of all."""
+    apart: list[tuple[str, str, str]] = []
+    for name, was, now in made:
+        if name != "packages":
+            apart.append((name, was, now))
+            continue
+        old, new = json.loads(was), json.loads(now)
+        apart += [
+            (package, str(old.get(package)), str(new.get(package)))
+            for package in sorted(old.keys() | new.keys())
+            if old.get(package) != new.get(package)
+        ]
+    return tuple(apart)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every number and word of nested tables and lists with its path."""
+    if isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, Any]", value).items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        entries = cast("list[Any]", value)
+        yield f"{path}.length", len(entries)
+        for index, inner in enumerate(entries):
+            yield from _leaves(inner, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a == b or (a != a and b != b)  # noqa: PLR0124  NaN

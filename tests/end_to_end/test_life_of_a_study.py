@@ -1,0 +1,289 @@
+"""Results united, taken over, replayed, watched and looked at, through the command line."""
+
+import json
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import optuna
+import pyarrow as pa
+import pytest
+from conftest import ROOT, SMALL_STUDY
+from edits import LOSS_TOO, Stops, edited, results, study_of
+
+from dse.errors import ResultsError
+from dse.progress import duration, speak
+from dse.results.merge import merge
+from dse.results.schema import result_fields
+from dse.results.store import Store, create, read_about, read_table
+from dse.search.dashboard import to_storage
+from dse.search.executor import LocalExecutor
+from dse.search.replay import replay
+from dse.search.reuse import outcome_of
+from dse.search.runs import resume, start
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Results of the small study, stopped after nine simulations."""
+    with pytest.raises(KeyboardInterrupt):
+        start(study_of(SMALL_STUDY, tmp_path), tmp_path / "r", lambda: Stops(9))
+    return tmp_path / "r"
+
+
+def test_damaged_rows_are_simulated_again_on_resume(undisturbed, tmp_path):
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", undisturbed, copy], check=True)
+    (part,) = (copy / "trials").iterdir()
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    assert read_table(copy).num_rows == 0
+    resume(copy, LocalExecutor)
+    assert results(copy).equals(results(undisturbed))
+    assert [p.name for p in (copy / "damaged").iterdir()] == [part.name]
+
+
+def test_designs_simulated_before_are_taken_over_and_say_so(undisturbed, tmp_path):
+    """Other prices, the same search by quasi-random points: nothing has to be simulated but what is new."""
+    jobs = []
+
+    class Counts(LocalExecutor):
+        def submit(self, job):
+            jobs.append(job.trial)
+            super().submit(job)
+
+    wanted = study_of(edited(("trials = 14", 'trials = 7\n[price]\ncard = "bottom_up_14nm"')), tmp_path)
+    start(wanted, tmp_path / "new", Counts, reuse=[undisturbed])
+    start(wanted, tmp_path / "plain", LocalExecutor)
+    assert results(tmp_path / "new").equals(results(tmp_path / "plain"))
+    rows = read_table(tmp_path / "new").to_pylist()
+    taken = [row for row in rows if row["came_from"] is not None]
+    assert len(taken) >= 7
+    assert len(taken) + len(jobs) == 8
+    assert taken[1]["came_from"] == f"{undisturbed} trial 1"
+    assert taken[1]["energy_per_image_j"] != read_table(undisturbed).to_pylist()[1]["energy_per_image_j"]
+
+
+def test_rows_of_other_code_or_data_are_not_taken_over(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr("dse.search.reuse.code_version", lambda: "another")
+    start(
+        study_of(edited(("trials = 14", "trials = 2")), tmp_path), tmp_path / "new", LocalExecutor, reuse=[undisturbed]
+    )
+    assert read_table(tmp_path / "new")["came_from"].null_count == 3
+
+
+def test_an_outcome_survives_its_row(undisturbed):
+    for row in read_table(undisturbed).to_pylist():
+        fields = result_fields(outcome_of(row))
+        energy = fields.pop("energy_per_image_j")
+        assert energy is None
+        assert all(row[name] == value for name, value in fields.items())
+
+
+def test_results_of_one_study_unite_and_resume(begun, undisturbed, tmp_path):
+    assert merge([begun, undisturbed], tmp_path / "c") == 15
+    assert results(tmp_path / "c").equals(results(undisturbed))
+    rows = read_table(tmp_path / "c").to_pylist()
+    assert rows[3]["came_from"] == f"{begun} trial 3"
+    assert rows[14]["came_from"] == f"{undisturbed} trial 14"
+    resume(tmp_path / "c", LocalExecutor)
+
+
+def test_results_of_different_studies_unite_in_a_table(here, undisturbed, tmp_path):
+    start(study_of(edited(("seed = 3", "seed = 4"), LOSS_TOO), tmp_path), tmp_path / "b", LocalExecutor)
+    done = here("merge", undisturbed, tmp_path / "b", "--out", tmp_path / "c")
+    assert "30 rows of 2 results" in done.stdout
+    table = read_table(tmp_path / "c")
+    assert table["trial"].to_pylist() == list(range(30))
+    assert table.slice(15)["design_key"].equals(read_table(tmp_path / "b")["design_key"])
+    front = json.loads(here("front", tmp_path / "c", "--format", "json").stdout)
+    assert {row["trial"] // 15 for row in front} == {0, 1}
+    assert here("price", tmp_path / "c").exit_code == 0
+    refused = here("resume", tmp_path / "c", "--executor", "local")
+    assert refused.exit_code == 2
+    assert "unites several studies" in refused.stderr
+
+
+def test_what_cannot_be_compared_is_not_united(undisturbed, tmp_path):
+    text = edited(("trials = 14", 'trials = 2\n[price]\ncard = "bottom_up_14nm"'))
+    start(study_of(text, tmp_path), tmp_path / "b", LocalExecutor)
+    with pytest.raises(ResultsError, match="were priced on other cards"):
+        merge([undisturbed, tmp_path / "b"], tmp_path / "c")
+    with pytest.raises(ResultsError, match="named twice"):
+        merge([undisturbed, undisturbed], tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_conflict_of_two_results_of_one_study_is_told(undisturbed, tmp_path):
+    about = {key: value for key, value in read_about(undisturbed).items() if key not in ("source", "files")}
+    create(tmp_path / "b", about, {"study.toml": SMALL_STUDY.encode()})
+    with Store(tmp_path / "b") as store:
+        store.append([{**read_table(undisturbed).to_pylist()[5], "accuracy": 0.123}])
+    with pytest.raises(ResultsError, match="holds trial 5 seed 0 with another result"):
+        merge([undisturbed, tmp_path / "b"], tmp_path / "c")
+
+
+def test_a_replay_agrees_to_the_last_bit(undisturbed):
+    for trial in (0, 5):
+        (one,) = replay(undisturbed, trial)
+        assert one.differences == one.made == ()
+        assert one.fields > 100
+
+
+def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undisturbed, tmp_path):
+    table = read_table(undisturbed)
+    rows = table.to_pylist()
+    rows[5]["curve"][0]["loss"] += 1e-16
+    rows[5]["layers"][1]["set_pulses_update"] += 1
+    rows[5]["host"] = "elsewhere"
+    rows[5]["packages"] = rows[5]["packages"].replace('"numpy": "', '"numpy": "0.')
+    about = {key: value for key, value in read_about(undisturbed).items() if key not in ("source", "files")}
+    changed = pa.Table.from_pylist(rows, schema=table.schema)
+    create(tmp_path / "b", about, {"study.toml": SMALL_STUDY.encode()}, changed)
+    done = here("replay", tmp_path / "b", 5)
+    assert done.exit_code == 3
+    assert "2 differ" in done.stdout
+    assert "layers[1].set_pulses_update" in done.stdout
+    assert "curve[0].loss" in done.stdout
+    assert "host was elsewhere" in done.stdout
+    assert "numpy was 0." in done.stdout
+    assert here("replay", tmp_path / "b", 5, "--seed", 9).exit_code == 2
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
+    interrupted, here, small_disk, small_study, undisturbed, tmp_path
+):
+    """The disk is really full; it is mended while the study waits, or the study is stopped first."""
+    folder, ballast = small_disk / "r", small_disk / "ballast"
+    ballast.write_bytes(b"x" * 272_000)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dse", "run", small_study, "--executor", "local", "--out", folder, "--quiet"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+        deadline = time.monotonic() + 60
+        while "paused" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        stored = read_table(folder).num_rows
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+            assert read_table(folder).num_rows == stored
+        ballast.unlink()
+        assert process.wait(timeout=120) == (130 if interrupted else 0)
+    message = (tmp_path / "log").read_text()
+    assert "no space is left. Finished trials are safe; trying again" in message
+    assert "Traceback" not in message
+    if interrupted:
+        assert f"resume {folder}" in message
+        assert here("resume", folder, "--executor", "local", "--quiet").exit_code == 0
+    assert results(folder).equals(results(undisturbed))
+
+
+def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_study, tmp_path):
+    folder = tmp_path / "r"
+    long = tmp_path / "long.toml"
+    long.write_text(edited(("trials = 14", "trials = 4000")))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dse", "run", str(long), "--executor", "local", "--out", str(folder), "--quiet"],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (not folder.exists() or read_table(folder).num_rows < 5):
+            time.sleep(0.1)
+        now = json.loads(here("status", folder, "--format", "json").stdout)
+        text = here("status", folder).stdout
+    finally:
+        process.kill()
+        process.wait()
+    assert now["running"].startswith(f"process {process.pid} on ")
+    assert now["total"] == 4001
+    assert 5 <= now["done"] < 4001
+    assert now["per_minute"] > 0
+    assert now["left_s"] > 0
+    assert f"running: process {process.pid}" in text
+    assert " left" in text
+    after = json.loads(here("status", folder, "--format", "json").stdout)
+    assert after["running"] is None
+    assert after["left_s"] is None
+    assert "not running; last result 20" in here("status", folder).stdout
+
+
+def test_logs_are_json_lines_where_asked_for(here, small_study, tmp_path):
+    done = here("run", small_study, "--executor", "local", "--out", tmp_path / "r", "--log-format", "json")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[-1]["event"] == "progress"
+    assert lines[-1]["done"] == lines[-1]["total"] == 15
+    assert lines[-1]["front"] > 0
+    assert lines[-1]["volume"] >= 1
+    assert {line["level"] for line in lines} == {"info"}
+    quiet = here("resume", tmp_path / "r", "--executor", "local", "--quiet")
+    assert "done" not in quiet.stderr
+
+
+def test_text_logs_go_to_standard_error(capsys):
+    try:
+        speak("text")
+        logging.getLogger("dse.results").warning("paused")
+        assert capsys.readouterr().err == "paused\n"
+    finally:
+        logger = logging.getLogger("dse")
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5.4, "5 s"), (65, "1 min 05 s"), (3700, "1 h 01 min"), (200_000, "2 d 7 h")]
+)
+def test_durations_read_well(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_optunas_dashboard_opens_on_a_study(here, undisturbed, tmp_path):
+    (summary,) = optuna.get_all_study_summaries(to_storage(undisturbed))
+    assert summary.study_name == "small"
+    done = here("dashboard", undisturbed, "--export", tmp_path / "small.journal")
+    assert done.exit_code == 0
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "small.journal"))
+    study = optuna.load_study(study_name="small", storage=optuna.storages.JournalStorage(backend))
+    rows = read_table(undisturbed).to_pylist()[1:]
+    assert [trial.values[0] for trial in study.trials] == [row["validation_accuracy"] for row in rows]
+    assert [trial.params for trial in study.trials] == [json.loads(row["parameters"]) for row in rows]
+    assert here("dashboard", undisturbed, "--export", tmp_path / "small.journal").exit_code == 2
+
+
+def test_the_dashboard_answers_over_http(undisturbed):
+    pytest.importorskip("optuna_dashboard")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dse", "dashboard", str(undisturbed), "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=5) as answer:
+                    found = json.loads(answer.read())
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+    finally:
+        process.kill()
+        process.wait()
+    assert [study["study_name"] for study in found["study_summaries"]] == ["small"]

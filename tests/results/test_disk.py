@@ -1,0 +1,126 @@
+"""A disk that is full makes a writer wait; readers beside a writer see every acknowledged row, once."""
+
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from rows import ABOUT, row
+
+from dse.errors import ResultsError
+from dse.results.store import Store, create, read_table
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"x" * 4096)
+
+
+def trials(folder):
+    return read_table(folder)["trial"].to_pylist()
+
+
+def test_a_full_disk_pauses_the_writer_until_there_is_space(small_disk, caplog):
+    create(small_disk / "r", ABOUT, {"study.toml": b""})
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 200_000)
+    acknowledged = []
+
+    def mend():
+        while "paused" not in caplog.text:
+            time.sleep(0.05)
+        # While it waits, everything acknowledged is readable.
+        assert trials(small_disk / "r")[: len(acknowledged)] == acknowledged
+        ballast.unlink()
+
+    mender = threading.Thread(target=mend)
+    mender.start()
+    with Store(small_disk / "r", patience_s=60.0) as store:
+        for n in range(100):
+            store.append([row(n, reason="x" * 1000)])
+            acknowledged.append(n)
+    mender.join()
+    assert "no space is left. Finished trials are safe; trying again in 0.5 s" in caplog.text
+    assert "can be written again" in caplog.text
+    assert trials(small_disk / "r") == list(range(100))
+
+
+def test_a_full_disk_is_an_error_at_the_end_of_patience_and_leaves_results_that_open(small_disk):
+    create(small_disk / "r", ABOUT, {"study.toml": b""})
+    acknowledged = 0
+    with Store(small_disk / "r") as store:
+        try:
+            for n in range(1000):
+                store.append([row(n, reason="x" * 1000)])
+                acknowledged += 1
+        except ResultsError as error:
+            message = str(error)
+    assert "no space is left. Finished trials are safe; mend it" in message
+    assert 10 < acknowledged < 1000
+    assert trials(small_disk / "r") == list(range(acknowledged))
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_the_log(small_disk, caplog):
+    create(small_disk / "r", ABOUT, {"study.toml": b""})
+    with Store(small_disk / "r") as store:
+        store.append([row(n) for n in range(10)])
+        with pytest.raises(OSError, match="No space"):
+            fill(small_disk / "ballast")
+    assert "the last rows stay in the log" in caplog.text
+    assert trials(small_disk / "r") == list(range(10))
+
+
+def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):
+    """Where no disk can be mounted: a log that cannot grow is left as it was, and another begun."""
+    create(tmp_path / "r", ABOUT, {"study.toml": b""})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with Store(tmp_path / "r", patience_s=5.0) as store:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+            for n in range(60):
+                store.append([row(n)])
+            assert len(list((tmp_path / "r" / "log").iterdir())) > 2
+            assert trials(tmp_path / "r") == list(range(60))
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert trials(tmp_path / "r") == list(range(60))
+
+
+def test_readers_beside_a_writer_see_every_acknowledged_row_once(tmp_path):
+    """Rows are appended, sealed and united as fast as they can be, while the table is read again and again."""
+    folder = tmp_path / "r"
+    create(folder, ABOUT, {"study.toml": b""})
+    code = textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        from dse.results import store as s
+        sys.path.insert(0, "tests/results")
+        from rows import row
+        s.SEAL_ROWS, s.UNITE_PARTS, s.UNITE_BELOW = 2, 3, (6, 18)
+        with s.Store(Path({str(folder)!r})) as store:
+            for n in range(100000):
+                store.append([row(n)])
+                print(n, flush=True)
+    """)
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    acknowledged, reads, begin = -1, 0, time.monotonic()
+    os.set_blocking(writer.stdout.fileno(), False)
+    seen = b""
+    try:
+        while time.monotonic() - begin < 6 or reads < 20:
+            seen += writer.stdout.read() or b""
+            acknowledged = int((seen.rsplit(b"\n", 2)[-2] if seen.count(b"\n") else b"-1") or -1)
+            found = trials(folder)
+            assert found == list(range(len(found)))
+            assert len(found) > acknowledged
+            reads += 1
+    finally:
+        writer.kill()
+        writer.wait()
+    assert acknowledged > 50
