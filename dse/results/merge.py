@@ -20,6 +20,9 @@ from dse.results.store import create, read_about, read_table
 
 pc = cast("Any", typed_compute)  # its types know no mixture of columns and scalars
 
+DECIDED = ("diverged", "invalid")
+"""Kinds of failure that the design decides; the others happen to a machine."""
+
 
 def merge(sources: Sequence[Where], out: Where) -> int:
     """Unite results in a new place and return the number of rows.
@@ -62,21 +65,27 @@ def _check_alike(names: Sequence[str], tables: Sequence[pa.Table]) -> None:
 
 
 def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
-    united = each_once(list(tables))
+    decided = [_decided(table) for table in tables]
+    united = each_once([*decided, *tables])  # a crash here is no result where another machine has one
     results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed")]
-    for name, table in zip(names, tables, strict=True):
+    known = list(zip(united["trial"].to_pylist(), united["seed"].to_pylist(), strict=True))
+    for name, table in zip(names, decided, strict=True):
         keys = set(zip(table["trial"].to_pylist(), table["seed"].to_pylist(), strict=True))
-        both = zip(united["trial"].to_pylist(), united["seed"].to_pylist(), strict=True)
-        mine = united.filter(pa.array([key in keys for key in both], pa.bool_())).select(results)
-        if not mine.equals(table.select(results)):
-            unequal = next(
-                i for i in range(table.num_rows) if not mine.slice(i, 1).equals(table.select(results).slice(i, 1))
-            )
+        mine = united.filter(pa.array([key in keys for key in known], pa.bool_())).select(results)
+        theirs = table.select(results)
+        if not mine.equals(theirs):
+            unequal = next(i for i in range(table.num_rows) if not mine.slice(i, 1).equals(theirs.slice(i, 1)))
             raise ResultsError(
                 f"{name} holds trial {table['trial'][unequal]} seed {table['seed'][unequal]} with another result than "
                 f"{names[0]}, though the study is the same. `dse replay` tells which of them this machine confirms"
             )
     return united
+
+
+def _decided(table: pa.Table) -> pa.Table:
+    """Return the rows that the study decides, without those of processes that died."""
+    kinds = table["failure_kind"]
+    return table.filter(pc.or_(pc.is_null(kinds), pc.is_in(kinds, pa.array(DECIDED))))
 
 
 def _one_behind_the_other(tables: Sequence[pa.Table]) -> pa.Table:

@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, SMALL_STUDY
 from edits import LOSS_TOO, Stops, edited, results, study_of
 
+from dse.design.outcome import Failure
 from dse.errors import ResultsError
 from dse.progress import duration, speak
 from dse.results.merge import merge
@@ -119,13 +120,19 @@ def test_what_cannot_be_compared_is_not_united(undisturbed, tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-def test_a_conflict_of_two_results_of_one_study_is_told(undisturbed, tmp_path):
+def test_a_crash_gives_way_to_a_result_and_a_conflict_of_two_is_told(undisturbed, tmp_path):
     about = {key: value for key, value in read_about(undisturbed).items() if key not in ("source", "files")}
     create(tmp_path / "b", about, {"study.toml": SMALL_STUDY.encode()})
+    rows = read_table(undisturbed).to_pylist()
+    crash = {**rows[4], **result_fields(Failure("crashed", "its process died")), "data_checksum": None}
     with Store(tmp_path / "b") as store:
-        store.append([{**read_table(undisturbed).to_pylist()[5], "accuracy": 0.123}])
+        store.append([crash])
+    merge([tmp_path / "b", undisturbed], tmp_path / "c")
+    assert results(tmp_path / "c").equals(results(undisturbed))
+    with Store(tmp_path / "b") as store:
+        store.append([{**rows[5], "accuracy": 0.123}])
     with pytest.raises(ResultsError, match="holds trial 5 seed 0 with another result"):
-        merge([undisturbed, tmp_path / "b"], tmp_path / "c")
+        merge([undisturbed, tmp_path / "b"], tmp_path / "d")
 
 
 def test_a_replay_agrees_to_the_last_bit(undisturbed):
