@@ -20,12 +20,14 @@ from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
-from dse.search.ray_cluster import first_line, join, living_nodes, offer, ray, room, start_local, wanted
+from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
 from dse.search.study import ResourcesSpec
 
-START_TIMEOUT_S = 300.0
-"""Time after which a study without any actor is given up."""
+START_TIMEOUT_S = 120.0
+"""Time after which a study is given up of which no actor has been placed."""
+WARM_UP_TIMEOUT_S = 1800.0
+"""Time after which it is given up if its actors are placed and do not become ready; the first on a node compiles."""
 POLL_S = 2.0
 """Time between two looks at the nodes of the cluster."""
 MAX_START_FAILURES = 3
@@ -47,10 +49,13 @@ class Simulator:
         self._simulate = simulate
         self._spool = spool if spool is not None and is_here(spool, session) else None
 
-    def ready(self) -> tuple[str, str]:
-        """Return the version of the framework and the node, once all that a simulation needs is loaded."""
-        warm_up()
+    def hello(self) -> tuple[str, str]:
+        """Return the version of the framework and the node."""
         return code_version(), ray.get_runtime_context().get_node_id()
+
+    def warm_up(self) -> None:
+        """Load and compile what a simulation needs."""
+        warm_up()
 
     def work(self, key: str, jobs: Sequence[Job]) -> bytes:
         """Simulate jobs and return their answers, a line each; see `dse.search.spool`."""
@@ -61,6 +66,14 @@ class Simulator:
                 keep(line)
                 lines.append(line)
         return b"".join(lines)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """An actor that starts: it is placed, and then warms up."""
+
+    handle: Any
+    node: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class RayPool:
             lambda node: node not in self._nodes,
         )
         self._handles: dict[str, Any] = {}
-        self._starting: dict[Any, Any] = {}
+        self._starting: dict[Any, _Start] = {}
         self._flights: dict[Any, _Flight] = {}
         self._start_failures: list[str] = []
         self._ours = address is None
@@ -167,7 +180,7 @@ class RayPool:
 
     def close(self) -> None:
         """End the actors, and the Ray where it is ours."""
-        for handle in (*self._handles.values(), *self._starting.values()):
+        for handle in (*self._handles.values(), *(start.handle for start in self._starting.values())):
             ray.kill(handle)
         self._handles.clear()
         self._starting.clear()
@@ -189,15 +202,23 @@ class RayPool:
         missing = target - len(self._handles) - len(self._starting)
         for _ in range(missing):
             handle = self._actor.remote(*self._arguments)
-            self._starting[handle.ready.remote()] = handle
+            self._starting[handle.hello.remote()] = _Start(handle)
         for reference in list(self._starting)[: max(0, -missing)]:
-            ray.kill(self._starting.pop(reference))
-        if not self._handles and now - self._alone_since > START_TIMEOUT_S:
-            raise ExecutorError(
-                f"no actor has started for {START_TIMEOUT_S:g} s: {wanted(self._request)}, and {offer(nodes)}, which "
-                f"others may be using. What is finished is safe; go on with `dse resume` when there is room"
-            )
+            ray.kill(self._starting.pop(reference).handle)
+        self._check_patience(now, nodes)
         return answers
+
+    def _check_patience(self, now: float, nodes: Sequence[Node]) -> None:
+        """Give up where there has been no actor for too long."""
+        placed = any(start.node is not None for start in self._starting.values())
+        limit_s = WARM_UP_TIMEOUT_S if placed else START_TIMEOUT_S
+        if self._handles or now - self._alone_since <= limit_s:
+            return
+        why = "it loads and compiles still" if placed else f"{offer(nodes)}, which others may be using"
+        raise ExecutorError(
+            f"no actor has been ready for {limit_s:g} s: {wanted(self._request)}; {why}. "
+            "What is finished is safe; go on with `dse resume` when there is room"
+        )
 
     def _send(self) -> None:
         """Hand out what is waiting."""
@@ -239,23 +260,27 @@ class RayPool:
 
     def _welcome(self, reference: Any) -> None:
         """Take an actor that is ready, or that could not start."""
-        handle = self._starting.pop(reference)
+        starting = self._starting.pop(reference)
         try:
-            code, node = ray.get(reference)
+            said = ray.get(reference)
         except exceptions.RayError as error:
             self._start_failures.append(_last_words(error).reason)
             if len(self._start_failures) >= MAX_START_FAILURES:
                 raise ExecutorError(f"the Ray actors did not start: {self._start_failures[-1]}") from error
             return
-        if code != code_version():
-            raise ExecutorError(
-                f"a Ray actor runs {code}, this process {code_version()}; install one version on all nodes, or let "
-                "`dse submit` bring the code along"
-            )
+        if starting.node is None:
+            code, node = said
+            if code != code_version():
+                raise ExecutorError(
+                    f"a Ray actor runs {code}, this process {code_version()}; install one version on all nodes, or "
+                    "let `dse submit` bring the code along"
+                )
+            self._starting[starting.handle.warm_up.remote()] = _Start(starting.handle, node)
+            return
         self._start_failures.clear()
-        name: str = handle._actor_id.hex()  # noqa: SLF001  its only name
-        self._handles[name] = handle
-        self._dispatcher.join(name, node)
+        name: str = starting.handle._actor_id.hex()  # noqa: SLF001  its only name
+        self._handles[name] = starting.handle
+        self._dispatcher.join(name, starting.node)
 
     def _end_overdue(self) -> list[Answer]:
         """End the actors whose job exceeds the time limit."""

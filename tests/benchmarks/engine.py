@@ -224,7 +224,7 @@ def tune(trials, ours):
             if path != "adc.bits"
         }
         space["adc.bits"] = ray_tune.randint(4, 11)
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         tuner = ray_tune.Tuner(
             ray_tune.with_resources(objective, {"cpu": 1}),
             param_space=space,
