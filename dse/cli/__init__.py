@@ -26,6 +26,7 @@ def main() -> None:
     \b
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
     dse run STUDY --address HOST:6379         the same, on a Ray cluster
+    dse status RESULTS                        how far it is, from another terminal
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    one of them, whole
     dse price RESULTS --card NAME             all of them, on another cost card
