@@ -4,10 +4,11 @@ trials   a row for each trial and seed; the parameters of the search are columns
 layers   a row for each trial, seed and layer: size, events, wear
 curves   a row for each trial, seed and epoch
 designs  a row for each trial: objectives as means over its seeds
+deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ import polars as pl
 
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
-from dse.results.schema import COLUMNS, CURVE_COLUMNS, LAYER_COLUMNS
+from dse.results.schema import COLUMNS, CURVE_COLUMNS, DEPLOYMENT_COLUMNS, LAYER_COLUMNS
 from dse.results.store import read_about, read_table
 
 
@@ -30,6 +31,7 @@ class Tables:
         curves: see the module.
         parameters: columns of `trials` that the search chose.
         objectives: names of the objectives.
+        deployments: see the module.
     """
 
     about: dict[str, Any]
@@ -38,6 +40,7 @@ class Tables:
     curves: pl.DataFrame
     parameters: list[str]
     objectives: list[str]
+    deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def designs(self) -> pl.DataFrame:
@@ -80,11 +83,12 @@ def open_tables(folder: Path) -> Tables:
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
     return Tables(
         about=about,
-        trials=raw.drop("layers", "curve").with_columns(columns),
+        trials=raw.drop("layers", "curve", "deployments").with_columns(columns),
         layers=_unfold(raw, "layers", list(LAYER_COLUMNS)),
         curves=_unfold(raw, "curve", list(CURVE_COLUMNS)),
         parameters=parameters,
         objectives=[str(name) for name in about["objectives"]],
+        deployments=_unfold(raw, "deployments", list(DEPLOYMENT_COLUMNS)),
     )
 
 

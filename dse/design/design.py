@@ -8,7 +8,7 @@ with architecture "float" there is no accumulator, with ideal converters no rang
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,7 +16,8 @@ from typing import Any, Literal, cast
 from pydantic import model_validator
 
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
-from dse.devices.card import read_cell
+from dse.deployment.spec import DeploymentSpec, no_batch_norm
+from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.spec import Spec, field_at
@@ -24,6 +25,7 @@ from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingS
 
 HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
 DEFAULT_CARD = "pcm_gst"
+DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
 
 Condition = Mapping[str, Any]
 """Settings with values, all of which must hold."""
@@ -34,6 +36,16 @@ _NO_ADC: tuple[Condition, ...] = (
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
 )
 _FIXED: Condition = {"adc.ranging": "fixed"}
+_KEPT: Condition = {"architecture": "mixed_precision", "deployment.reprogram": False}
+_PROGRAMMED = "deployment.device."
+_NO_PROGRAMMED_DRIFT: Condition = {f"{_PROGRAMMED}drift_scale": 0.0}
+_ALIKE: Condition = {f"{_PROGRAMMED}drift_spread_scale": 0.0}
+_WITHOUT: dict[str, tuple[str, ...]] = {
+    "programming_noise_scale": ("programming_std_us", "programming_std_linear_us", "programming_std_quadratic_us"),
+    "drift_scale": ("drift_mean_slope", "drift_mean_offset", "drift_mean_min", "drift_mean_max", "drift_spread_scale"),
+    "read_noise_scale": ("read_noise_factor", "read_noise_exponent", "read_noise_max", "read_time_s"),
+}
+"""Knob of a programmed cell -> what has no effect where it is 0."""
 INACTIVE: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(HARDWARE, ({"architecture": "float"},)),
     "array.pairs_per_weight": ({"architecture": "float"},),
@@ -53,6 +65,15 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "refresh.threshold_us": (_NO_REFRESH,),
     "refresh.difference_us": (_NO_REFRESH,),
     "refresh.max_pulses": (_NO_REFRESH,),
+    "deployment.device": (_KEPT,),
+    **{f"{_PROGRAMMED}{what}": ({f"{_PROGRAMMED}{knob}": 0.0},) for knob, names in _WITHOUT.items() for what in names},
+    **{f"{_PROGRAMMED}drift_std_{what}": (_ALIKE, _NO_PROGRAMMED_DRIFT) for what in ("slope", "offset", "min", "max")},
+    "deployment.images_per_read": (_KEPT, {f"{_PROGRAMMED}read_noise_scale": 0.0}),
+    "deployment.repetitions": ({**_KEPT, "device.read_noise_scale": 0.0},),
+    "deployment.reprogram": ({"architecture": "float"},),
+    **{f"deployment.{what}_bits": ({"architecture": "mixed_precision"},) for what in ("dac", "adc")},
+    "deployment.gdc_vectors": tuple({"deployment.compensation": how} for how in ("none", "adabs")),
+    "deployment.calibration_images": tuple({"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")),
 }
 """Table or setting -> the conditions under any of which it has no effect."""
 
@@ -82,6 +103,8 @@ class Design(Spec):
     """Refresh of pairs near saturation."""
     clock: ClockSpec | None = None
     """Simulated time."""
+    deployment: DeploymentSpec | None = None
+    """Life after training; absent where no setting of it is given."""
 
     @model_validator(mode="after")
     def _hardware_matches_architecture(self) -> "Design":
@@ -92,6 +115,22 @@ class Design(Spec):
         if self.architecture != "float" and len(given) < len(HARDWARE):
             msg = f"a design on crossbars needs {', '.join(t for t in HARDWARE if t not in given)}"
             raise ValueError(msg)
+        return self
+
+    @property
+    def programs(self) -> bool:
+        """Whether fresh cells are programmed after the training."""
+        return self.deployment is not None and (self.architecture == "float" or self.deployment.reprogram)
+
+    @model_validator(mode="after")
+    def _deployment_fits(self) -> "Design":
+        if self.deployment is None:
+            return self
+        if self.programs != (self.deployment.device is not None):
+            msg = "deployment.device belongs to a deployment that programs cells, and to no other"
+            raise ValueError(msg)
+        if self.deployment.compensation in ("adabs", "gdc_adabs"):
+            raise ValueError(no_batch_norm(self.deployment.compensation))
         return self
 
     @model_validator(mode="after")
@@ -174,7 +213,8 @@ def default_of(path: str) -> Any:
 
 def conditions(path: str) -> list[Condition]:
     """Return the conditions under any of which the setting at `path` has no effect."""
-    names = dict.fromkeys((path.split(".", maxsplit=1)[0], path))
+    parts = path.split(".")
+    names = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
     return [condition for name in names for condition in INACTIVE.get(name, ())]
 
 
@@ -206,6 +246,8 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     for path in settings:
         field_at(Design, path)
     tables = nest(active(settings))
+    if is_deployed(settings):
+        _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)
     if tables.get("architecture") != "float":
         for table in HARDWARE:
             tables.setdefault(table, {})
@@ -219,10 +261,33 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     return Design.parse(tables, where)
 
 
+def is_deployed(settings: Iterable[str]) -> bool:
+    """Return whether some of the settings, given by their paths, are those of a deployment."""
+    return any(path.startswith("deployment.") for path in settings)
+
+
+def _complete(deployment: dict[str, Any], architecture: str, folder: Path | None) -> None:
+    """Add the cell of a deployment that programs cells, in place."""
+    if architecture == "float" or deployment.get("reprogram", default_of("deployment.reprogram")):
+        given = deployment.get("device", {})
+        card = given.get("card", DEFAULT_PROGRAMMED_CARD)
+        if not isinstance(card, str):
+            raise SettingError(
+                f"deployment.device.card = {card!r} is not allowed; give the name of a card, as a string"
+            )
+        cell = _programmed_cell(card, folder)
+        deployment["device"] = {**cell, **given, "card": cell["card"]}
+
+
 def _name_once(converter: dict[str, Any], default: Any) -> None:
     """Leave out the resolution of backward converters that is spelt out and the same: equal hardware has one key."""
     if converter.get("backward_bits") == converter.get("bits", default):
         del converter["backward_bits"]
+
+
+@lru_cache(maxsize=64)
+def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:
+    return read_programmed_cell(card, folder)
 
 
 @lru_cache(maxsize=64)

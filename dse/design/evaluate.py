@@ -9,6 +9,7 @@ import torch
 
 from dse.compiled import ordered_sum
 from dse.crossbar.events import EVENT_NAMES
+from dse.design.deployed import deploy_perceptron
 from dse.design.design import Design
 from dse.design.outcome import QUANTILES, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
 from dse.errors import DivergedError
@@ -18,7 +19,7 @@ from dse.training.loop import Epoch, train
 
 
 def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
-    """Train the network of a design and report what happened.
+    """Train the network of a design, deploy it where the design says so, and report what happened.
 
     Args:
         design: the complete design.
@@ -52,13 +53,18 @@ def evaluate(design: Design, seed: int, data: Dataset) -> Outcome | Failure:
         return Failure("diverged", str(error))
     train_images = design.training.epochs * len(data.train)
     reports = tuple(_report(number, layer) for number, layer in enumerate(layers))
-    return Outcome(
+    outcome = Outcome(
         metrics=_metrics(curve[-1], reports),
         train_images=train_images,
         simulated_time_s=None if hardware is None else train_images * image_time_s,
         layers=reports,
         curve=tuple(EpochOutcome(p.epoch, p.loss, p.validation_accuracy, p.accuracy) for p in curve),
         data_checksum=data.checksum,
+    )
+    if design.deployment is None:
+        return outcome
+    return deploy_perceptron(
+        outcome, layers, data, design.deployment, seed=seed, trained_until_s=train_images * image_time_s
     )
 
 

@@ -5,6 +5,7 @@
     update                 additions to accumulators / (lanes * clock) + pulses * t_pulse / parallel pulses
     refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
                            + pulses * t_pulse / parallel pulses
+    deployment             products * read of an array + reads and pulses as for refresh
 
 Layers and phases follow each other; nothing is pipelined. Without a crossbar every phase takes its
 multiply-accumulates / (lanes * clock). Forward and backward products have converters of their own. Accumulators in
@@ -25,12 +26,14 @@ PREPARED: dict[str, pl.Expr] = {
     "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
     "forward_codes": pl.lit(2.0) ** pl.col("adc_bits").cast(pl.Float64),
     "backward_codes": pl.lit(2.0) ** pl.col("adc_backward_bits").cast(pl.Float64),
+    "deployment_codes": pl.lit(2.0) ** pl.col("deployed_adc_bits").cast(pl.Float64),
 }
 """Columns that the table of layers needs before it meets the cards."""
 
 
 def _bits(direction: str) -> pl.Expr:
-    return pl.col("adc_bits" if direction == "forward" else "adc_backward_bits").cast(pl.Float64)
+    columns = {"forward": "adc_bits", "backward": "adc_backward_bits", "deployment": "deployed_adc_bits"}
+    return pl.col(columns[direction]).cast(pl.Float64)
 
 
 def _priced(direction: str, amount: pl.Expr) -> pl.Expr:
@@ -50,6 +53,13 @@ def _read_s(direction: str, outputs: pl.Expr, lines: pl.Expr) -> pl.Expr:
     return constant("read_time_s") + turns * _conversion_s(direction, lines)
 
 
+def _single_read_s(direction: str) -> pl.Expr:
+    conversion = pl.when(constant("refresh_conversions_per_read") > 0).then(
+        constant("refresh_conversions_per_read") * _conversion_s(direction, ROWS)
+    )
+    return (constant("read_time_s") + conversion.otherwise(0.0)) / _converters(COLS)
+
+
 def _used(count: str, amount: pl.Expr) -> pl.Expr:
     return pl.when(pl.col(count) > 0).then(pl.col(count) * amount).otherwise(0.0)
 
@@ -59,12 +69,9 @@ def _converters(outputs: pl.Expr) -> pl.Expr:
 
 
 def latencies() -> dict[str, pl.Expr]:
-    """Return the seconds that a layer spends in each phase over the training."""
+    """Return the seconds that a layer spends in each phase over training and deployment."""
     digital = constant("digital_lanes") * constant("clock_hz")
     pulses = constant("parallel_pulses")
-    refresh_read = constant("read_time_s") + pl.when(constant("refresh_conversions_per_read") > 0).then(
-        constant("refresh_conversions_per_read") * _conversion_s("forward", ROWS)
-    ).otherwise(0.0)
     flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
     activations = pl.col("activations") / digital
     analog = {
@@ -73,7 +80,7 @@ def latencies() -> dict[str, pl.Expr]:
         "update": pl.col("chi_adds") / (constant("chi_lanes") * constant("clock_hz"))
         + flips * constant("binary_write_s") / pulses
         + pl.col("set_pulses_update") * constant("set_pulse_s") / pulses,
-        "refresh": _used("refresh_reads", refresh_read / _converters(COLS))
+        "refresh": _used("refresh_reads", _single_read_s("forward"))
         + pl.col("resets") * constant("reset_pulse_s") / pulses
         + pl.col("set_pulses_refresh") * constant("set_pulse_s") / pulses,
     }
@@ -83,7 +90,14 @@ def latencies() -> dict[str, pl.Expr]:
         "update": pl.col("macs_update") / digital,
         "refresh": pl.lit(0.0),
     }
-    return {phase: pl.when(ANALOG).then(analog[phase]).otherwise(plain[phase]) for phase in analog}
+    deployment = (
+        _used("mvm_deployment", _read_s("deployment", COLS, ROWS))
+        + _used("single_reads_deployment", _single_read_s("deployment"))
+        + pl.col("resets_deployment") * constant("reset_pulse_s") / pulses
+        + pl.col("set_pulses_deployment") * constant("set_pulse_s") / pulses
+    )
+    training = {phase: pl.when(ANALOG).then(analog[phase]).otherwise(plain[phase]) for phase in analog}
+    return {**training, "deployment": deployment}
 
 
 def _adc_m2(direction: str) -> pl.Expr:

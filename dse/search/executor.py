@@ -26,7 +26,7 @@ DECIDING = (
     "spec.py",
     "streams.py",
     "compiled.py",
-    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
+    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "deployment", "design", "pricing", "search")),
 )
 """The source files that decide what is in a table, as patterns below the package."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from test_price import CARD, CROSSBAR, DIGITAL, priced
+from test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced
 
 from dse.pricing.card import CostCard
 from dse.pricing.price import price
@@ -53,6 +53,14 @@ def test_an_update_takes_its_additions_and_its_pulses() -> None:
     assert row(CROSSBAR)["update_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
     flips = row({**CROSSBAR, "chi_storage": "pcm", "chi_flips": 800})["update_per_image_s"]
     assert flips == pytest.approx((expected + 800 * 1.5e-7 / 2) / 1000, rel=1e-12)
+
+
+def test_a_deployment_takes_its_products_its_reads_and_its_pulses() -> None:
+    products = 1_100 * (2e-7 + 6 * conversion_s(7, 65))
+    reads = 10_500 / math.ceil(16 / 6) * (2e-7 + 0.5 * conversion_s(7, 65))
+    expected = products + reads + 2_080 * 4e-8 / 2 + 10_400 * 5e-8 / 2
+    assert row(DEPLOYED)["deployment_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    assert row(DIGITAL)["deployment_per_image_s"] == 0.0
 
 
 def test_a_refresh_takes_its_reads_and_its_pulses() -> None:
