@@ -97,7 +97,7 @@ SWITCHED_ON: dict[str, dict[str, Any]] = {
     "adc.headroom": {"adc.ranging": "calibrated"},
     "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
     "deployment.images_per_read": {"deployment.reprogram": True},
-    **dict.fromkeys(("deployment.dac_bits", "deployment.adc_bits"), {"architecture": "float"}),
+    **{f"deployment.{way}_bits": {"architecture": "float"} for way in ("dac", "adc")},
     **{f"deployment.device.{name}": {"deployment.reprogram": True} for name in ("card", *PROGRAMMED)},
 }
 """Setting that cannot act in the default design -> what makes it act."""
