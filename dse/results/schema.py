@@ -15,7 +15,7 @@ import pyarrow as pa
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
 
-VERSION = 2
+VERSION = 3
 """Version of the schema; a table of another version is refused."""
 
 
