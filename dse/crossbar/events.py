@@ -24,6 +24,8 @@ class Events:
         adc_backward: conversions of backward outputs.
         adc_cut_forward: forward outputs beyond the range of the converter.
         adc_cut_backward: backward outputs beyond the range of the converter.
+        partial_adds_forward: digital additions of converted parts of products: of tiles along the rows.
+        partial_adds_backward: the same in backward products: of tiles along the columns, and where windows overlap.
         set_pulses_update: SET pulses that carried updates.
         set_pulses_refresh: SET pulses that re-wrote refreshed pairs.
         resets: RESET pulses.
@@ -62,6 +64,8 @@ class Events:
     adc_backward: int = 0
     adc_cut_forward: int = 0
     adc_cut_backward: int = 0
+    partial_adds_forward: int = 0
+    partial_adds_backward: int = 0
     set_pulses_update: int = 0
     set_pulses_refresh: int = 0
     resets: int = 0
