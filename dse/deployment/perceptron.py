@@ -14,11 +14,12 @@ import torch
 from dse.compiled import Floats, f32, ordered_sum, sigmoid
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
+from dse.deployment.compensation import drift_factor, fixed_inputs
 from dse.deployment.kernel import products as kernel
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.spec import Compensation, no_batch_norm
 from dse.errors import SettingError
-from dse.streams import Stream, stream
+from dse.streams import Stream
 from dse.training.datasets import Split
 
 RANGE_IMAGES = 1000
@@ -93,7 +94,7 @@ class DeployedPerceptron:
         self.layers, self._images_per_read = list(layers), images_per_read
         self._measures_ranges = [layer.adc_range is None and layer.adc_bits != "ideal" for layer in layers]
         self._training = training.floats(torch.arange(min(RANGE_IMAGES, len(training)))).numpy()
-        self._inputs = [_fixed_inputs(vectors, layer.rows) for layer in layers]
+        self._inputs = [fixed_inputs(vectors, layer.rows) for layer in layers]
         self._ranges: list[float] = []
         self._counting = False
 
@@ -193,29 +194,6 @@ class DeployedPerceptron:
         layer = self.layers[number]
         x = self._inputs[number] * f32(self._amplitudes[number])
         return np.abs(layer.product(x, layer.matrix.noise("calibration"), adc_range=self._ranges[number]))
-
-
-def drift_factor(before: Floats, now: Floats, *, by_column: bool) -> Floats:
-    """Return the factor of global drift compensation: mean magnitude before over mean magnitude now.
-
-    Args:
-        before: magnitudes of outputs under fixed inputs at time 0, shape (vectors, cols).
-        now: the same at this time.
-        by_column: one factor for each output, or one for all.
-
-    Returns:
-        Shape (cols,) or (1,); 1 where either mean is 0.
-    """
-    sums = [
-        np.array([ordered_sum(column) for column in (m.T if by_column else [m])], np.float64) for m in (before, now)
-    ]
-    known = (sums[0] > 0.0) & (sums[1] > 0.0)
-    return np.where(known, sums[0] / np.where(known, sums[1], 1.0), 1.0).astype(np.float32)
-
-
-def _fixed_inputs(vectors: int, rows: int) -> Floats:
-    drawn = stream(0, "inputs of drift compensation", rows).next_uniform(vectors * rows)
-    return drawn.reshape(vectors, rows).numpy()
 
 
 def _array(tensor: torch.Tensor) -> Floats:

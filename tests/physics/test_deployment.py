@@ -7,9 +7,10 @@ import torch
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.deployment.compensation import drift_factor
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
-from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron, drift_factor
+from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
