@@ -32,7 +32,11 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch"),
     "validation_accuracy": Metric("maximise", "1", "share of the held-out training images recognised, for the search"),
-    "loss": Metric("minimise", "1", "mean half squared error over the training images in the last epoch"),
+    "loss": Metric(
+        "minimise",
+        "1",
+        "mean loss over the training images in the last epoch: half the squared error, or the cross-entropy",
+    ),
     "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
@@ -42,6 +46,7 @@ METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights of the network, biases included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
+    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }
 """Every metric that can be an objective."""
 
@@ -52,9 +57,10 @@ class LayerOutcome:
 
     Attributes:
         layer: number, 0 at the input.
-        rows: inputs, bias row included.
+        rows: inputs of the array, bias row included.
         cols: outputs.
         cells: PCM cells; 0 for a digital layer.
+        inference_bits: bits of all weights that inference reads; see `dse.design.report.bits_of_weight`.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
             of single binary cells of the accumulators.
@@ -68,12 +74,15 @@ class LayerOutcome:
         chi_storage: what holds the accumulators; None for a digital layer.
         operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
+        row_tiles: arrays along the inputs; 1 for a digital layer.
+        column_tiles: arrays along the outputs; 1 for a digital layer.
     """
 
     layer: int
     rows: int
     cols: int
     cells: int
+    inference_bits: float
     events: Mapping[str, int | float]
     wear: Mapping[str, float]
     dac_bits: int | None = None
@@ -86,6 +95,8 @@ class LayerOutcome:
     chi_storage: str | None = None
     operand_bits: int | None = None
     mean_conductance_us: float | None = None
+    row_tiles: int = 1
+    column_tiles: int = 1
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,19 @@ OTHER: dict[str, Any] = {
     "architecture": "float",
     "workload.dataset": "mnist",
     "workload.validation": 0.0,
+    "network.name": "resnet8",
     "network.hidden": [64, 64],
     "network.width": 1.5,
     "training.epochs": 31,
     "training.batch_size": 1,
     "training.learning_rate": 2.0000000001,
+    "training.schedule": "step",
+    "training.momentum": 0.5,
+    "training.weight_decay": 1e-3,
+    "training.augmentation": "crop_flip",
+    "training.weight_noise": 0.038,
+    "training.weight_noise_ramp_epochs": 3,
+    "training.clip_std": 2.0,
     "device.card": "ideal_linear",
     "device.g_min_us": 0.2,
     "device.g_max_us": 20.0,
@@ -50,6 +58,10 @@ OTHER: dict[str, Any] = {
     "device.reset_min_us": 0.0,
     "array.conductance_per_weight_us": 9.0,
     "array.pairs_per_weight": 2,
+    "array.conductance_per_std_us": 3.0,
+    "array.tile_rows": 64,
+    "array.tile_columns": 64,
+    "array.read_noise_per": "mini_batch",
     "array.initial_mean_us": 1.7,
     "array.initial_std_us": 0.84,
     "array.initial_min_us": 0.2,
@@ -70,6 +82,7 @@ OTHER: dict[str, Any] = {
     "accumulator.transfer_every": 2,
     "accumulator.headroom_bits": 3,
     "accumulator.storage": "pcm",
+    "accumulator.inference": "cells_and_accumulator",
     "refresh.every_images": 101,
     "refresh.threshold_us": 9.0,
     "refresh.difference_us": 5.0,
@@ -78,7 +91,20 @@ OTHER: dict[str, Any] = {
     "clock.drift_every_images": 7,
 }
 """Setting -> a value other than that of the default design."""
+DEEP: dict[str, Any] = {"network.name": "resnet8"}
+DIGITAL_DEEP: dict[str, Any] = {**DEEP, "architecture": "float"}
+DEEP_ON_CROSSBARS = (
+    "array.conductance_per_std_us",
+    "array.tile_rows",
+    "array.tile_columns",
+    "array.read_noise_per",
+    "accumulator.inference",
+)
+DEEP_DIGITAL = ("momentum", "weight_decay", "weight_noise", "clip_std")
 SWITCHED_ON: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("training.schedule", "training.augmentation", *DEEP_ON_CROSSBARS), DEEP),
+    **{f"training.{what}": DIGITAL_DEEP for what in DEEP_DIGITAL},
+    "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
     "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
     "adc.headroom": {"adc.ranging": "calibrated"},
     "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
@@ -166,8 +192,26 @@ def test_every_setting_has_another_value_in_this_file() -> None:
 def test_every_single_setting_changes_the_key() -> None:
     keys = {"": compose({}).key}
     for path, value in OTHER.items():
-        keys[path] = compose({**SWITCHED_ON.get(path, {}), path: value}).key
+        switch = SWITCHED_ON.get(path, {})
+        keys[path] = compose({**switch, path: value}).key
+        assert keys[path] != compose(switch).key
     assert len(set(keys.values())) == len(keys)
+
+
+def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
+    digital = compose({**DIGITAL_DEEP, "workload.dataset": "cifar10"})
+    assert (digital.training.batch_size, digital.training.learning_rate, digital.training.momentum) == (128, 0.1, 0.9)
+    assert (digital.training.schedule, digital.training.augmentation) == ("cosine", "crop_flip")
+    assert compose(DEEP).training.augmentation == "none"
+    assert compose(DEEP).array.tile_rows == 256
+    assert compose({**DEEP, "array.tile_rows": "whole"}).array.tile_rows == "whole"
+    assert compose({}).training.schedule == "constant"
+    assert compose({}).training.batch_size == 10
+
+
+def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
+    given = {"training.weight_noise": 0.1, "training.weight_noise_ramp_epochs": 9, "training.epochs": 8}
+    assert "weight_noise_ramp_epochs = 9 exceeds the 8 epochs" in refusal({**DIGITAL_DEEP, **given})
 
 
 @pytest.mark.parametrize(
@@ -186,6 +230,14 @@ def test_every_single_setting_changes_the_key() -> None:
         ({"accumulator.transfer_every": 1}, {"accumulator.headroom_bits": 3}),
         ({"accumulator.transfer_every": 1, "accumulator.bits": 2}, {"accumulator.headroom_bits": 31}),
         ({"architecture": "float"}, {"array.pairs_per_weight": 3}),
+        *(({"network.name": "perceptron"}, {path: OTHER[path]}) for path in (*DEEP_ON_CROSSBARS, "training.schedule")),
+        *(({"network.name": "perceptron"}, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
+        *((DEEP, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
+        (DEEP, {"network.hidden": [3]}),
+        (DEEP, {"array.conductance_per_weight_us": 3.0}),
+        (DEEP, {"array.initial_std_us": 0.3}),
+        *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "conductance_per_std_us")),
+        (DIGITAL_DEEP, {"training.weight_noise_ramp_epochs": 2}),
         *(({"refresh.every_images": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
         *(
             ({"device.write_noise_scale": 0.0}, {f"device.std_{what}": 0.3})
@@ -201,7 +253,8 @@ def test_every_single_setting_changes_the_key() -> None:
 def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: dict[str, Any]) -> None:
     assert compose({**switch, **idle}) == compose(switch)
     assert compose({**idle, **switch}).key == compose(switch).key
-    assert active({**switch, **idle}) == switch
+    assert active({**switch, **idle}) == active(switch)
+    assert not active({**switch, **idle}).keys() & (idle.keys() - switch.keys())
     on: dict[str, Any] = {}
     for path in idle:
         on |= SWITCHED_ON.get(path, {})
