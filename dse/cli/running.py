@@ -89,12 +89,12 @@ def check(study: Path) -> None:
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(["mnist"]))
-def data(dataset: str) -> None:  # noqa: ARG001  one so far
+@click.argument("dataset", type=click.Choice(["mnist", "cifar10"]))
+def data(dataset: str) -> None:
     """Download DATASET, with checksums, into $DSE_DATA_DIR or the user's cache."""
-    from dse.training.datasets import download_mnist  # noqa: PLC0415
+    from dse.training.datasets import download  # noqa: PLC0415
 
-    click.echo(f"mnist is in {download_mnist()}")
+    click.echo(f"{dataset} is in {download(dataset)}")
 
 
 def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":

@@ -4,6 +4,7 @@ What a stream of noise is for has a name that holds the repetition and the time,
 not depend on which other times are looked at, and all compensations meet the same noise.
 """
 
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -101,10 +102,20 @@ class KeptMatrix:
         trained_until_s: when the training ended on its clock, s.
         seed: seed of the trial.
         name: name or number of the layer.
+        digital: what is added to the weights digitally, of their shape, or None.
     """
 
-    def __init__(self, array: PairArray, trained_until_s: float, *, seed: int, name: str | int) -> None:
+    def __init__(
+        self,
+        array: PairArray,
+        trained_until_s: float,
+        *,
+        seed: int,
+        name: str | int,
+        digital: Tensor | None = None,
+    ) -> None:
         self._array, self._end_s, self._seed, self._name = array, trained_until_s, seed, name
+        self._digital = digital
         self.renew(0)
 
     def renew(self, repetition: int) -> None:
@@ -115,6 +126,8 @@ class KeptMatrix:
     def age(self, time_s: float) -> None:
         """Go to a time after the end of the training."""
         self._time_s, self._sensed = time_s, self._array.sense(self._end_s + time_s)
+        if self._digital is not None:
+            self._sensed = replace(self._sensed, weight=self._sensed.weight + self._digital)
 
     def read(self, noise: Stream) -> Sensed:  # noqa: ARG002  the noise of these cells is new in every product
         """Return the weights with the variance of a read: noise falls on every product anew, as in training."""

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from dse.compiled import Floats
 from dse.crossbar.events import Events
+from dse.crossbar.spec import Resolution
 from dse.deployment.compensation import BatchNorms, drift_factor, fixed_inputs
 from dse.deployment.matrices import Matrix, Purpose
+from dse.deployment.perceptron import RANGE_IMAGES
 from dse.deployment.spec import Compensation
 from dse.streams import Stream, generator
 from dse.training.analog import AnalogLayer, AnalogLinear, analog_layers, calibrate_on
@@ -31,7 +33,8 @@ class ModuleLayer:
     Attributes:
         name: its name in the module.
         layer: its products.
-        matrix: its cells.
+        matrix: what its cells hold.
+        cells: how many they are.
         probe: a linear layer of the same array, converters and tiles, which measures drift under fixed inputs.
         events: what the deployment took, evaluation apart.
     """
@@ -39,8 +42,19 @@ class ModuleLayer:
     name: str
     layer: AnalogLayer
     matrix: Matrix
+    cells: int
     probe: AnalogLinear
     events: Events = field(default_factory=Events)
+
+    @property
+    def dac_bits(self) -> Resolution:
+        """Resolution of its inputs."""
+        return self.layer.crossbars.dac.bits
+
+    @property
+    def adc_bits(self) -> Resolution:
+        """Resolution of its outputs."""
+        return self.layer.crossbars.adc.bits
 
 
 class DeployedModule:
@@ -48,19 +62,22 @@ class DeployedModule:
 
     Args:
         network: the trained module, its layers on crossbars; it is changed.
-        matrices: the cells of each layer on crossbars, by its name.
+        matrices: what the cells of each layer on crossbars hold, by its name.
+        cells: how many cells each has.
         inputs: what the network takes for images.
         training: training images, for converters and batch normalisation.
         images_per_read: images between two reads of programmed cells.
         vectors: fixed inputs of global drift compensation.
-        calibration_images: training images for batch-norm statistics, and for the ranges of converters.
-        ranges: whether output converters are set to what these images need, after programming.
+        calibration_images: training images for batch-norm statistics.
+        ranges: whether output converters are set to what training images need, after programming.
+        device: where torch computes.
     """
 
     def __init__(
         self,
         network: nn.Module,
         matrices: Mapping[str, Matrix],
+        cells: Mapping[str, int],
         inputs: Inputs,
         training: Split,
         *,
@@ -68,16 +85,20 @@ class DeployedModule:
         vectors: int = 32,
         calibration_images: int = 1300,
         ranges: bool = True,
+        device: str = "cpu",
     ) -> None:
         self.network = network.eval()
         self.layers = [
-            ModuleLayer(name, layer, matrices[name], _probe(layer)) for name, layer in analog_layers(network)
+            ModuleLayer(name, layer, matrices[name], cells[name], _probe(layer, device))
+            for name, layer in analog_layers(network)
         ]
-        self._inputs, self._training = inputs, training
+        for own in self.layers:
+            own.layer.counting = False
+        self._inputs, self._training, self._device = inputs, training, device
         self._images_per_read, self._sets_ranges = images_per_read, ranges
-        self._fixed = [torch.from_numpy(fixed_inputs(vectors, own.layer.rows)) for own in self.layers]
+        self._fixed = [torch.from_numpy(fixed_inputs(vectors, own.layer.rows)).to(device) for own in self.layers]
         order = torch.randperm(len(training), generator=generator(0, "calibration images"))
-        self._calibration = order[:calibration_images]
+        self._calibration, self._for_ranges = order[:calibration_images], order[:RANGE_IMAGES]
         self._norms = BatchNorms(network)
         self._first, self._fresh_is_counted = False, False
         self._fresh: list[Floats] = []
@@ -93,7 +114,7 @@ class DeployedModule:
                 own.matrix.count_programming(own.events)
         if self._sets_ranges and any(own.layer.crossbars.adc.bits != "ideal" for own in self.layers):
             with self._counted():
-                calibrate_on(self.network, self._batches("calibration"))
+                calibrate_on(self.network, self._batches(self._for_ranges))
         self._fresh = [self._response(number, fit=True) for number in range(len(self.layers))]
 
     def age(self, time_s: float) -> None:
@@ -113,12 +134,13 @@ class DeployedModule:
             own.layer.output_scale = None
             if how in ("gdc", "gdc_columns", "gdc_adabs"):
                 factor = drift_factor(self._fresh[number], self._response(number), by_column=by_column)
-                own.layer.output_scale = torch.from_numpy(factor) if by_column else torch.tensor(float(factor[0]))
+                scale = torch.from_numpy(factor) if by_column else torch.tensor(float(factor[0]))
+                own.layer.output_scale = scale.to(self._device)
         if how in ("gdc", "gdc_columns", "gdc_adabs") and self._first:
             self._count_responses()
         if how in ("adabs", "gdc_adabs"):
             with self._counted():
-                self._norms.estimate(self.network, self._batches("calibration"))
+                self._norms.estimate(self.network, self._batches(self._calibration))
 
     def accuracy(self, split: Split) -> float:
         """Return the share of images recognised now."""
@@ -126,7 +148,7 @@ class DeployedModule:
         for chosen in torch.split(torch.arange(len(split)), self._images_per_read):
             self._read(reads)
             with torch.no_grad():
-                output = self.network(self._inputs(split, chosen))
+                output = self.network(self._inputs(split, chosen).to(self._device)).cpu()
             right += int((output.numpy().argmax(axis=1) == split.labels[chosen].numpy()).sum())
         return right / len(split)
 
@@ -140,17 +162,15 @@ class DeployedModule:
     def _read(self, reads: list[Stream]) -> None:
         """Let products see a new read of all cells."""
         for own, noise in zip(self.layers, reads, strict=True):
-            seen, shape = own.matrix.read(noise), own.layer.weight.shape
-            own.layer.effective_weight = seen.weight.reshape(shape)
-            own.layer.read_noise = None if seen.noise_variance is None else seen.noise_variance.reshape(shape)
+            _show(own.layer, own.matrix, noise, self._device)
 
-    def _batches(self, purpose: Purpose) -> Iterator[Tensor]:
-        """Yield calibration images as the network takes them, each mini-batch with a read of its own."""
-        reads = self._reads(purpose)
-        for chosen in torch.split(self._calibration, self._images_per_read):
+    def _batches(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield training images (int64 indices) as the network takes them, each mini-batch with a read of its own."""
+        reads = self._reads("calibration")
+        for chosen in torch.split(images, max(2, self._images_per_read)):
             if len(chosen) > 1:  # one image has no variance
                 self._read(reads)
-                yield self._inputs(self._training, chosen)
+                yield self._inputs(self._training, chosen).to(self._device)
 
     def _response(self, number: int, *, fit: bool = False) -> Floats:
         """Return the magnitudes of the outputs of a layer under fixed inputs, shape (vectors, cols).
@@ -158,16 +178,13 @@ class DeployedModule:
         Its converters have a gain of their own for this, which is fitted at time 0.
         """
         own, x = self.layers[number], self._fixed[number]
-        noise = own.matrix.noise("calibration")
-        seen, probe = own.matrix.read(noise), own.probe
-        shape = probe.weight.shape
-        probe.effective_weight = seen.weight.reshape(shape)
-        probe.read_noise = None if seen.noise_variance is None else seen.noise_variance.reshape(shape)
+        noise, probe = own.matrix.noise("calibration"), own.probe
+        _show(probe, own.matrix, noise, self._device)
         probe.noise = {**probe.noise, "evaluation": noise}
         if fit:
             calibrate_on(probe, [x])
         with torch.no_grad():
-            return probe(x).abs().numpy()
+            return probe(x).abs().cpu().numpy()
 
     def _count_responses(self) -> None:
         """Count the products with fixed inputs at this time, and once those at time 0."""
@@ -212,6 +229,14 @@ def _move(own: Events, to: Events) -> None:
     to.adc_deployment += own.adc_forward
 
 
-def _probe(layer: AnalogLayer) -> AnalogLinear:
-    digital = nn.Linear(layer.rows, layer.cols, bias=False, device="meta").to_empty(device="cpu")
+def _show(layer: AnalogLayer, matrix: Matrix, noise: Stream, device: str) -> None:
+    """Let the products of a layer see a new read of its cells."""
+    seen, shape = matrix.read(noise), layer.weight.shape
+    variance = seen.noise_variance
+    layer.effective_weight = seen.weight.reshape(shape).to(device)
+    layer.read_noise = None if variance is None else variance.reshape(shape).to(device)
+
+
+def _probe(layer: AnalogLayer, device: str) -> AnalogLinear:
+    digital = nn.Linear(layer.rows, layer.cols, bias=False, device="meta").to_empty(device=device)
     return AnalogLinear(digital, layer.crossbars, number=layer.number)

@@ -14,6 +14,7 @@ MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
 Compensation = Literal["none", "gdc", "gdc_columns", "adabs", "gdc_adabs"]
 Time = Annotated[float, Ge(0.0), Le(1e10)]
+TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 
 
 class DeploymentSpec(Spec):
@@ -51,6 +52,10 @@ class DeploymentSpec(Spec):
     adc_bits: Bits = 8
     """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
     its outputs over training images, measured after programming."""
+    tile_rows: TileLines = 256
+    """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
+    tile_columns: TileLines = 256
+    """Outputs of an array; likewise."""
     device: ProgrammedCellSpec | None = None
     """The programmed cell; absent where trained cells are kept."""
 

@@ -7,7 +7,6 @@ with architecture "float" there is no accumulator, with ideal converters no rang
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,7 +20,14 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.spec import Spec, field_at
-from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingSpec, WorkloadSpec
+from dse.training.spec import (
+    DEEP_NETWORKS,
+    AccumulatorSpec,
+    ClockSpec,
+    NetworkSpec,
+    TrainingSpec,
+    WorkloadSpec,
+)
 
 HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
 DEFAULT_CARD = "pcm_gst"
@@ -46,9 +52,25 @@ _WITHOUT: dict[str, tuple[str, ...]] = {
     "read_noise_scale": ("read_noise_factor", "read_noise_exponent", "read_noise_max", "read_time_s"),
 }
 """Knob of a programmed cell -> what has no effect where it is 0."""
+_PERCEPTRON: Condition = {"network.name": "perceptron"}
+_DEEP: tuple[Condition, ...] = tuple({"network.name": name} for name in DEEP_NETWORKS)
+_DIGITAL: Condition = {"architecture": "float"}
+_ON_CROSSBARS: Condition = {"architecture": "mixed_precision"}
 INACTIVE: dict[str, tuple[Condition, ...]] = {
-    **dict.fromkeys(HARDWARE, ({"architecture": "float"},)),
-    "array.pairs_per_weight": ({"architecture": "float"},),
+    **dict.fromkeys(HARDWARE, (_DIGITAL,)),
+    "array.pairs_per_weight": (_DIGITAL,),
+    "array": tuple({**_DIGITAL, **deep} for deep in _DEEP),
+    **dict.fromkeys(("network.hidden", "array.conductance_per_weight_us"), _DEEP),
+    **{f"array.initial_{what}_us": _DEEP for what in ("std", "min", "max")},
+    **dict.fromkeys(("training.schedule", "training.augmentation"), (_PERCEPTRON,)),
+    **dict.fromkeys(("array.conductance_per_std_us", "array.tile_rows", "array.tile_columns"), (_PERCEPTRON,)),
+    "array.read_noise_per": (_PERCEPTRON, {"device.read_noise_scale": 0.0}),
+    "accumulator.inference": (_PERCEPTRON,),
+    **{
+        f"training.{what}": (_PERCEPTRON, _ON_CROSSBARS)
+        for what in ("momentum", "weight_decay", "weight_noise", "clip_std")
+    },
+    "training.weight_noise_ramp_epochs": (_PERCEPTRON, _ON_CROSSBARS, {"training.weight_noise": 0.0}),
     "device.reset_mean_us": ({**_NO_REFRESH, "device.stuck_reset_fraction": 0.0},),
     **{f"device.reset_{what}_us": (_NO_REFRESH,) for what in ("std", "min")},
     **{f"device.std_{what}": ({"device.write_noise_scale": 0.0},) for what in ("slope", "offset_us", "history_us")},
@@ -70,12 +92,24 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     **{f"{_PROGRAMMED}drift_std_{what}": (_ALIKE, _NO_PROGRAMMED_DRIFT) for what in ("slope", "offset", "min", "max")},
     "deployment.images_per_read": (_KEPT, {f"{_PROGRAMMED}read_noise_scale": 0.0}),
     "deployment.repetitions": ({**_KEPT, "device.read_noise_scale": 0.0},),
-    "deployment.reprogram": ({"architecture": "float"},),
-    **{f"deployment.{what}_bits": ({"architecture": "mixed_precision"},) for what in ("dac", "adc")},
+    "deployment.reprogram": (_DIGITAL,),
+    **{f"deployment.{what}_bits": (_ON_CROSSBARS,) for what in ("dac", "adc")},
+    **{f"deployment.tile_{what}": (_ON_CROSSBARS, _PERCEPTRON) for what in ("rows", "columns")},
     "deployment.gdc_vectors": tuple({"deployment.compensation": how} for how in ("none", "adabs")),
     "deployment.calibration_images": tuple({"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")),
 }
 """Table or setting -> the conditions under any of which it has no effect."""
+DEEP_DEFAULTS: dict[str, Any] = {
+    "training.batch_size": 128,
+    "training.learning_rate": 0.1,
+    "training.schedule": "cosine",
+    "training.momentum": 0.9,
+    "training.weight_decay": 1e-4,
+    "array.tile_rows": 256,
+    "array.tile_columns": 256,
+    "adc.ranging": "calibrated",
+}
+"""Defaults of networks of convolutions where these differ from those of a perceptron."""
 
 
 class Design(Spec):
@@ -129,14 +163,26 @@ class Design(Spec):
         if self.programs != (self.deployment.device is not None):
             msg = "deployment.device belongs to a deployment that programs cells, and to no other"
             raise ValueError(msg)
-        if self.deployment.compensation in ("adabs", "gdc_adabs"):
+        if self.network.name == "perceptron" and self.deployment.compensation in ("adabs", "gdc_adabs"):
             raise ValueError(no_batch_norm(self.deployment.compensation))
+        return self
+
+    @model_validator(mode="after")
+    def _network_fits_the_rest(self) -> "Design":
+        if self.network.name not in DEEP_NETWORKS:
+            return self
+        if self.training.weight_noise_ramp_epochs > self.training.epochs:
+            msg = (
+                f"training.weight_noise_ramp_epochs = {self.training.weight_noise_ramp_epochs} exceeds the "
+                f"{self.training.epochs} epochs of the training"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
     def _what_is_rare_happens_at_all(self) -> "Design":
         images = self.training.epochs * self.workload.train_images
-        updates = self.training.epochs * math.ceil(self.workload.train_images / self.training.batch_size)
+        updates = self.training.updates_of(self.workload.train_images)
         if self.accumulator is not None and self.accumulator.transfer_every > updates:
             msg = (
                 f"accumulator.transfer_every = {self.accumulator.transfer_every} exceeds the {updates} updates of the "
@@ -218,13 +264,22 @@ def conditions(path: str) -> list[Condition]:
     return [condition for name in names for condition in INACTIVE.get(name, ())]
 
 
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat settings with the defaults that follow from the network and the workload."""
+    if settings.get("network.name") not in DEEP_NETWORKS:
+        return dict(settings)
+    augmented = {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
+    return {**DEEP_DEFAULTS, **augmented, **settings}
+
+
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flat settings that act, given each other."""
+    """Return the flat settings that act, given each other, with the defaults that the network brings."""
+    given = completed(settings)
     return {
         path: value
-        for path, value in settings.items()
+        for path, value in given.items()
         if not any(
-            all(settings.get(other, default_of(other)) == off for other, off in condition.items())
+            all(given.get(other, default_of(other)) == off for other, off in condition.items())
             for condition in conditions(path)
         )
     }

@@ -36,7 +36,11 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch"),
     "validation_accuracy": Metric("maximise", "1", "share of the held-out training images recognised, for the search"),
-    "loss": Metric("minimise", "1", "mean half squared error over the training images in the last epoch"),
+    "loss": Metric(
+        "minimise",
+        "1",
+        "mean loss over the training images in the last epoch: half the squared error, or the cross-entropy",
+    ),
     "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
@@ -58,6 +62,7 @@ METRICS: dict[str, Metric] = {
         "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
         deployed=True,
     ),
+    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }
 """Every metric that can be an objective."""
 
@@ -68,9 +73,10 @@ class LayerOutcome:
 
     Attributes:
         layer: number, 0 at the input.
-        rows: inputs, bias row included.
+        rows: inputs of the array, bias row included.
         cols: outputs.
         cells: PCM cells; 0 for a digital layer.
+        inference_bits: bits of all weights that inference reads; see `dse.design.report.bits_of_weight`.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
             of single binary cells of the accumulators.
@@ -88,12 +94,15 @@ class LayerOutcome:
         deployed_dac_bits: resolution of its input converters; None where ideal or without a deployment.
         deployed_adc_bits: resolution of its output converters; likewise.
         deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.
+        row_tiles: arrays along the inputs; 1 for a digital layer.
+        column_tiles: arrays along the outputs; 1 for a digital layer.
     """
 
     layer: int
     rows: int
     cols: int
     cells: int
+    inference_bits: float
     events: Mapping[str, int | float]
     wear: Mapping[str, float]
     dac_bits: int | None = None
@@ -110,6 +119,8 @@ class LayerOutcome:
     deployed_dac_bits: int | None = None
     deployed_adc_bits: int | None = None
     deployed_conductance_us: float | None = None
+    row_tiles: int = 1
+    column_tiles: int = 1
 
 
 @dataclass(frozen=True)

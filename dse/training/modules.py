@@ -117,6 +117,11 @@ class CrossbarParameter:
         now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["image_time_s"][0])
         self.layer.sense(now_s)
 
+    def read_variance(self) -> Tensor | None:
+        """Return the variance of one read of each weight now, of the shape of the parameter; None for quiet reads."""
+        variance = self._states.arrays[0].get("variance")
+        return None if variance is None else torch.from_numpy(variance).view(self._parameter.shape)
+
     def state(self) -> dict[str, Any]:
         """Return a copy of everything that training changes."""
         record = self._states.records[0]

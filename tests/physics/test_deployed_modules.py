@@ -12,12 +12,15 @@ from dse.deployment.compensation import BatchNorms
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
 from dse.deployment.run import deploy
+from dse.design.design import compose
+from dse.design.evaluate import evaluate
+from dse.design.outcome import Outcome
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import stream
 from dse.training.analog import Crossbars, analog_layers, on_crossbars
-from dse.training.datasets import Split
+from dse.training.datasets import Split, load
 
 OFF = {"programming_noise_scale": 0.0, "drift_scale": 0.0, "read_noise_scale": 0.0}
 EQUAL = {**OFF, "drift_scale": 1.0, "drift_spread_scale": 0.0, "drift_mean_min": 0.06, "drift_mean_max": 0.06}
@@ -86,7 +89,8 @@ def deployed(network, crossbars=Crossbars(), **changes):  # noqa: B008  frozen
     cell = ProgrammedCellSpec.parse({**read_programmed_cell("pcm_joshi2020"), **changes})
     analog = on_crossbars(network, crossbars)
     matrices = {n: ProgrammedMatrix(layer.weight, cell, seed=3, name=n) for n, layer in analog_layers(analog)}
-    return DeployedModule(analog, matrices, inputs, images(), calibration_images=400)
+    cells = {n: 2 * layer.weight.numel() for n, layer in analog_layers(analog)}
+    return DeployedModule(analog, matrices, cells, inputs, images(), calibration_images=400)
 
 
 def test_without_imperfections_it_is_the_digital_network_to_the_last_bit():
@@ -163,7 +167,7 @@ def test_every_mini_batch_has_a_read_of_its_own():
 
 
 def test_a_network_without_batch_normalisation_refuses_to_estimate_it():
-    life = DeployedModule(perceptron(), {"1": _matrix(10, 64)}, inputs, images())
+    life = DeployedModule(perceptron(), {"1": _matrix(10, 64)}, {"1": 1280}, inputs, images())
     life.renew(0)
     with pytest.raises(SettingError, match="this network has none"):
         life.compensate("adabs")
@@ -191,7 +195,7 @@ def test_calibrations_are_counted_once():
 def test_kept_cells_pass_their_noise_to_products():
     array = PairArray(10, 64, CellSpec.parse(read_cell("pcm_gst")), ArraySpec(), DacSpec(), AdcSpec(), seed=1, layer=0)
     network = perceptron()
-    life = DeployedModule(network, {"1": KeptMatrix(array, 100.0, seed=1, name=0)}, inputs, images())
+    life = DeployedModule(network, {"1": KeptMatrix(array, 100.0, seed=1, name=0)}, {"1": 1280}, inputs, images())
     life.renew(0)
     life.age(1e5)
     first = life.accuracy(images())
@@ -203,3 +207,40 @@ def test_kept_cells_pass_their_noise_to_products():
     layer.noise["evaluation"] = stream(0, "a")
     with torch.no_grad():
         assert not torch.equal(network(x), network(x))
+
+
+DEEP = {"network.name": "cnn", "network.width": 0.25, "training.epochs": 1, "deployment.repetitions": 2}
+TWO_TIMES = {"deployment.times_s": [1.0, 3e7]}
+
+
+def run(settings):
+    outcome = evaluate(compose({**DEEP, **TWO_TIMES, **settings}), 0, load("digits", 0.25))
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def test_a_digital_design_on_ideal_cells_is_the_digital_network():
+    ideal = {
+        "deployment.device.card": "ideal_programmed",
+        "deployment.dac_bits": "ideal",
+        "deployment.adc_bits": "ideal",
+    }
+    outcome = run({"architecture": "float", **ideal, "deployment.compensation": "none"})
+    assert {e.accuracy for e in outcome.deployments} == {outcome.metrics["accuracy"]}
+    assert outcome.layers[0].deployed_cells == 2 * outcome.layers[0].rows * outcome.layers[0].cols
+
+
+def test_a_design_on_crossbars_keeps_its_cells_where_nothing_is_random_or_drifts():
+    still = {"device.drift_exponent": 0.0, "device.read_noise_scale": 0.0, "deployment.compensation": "none"}
+    outcome = run(still)
+    # Images per mini-batch differ between training and deployment, and torch's convolution may round by their number.
+    assert all(e.accuracy == pytest.approx(outcome.metrics["accuracy"], abs=0.006) for e in outcome.deployments)
+
+
+def test_the_same_deep_design_has_the_same_life():
+    settings = {"architecture": "float", "training.weight_noise": 0.04, "deployment.compensation": "gdc_adabs"}
+    first = run(settings)
+    assert first.deployments == run(settings).deployments
+    assert [e.compensation for e in first.deployments] == ["none", "none", "gdc_adabs", "gdc_adabs"]
+    assert first.layers[1].events["mvm_deployment"] > 0
+    assert first.metrics["retained_accuracy"] == first.deployments[-1].accuracy

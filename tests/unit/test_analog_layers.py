@@ -287,13 +287,25 @@ def test_compiled_converters_equal_the_plain_ones(bits: int) -> None:
     assert bool(largest_magnitudes(torch.tensor([[1.0, float("nan")]])).isnan())
 
 
+def test_channels_may_come_last_in_memory() -> None:
+    layer, x = conv(4, 8), normal(3, 4, 9, 8)
+    for first, last in zip(gradients(layer, x), gradients(layer, x.to(memory_format=torch.channels_last)), strict=True):
+        assert float((first - last).abs().mean()) < 1e-3 * float(first.abs().mean())
+    wide = x.to(memory_format=torch.channels_last)
+    assert torch.equal(quantise(wide, 5, largest_magnitudes(wide))[0], quantise(x, 5, largest_magnitudes(x))[0])
+
+
 def test_compiled_drives_equal_the_plain_ones() -> None:
     x, windows = normal(3, 4, 5, 6).relu(), torch.arange(30.0, dtype=torch.float64).reshape(5, 6)
     scales = largest_magnitudes(x)
     lines, time = drives(x, scales, windows)
     assert lines == int(((x != 0) * windows).sum())
     assert time == pytest.approx(float((x.double() / scales[:, None, None, None] * windows).sum()), rel=1e-6)
-    assert drives(x.flatten(1), scales, None)[0] == int(torch.count_nonzero(x))
+    assert drives(x.flatten(1), scales, None) == (
+        int(torch.count_nonzero(x)),
+        pytest.approx(drives(x, scales, torch.ones(5, 6).double())[1]),
+    )
+    assert drives(x.to(memory_format=torch.channels_last), scales, windows) == (lines, pytest.approx(time))
 
 
 class Tied(nn.Module):

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
 from dse.design.design import Design, compose
-from dse.design.evaluate import _wear, evaluate, hardware_of
+from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
+from dse.design.report import _wear
 from dse.training.accumulator import DivergedError
 from dse.training.datasets import Dataset, Split, load
 from dse.training.layers import CrossbarLayer, FloatLayer

@@ -71,7 +71,7 @@ class _Product(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
         """Take the transposed product for the inputs and the digital outer product for the weights."""
         x, weight = ctx.saved_tensors
-        layer, d = ctx.layer, gradients[0].contiguous()
+        layer, d = ctx.layer, gradients[0]
         back = backward(layer, d, weight.detach(), x) if ctx.needs_input_grad[0] else None
         own = outer(layer, x.detach(), d) if ctx.needs_input_grad[1] else None
         return back, own, None
@@ -134,7 +134,7 @@ def _through_converters(
 ) -> tuple[Tensor, int]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
     bits, noise = layer.crossbars.adc.bits_backward, layer.noise["backward"]
-    back, cut = torch.empty(x.shape, dtype=d.dtype, device=d.device), 0
+    back, cut = torch.empty_like(x), 0
     step = max(1, ROOM_FLOATS // (layer.rows * _vectors(d[:1])))
     for start in range(0, d.shape[0], step):
         some, parts = slice(start, start + step), list[Tensor]()

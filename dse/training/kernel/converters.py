@@ -61,26 +61,39 @@ def quantise_rows(x: Any, out: Any, scales: Floats, levels: Any) -> int:
 
 
 @compiled
-def _add_magnitudes(x: Floats, driven: Ints32, total: Floats) -> None:
+def _add_magnitudes(x: Floats, weight: Any, driven: Any, total: Any) -> None:
     for j in range(x.size):
-        driven[j] = i32(driven[j] + i32(x[j] != f32(0.0)))
-        total[j] = total[j] + abs(x[j])
+        driven[j] += weight * np.float64(x[j] != f32(0.0))
+        total[j] += weight * np.float64(abs(x[j]))
 
 
 @compiled
-def drives(x: Any, scales: Floats, driven: Ints32, total: Any, room: Floats) -> None:
-    """Add up how often and how strongly every place of a sample is driven.
+def _add_weighted(x: Floats, weights: Any, driven: Any, total: Any) -> None:
+    for j in range(x.size):
+        driven[j] += weights[j] * np.float64(x[j] != f32(0.0))
+        total[j] += weights[j] * np.float64(abs(x[j]))
+
+
+@compiled
+def drives(x: Any, scales: Floats, windows: Any, channels_last: bool, driven: Any, total: Any, room: Any) -> None:
+    """Add up how many lines inputs drive, and how strongly, every input as often as products hold its place.
 
     Args:
-        x: inputs, float32, shape (samples, channels, places).
+        x: inputs, float32, shape (samples, channels, places), or (samples, places, channels).
         scales: full scale of each sample, float32.
-        driven: count of inputs other than zero at each place, int32, shape (places,), to add to.
-        total: sum of their magnitudes over the full scale, float64, shape (places,), to add to.
-        room: float32, shape (places,).
+        windows: how many products hold each place, float64, shape (places,).
+        channels_last: whether the channels come last.
+        driven: sums of these for inputs other than zero, float64, as long as the last dimension of x, to add to.
+        total: sums of magnitudes over the full scale, as often, float64, likewise.
+        room: float64, likewise.
     """
     for n in range(scales.size):
-        room[:] = f32(0.0)
-        for c in range(x.shape[1]):
-            _add_magnitudes(x[n, c], driven, room)
+        room[:] = 0.0
+        for i in range(x.shape[1]):
+            if channels_last:
+                _add_magnitudes(x[n, i], windows[i], driven, room)
+            else:
+                _add_weighted(x[n, i], windows, driven, room)
+        scale = np.float64(scales[n])
         for j in range(room.size):
-            total[j] += np.float64(room[j]) / np.float64(scales[n])
+            total[j] += room[j] / scale
