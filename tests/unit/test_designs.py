@@ -259,7 +259,7 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         (DEEP, {"network.hidden": [3]}),
         (DEEP, {"array.conductance_per_weight_us": 3.0}),
         (DEEP, {"array.initial_std_us": 0.3}),
-        *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "conductance_per_std_us")),
+        *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),
         (DIGITAL_DEEP, {"training.weight_noise_ramp_epochs": 2}),
         *(({"refresh.every_images": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
         *(
