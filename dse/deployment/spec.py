@@ -34,7 +34,9 @@ class DeploymentSpec(Spec):
     compensation: Compensation = "gdc"
     """"gdc": global drift compensation, a digital factor for each layer, m(0) / m(t), m being the mean magnitude of its
     outputs under fixed inputs; "gdc_columns": one for each output; "adabs": batch-norm statistics re-estimated on
-    training images; "gdc_adabs": both. Accuracies without compensation are reported beside it."""
+    training images; "gdc_adabs": both."""
+    compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = ("none",)
+    """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
     gdc_vectors: Annotated[int, Ge(1), Le(100_000)] = 32
     """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
     an output would exceed the range of its converter."""
@@ -58,6 +60,12 @@ class DeploymentSpec(Spec):
     """Outputs of an array; likewise."""
     device: ProgrammedCellSpec | None = None
     """The programmed cell; absent where trained cells are kept."""
+
+    @property
+    def compensations(self) -> tuple[Compensation, ...]:
+        """All compensations that are evaluated, each once, the chosen one last."""
+        others: dict[Compensation, None] = {how: None for how in self.compared if how != self.compensation}
+        return (*others, self.compensation)
 
     @model_validator(mode="after")
     def _times_ascend(self) -> "DeploymentSpec":

@@ -67,7 +67,7 @@ def with_deployment(outcome: Outcome, network: Network, data: Dataset, spec: Dep
         data.validation,
         times_s=spec.times_s,
         repetitions=spec.repetitions,
-        compensations=tuple(dict.fromkeys(("none", spec.compensation))),
+        compensations=spec.compensations,
     )
     return replace(
         outcome,

@@ -43,6 +43,7 @@ _NO_ADC: tuple[Condition, ...] = (
 )
 _FIXED: Condition = {"adc.ranging": "fixed"}
 _KEPT: Condition = {"architecture": "mixed_precision", "deployment.reprogram": False}
+_ALONE: dict[str, Any] = {"deployment.compared": ("none",)}
 _PROGRAMMED = "deployment.device."
 _NO_PROGRAMMED_DRIFT: Condition = {f"{_PROGRAMMED}drift_scale": 0.0}
 _ALIKE: Condition = {f"{_PROGRAMMED}drift_spread_scale": 0.0}
@@ -95,8 +96,10 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "deployment.reprogram": (_DIGITAL,),
     **{f"deployment.{what}_bits": (_ON_CROSSBARS,) for what in ("dac", "adc")},
     **{f"deployment.tile_{what}": (_ON_CROSSBARS, _PERCEPTRON) for what in ("rows", "columns")},
-    "deployment.gdc_vectors": tuple({"deployment.compensation": how} for how in ("none", "adabs")),
-    "deployment.calibration_images": tuple({"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")),
+    "deployment.gdc_vectors": tuple(_ALONE | {"deployment.compensation": how} for how in ("none", "adabs")),
+    "deployment.calibration_images": tuple(
+        _ALONE | {"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")
+    ),
 }
 """Table or setting -> the conditions under any of which it has no effect."""
 DEEP_DEFAULTS: dict[str, Any] = {
@@ -163,8 +166,9 @@ class Design(Spec):
         if self.programs != (self.deployment.device is not None):
             msg = "deployment.device belongs to a deployment that programs cells, and to no other"
             raise ValueError(msg)
-        if self.network.name == "perceptron" and self.deployment.compensation in ("adabs", "gdc_adabs"):
-            raise ValueError(no_batch_norm(self.deployment.compensation))
+        estimated = [how for how in self.deployment.compensations if how in ("adabs", "gdc_adabs")]
+        if self.network.name == "perceptron" and estimated:
+            raise ValueError(no_batch_norm(estimated[-1]))
         return self
 
     @model_validator(mode="after")

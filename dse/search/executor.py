@@ -93,12 +93,17 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Simulates in this process, one job at a time."""
+    """Simulates in this process, one job at a time.
+
+    Args:
+        device: where torch computes products of networks of convolutions, such as "cuda".
+    """
 
     slots = 1
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self._jobs: deque[Job] = deque()
+        self._device = device
 
     def submit(self, job: Job) -> None:
         """Take a job."""
@@ -106,15 +111,15 @@ class LocalExecutor:
 
     def wait(self, timeout_s: float) -> list[Answer]:  # noqa: ARG002  a simulation in this process cannot be left
         """Simulate the next job and return its answer."""
-        return [work(self._jobs.popleft())] if self._jobs else []
+        return [work(self._jobs.popleft(), self._device)] if self._jobs else []
 
     def close(self) -> None:
         """Drop what was not simulated."""
         self._jobs.clear()
 
 
-def work(job: Job) -> Answer:
-    """Simulate a job in this process on one thread.
+def work(job: Job, device: str = "cpu") -> Answer:
+    """Simulate a job in this process on one thread; torch computes networks of convolutions on `device`.
 
     Raises:
         DataError: the data set is missing or unreadable.
@@ -128,7 +133,7 @@ def work(job: Job) -> Answer:
     data = load(workload.dataset, workload.validation)
     started_at, start = datetime.now(UTC), time.perf_counter()
     with one_thread():
-        outcome = evaluate(job.design, job.seed, data)
+        outcome = evaluate(job.design, job.seed, data, device)
     return Answer(
         job=job,
         outcome=outcome,

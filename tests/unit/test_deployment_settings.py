@@ -101,6 +101,12 @@ def test_constants_of_an_imperfection_that_is_off_are_no_part_of_the_design(knob
     assert compose({**on, f"{CELL}{idle}": 0.051}).key != compose(on).key
 
 
+def test_compensations_are_compared_each_once_and_the_chosen_one_last() -> None:
+    deployment = compose({**FLOAT, "deployment.compared": ["gdc", "none", "gdc_columns", "none"]}).deployment
+    assert deployment is not None
+    assert deployment.compensations == ("none", "gdc_columns", "gdc")
+
+
 def test_fixed_inputs_act_with_drift_compensation_alone() -> None:
     keys = {
         how: {compose({**FLOAT, "deployment.compensation": how, "deployment.gdc_vectors": n}).key for n in (4, 5)}
@@ -114,6 +120,7 @@ def test_fixed_inputs_act_with_drift_compensation_alone() -> None:
     [
         ({"deployment.compensation": "adabs"}, ("batch-norm", "this network has none", '"gdc"')),
         ({"deployment.compensation": "gdc_adabs"}, ("this network has none",)),
+        ({"deployment.compared": ["none", "adabs"]}, ('"adabs"', "this network has none")),
         ({"deployment.compensation": "gcd"}, ('"gcd" is not allowed', '"gdc"')),
         ({"deployment.times_s": [2.0, 1.0]}, ("[2.0, 1.0] must ascend",)),
         ({"deployment.times_s": []}, ("at least one entry",)),
@@ -148,6 +155,13 @@ def test_a_refusal_says_what_came_and_what_is_allowed(settings: dict[str, Any], 
 def test_a_study_that_could_not_answer_is_refused(tables: tuple[str, ...], words: tuple[str, ...]) -> None:
     message = study_refusal(*tables)
     assert all(word in message for word in words), message
+
+
+def test_a_study_of_deep_digital_networks_is_not_refused_for_what_their_defaults_bring() -> None:
+    deep = 'network.name = "resnet8"\narchitecture = "float"\ndeployment.compensation = "gdc_adabs"'
+    text = f'name = "deep"\nobjectives = ["retained_accuracy"]\n[design]\n{deep}\n'
+    text += "[controls.aware]\ntraining.weight_noise = 0.04\n[budget]\ntrials = 0\n"
+    assert list(parse_study(text, Path()).controls) == ["aware"]
 
 
 def test_drift_acts_after_the_longest_training_where_cells_are_kept() -> None:

@@ -93,6 +93,7 @@ OTHER: dict[str, Any] = {
     "deployment.times_s": [1.0, 2.0],
     "deployment.repetitions": 6,
     "deployment.compensation": "gdc_columns",
+    "deployment.compared": ["gdc_columns"],
     "deployment.gdc_vectors": 33,
     "deployment.tolerated_loss": 0.02,
     "deployment.reprogram": True,
