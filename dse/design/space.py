@@ -106,10 +106,10 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
     Raises:
         SettingError: a setting that no design of the study would use.
     """
-    given = completed(fixed)
+    held = completed(fixed)
     for path in [*fixed, *space]:
         for condition in conditions(path):
-            if all(_always(other, off, given, space) for other, off in condition.items()):
+            if all(_always(other, off, held, space) for other, off in condition.items()):
                 found = " and ".join(f"{other} = {shown(off)}" for other, off in condition.items())
                 raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 

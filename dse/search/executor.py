@@ -21,6 +21,7 @@ from typing import Protocol
 import dse
 from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
+from dse.errors import ExecutorError
 
 DECIDING = (
     "spec.py",
@@ -96,14 +97,18 @@ class LocalExecutor:
     """Simulates in this process, one job at a time.
 
     Args:
-        device: where torch computes products of networks of convolutions, such as "cuda".
+        device: where torch computes products of networks of convolutions, such as "cuda"; the rest is on the CPU.
+
+    Raises:
+        ExecutorError: torch has no such device here.
     """
 
     slots = 1
 
     def __init__(self, device: str = "cpu") -> None:
-        self._jobs: deque[Job] = deque()
+        check_device(device)
         self._device = device
+        self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
         """Take a job."""
@@ -118,8 +123,31 @@ class LocalExecutor:
         self._jobs.clear()
 
 
+def check_device(device: str) -> None:
+    """Check that torch can compute on a device.
+
+    Raises:
+        ExecutorError: it cannot.
+    """
+    if device == "cpu":
+        return
+    import torch  # noqa: PLC0415  torch, which a driver on Ray does without
+
+    try:
+        torch.zeros(1, device=device).add_(1.0).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ExecutorError(
+            f"torch cannot compute on the device {device!r} here ({reason}); leave out --device"
+        ) from None
+
+
 def work(job: Job, device: str = "cpu") -> Answer:
-    """Simulate a job in this process on one thread; torch computes networks of convolutions on `device`.
+    """Simulate a job in this process on one thread.
+
+    Args:
+        job: what to simulate.
+        device: where torch computes products of networks of convolutions.
 
     Raises:
         DataError: the data set is missing or unreadable.
@@ -137,7 +165,7 @@ def work(job: Job, device: str = "cpu") -> Answer:
     return Answer(
         job=job,
         outcome=outcome,
-        host=platform.node(),
+        host=platform.node() + ("" if device == "cpu" else f" on {device}"),
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),
