@@ -82,7 +82,15 @@ def draw(table: pl.DataFrame, path: Path) -> None:
             line = own.filter(compensation=how).sort("time_s")
             accuracy, half = 100 * line["accuracy"], 100 * line["interval_95"].fill_null(0.0)
             axes.errorbar(
-                line["time_s"], accuracy, yerr=half, color=COLORS[how], label=LABELS[how], linewidth=1.2, capsize=2
+                line["time_s"],
+                accuracy,
+                yerr=half,
+                color=COLORS[how],
+                # Where batch normalisation follows every layer AdaBS leaves GDC nothing to do, and the lines coincide.
+                linestyle="--" if how == "gdc_adabs" else "-",
+                label=LABELS[how],
+                linewidth=1.2,
+                capsize=2,
             )
         digital = 100 * own["digital"][0]
         axes.axhline(digital, color="#111827", linewidth=0.8, linestyle=":")
