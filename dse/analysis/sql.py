@@ -1,6 +1,6 @@
 """SQL over the tables of a study.
 
-trials, designs, layers, curves   see `dse.analysis.tables`
+trials, designs, layers, curves, deployments   see `dse.analysis.tables`
 intervals                         a row a trial and metric: mean, 95 % interval; see `dse.analysis.confidence`
 ranks                             a row a complete design of the search: rank, distance to the front, knee, probability
                                   to be on the front, for the objectives of the study; see `dse.analysis.fronts`
@@ -38,6 +38,7 @@ def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] 
         "designs": tables.designs,
         "layers": tables.layers,
         "curves": tables.curves,
+        "deployments": tables.deployments,
     }
     if _names("intervals", sql):
         frames["intervals"] = intervals(tables)

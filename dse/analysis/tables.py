@@ -4,6 +4,7 @@ trials   a row for each trial and seed; the parameters of the search are columns
 layers   a row for each trial, seed and layer: size, events, wear
 curves   a row for each trial, seed and epoch
 designs  a row for each trial: objectives as means over its seeds
+deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
 import json
@@ -16,7 +17,7 @@ import polars as pl
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
 from dse.results.place import Where
-from dse.results.schema import COLUMNS, CURVE_COLUMNS, LAYER_COLUMNS
+from dse.results.schema import COLUMNS, CURVE_COLUMNS, DEPLOYMENT_COLUMNS, LAYER_COLUMNS
 from dse.results.store import read_about, read_table
 
 
@@ -34,6 +35,7 @@ class Tables:
         metrics: columns of `trials` that say how good a design is.
         free: parameters that prices alone depend on; see `dse.analysis.priced`.
         variants: designs that each simulated one stands for by its free axes.
+        deployments: see the module.
     """
 
     about: dict[str, Any]
@@ -45,6 +47,7 @@ class Tables:
     metrics: list[str] = field(default_factory=lambda: list(METRICS))
     free: list[str] = field(default_factory=list[str])
     variants: int = 1
+    deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def designs(self) -> pl.DataFrame:
@@ -87,11 +90,12 @@ def open_tables(where: Where) -> Tables:
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
     return Tables(
         about=about,
-        trials=raw.drop("layers", "curve").with_columns(columns),
+        trials=raw.drop("layers", "curve", "deployments").with_columns(columns),
         layers=_unfold(raw, "layers", list(LAYER_COLUMNS)),
         curves=_unfold(raw, "curve", list(CURVE_COLUMNS)),
         parameters=parameters,
         objectives=[str(name) for name in about["objectives"]],
+        deployments=_unfold(raw, "deployments", list(DEPLOYMENT_COLUMNS)),
     )
 
 

@@ -19,9 +19,15 @@ def list_devices() -> None:
     """List the cells of the device library."""
     from dse.devices.card import library, read_card  # noqa: PLC0415
 
-    names = library("cells")
-    for name in names:
-        click.echo(f"{name:{max(map(len, names))}}  {read_card('cells', name).title}")
+    kinds = {
+        "cells": "pulsed in training (device.card)",
+        "programmed_cells": "programmed once (deployment.device.card)",
+    }
+    width = max(len(name) for kind in kinds for name in library(kind))
+    for kind, use in kinds.items():
+        click.echo(f"{use}:")
+        for name in library(kind):
+            click.echo(f"  {name:{width}}  {read_card(kind, name).title}")
 
 
 def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

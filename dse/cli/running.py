@@ -33,6 +33,7 @@ class Session:
         actors: number of actors; None for as many as there is room for.
         address: the Ray cluster to join; None for one of our own.
         wait_s: how long to wait for a node with room for an actor, s.
+        device: where torch computes deep networks; None for an accelerator where the study asks for one.
         quiet: whether progress is left out.
         patience_s: for how long a write that fails is tried again, s.
         log_format: "text" or "json".
@@ -42,12 +43,16 @@ class Session:
     actors: int | None
     address: str | None
     wait_s: float
+    device: str | None
     quiet: bool
     patience_s: float
     log_format: str
 
     def make(self, study: "Study", where: "Where") -> "Executor":
         """Return the executor."""
+        from dse.search.executor import LocalExecutor, Simulation, check_device  # noqa: PLC0415
+
+        simulate = Simulation(self.device or ("cuda" if study.spec.resources.gpus else "cpu"))
         if self.executor == "ray":
             from dse.results.place import place_of  # noqa: PLC0415
             from dse.search.ray_pool import RayPool  # noqa: PLC0415
@@ -58,10 +63,10 @@ class Session:
                 resources=study.spec.resources,
                 folder=place_of(where).work,
                 wait_s=self.wait_s,
+                simulate=simulate,
             )
-        from dse.search.executor import LocalExecutor  # noqa: PLC0415
-
-        return LocalExecutor()
+        check_device(simulate.device)
+        return LocalExecutor(simulate)
 
     def check(self, study: "Study") -> None:
         """Refuse what the local executor cannot do."""
@@ -100,6 +105,10 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
             default=0.0,
             metavar="SECONDS",
             help="Wait so long for a node with room for an actor.",
+        ),
+        click.option(
+            "--device",
+            help='Where torch computes deep networks; by default "cuda" if [resources] asks for GPUs, else "cpu".',
         ),
         click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),
         click.option(
@@ -214,12 +223,12 @@ def check(study: Path) -> None:
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(["mnist"]))
-def data(dataset: str) -> None:  # noqa: ARG001  one so far
+@click.argument("dataset", type=click.Choice(["mnist", "cifar10"]))
+def data(dataset: str) -> None:
     """Download DATASET, with checksums, into $DSE_DATA_DIR or the user's cache."""
-    from dse.training.datasets import download_mnist  # noqa: PLC0415
+    from dse.training.datasets import download  # noqa: PLC0415
 
-    click.echo(f"mnist is in {download_mnist()}")
+    click.echo(f"{dataset} is in {download(dataset)}")
 
 
 def _follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:

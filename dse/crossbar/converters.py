@@ -1,6 +1,6 @@
 """Uniform quantisers: digital-to-analog at the inputs of an array, analog-to-digital at its outputs."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,12 +14,13 @@ def quantise_unsigned(x: Tensor, bits: int | Literal["ideal"], full_scale: float
     return torch.round(x.clamp(0.0, full_scale) / step) * step
 
 
-def quantise_signed(x: Tensor, bits: int | Literal["ideal"], full_scale: float = 1.0) -> Tensor:
+def quantise_signed(x: Tensor, bits: int | Literal["ideal"], full_scale: float | Tensor = 1.0) -> Tensor:
     """Return x on 2^bits - 1 evenly spaced levels in [-full_scale, full_scale], zero among them (any shape)."""
     if bits == "ideal":
         return x
-    step = full_scale / (2 ** (bits - 1) - 1)
-    return torch.round(x.clamp(-full_scale, full_scale) / step) * step
+    limit: Any = full_scale  # torch takes numbers and tensors alike
+    step = limit / (2 ** (bits - 1) - 1)
+    return torch.round(x.clamp(-limit, limit) / step) * step
 
 
 def largest_error(d: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What is counted while a layer trains. Prices come later: an event has no energy, only a number.
 
-Counts cover training alone; products for measuring accuracy are the experimenter's and are not counted. Counts are
-whole numbers, except `drive_time_*`, a sum of input magnitudes.
+Counts cover training, and what a deployment takes to program and calibrate cells; products for measuring accuracy are
+the experimenter's and are not counted. Counts are whole numbers, except `drive_time_*`, a sum of input magnitudes.
 """
 
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 @dataclass
 class Events:
-    """Events of one layer over one training.
+    """Events of one layer over one training and one deployment.
 
     Attributes:
         mvm_forward: analog products of the array with an input vector.
@@ -24,6 +24,8 @@ class Events:
         adc_backward: conversions of backward outputs.
         adc_cut_forward: forward outputs beyond the range of the converter.
         adc_cut_backward: backward outputs beyond the range of the converter.
+        partial_adds_forward: digital additions of converted parts of products: of tiles along the rows.
+        partial_adds_backward: the same in backward products: of tiles along the columns, and where windows overlap.
         set_pulses_update: SET pulses that carried updates.
         set_pulses_refresh: SET pulses that re-wrote refreshed pairs.
         resets: RESET pulses.
@@ -41,6 +43,13 @@ class Events:
         weight_reads: digital weight words read; 0 on a crossbar.
         weight_writes: digital weight words written; 0 on a crossbar.
         activations: activation functions, and as many derivatives, computed digitally.
+        set_pulses_deployment: SET pulses that programmed the cells of a deployment.
+        resets_deployment: RESET pulses before they were programmed.
+        single_reads_deployment: reads of single cells that verified programming, or learned weights to be programmed.
+        mvm_deployment: analog products that calibrated converters or measured drift in a deployment.
+        drive_time_deployment: sum of the magnitudes that drove them, in full-scale read pulses.
+        dac_deployment: conversions of their inputs.
+        adc_deployment: conversions of their outputs.
     """
 
     mvm_forward: int = 0
@@ -55,6 +64,8 @@ class Events:
     adc_backward: int = 0
     adc_cut_forward: int = 0
     adc_cut_backward: int = 0
+    partial_adds_forward: int = 0
+    partial_adds_backward: int = 0
     set_pulses_update: int = 0
     set_pulses_refresh: int = 0
     resets: int = 0
@@ -71,8 +82,15 @@ class Events:
     weight_reads: int = 0
     weight_writes: int = 0
     activations: int = 0
+    set_pulses_deployment: int = 0
+    resets_deployment: int = 0
+    single_reads_deployment: int = 0
+    mvm_deployment: int = 0
+    drive_time_deployment: float = 0.0
+    dac_deployment: int = 0
+    adc_deployment: int = 0
 
 
 EVENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Events))
-REAL_EVENTS: frozenset[str] = frozenset({"drive_time_forward", "drive_time_backward"})
+REAL_EVENTS: frozenset[str] = frozenset({"drive_time_forward", "drive_time_backward", "drive_time_deployment"})
 """Events that are sums of magnitudes rather than counts."""

@@ -7,8 +7,7 @@ with architecture "float" there is no accumulator, with ideal converters no rang
 
 import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -16,14 +15,23 @@ from typing import Any, Literal, cast
 from pydantic import model_validator
 
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
-from dse.devices.card import read_cell
+from dse.deployment.spec import DeploymentSpec, no_batch_norm
+from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.spec import Spec, field_at
-from dse.training.spec import AccumulatorSpec, ClockSpec, NetworkSpec, TrainingSpec, WorkloadSpec
+from dse.training.spec import (
+    DEEP_NETWORKS,
+    AccumulatorSpec,
+    ClockSpec,
+    NetworkSpec,
+    TrainingSpec,
+    WorkloadSpec,
+)
 
 HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
 DEFAULT_CARD = "pcm_gst"
+DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
 
 Condition = Mapping[str, Any]
 """Settings with values, all of which must hold."""
@@ -34,9 +42,36 @@ _NO_ADC: tuple[Condition, ...] = (
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
 )
 _FIXED: Condition = {"adc.ranging": "fixed"}
+_KEPT: Condition = {"architecture": "mixed_precision", "deployment.reprogram": False}
+_ALONE: dict[str, Any] = {"deployment.compared": ("none",)}
+_PROGRAMMED = "deployment.device."
+_NO_PROGRAMMED_DRIFT: Condition = {f"{_PROGRAMMED}drift_scale": 0.0}
+_ALIKE: Condition = {f"{_PROGRAMMED}drift_spread_scale": 0.0}
+_WITHOUT: dict[str, tuple[str, ...]] = {
+    "programming_noise_scale": ("programming_std_us", "programming_std_linear_us", "programming_std_quadratic_us"),
+    "drift_scale": ("drift_mean_slope", "drift_mean_offset", "drift_mean_min", "drift_mean_max", "drift_spread_scale"),
+    "read_noise_scale": ("read_noise_factor", "read_noise_exponent", "read_noise_max", "read_time_s"),
+}
+"""Knob of a programmed cell -> what has no effect where it is 0."""
+_PERCEPTRON: Condition = {"network.name": "perceptron"}
+_DEEP: tuple[Condition, ...] = tuple({"network.name": name} for name in DEEP_NETWORKS)
+_DIGITAL: Condition = {"architecture": "float"}
+_ON_CROSSBARS: Condition = {"architecture": "mixed_precision"}
 INACTIVE: dict[str, tuple[Condition, ...]] = {
-    **dict.fromkeys(HARDWARE, ({"architecture": "float"},)),
-    "array.pairs_per_weight": ({"architecture": "float"},),
+    **dict.fromkeys(HARDWARE, (_DIGITAL,)),
+    "array.pairs_per_weight": (_DIGITAL,),
+    "array": tuple({**_DIGITAL, **deep} for deep in _DEEP),
+    **dict.fromkeys(("network.hidden", "array.conductance_per_weight_us"), _DEEP),
+    **{f"array.initial_{what}_us": _DEEP for what in ("std", "min", "max")},
+    **dict.fromkeys(("training.schedule", "training.augmentation"), (_PERCEPTRON,)),
+    **dict.fromkeys(("array.conductance_per_std_us", "array.tile_rows", "array.tile_columns"), (_PERCEPTRON,)),
+    "array.read_noise_per": (_PERCEPTRON, {"device.read_noise_scale": 0.0}),
+    "accumulator.inference": (_PERCEPTRON,),
+    **{
+        f"training.{what}": (_PERCEPTRON, _ON_CROSSBARS)
+        for what in ("momentum", "weight_decay", "weight_noise", "clip_std")
+    },
+    "training.weight_noise_ramp_epochs": (_PERCEPTRON, _ON_CROSSBARS, {"training.weight_noise": 0.0}),
     "device.reset_mean_us": ({**_NO_REFRESH, "device.stuck_reset_fraction": 0.0},),
     **{f"device.reset_{what}_us": (_NO_REFRESH,) for what in ("std", "min")},
     **{f"device.std_{what}": ({"device.write_noise_scale": 0.0},) for what in ("slope", "offset_us", "history_us")},
@@ -53,8 +88,31 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "refresh.threshold_us": (_NO_REFRESH,),
     "refresh.difference_us": (_NO_REFRESH,),
     "refresh.max_pulses": (_NO_REFRESH,),
+    "deployment.device": (_KEPT,),
+    **{f"{_PROGRAMMED}{what}": ({f"{_PROGRAMMED}{knob}": 0.0},) for knob, names in _WITHOUT.items() for what in names},
+    **{f"{_PROGRAMMED}drift_std_{what}": (_ALIKE, _NO_PROGRAMMED_DRIFT) for what in ("slope", "offset", "min", "max")},
+    "deployment.images_per_read": (_KEPT, {f"{_PROGRAMMED}read_noise_scale": 0.0}),
+    "deployment.repetitions": ({**_KEPT, "device.read_noise_scale": 0.0},),
+    "deployment.reprogram": (_DIGITAL,),
+    **{f"deployment.{what}_bits": (_ON_CROSSBARS,) for what in ("dac", "adc")},
+    **{f"deployment.tile_{what}": (_ON_CROSSBARS, _PERCEPTRON) for what in ("rows", "columns")},
+    "deployment.gdc_vectors": tuple(_ALONE | {"deployment.compensation": how} for how in ("none", "adabs")),
+    "deployment.calibration_images": tuple(
+        _ALONE | {"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")
+    ),
 }
 """Table or setting -> the conditions under any of which it has no effect."""
+DEEP_DEFAULTS: dict[str, Any] = {
+    "training.batch_size": 128,
+    "training.learning_rate": 0.1,
+    "training.schedule": "cosine",
+    "training.momentum": 0.9,
+    "training.weight_decay": 1e-4,
+    "array.tile_rows": 256,
+    "array.tile_columns": 256,
+    "adc.ranging": "calibrated",
+}
+"""Defaults of networks of convolutions where these differ from those of a perceptron."""
 
 
 class Design(Spec):
@@ -82,6 +140,8 @@ class Design(Spec):
     """Refresh of pairs near saturation."""
     clock: ClockSpec | None = None
     """Simulated time."""
+    deployment: DeploymentSpec | None = None
+    """Life after training; absent where no setting of it is given."""
 
     @model_validator(mode="after")
     def _hardware_matches_architecture(self) -> "Design":
@@ -94,10 +154,39 @@ class Design(Spec):
             raise ValueError(msg)
         return self
 
+    @property
+    def programs(self) -> bool:
+        """Whether fresh cells are programmed after the training."""
+        return self.deployment is not None and (self.architecture == "float" or self.deployment.reprogram)
+
+    @model_validator(mode="after")
+    def _deployment_fits(self) -> "Design":
+        if self.deployment is None:
+            return self
+        if self.programs != (self.deployment.device is not None):
+            msg = "deployment.device belongs to a deployment that programs cells, and to no other"
+            raise ValueError(msg)
+        estimated = [how for how in self.deployment.compensations if how in ("adabs", "gdc_adabs")]
+        if self.network.name == "perceptron" and estimated:
+            raise ValueError(no_batch_norm(estimated[-1]))
+        return self
+
+    @model_validator(mode="after")
+    def _network_fits_the_rest(self) -> "Design":
+        if self.network.name not in DEEP_NETWORKS:
+            return self
+        if self.training.weight_noise_ramp_epochs > self.training.epochs:
+            msg = (
+                f"training.weight_noise_ramp_epochs = {self.training.weight_noise_ramp_epochs} exceeds the "
+                f"{self.training.epochs} epochs of the training"
+            )
+            raise ValueError(msg)
+        return self
+
     @model_validator(mode="after")
     def _what_is_rare_happens_at_all(self) -> "Design":
         images = self.training.epochs * self.workload.train_images
-        updates = self.training.epochs * math.ceil(self.workload.train_images / self.training.batch_size)
+        updates = self.training.updates_of(self.workload.train_images)
         if self.accumulator is not None and self.accumulator.transfer_every > updates:
             msg = (
                 f"accumulator.transfer_every = {self.accumulator.transfer_every} exceeds the {updates} updates of the "
@@ -174,17 +263,27 @@ def default_of(path: str) -> Any:
 
 def conditions(path: str) -> list[Condition]:
     """Return the conditions under any of which the setting at `path` has no effect."""
-    names = dict.fromkeys((path.split(".", maxsplit=1)[0], path))
+    parts = path.split(".")
+    names = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
     return [condition for name in names for condition in INACTIVE.get(name, ())]
 
 
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat settings with the defaults that follow from the network and the workload."""
+    if settings.get("network.name") not in DEEP_NETWORKS:
+        return dict(settings)
+    augmented = {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
+    return {**DEEP_DEFAULTS, **augmented, **settings}
+
+
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flat settings that act, given each other."""
+    """Return the flat settings that act, given each other, with the defaults that the network brings."""
+    given = completed(settings)
     return {
         path: value
-        for path, value in settings.items()
+        for path, value in given.items()
         if not any(
-            all(settings.get(other, default_of(other)) == off for other, off in condition.items())
+            all(given.get(other, default_of(other)) == off for other, off in condition.items())
             for condition in conditions(path)
         )
     }
@@ -206,6 +305,8 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     for path in settings:
         field_at(Design, path)
     tables = nest(active(settings))
+    if is_deployed(settings):
+        _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)
     if tables.get("architecture") != "float":
         for table in HARDWARE:
             tables.setdefault(table, {})
@@ -219,10 +320,33 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     return Design.parse(tables, where)
 
 
+def is_deployed(settings: Iterable[str]) -> bool:
+    """Return whether some of the settings, given by their paths, are those of a deployment."""
+    return any(path.startswith("deployment.") for path in settings)
+
+
+def _complete(deployment: dict[str, Any], architecture: str, folder: Path | None) -> None:
+    """Add the cell of a deployment that programs cells, in place."""
+    if architecture == "float" or deployment.get("reprogram", default_of("deployment.reprogram")):
+        given = deployment.get("device", {})
+        card = given.get("card", DEFAULT_PROGRAMMED_CARD)
+        if not isinstance(card, str):
+            raise SettingError(
+                f"deployment.device.card = {card!r} is not allowed; give the name of a card, as a string"
+            )
+        cell = _programmed_cell(card, folder)
+        deployment["device"] = {**cell, **given, "card": cell["card"]}
+
+
 def _name_once(converter: dict[str, Any], default: Any) -> None:
     """Leave out the resolution of backward converters that is spelt out and the same: equal hardware has one key."""
     if converter.get("backward_bits") == converter.get("bits", default):
         del converter["backward_bits"]
+
+
+@lru_cache(maxsize=64)
+def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:
+    return read_programmed_cell(card, folder)
 
 
 @lru_cache(maxsize=64)

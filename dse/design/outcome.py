@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from dse.deployment.evaluation import Evaluation
+
 QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
 
@@ -21,18 +23,24 @@ class Metric:
         unit: "1" where dimensionless.
         meaning: one line.
         priced: whether it needs a cost card.
+        deployed: whether it needs a deployment.
     """
 
     goal: Goal
     unit: str
     meaning: str
     priced: bool = False
+    deployed: bool = False
 
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch"),
     "validation_accuracy": Metric("maximise", "1", "share of the held-out training images recognised, for the search"),
-    "loss": Metric("minimise", "1", "mean half squared error over the training images in the last epoch"),
+    "loss": Metric(
+        "minimise",
+        "1",
+        "mean loss over the training images in the last epoch: half the squared error, or the cross-entropy",
+    ),
     "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
@@ -42,6 +50,19 @@ METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights of the network, biases included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
+    "programmed_accuracy": Metric("maximise", "1", "accuracy at the first time of the deployment", deployed=True),
+    "accuracy_1d": Metric("maximise", "1", "accuracy after a day of deployment", deployed=True),
+    "retained_accuracy": Metric("maximise", "1", "accuracy at the last time of the deployment", deployed=True),
+    "validation_retained_accuracy": Metric(
+        "maximise", "1", "the same on the held-out training images, for the search", deployed=True
+    ),
+    "retention_s": Metric(
+        "maximise",
+        "s",
+        "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
+        deployed=True,
+    ),
+    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }
 """Every metric that can be an objective."""
 
@@ -52,9 +73,10 @@ class LayerOutcome:
 
     Attributes:
         layer: number, 0 at the input.
-        rows: inputs, bias row included.
+        rows: inputs of the array, bias row included.
         cols: outputs.
         cells: PCM cells; 0 for a digital layer.
+        inference_bits: bits of all weights that inference reads; see `dse.design.report.bits_of_weight`.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
             of single binary cells of the accumulators.
@@ -68,12 +90,19 @@ class LayerOutcome:
         chi_storage: what holds the accumulators; None for a digital layer.
         operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
+        deployed_cells: PCM cells that hold the layer in a deployment; 0 without one.
+        deployed_dac_bits: resolution of its input converters; None where ideal or without a deployment.
+        deployed_adc_bits: resolution of its output converters; likewise.
+        deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.
+        row_tiles: arrays along the inputs; 1 for a digital layer.
+        column_tiles: arrays along the outputs; 1 for a digital layer.
     """
 
     layer: int
     rows: int
     cols: int
     cells: int
+    inference_bits: float
     events: Mapping[str, int | float]
     wear: Mapping[str, float]
     dac_bits: int | None = None
@@ -86,6 +115,12 @@ class LayerOutcome:
     chi_storage: str | None = None
     operand_bits: int | None = None
     mean_conductance_us: float | None = None
+    deployed_cells: int = 0
+    deployed_dac_bits: int | None = None
+    deployed_adc_bits: int | None = None
+    deployed_conductance_us: float | None = None
+    row_tiles: int = 1
+    column_tiles: int = 1
 
 
 @dataclass(frozen=True)
@@ -109,6 +144,7 @@ class Outcome:
         layers: one entry a layer.
         curve: one entry an epoch.
         data_checksum: SHA-256 of the data set.
+        deployments: one entry for each compensation and time of the deployment; empty without one.
     """
 
     metrics: Mapping[str, float | int | None]
@@ -117,6 +153,7 @@ class Outcome:
     layers: tuple[LayerOutcome, ...]
     curve: tuple[EpochOutcome, ...]
     data_checksum: str
+    deployments: tuple[Evaluation, ...] = ()
 
 
 @dataclass(frozen=True)

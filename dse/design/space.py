@@ -18,13 +18,15 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import Design, compose, conditions, default_of
-from dse.devices.card import read_cell
+from dse.design.design import Design, completed, compose, conditions, default_of
+from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
 from dse.spec import allowed, field_at, leaf_paths, shown
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
+CARDS = {"device.card": read_cell, "deployment.device.card": read_programmed_cell}
+"""Settings that name a card, and what reads it."""
 SETTINGS = frozenset(leaf_paths(Design))
 """Paths of all settings of a design."""
 TABLES = frozenset(path.rpartition(".")[0] for path in SETTINGS)
@@ -104,9 +106,10 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
     Raises:
         SettingError: a setting that no design of the study would use.
     """
+    held = completed(fixed)
     for path in [*fixed, *space]:
         for condition in conditions(path):
-            if all(_always(other, off, fixed, space) for other, off in condition.items()):
+            if all(_always(other, off, held, space) for other, off in condition.items()):
                 found = " and ".join(f"{other} = {shown(off)}" for other, off in condition.items())
                 raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 
@@ -161,8 +164,8 @@ def _choice(path: str, field: FieldInfo, values: list[Any], folder: Path | None)
         raise SettingError(f"space: {path} has no choices; give at least one of: {allowed(field)}")
     for value in values:
         _check(f"space: {path}", field, value)
-        if path == "device.card":
-            read_cell(value, folder)
+        if path in CARDS:
+            CARDS[path](value, folder)
     checked: list[Value] = [tuple(v) if isinstance(v, list) else v for v in values]  # type: ignore[misc]
     # 8 and 8.0 are one choice; 1 and true are two.
     if len({(isinstance(v, bool), v) for v in checked}) < len(checked):

@@ -18,13 +18,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from dse.devices.spec import CellSpec
+from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError, did_you_mean
+from dse.spec import Spec
 
-KNOBS: dict[str, float] = {
-    name: field.default for name, field in CellSpec.model_fields.items() if not field.is_required()
-}
-"""Settings of a cell that most measurements do not give; a card may leave them out."""
+
+def knobs_of(model: type[Spec]) -> dict[str, float]:
+    """Return the settings of a cell that most measurements do not give; a card may leave them out."""
+    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+
+
+KNOBS = knobs_of(CellSpec)
+"""Those of a cell that is pulsed in training."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Card:
 
 
 def library(kind: str) -> list[str]:
-    """Return the names of the cards of a kind ("cells" or "costs") in the device library."""
+    """Return the names of the cards of a kind ("cells", "programmed_cells" or "costs") in the device library."""
     folder = files("device_library") / kind
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
@@ -72,7 +77,7 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     """Read a card from the device library, or from a file where `name` ends in .toml.
 
     Args:
-        kind: "cells" or "costs".
+        kind: "cells", "programmed_cells" or "costs".
         name: name in the library, or path of a file relative to `folder`.
         folder: the folder of the study file; the current one by default.
 
@@ -89,7 +94,7 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     else:
         known = library(kind)
         if name not in known:
-            what = {"cells": "device", "costs": "cost card"}[kind]
+            what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}[kind]
             raise SettingError(
                 f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
                 "a name that ends in .toml is read as a file)"
@@ -141,7 +146,7 @@ def unit_of(field: str) -> str:
     for suffix, unit in suffixes.items():
         if field.endswith(suffix):
             return unit
-    return "pulses" if field == "history_pulses" else "1"
+    return "pulses" if field.endswith("_pulses") else "1"
 
 
 def read_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
@@ -154,9 +159,18 @@ def read_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
     Raises:
         SettingError: an entry that is unknown, missing or in another unit than its name says.
     """
-    card = read_card("cells", name, folder)
-    known = [field for field in CellSpec.model_fields if field != "card"]
-    settings: dict[str, Any] = {"card": card.name, **KNOBS}
+    return _read(CellSpec, "cells", name, folder)
+
+
+def read_programmed_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
+    """Return the settings of a programmed cell, to be checked by `ProgrammedCellSpec`; see `read_cell`."""
+    return _read(ProgrammedCellSpec, "programmed_cells", name, folder)
+
+
+def _read(model: type[Spec], kind: str, name: str, folder: Path | None) -> dict[str, Any]:
+    card = read_card(kind, name, folder)
+    known = [field for field in model.model_fields if field != "card"]
+    settings: dict[str, Any] = {"card": card.name, **knobs_of(model)}
     for key, entry in card.entries.items():
         if key not in known:
             raise SettingError(f"card {name}: unknown entry {key!r}{did_you_mean(key, known)}")
@@ -166,5 +180,5 @@ def read_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
     missing = [field for field in known if field not in settings]
     if missing:
         raise SettingError(f"card {name}: missing {', '.join(missing)}")
-    CellSpec.parse(settings, where=f"card {name}")
+    model.parse(settings, where=f"card {name}")
     return settings

@@ -19,6 +19,9 @@ WORDS: Mapping[str, pl.DataType] = {
     "mean_conductance_us": pl.Float64(),
     "chi_bits": pl.Int32(),
     "operand_bits": pl.Int32(),
+    "deployed_conductance_us": pl.Float64(),
+    "deployed_dac_bits": pl.Int32(),
+    "deployed_adc_bits": pl.Int32(),
     **{f"{converter}{way}_bits": pl.Int32() for converter in ("dac", "adc") for way in ("", "_backward")},
 }
 """Columns of a layer that are null where an anchor does not give them; events and wear are 0."""
@@ -77,7 +80,12 @@ def read_anchors() -> tuple[Anchor, ...]:
 
 def _layers(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     wear = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
-    empty = {**dict.fromkeys(WORDS), **dict.fromkeys((*EVENT_NAMES, *wear, "cells"), 0)}
+    empty = {
+        **dict.fromkeys(WORDS),
+        **dict.fromkeys((*EVENT_NAMES, *wear, "cells", "deployed_cells"), 0),
+        "row_tiles": 1,
+        "column_tiles": 1,
+    }
     table = [{"trial": 0, "seed": 0, "layer": number, **empty, **row} for number, row in enumerate(rows)]
     return pl.DataFrame(table, infer_schema_length=None, schema_overrides=WORDS)
 

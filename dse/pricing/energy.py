@@ -14,10 +14,14 @@ what one part of the hardware does in one phase of the training: the sum of some
     outer_products   B^2 multiplier cells for each product d x^T of B-bit factors, or float multiplications
     digital_macs     multiply-accumulates, only without a crossbar
     digital_memory   weights read and written * bits * energy of a bit, only without a crossbar
+    partial_sums     additions of converted parts of products, of tiles and of windows that overlap, * converter bits
+                     * gates * energy of a gate
     activations      activation functions in the forward phase, and as many derivatives in the backward phase
 
 An item belongs to one phase and one part, so that phases add up to the total, parts add up to the total, and nothing is
-counted twice. The read of a single cell for refresh is billed as a read of the array and a share of a conversion.
+counted twice. The read of a single cell, for refresh or to verify what was programmed for a deployment, is billed as a
+read of the array and a share of a conversion. Whether weights train on a crossbar and whether they are deployed on one
+are two questions: a digital network has no analog item but those of its deployment.
 """
 
 from functools import reduce
@@ -28,11 +32,12 @@ import polars as pl
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
-PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh")
+PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh", "deployment")
 PARTS: tuple[str, ...] = (
     "array",
     "dac",
     "adc",
+    "partial_sums",
     "activations",
     "chi_memory",
     "chi_adds",
@@ -61,6 +66,10 @@ def _digital(amount: pl.Expr) -> pl.Expr:
     return pl.when(pl.col("cells") > 0).then(0.0).otherwise(amount)
 
 
+def _deployed(amount: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("deployed_cells") > 0).then(amount).otherwise(0.0)
+
+
 def _stored_in(storage: str, amount: pl.Expr) -> pl.Expr:
     # Accumulators whose storage is not known are billed as static memory.
     held = pl.col("chi_storage").cast(pl.String).fill_null("sram")
@@ -70,34 +79,51 @@ def _stored_in(storage: str, amount: pl.Expr) -> pl.Expr:
 def _conversions() -> dict[str, pl.Expr]:
     """Return conversions of outputs and of refresh, weighted with what a converter's energy depends on."""
     sources = {
-        "forward": ("adc_forward", "adc_bits"),
-        "backward": ("adc_backward", "adc_backward_bits"),
-        "refresh": ("refresh_reads", "adc_bits"),
+        "forward": ("adc_forward", "adc_bits", _on_crossbar),
+        "backward": ("adc_backward", "adc_backward_bits", _on_crossbar),
+        "refresh": ("refresh_reads", "adc_bits", _on_crossbar),
+        "deployment": ("adc_deployment", "deployed_adc_bits", _deployed),
+        "single_reads": ("single_reads_deployment", "deployed_adc_bits", _deployed),
     }
     quantities: dict[str, pl.Expr] = {}
-    for phase, (count, column) in sources.items():
+    for phase, (count, column, where) in sources.items():
         bits = _number(column)
         weights = {"": pl.lit(1.0), "_bits": bits, "_codes": pl.lit(2.0) ** bits, "_codes2": pl.lit(4.0) ** bits}
         for suffix, weight in weights.items():
             known = pl.when(bits.is_null()).then(None).otherwise(weight)  # an ideal converter has no price
-            quantities[f"{phase}_conversions{suffix}"] = _on_crossbar(_when_used(count, known))
+            quantities[f"{phase}_conversions{suffix}"] = where(_when_used(count, known))
     return quantities
+
+
+def _partial_sums() -> dict[str, pl.Expr]:
+    return {
+        f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
+        for phase, column in (("forward", "adc_bits"), ("backward", "adc_backward_bits"))
+    }
 
 
 def _array() -> dict[str, pl.Expr]:
     siemens = pl.col("mean_conductance_us") * 1e-6
     line, weights = pl.col("cells") / pl.col("rows"), pl.col("rows") * pl.col("cols")
     backward = pl.col("drive_time_backward") * (pl.col("rows") - 1) * pl.col("cells") / weights
+    deployed_line = pl.col("deployed_cells") / pl.col("rows")
+    deployment = pl.col("drive_time_deployment") * deployed_line + pl.col("single_reads_deployment")
     quantities = {
         "forward_siemens": _on_crossbar(pl.col("drive_time_forward") * line * siemens),
         "backward_siemens": _on_crossbar(backward * siemens),
         "refresh_siemens": _on_crossbar(pl.col("refresh_reads") * siemens),
+        "deployment_siemens": _deployed(deployment * pl.col("deployed_conductance_us") * 1e-6),
     }
-    for phase, column in (("forward", "dac_bits"), ("backward", "dac_backward_bits")):
+    inputs = (
+        ("forward", "dac_bits", _on_crossbar),
+        ("backward", "dac_backward_bits", _on_crossbar),
+        ("deployment", "deployed_dac_bits", _deployed),
+    )
+    for phase, column, where in inputs:
         bits = _number(column)
         one = pl.when(bits.is_null()).then(None).otherwise(1.0)
-        quantities[f"{phase}_drives"] = _on_crossbar(_when_used(f"dac_{phase}", one))
-        quantities[f"{phase}_drives_bits"] = _on_crossbar(_when_used(f"dac_{phase}", bits))
+        quantities[f"{phase}_drives"] = where(_when_used(f"dac_{phase}", one))
+        quantities[f"{phase}_drives_bits"] = where(_when_used(f"dac_{phase}", bits))
     return quantities
 
 
@@ -132,26 +158,31 @@ def _digital_network() -> dict[str, pl.Expr]:
 QUANTITIES: dict[str, pl.Expr] = {
     **_array(),
     **_conversions(),
+    **_partial_sums(),
     **_accumulators(),
     **_digital_network(),
     "activations": pl.col("activations").cast(pl.Float64),
     "set_pulses_update": pl.col("set_pulses_update").cast(pl.Float64),
     "set_pulses_refresh": pl.col("set_pulses_refresh").cast(pl.Float64),
     "resets": pl.col("resets").cast(pl.Float64),
+    "set_pulses_deployment": pl.col("set_pulses_deployment").cast(pl.Float64),
+    "resets_deployment": pl.col("resets_deployment").cast(pl.Float64),
 }
-"""Quantities of a layer over the training; null where a converter is ideal."""
+"""Quantities of a layer over training and deployment; null where a converter is ideal."""
 LONGEST: dict[str, pl.Expr] = {
-    f"{phase}_adc_bits": pl.when((pl.col("cells") > 0) & (pl.col(count) > 0)).then(_number(bits)).otherwise(0.0)
-    for phase, count, bits in (
-        ("forward", "adc_forward", "adc_bits"),
-        ("backward", "adc_backward", "adc_backward_bits"),
-        ("refresh", "refresh_reads", "adc_bits"),
+    f"{phase}_adc_bits": pl.when((pl.col(cells) > 0) & (pl.col(count) > 0)).then(_number(bits)).otherwise(0.0)
+    for phase, count, bits, cells in (
+        ("forward", "adc_forward", "adc_bits", "cells"),
+        ("backward", "adc_backward", "adc_backward_bits", "cells"),
+        ("refresh", "refresh_reads", "adc_bits", "cells"),
+        ("deployment", "adc_deployment", "deployed_adc_bits", "deployed_cells"),
+        ("single_reads", "single_reads_deployment", "deployed_adc_bits", "deployed_cells"),
     )
 }
 """Resolution of the converters of a layer that are used; the longest of a trial decides whether it has a price."""
 
 Bill = dict[tuple[str, str], pl.Expr]
-"""(phase, part) -> joules over the training, from sums of quantities and constants of a card."""
+"""(phase, part) -> joules over training and deployment, from sums of quantities and constants of a card."""
 
 
 def _sum(*products: tuple[str, pl.Expr]) -> pl.Expr:
@@ -184,10 +215,12 @@ def bill() -> Bill:
             (f"{phase}_drives", constant("dac_fixed_j")), (f"{phase}_drives_bits", constant("dac_per_bit_j"))
         )
         items[phase, "adc"] = _adc(phase)
+        adder = constant("gates_per_adder_bit") * constant("gate_j")
+        items[phase, "partial_sums"] = _sum((f"{phase}_partial_bits", adder))
         items[phase, "activations"] = _sum(("activations", constant("activation_j")))
         items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
         items[phase, "digital_memory"] = _sum(reads[phase])
-    return {**items, **_update_items(), **_refresh_items(read)}
+    return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read)}
 
 
 def _update_items() -> Bill:
@@ -222,6 +255,18 @@ def _refresh_items(read: pl.Expr) -> Bill:
         ("refresh", "adc"): _adc("refresh", constant("refresh_conversions_per_read")),
         ("refresh", "set_pulses"): _sum(("set_pulses_refresh", constant("set_pulse_j"))),
         ("refresh", "reset_pulses"): _sum(("resets", constant("reset_pulse_j"))),
+    }
+
+
+def _deployment_items(read: pl.Expr) -> Bill:
+    return {
+        ("deployment", "array"): _sum(("deployment_siemens", read)),
+        ("deployment", "dac"): _sum(
+            ("deployment_drives", constant("dac_fixed_j")), ("deployment_drives_bits", constant("dac_per_bit_j"))
+        ),
+        ("deployment", "adc"): _adc("deployment") + _adc("single_reads", constant("refresh_conversions_per_read")),
+        ("deployment", "set_pulses"): _sum(("set_pulses_deployment", constant("set_pulse_j"))),
+        ("deployment", "reset_pulses"): _sum(("resets_deployment", constant("reset_pulse_j"))),
     }
 
 

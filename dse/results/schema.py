@@ -1,8 +1,8 @@
 """The table of trials: every column with its type, unit and meaning, in one place.
 
 A row is one simulation: a trial (a design that the search or the study file asked for) under one seed. What belongs
-to a layer or to an epoch is nested in the row, so that a trial is durable as one unit; `dse.analysis.tables` unfolds
-it into the tables `layers` and `curves`.
+to a layer, to an epoch or to a time of a deployment is nested in the row, so that a trial is durable as one unit;
+`dse.analysis.tables` unfolds it into the tables `layers`, `curves` and `deployments`.
 """
 
 from collections.abc import Mapping
@@ -49,6 +49,9 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     "rows": pa.int64(),
     "cols": pa.int64(),
     "cells": pa.int64(),
+    "inference_bits": pa.float64(),
+    "row_tiles": pa.int32(),
+    "column_tiles": pa.int32(),
     "dac_bits": pa.int32(),
     "dac_backward_bits": pa.int32(),
     "adc_bits": pa.int32(),
@@ -59,6 +62,10 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     "chi_storage": pa.string(),
     "operand_bits": pa.int32(),
     "mean_conductance_us": pa.float64(),
+    "deployed_cells": pa.int64(),
+    "deployed_dac_bits": pa.int32(),
+    "deployed_adc_bits": pa.int32(),
+    "deployed_conductance_us": pa.float64(),
     **{name: pa.float64() if name in REAL_EVENTS else pa.int64() for name in EVENT_NAMES},
     **{f"wear_{name}": pa.float64() for name in WEAR_NAMES},
 }
@@ -71,6 +78,16 @@ CURVE_COLUMNS: dict[str, pa.DataType] = {
     "accuracy": pa.float64(),
 }
 """Columns of the table of curves; see `Epoch`."""
+DEPLOYMENT_COLUMNS: dict[str, pa.DataType] = {
+    "compensation": pa.string(),
+    "time_s": pa.float64(),
+    "accuracy": pa.float64(),
+    "deviation": pa.float64(),
+    "validation_accuracy": pa.float64(),
+    "validation_deviation": pa.float64(),
+    "repetitions": pa.int32(),
+}
+"""Columns of the table of deployments; see `Evaluation`."""
 
 COLUMNS: dict[str, Column] = {
     "trial": _identity(pa.int64(), "number of the trial; the controls of a study come first"),
@@ -91,6 +108,9 @@ COLUMNS: dict[str, Column] = {
     "simulated_time_s": Column(pa.float64(), "s", "time that passed in the simulation", "result"),
     "layers": Column(pa.list_(pa.struct(list(LAYER_COLUMNS.items()))), "", "one entry a layer", "result"),
     "curve": Column(pa.list_(pa.struct(list(CURVE_COLUMNS.items()))), "", "one entry an epoch", "result"),
+    "deployments": Column(
+        pa.list_(pa.struct(list(DEPLOYMENT_COLUMNS.items()))), "", "one entry a compensation and time", "result"
+    ),
     "data_checksum": _identity(pa.string(), "SHA-256 of the data set"),
     "cost_card": _identity(pa.string(), "name of the card that priced energy_per_image_j"),
     "study_key": _identity(pa.string(), "hash of the meaning of the study"),
@@ -126,6 +146,7 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
             **empty,
             "layers": [],
             "curve": [],
+            "deployments": [],
         }
     layers = [
         {
@@ -152,6 +173,7 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
             }
             for p in outcome.curve
         ],
+        "deployments": [{name: getattr(e, name) for name in DEPLOYMENT_COLUMNS} for e in outcome.deployments],
         "data_checksum": outcome.data_checksum,
     }
 
@@ -168,6 +190,8 @@ def check_row(row: Mapping[str, Any]) -> None:
         _same_keys(entry, LAYER_COLUMNS, "layer")
     for entry in row["curve"]:
         _same_keys(entry, CURVE_COLUMNS, "curve")
+    for entry in row["deployments"]:
+        _same_keys(entry, DEPLOYMENT_COLUMNS, "deployment")
 
 
 def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:

@@ -22,13 +22,14 @@ from typing import Any, Protocol
 import dse
 from dse.design.design import Design, compose
 from dse.design.outcome import Failure, Outcome
+from dse.errors import ExecutorError
 from dse.results.schema import result_fields
 
 DECIDING = (
     "spec.py",
     "streams.py",
     "compiled.py",
-    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "design", "pricing", "search")),
+    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "deployment", "design", "pricing", "search")),
 )
 """The source files that decide what is in a table, as patterns below the package."""
 
@@ -102,21 +103,53 @@ class Executor(Protocol):
         ...
 
 
-def simulate_design(job: Job) -> Outcome | Failure:
-    """Simulate the design of a job.
+@dataclass(frozen=True)
+class Simulation:
+    """Simulates the design of a job.
+
+    Attributes:
+        device: where torch computes products of deep networks, such as "cuda"; the rest is on the CPU.
+    """
+
+    device: str = "cpu"
+
+    def __call__(self, job: Job) -> Outcome | Failure:
+        """Simulate.
+
+        Raises:
+            DataError: the data set is missing or unreadable.
+        """
+        from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
+        from dse.training.datasets import load  # noqa: PLC0415
+
+        if job.design is None:
+            raise ValueError(f"trial {job.trial} has no design")
+        workload = job.design.workload
+        data = load(workload.dataset, workload.validation)
+        with one_thread():
+            return evaluate(job.design, job.seed, data, self.device)
+
+
+simulate_design = Simulation()
+
+
+def check_device(device: str) -> None:
+    """Check that torch can compute on a device.
 
     Raises:
-        DataError: the data set is missing or unreadable.
+        ExecutorError: it cannot.
     """
-    from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
-    from dse.training.datasets import load  # noqa: PLC0415
+    if device == "cpu":
+        return
+    import torch  # noqa: PLC0415  torch, which a driver on Ray does without
 
-    if job.design is None:
-        raise ValueError(f"trial {job.trial} has no design")
-    workload = job.design.workload
-    data = load(workload.dataset, workload.validation)
-    with one_thread():
-        return evaluate(job.design, job.seed, data)
+    try:
+        torch.zeros(1, device=device).add_(1.0).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ExecutorError(
+            f"torch cannot compute on the device {device!r} here ({reason}); leave out --device"
+        ) from None
 
 
 def warm_up() -> None:
@@ -172,6 +205,7 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
     Raises:
         DataError: the data set is missing or unreadable.
     """
+    device = getattr(simulate, "device", "cpu")
     started_at, start = datetime.now(UTC), time.perf_counter()
     try:
         outcome = simulate(job)
@@ -182,7 +216,7 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
     return Answer(
         job=job,
         result=result_fields(outcome),
-        host=platform.node(),
+        host=platform.node() + ("" if device == "cpu" else f" on {device}"),
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),

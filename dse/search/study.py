@@ -29,7 +29,8 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MinLen, Predicate
 from pydantic import Field, Strict, model_validator
 
-from dse.design.design import DEFAULT_CARD, Design, active, compose, default_of, flatten
+from dse.deployment.spec import DAY_S, TIMES_S
+from dse.design.design import Design, active, compose, default_of, flatten, is_deployed
 from dse.design.outcome import METRICS, Goal
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
@@ -168,11 +169,14 @@ class Study:
     def meaning(self) -> dict[str, Any]:
         """Everything that decides the table: settings, cells and prices by value, search and budget."""
         elsewhere = MEANINGLESS | {"design", "space", "controls", "workload"}
+        programmed = [{**self._ends, "deployment.device.card": c} for c in self._choices("deployment.device.card")]
+        more = {"programmed_cards": [self.design(s).as_dict() for s in programmed]} if programmed else {}
         return {
+            **more,
             **self.spec.model_dump(mode="json", exclude=elsewhere),
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
             "base": self.design({path: p.at(0.0) for path, p in self.space.items()}).as_dict(),
-            "cards": [self.design({**self._ends, "device.card": c}).as_dict() for c in self._cards],
+            "cards": [self.design({**self._ends, "device.card": c}).as_dict() for c in self._choices("device.card")],
             "controls": {name: design.as_dict() for name, design in self.controls.items()},
             "fixed": dict(self.fixed),
             "price_card": self.card.__dict__,
@@ -188,15 +192,15 @@ class Study:
     def _ends(self) -> dict[str, Any]:
         return {path: p.at(1.0 - 1e-12) for path, p in self.space.items()}
 
-    @property
-    def _cards(self) -> list[str]:
-        choice = self.space.get("device.card")
-        return [str(v) for v in getattr(choice, "values", ())]
+    def _choices(self, path: str) -> list[str]:
+        return [str(v) for v in getattr(self.space.get(path), "values", ())]
 
     def files(self) -> dict[str, bytes]:
         """Return the files that a results folder keeps, by relative path: the study file and the cards beside it."""
-        names = [self.spec.price.card, *self._cards, str(self.fixed.get("device.card", DEFAULT_CARD))]
-        names += [str(table.get("device.card", "")) for table in map(flatten, self.spec.controls.values())]
+        names = [self.spec.price.card]
+        for path in ("device.card", "deployment.device.card"):
+            tables = (self.fixed, *map(flatten, self.spec.controls.values()))
+            names += [*self._choices(path), *(str(table.get(path, "")) for table in tables)]
         names += list(self.free.cards)
         cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
         if "study.toml" in cards:
@@ -242,6 +246,8 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
             raise SettingError(f"unknown objective {name!r}{did_you_mean(name, METRICS)} (known: {', '.join(METRICS)})")
     if len(set(spec.objectives)) < len(spec.objectives):
         raise SettingError(f"an objective is named twice: {', '.join(spec.objectives)}")
+    if spec.design.get("deployment") == {}:
+        raise SettingError("design.deployment is empty; give one of its settings, such as deployment.times_s")
     design = flatten(spec.design)
     if any(path.split(".")[0] == "workload" for path in design):
         raise SettingError("the workload has a table of its own, [workload], outside [design]")
@@ -298,8 +304,8 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
 def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
     """Refuse settings of time where even the longest training of the study ends before drift begins."""
     named = [path for path in (*fixed, *space) if path in ("clock.image_time_s", "device.drift_exponent")]
-    if not named:
-        return
+    if not named or is_deployed((*fixed, *space)):
+        return  # cells that are kept for a deployment drift on after the longest training
     ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
     longest, begins = 0.0, math.inf
     for combination in itertools.product((0, 1), repeat=3):
@@ -318,16 +324,36 @@ def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder
         )
 
 
+def _check_deployment(study: Study) -> None:
+    """Refuse objectives of a deployment that there is not, or that does not come to their time."""
+    wanted = [name for name in study.spec.objectives if METRICS[name].deployed]
+    if wanted and not is_deployed((*study.fixed, *study.space)):
+        raise SettingError(
+            f"the objective {wanted[0]} needs a deployment; give [design] one of its settings, such as "
+            f"deployment.times_s = {list(TIMES_S)}"
+        )
+    times = getattr(study.space.get("deployment.times_s"), "values", None) or (
+        study.fixed.get("deployment.times_s", TIMES_S),
+    )
+    for own in times:
+        if "accuracy_1d" in wanted and DAY_S not in own:
+            raise SettingError(f"the objective accuracy_1d needs {DAY_S:g} among deployment.times_s = {list(own)}")
+
+
 def _check_objectives(study: Study) -> None:
     """Refuse objectives that some design of the space could not have."""
-    if "validation_accuracy" in study.spec.objectives:
-        validation = study.fixed.get("workload.validation", default_of("workload.validation"))
-        if validation == 0:
-            raise SettingError("the objective validation_accuracy needs workload.validation above 0")
+    _check_deployment(study)
+    validation = study.fixed.get("workload.validation", default_of("workload.validation"))
+    for name in ("validation_accuracy", "validation_retained_accuracy"):
+        if name in study.spec.objectives and validation == 0:
+            raise SettingError(f"the objective {name} needs workload.validation above 0")
     if not any(METRICS[name].priced for name in study.spec.objectives):
         return
     longest = study.card.adc_bits_max
     limits = {"adc.bits": longest, "adc.backward_bits": longest, "dac.bits": None, "dac.backward_bits": None}
+    floats = {study.fixed.get("architecture"), *getattr(study.space.get("architecture"), "values", ())}
+    if is_deployed((*study.fixed, *study.space)) and "float" in floats:
+        limits |= {"deployment.adc_bits": longest, "deployment.dac_bits": None}
     for path, limit in limits.items():
         given = study.space.get(path)
         values = [study.fixed.get(path, default_of(path))] if given is None else getattr(given, "values", None)

@@ -4,6 +4,7 @@
   its own. 360 test images are drawn stratified by class with a fixed seed; 1,437 remain for training.
 - mnist: 60,000 training and 10,000 test images of 28x28 pixels in 0..255, from their four idx files in
   `$DSE_DATA_DIR/mnist` (packed or not), or in the folder that `dse data mnist` downloads to.
+- cifar10: 50,000 training and 10,000 test colour images of 32x32 pixels; see `dse.training.cifar`.
 
 A share of the training images can be held out for validation, stratified by class, the same for every trial.
 Pixels are kept as bytes and scaled to [0, 1] as they are used.
@@ -27,6 +28,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from dse.errors import DataError
+from dse.training import cifar
 
 SPLIT_SEED = 20180501
 """Seed of the stratified splits; a constant, so that all trials of all studies see the same images."""
@@ -79,6 +81,7 @@ class Dataset:
         test: images for the reported accuracy.
         classes: number of classes.
         checksum: SHA-256 over all images and labels in file order, before any split.
+        shape: channels, height and width of an image; None for a row of pixels.
     """
 
     name: str
@@ -87,25 +90,30 @@ class Dataset:
     test: Split
     classes: int
     checksum: str
+    shape: tuple[int, int, int] | None = None
 
 
 def load(name: str, validation: float) -> Dataset:
     """Load a data set; a process keeps the last two.
 
     Args:
-        name: "digits" or "mnist".
+        name: "digits", "mnist" or "cifar10".
         validation: share of the training images to hold out.
 
     Raises:
         DataError: files are missing or unreadable; the message says what to do.
     """
-    return _load(name, validation, data_folder() / "mnist" if name == "mnist" else None)
+    return _load(name, validation, None if name == "digits" else data_folder())
 
 
 @lru_cache(maxsize=2)
 def _load(name: str, validation: float, folder: Path | None) -> Dataset:
-    images, labels, test_images, test_labels = _digits() if folder is None else _mnist(folder)
-    full_scale = 16.0 if folder is None else 255.0
+    if folder is None:
+        (images, labels, test_images, test_labels), full_scale, shape = _digits(), 16.0, (1, 8, 8)
+    elif name == "mnist":
+        (images, labels, test_images, test_labels), full_scale, shape = _mnist(folder / "mnist"), 255.0, (1, 28, 28)
+    else:
+        (images, labels, test_images, test_labels), full_scale, shape = cifar.read(folder), 255.0, cifar.SHAPE
     digest = hashlib.sha256()
     for array in (images, labels, test_images, test_labels):
         digest.update(np.ascontiguousarray(array).data.cast("B"))
@@ -120,6 +128,7 @@ def _load(name: str, validation: float, folder: Path | None) -> Dataset:
         test=_split(test_images, test_labels, full_scale),
         classes=10,
         checksum=digest.hexdigest(),
+        shape=shape,
     )
 
 
@@ -180,6 +189,15 @@ def _idx(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if raw[: len(header)] != header or len(raw) != len(header) + int(np.prod(shape)):
         raise DataError(f"MNIST: {path} is not the canonical idx file. Remove it and run `dse data mnist`")
     return np.frombuffer(bytearray(raw), np.uint8, offset=len(header)).reshape(shape)
+
+
+def download(name: str) -> Path:
+    """Download a data set, "mnist" or "cifar10", into `data_folder()`, and return where it is.
+
+    Raises:
+        DataError: no mirror could be reached, or it has something else.
+    """
+    return download_mnist() if name == "mnist" else cifar.download(data_folder())
 
 
 def download_mnist() -> Path:

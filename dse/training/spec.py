@@ -2,9 +2,9 @@
 
 import itertools
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import Strict, model_validator
 
 from dse.spec import Spec
@@ -16,41 +16,80 @@ OperandBits = Annotated[int, Ge(2), Le(16)] | Literal["float"]
 class WorkloadSpec(Spec):
     """The task. Its test images are never trained on; a part of its training images may be held out for the search."""
 
-    dataset: Literal["digits", "mnist"] = "digits"
-    """"digits": scikit-learn's 1,797 images of 8x8 pixels; "mnist": 70,000 images of 28x28 pixels."""
+    dataset: Literal["digits", "mnist", "cifar10"] = "digits"
+    """"digits": scikit-learn's 1,797 images of 8x8 pixels; "mnist": 70,000 images of 28x28 pixels; "cifar10": 60,000
+    colour images of 32x32 pixels."""
     validation: Annotated[float, Ge(0.0), Le(0.5)] = 0.25
     """Share of the training images held out, stratified by class, to measure validation_accuracy; 0 holds out none."""
 
     @property
     def train_images(self) -> int:
         """Number of images to learn from."""
-        images = {"digits": 1437, "mnist": 60_000}[self.dataset]
+        images = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000}[self.dataset]
         return images - math.ceil(self.validation * images)
 
 
-class NetworkSpec(Spec):
-    """A multilayer perceptron with sigmoid units and a bias row in every layer."""
+DeepNetwork = Literal["cnn", "resnet8", "resnet14", "resnet20", "resnet32"]
+DEEP_NETWORKS: tuple[str, ...] = get_args(DeepNetwork)
+"""Networks of convolutions, trained by `dse.training.deep`."""
 
+
+class NetworkSpec(Spec):
+    """The network: a multilayer perceptron with sigmoid units and a bias row in every layer, or one of convolutions."""
+
+    name: Literal["perceptron"] | DeepNetwork = "perceptron"
+    """"perceptron"; "cnn": three convolutions; "resnet8" to "resnet32": residual networks. See `networks`."""
     hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MinLen(1), Strict(strict=False)] = (64,)
-    """Units of each hidden layer before the width multiplier."""
+    """Units of each hidden layer of a perceptron before the width multiplier."""
     width: Annotated[float, Gt(0.0), Le(64.0)] = 1.0
-    """Width multiplier: a hidden layer has max(1, round(width * units)) units."""
+    """Width multiplier: a hidden layer has max(1, round(width * units)) units, or as many channels."""
 
     def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
-        """Return (rows, cols) of every layer's weights, bias rows included."""
-        units = [inputs, *(max(1, round(self.width * n)) for n in self.hidden), classes]
+        """Return (rows, cols) of every layer's weights of a perceptron, bias rows included."""
+        units = [inputs, *(self.widened(n) for n in self.hidden), classes]
         return [(a + 1, b) for a, b in itertools.pairwise(units)]
+
+    def widened(self, units: int) -> int:
+        """Return how many units or channels there are for a number before the multiplier."""
+        return max(1, round(self.width * units))
 
 
 class TrainingSpec(Spec):
-    """Plain stochastic gradient descent on half the squared error, images in an order shuffled for every epoch."""
+    """Stochastic gradient descent, images in an order shuffled for every epoch.
+
+    A perceptron learns by plain descent on half the squared error. Networks of convolutions learn on the cross-entropy;
+    on crossbars by plain descent, whose memory is the accumulator, and digitally also with momentum and weight decay.
+    """
 
     epochs: Annotated[int, Ge(1), Le(10_000)] = 30
     """Passes over the training images."""
     batch_size: Annotated[int, Ge(1), Le(65536)] = 10
-    """Images between two updates."""
+    """Images between two updates; 128 by default for networks of convolutions."""
     learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
-    """Factor of the gradient, averaged over the mini-batch."""
+    """Factor of the gradient, averaged over the mini-batch; 0.1 by default for networks of convolutions."""
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    """Learning rate over the training: constant; falling to 0 along half a cosine, the default for networks of
+    convolutions; or a tenth after half of the epochs and a hundredth after three quarters."""
+    momentum: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0
+    """Nesterov momentum of digital training; 0.9 by default for networks of convolutions."""
+    weight_decay: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Added to the gradient in units of the weight, in digital training and for matrices of weights alone; 1e-4 by
+    default for networks of convolutions."""
+    augmentation: Literal["none", "crop_flip"] = "none"
+    """"crop_flip" moves every training image by up to 4 pixels in both directions and mirrors half of them; the default
+    for networks of convolutions on cifar10."""
+    weight_noise: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
+    """Noise-aware digital training: deviation of the noise on the weights in units of a layer's largest weight, drawn
+    for every mini-batch; gradients go to the clean weights (eta_tr of Joshi et al. 2020, 0.038 there)."""
+    weight_noise_ramp_epochs: Annotated[int, Ge(0), Le(10_000)] = 0
+    """Epochs over which this noise grows linearly to its full size."""
+    clip_std: Annotated[float, Gt(0.0), Le(100.0)] | Literal["none"] = "none"
+    """Digital weights are kept within so many of a layer's standard deviations after every update (alpha of Joshi et
+    al. 2020, 2 there)."""
+
+    def updates_of(self, images: int) -> int:
+        """Return the number of updates of the training for so many training images."""
+        return self.epochs * math.ceil(images / self.batch_size)
 
 
 class AccumulatorSpec(Spec):
@@ -79,6 +118,9 @@ class AccumulatorSpec(Spec):
     one place for integers. These need at least one such bit."""
     storage: Literal["sram", "dram", "pcm"] = "sram"
     """What holds the words. In binary PCM every bit that changes, in two's complement, writes a cell and is counted."""
+    inference: Literal["cells", "cells_and_accumulator"] = "cells"
+    """What a network of convolutions recognises images with: the weights in the pairs alone, or with the accumulators
+    added, as a second part of lower significance."""
 
     @property
     def room_bits(self) -> int:

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from dse.devices.card import KNOBS, library, read_card, read_cell, unit_of
+from dse.devices.card import KNOBS, library, read_card, read_cell, read_programmed_cell, unit_of
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.pricing.card import UNITS, read_cost_card
 
-SHIPPED = {"cells": "pcm_gst", "costs": "bottom_up_28nm"}
-READ: dict[str, Callable[[str, Path], object]] = {"cells": read_cell, "costs": read_cost_card}
+SHIPPED = {"cells": "pcm_gst", "programmed_cells": "pcm_joshi2020", "costs": "bottom_up_28nm"}
+READ: dict[str, Callable[[str, Path], object]] = {
+    "cells": read_cell,
+    "programmed_cells": read_programmed_cell,
+    "costs": read_cost_card,
+}
 
 
-@pytest.fixture(params=["cells", "costs"])
+@pytest.fixture(params=list(SHIPPED))
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -27,7 +31,7 @@ def shipped_text(kind: str) -> str:
 
 def entry_of(kind: str) -> tuple[str, str]:
     """Return the name of an entry of the shipped card and its text."""
-    name = {"cells": "mean_offset_us", "costs": "set_pulse_j"}[kind]
+    name = {"cells": "mean_offset_us", "programmed_cells": "programming_std_us", "costs": "set_pulse_j"}[kind]
     text = shipped_text(kind)
     start = text.index(f"[{name}]")
     return name, text[start : text.index("\n\n", start) + 2]

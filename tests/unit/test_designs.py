@@ -7,19 +7,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.design.design import HARDWARE, Design, active, compose, flatten, nest
-from dse.devices.card import read_cell
+from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError
 from dse.spec import leaf_paths
 
+PROGRAMMED = {name: value for name, value in read_programmed_cell("pcm_joshi2020").items() if name != "card"}
 OTHER: dict[str, Any] = {
     "architecture": "float",
     "workload.dataset": "mnist",
     "workload.validation": 0.0,
+    "network.name": "resnet8",
     "network.hidden": [64, 64],
     "network.width": 1.5,
     "training.epochs": 31,
     "training.batch_size": 1,
     "training.learning_rate": 2.0000000001,
+    "training.schedule": "step",
+    "training.momentum": 0.5,
+    "training.weight_decay": 1e-3,
+    "training.augmentation": "crop_flip",
+    "training.weight_noise": 0.038,
+    "training.weight_noise_ramp_epochs": 3,
+    "training.clip_std": 2.0,
     "device.card": "ideal_linear",
     "device.g_min_us": 0.2,
     "device.g_max_us": 20.0,
@@ -50,6 +59,10 @@ OTHER: dict[str, Any] = {
     "device.reset_min_us": 0.0,
     "array.conductance_per_weight_us": 9.0,
     "array.pairs_per_weight": 2,
+    "array.conductance_per_std_us": 3.0,
+    "array.tile_rows": 64,
+    "array.tile_columns": 64,
+    "array.read_noise_per": "mini_batch",
     "array.initial_mean_us": 1.7,
     "array.initial_std_us": 0.84,
     "array.initial_min_us": 0.2,
@@ -70,18 +83,55 @@ OTHER: dict[str, Any] = {
     "accumulator.transfer_every": 2,
     "accumulator.headroom_bits": 3,
     "accumulator.storage": "pcm",
+    "accumulator.inference": "cells_and_accumulator",
     "refresh.every_images": 101,
     "refresh.threshold_us": 9.0,
     "refresh.difference_us": 5.0,
     "refresh.max_pulses": 9,
     "clock.image_time_s": 2e-3,
     "clock.drift_every_images": 7,
+    "deployment.times_s": [1.0, 2.0],
+    "deployment.repetitions": 6,
+    "deployment.compensation": "gdc_columns",
+    "deployment.compared": ["gdc_columns"],
+    "deployment.gdc_vectors": 33,
+    "deployment.tolerated_loss": 0.02,
+    "deployment.reprogram": True,
+    "deployment.images_per_read": 99,
+    "deployment.dac_bits": 7,
+    "deployment.adc_bits": 7,
+    "deployment.tile_rows": 128,
+    "deployment.tile_columns": "whole",
+    "deployment.calibration_images": 1200,
+    "deployment.device.card": "ideal_programmed",
+    **{f"deployment.device.{name}": 1.07 * value for name, value in PROGRAMMED.items()},
 }
 """Setting -> a value other than that of the default design."""
+DEEP: dict[str, Any] = {"network.name": "resnet8"}
+DIGITAL_DEEP: dict[str, Any] = {**DEEP, "architecture": "float"}
+DEEP_ON_CROSSBARS = (
+    "array.conductance_per_std_us",
+    "array.tile_rows",
+    "array.tile_columns",
+    "array.read_noise_per",
+    "accumulator.inference",
+)
+DEEP_DIGITAL = ("momentum", "weight_decay", "weight_noise", "clip_std")
 SWITCHED_ON: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("training.schedule", "training.augmentation", *DEEP_ON_CROSSBARS), DEEP),
+    **{f"training.{what}": DIGITAL_DEEP for what in DEEP_DIGITAL},
+    "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
     "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
     "adc.headroom": {"adc.ranging": "calibrated"},
     "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
+    "deployment.images_per_read": {"deployment.reprogram": True},
+    **{f"deployment.{way}_bits": {"architecture": "float"} for way in ("dac", "adc")},
+    **{
+        f"deployment.tile_{lines}": {"network.name": "resnet8", "architecture": "float"}
+        for lines in ("rows", "columns")
+    },
+    "deployment.calibration_images": {"network.name": "resnet8", "deployment.compensation": "adabs"},
+    **{f"deployment.device.{name}": {"deployment.reprogram": True} for name in ("card", *PROGRAMMED)},
 }
 """Setting that cannot act in the default design -> what makes it act."""
 IDEAL_BOTH_WAYS: tuple[dict[str, Any], ...] = (
@@ -166,8 +216,26 @@ def test_every_setting_has_another_value_in_this_file() -> None:
 def test_every_single_setting_changes_the_key() -> None:
     keys = {"": compose({}).key}
     for path, value in OTHER.items():
-        keys[path] = compose({**SWITCHED_ON.get(path, {}), path: value}).key
+        switch = SWITCHED_ON.get(path, {})
+        keys[path] = compose({**switch, path: value}).key
+        assert keys[path] != compose(switch).key
     assert len(set(keys.values())) == len(keys)
+
+
+def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
+    digital = compose({**DIGITAL_DEEP, "workload.dataset": "cifar10"})
+    assert (digital.training.batch_size, digital.training.learning_rate, digital.training.momentum) == (128, 0.1, 0.9)
+    assert (digital.training.schedule, digital.training.augmentation) == ("cosine", "crop_flip")
+    assert compose(DEEP).training.augmentation == "none"
+    assert compose(DEEP).array.tile_rows == 256
+    assert compose({**DEEP, "array.tile_rows": "whole"}).array.tile_rows == "whole"
+    assert compose({}).training.schedule == "constant"
+    assert compose({}).training.batch_size == 10
+
+
+def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
+    given = {"training.weight_noise": 0.1, "training.weight_noise_ramp_epochs": 9, "training.epochs": 8}
+    assert "weight_noise_ramp_epochs = 9 exceeds the 8 epochs" in refusal({**DIGITAL_DEEP, **given})
 
 
 @pytest.mark.parametrize(
@@ -186,6 +254,14 @@ def test_every_single_setting_changes_the_key() -> None:
         ({"accumulator.transfer_every": 1}, {"accumulator.headroom_bits": 3}),
         ({"accumulator.transfer_every": 1, "accumulator.bits": 2}, {"accumulator.headroom_bits": 31}),
         ({"architecture": "float"}, {"array.pairs_per_weight": 3}),
+        *(({"network.name": "perceptron"}, {path: OTHER[path]}) for path in (*DEEP_ON_CROSSBARS, "training.schedule")),
+        *(({"network.name": "perceptron"}, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
+        *((DEEP, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
+        (DEEP, {"network.hidden": [3]}),
+        (DEEP, {"array.conductance_per_weight_us": 3.0}),
+        (DEEP, {"array.initial_std_us": 0.3}),
+        *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),
+        (DIGITAL_DEEP, {"training.weight_noise_ramp_epochs": 2}),
         *(({"refresh.every_images": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
         *(
             ({"device.write_noise_scale": 0.0}, {f"device.std_{what}": 0.3})
@@ -201,7 +277,8 @@ def test_every_single_setting_changes_the_key() -> None:
 def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: dict[str, Any]) -> None:
     assert compose({**switch, **idle}) == compose(switch)
     assert compose({**idle, **switch}).key == compose(switch).key
-    assert active({**switch, **idle}) == switch
+    assert active({**switch, **idle}) == active(switch)
+    assert not active({**switch, **idle}).keys() & (idle.keys() - switch.keys())
     on: dict[str, Any] = {}
     for path in idle:
         on |= SWITCHED_ON.get(path, {})

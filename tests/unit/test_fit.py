@@ -210,8 +210,8 @@ def test_from_measurement_to_a_study_on_the_command_line(tmp_path: Path, dse: Ca
 def test_the_library_is_listed_with_titles(dse: Callable[..., Any]) -> None:
     done = dse("device", "list")
     assert done.returncode == 0
-    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert list(lines) == library("cells")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  "))
+    assert list(lines) == [*library("cells"), *library("programmed_cells")]
     assert lines["pcm_gst"].startswith("Doped Ge2Sb2Te5")
 
 

@@ -89,16 +89,29 @@ SCHEMA: dict[str, Any] = {
     "chi_storage": pl.String,
     "operand_bits": pl.Int32,
     "layer": pl.Int32,
+    "row_tiles": pl.Int32,
+    "column_tiles": pl.Int32,
     "mean_conductance_us": pl.Float64,
+    "deployed_cells": pl.Int64,
+    "deployed_dac_bits": pl.Int32,
+    "deployed_adc_bits": pl.Int32,
+    "deployed_conductance_us": pl.Float64,
     **{name: pl.Float64 if name in REAL_EVENTS else pl.Int64 for name in EVENT_NAMES},
     **{f"wear_{name}": pl.Float64 for name in WEAR_NAMES},
 }
+NOT_DEPLOYED: dict[str, Any] = {
+    "deployed_cells": 0,
+    **dict.fromkeys(("deployed_dac_bits", "deployed_adc_bits", "deployed_conductance_us")),
+}
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
-HEAD = {"trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0}
+HEAD = {
+    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0, "row_tiles": 1, "column_tiles": 1
+}  # fmt: skip
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
     **dict.fromkeys((f"wear_{name}" for name in WEAR_NAMES), 0.0),
     **HEAD,
+    **NOT_DEPLOYED,
     "cells": 2 * 65 * 16,
     "dac_bits": 7,
     "dac_backward_bits": 5,
@@ -116,6 +129,8 @@ CROSSBAR: dict[str, Any] = {
     "dac_backward": 16_000,
     "adc_forward": 16_000,
     "adc_backward": 64_000,
+    "partial_adds_forward": 3_000,
+    "partial_adds_backward": 4_000,
     "set_pulses_update": 5_000,
     "set_pulses_refresh": 40,
     "resets": 60,
@@ -130,6 +145,7 @@ DIGITAL: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
     **dict.fromkeys((f"wear_{name}" for name in WEAR_NAMES), 0.0),
     **HEAD,
+    **NOT_DEPLOYED,
     "cells": 0,
     "dac_bits": None,
     "dac_backward_bits": None,
@@ -146,6 +162,24 @@ DIGITAL: dict[str, Any] = {
     "weight_writes": 100_000,
     "activations": 16_000,
 }
+LIFE: dict[str, Any] = {
+    "deployed_cells": 2 * 65 * 16,
+    "deployed_dac_bits": 6,
+    "deployed_adc_bits": 7,
+    "deployed_conductance_us": 1.5,
+    "set_pulses_deployment": 10_400,
+    "resets_deployment": 2_080,
+    "single_reads_deployment": 10_500,
+    "mvm_deployment": 1_100,
+    "drive_time_deployment": 9_000.25,
+    "dac_deployment": 71_500,
+    "adc_deployment": 17_600,
+}
+DEPLOYED: dict[str, Any] = {**DIGITAL, **LIFE}
+KEPT: dict[str, Any] = {**CROSSBAR, **LIFE}
+LAYERS = pytest.mark.parametrize(
+    "layer", [CROSSBAR, DIGITAL, DEPLOYED, KEPT], ids=["crossbar", "digital", "deployed", "kept"]
+)
 
 
 def table(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -164,9 +198,25 @@ def items_of() -> list[str]:
     return [f"{phase}_{part}_j" for phase, part in ITEMS]
 
 
+def life_by_hand(e: dict[str, Any]) -> dict[str, float]:
+    """Return the items of a deployment as the formulas give them."""
+    if not e["deployed_cells"]:
+        return {}
+    read = e["deployed_conductance_us"] * 1e-6 * 0.3**2 * 2e-7
+    driven = e["drive_time_deployment"] * e["deployed_cells"] / e["rows"] + e["single_reads_deployment"]
+    conversions = e["adc_deployment"] + 0.5 * e["single_reads_deployment"]
+    return {
+        "deployment_array_j": driven * read,
+        "deployment_dac_j": e["dac_deployment"] * (1e-13 + 3e-14 * e["deployed_dac_bits"]),
+        "deployment_adc_j": conversions * conversion(e["deployed_adc_bits"]),
+        "deployment_set_pulses_j": e["set_pulses_deployment"] * 3e-12,
+        "deployment_reset_pulses_j": e["resets_deployment"] * 7e-12,
+    }
+
+
 def by_hand(e: dict[str, Any]) -> dict[str, float]:
     """Return the items of a layer as the formulas give them, one number after the other."""
-    zero = {f"{phase}_{part}_j": 0.0 for phase, part in ITEMS}
+    zero = {f"{phase}_{part}_j": 0.0 for phase, part in ITEMS} | life_by_hand(e)
     act = {f"{phase}_activations_j": e["activations"] * 2.5e-12 for phase in ("forward", "backward")}
     if e["cells"] == 0:
         reads = e["weight_reads"] - e["macs_forward"] - e["macs_backward"]
@@ -192,6 +242,8 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
             "backward_dac_j": e["dac_backward"] * (1e-13 + 3e-14 * e["dac_backward_bits"]),
             "forward_adc_j": e["adc_forward"] * conversion(e["adc_bits"]),
             "backward_adc_j": e["adc_backward"] * conversion(e["adc_backward_bits"]),
+            "forward_partial_sums_j": e["partial_adds_forward"] * e["adc_bits"] * 9 * 4e-16,
+            "backward_partial_sums_j": e["partial_adds_backward"] * e["adc_backward_bits"] * 9 * 4e-16,
             "update_chi_memory_j": (e["chi_reads"] + e["chi_writes"]) * e["chi_bits"] * 2e-13,
             "update_chi_adds_j": e["chi_adds"] * e["chi_bits"] * 9 * 4e-16,
             "update_outer_products_j": e["macs_update"] * e["operand_bits"] ** 2 * 11 * 4e-16,
@@ -204,7 +256,7 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
     )
 
 
-@pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
+@LAYERS
 def test_the_price_of_a_layer_is_what_the_formulas_give(layer: dict[str, Any]) -> None:
     items = by_hand(layer)
     row = priced(layer).row(0, named=True)
@@ -215,7 +267,7 @@ def test_the_price_of_a_layer_is_what_the_formulas_give(layer: dict[str, Any]) -
     assert row["energy_per_image_j"] == pytest.approx(sum(items.values()) / 1000, rel=1e-12)
 
 
-@pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
+@LAYERS
 def test_phases_add_up_to_the_total_and_so_do_parts(layer: dict[str, Any]) -> None:
     items = by_hand(layer)
     row = priced(layer).row(0, named=True)
@@ -227,7 +279,7 @@ def test_phases_add_up_to_the_total_and_so_do_parts(layer: dict[str, Any]) -> No
             assert sum(row[f"{name}{per}_j"] for name in names) == pytest.approx(row[f"energy{per}_j"], rel=1e-13)
 
 
-@pytest.mark.parametrize("layer", [CROSSBAR, DIGITAL], ids=["crossbar", "digital"])
+@LAYERS
 def test_an_inference_is_the_forward_phase_of_one_image(layer: dict[str, Any]) -> None:
     row = priced(layer).row(0, named=True)
     assert row["energy_per_inference_j"] == row["forward_per_image_j"] > 0.0
@@ -236,6 +288,13 @@ def test_an_inference_is_the_forward_phase_of_one_image(layer: dict[str, Any]) -
     nothing = {"chi_reads": 0, "set_pulses_update": 0, "adc_backward": 0, "macs_update": 0, "refresh_reads": 0}
     untrained = priced({**layer, **nothing, "weight_writes": 0}).row(0, named=True)
     assert untrained["energy_per_inference_j"] == row["energy_per_inference_j"]
+
+
+def test_a_deployment_without_analog_events_needs_no_price_of_ideal_converters() -> None:
+    ideal = {"deployed_dac_bits": None, "deployed_adc_bits": None}
+    none = dict.fromkeys(("dac_deployment", "adc_deployment", "single_reads_deployment"), 0)
+    assert priced({**DEPLOYED, **ideal, **none}).row(0, named=True)["energy_j"] > 0.0
+    assert priced({**DEPLOYED, **ideal}).row(0, named=True)["energy_j"] is None
 
 
 def test_floats_in_the_update_cost_float_arithmetic() -> None:
@@ -268,10 +327,10 @@ def test_a_crossbar_layer_has_no_digital_parts_and_a_digital_layer_has_no_others
 @pytest.mark.parametrize(
     ("change", "unknown"),
     [
-        ({"adc_bits": None}, {"forward_adc_j", "refresh_adc_j"}),
+        ({"adc_bits": None}, {"forward_adc_j", "forward_partial_sums_j", "refresh_adc_j"}),
         ({"adc_bits": 13}, {"forward_adc_j", "refresh_adc_j"}),
         ({"adc_bits": 13, "refresh_reads": 0}, {"forward_adc_j"}),
-        ({"adc_backward_bits": None}, {"backward_adc_j"}),
+        ({"adc_backward_bits": None}, {"backward_adc_j", "backward_partial_sums_j"}),
         ({"adc_backward_bits": 13}, {"backward_adc_j"}),
         ({"dac_bits": None}, {"forward_dac_j"}),
         ({"dac_backward_bits": None}, {"backward_dac_j"}),
@@ -360,7 +419,7 @@ def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backwar
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_a_converter_that_is_never_used_costs_nothing_even_without_a_price(way: str, bits: int | None) -> None:
     column = {"forward": "adc_bits", "backward": "adc_backward_bits"}[way]
-    idle = {**CROSSBAR, f"adc_{way}": 0, "refresh_reads": 0}
+    idle = {**CROSSBAR, f"adc_{way}": 0, f"partial_adds_{way}": 0, "refresh_reads": 0}
     unpriced = priced({**idle, column: bits}).select(ENERGY)
     assert unpriced.equals(priced(idle).select(ENERGY))
     assert unpriced["adc_j"].item() > 0.0
@@ -384,6 +443,8 @@ def test_a_driver_that_is_never_used_costs_nothing_even_without_a_price(way: str
         ("dac_backward", {"backward_dac_j"}),
         ("adc_forward", {"forward_adc_j"}),
         ("adc_backward", {"backward_adc_j"}),
+        ("partial_adds_forward", {"forward_partial_sums_j"}),
+        ("partial_adds_backward", {"backward_partial_sums_j"}),
         ("set_pulses_update", {"update_set_pulses_j"}),
         ("set_pulses_refresh", {"refresh_set_pulses_j"}),
         ("resets", {"refresh_reset_pulses_j"}),

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from test_price import CARD, CROSSBAR, DIGITAL, priced
+from test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced
 
 from dse.pricing.card import CostCard
 from dse.pricing.price import price
@@ -33,9 +33,8 @@ def adc_m2(bits: int) -> float:
 
 
 def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -> None:
-    activations = 16_000 / (32 * 5e8)
-    forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + activations
-    backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + activations
+    forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + (16_000 + 3_000) / (32 * 5e8)
+    backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + (16_000 + 4_000) / (32 * 5e8)
     r = row(CROSSBAR)
     assert r["forward_per_image_s"] == pytest.approx(forward / 1000, rel=1e-12)
     assert r["latency_per_inference_s"] == r["forward_per_image_s"]
@@ -43,9 +42,18 @@ def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -
 
 
 def test_a_converter_is_not_read_more_often_than_there_are_columns() -> None:
-    narrow = {**CROSSBAR, "cols": 4, "cells": 2 * 65 * 4, "activations": 0}
+    narrow = {**CROSSBAR, "cols": 4, "cells": 2 * 65 * 4, "activations": 0, "partial_adds_forward": 0}
     expected = 2e-7 + 4 * conversion_s(9, 65)
     assert row(narrow)["latency_per_inference_s"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
+    quiet = {**CROSSBAR, "activations": 0, "partial_adds_forward": 0, "adc_backward": 0}
+    tiled = row({**quiet, "row_tiles": 5, "column_tiles": 2})
+    assert tiled["latency_per_inference_s"] == pytest.approx(2e-7 + 6 * conversion_s(9, 13), rel=1e-12)
+    converters = math.ceil(8 / 6) * 10 * adc_m2(9)
+    dacs = 65 * (row({**quiet, "column_tiles": 2})["converters_m2"] - row(quiet)["converters_m2"] - adc_m2(9)) / 65
+    assert tiled["converters_m2"] == pytest.approx(converters + 2 * dacs, rel=1e-9)
 
 
 def test_an_update_takes_its_additions_and_its_pulses() -> None:
@@ -53,6 +61,14 @@ def test_an_update_takes_its_additions_and_its_pulses() -> None:
     assert row(CROSSBAR)["update_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
     flips = row({**CROSSBAR, "chi_storage": "pcm", "chi_flips": 800})["update_per_image_s"]
     assert flips == pytest.approx((expected + 800 * 1.5e-7 / 2) / 1000, rel=1e-12)
+
+
+def test_a_deployment_takes_its_products_its_reads_and_its_pulses() -> None:
+    products = 1_100 * (2e-7 + 6 * conversion_s(7, 65))
+    reads = 10_500 / math.ceil(16 / 6) * (2e-7 + 0.5 * conversion_s(7, 65))
+    expected = products + reads + 2_080 * 4e-8 / 2 + 10_400 * 5e-8 / 2
+    assert row(DEPLOYED)["deployment_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    assert row(DIGITAL)["deployment_per_image_s"] == 0.0
 
 
 def test_a_refresh_takes_its_reads_and_its_pulses() -> None:

@@ -11,4 +11,6 @@ read noise is drawn at the outputs.
     chi        accumulators, row by row
     updates    from inputs and errors of a mini-batch to accumulators
     images     the loop over mini-batches
+    pictures   images of deep networks: from bytes to floats, moved and mirrored
+    converters whole tensors of deep layers (`dse.training.analog`) through converters
 """

@@ -1,0 +1,1 @@
+"""Life after training: program, age, compensate, evaluate."""

@@ -1,0 +1,47 @@
+"""What is found at a time of a deployment, and how long a network lasts."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dse.deployment.spec import Compensation
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy at a time.
+
+    Attributes:
+        time_s: time of the deployment, s.
+        compensation: how drift was compensated.
+        accuracy: share of the test images recognised, mean over the repetitions.
+        deviation: its standard deviation over the repetitions; None for one.
+        validation_accuracy: the same for the held-out training images, or None.
+        validation_deviation: likewise.
+        repetitions: number of repetitions.
+    """
+
+    time_s: float
+    compensation: Compensation
+    accuracy: float
+    deviation: float | None
+    validation_accuracy: float | None
+    validation_deviation: float | None
+    repetitions: int
+
+
+def retention_s(times_s: Sequence[float], accuracies: Sequence[float], loss: float) -> float:
+    """Return when accuracy has fallen by `loss` below that of the first time, s.
+
+    Between two times the accuracy is taken as linear in the logarithm of time; what lasts longer than the last time is
+    reported as that: it lasts at least so long.
+    """
+    floor = accuracies[0] - loss
+    points = list(zip(times_s, accuracies, strict=True))
+    for (early, above), (late, below) in itertools.pairwise(points):
+        if below < floor:
+            share = (above - floor) / (above - below)
+            start = max(early, 1.0)  # the logarithm of a time of 0 has no place
+            return min(late, math.exp(math.log(start) + share * (math.log(max(late, start)) - math.log(start))))
+    return times_s[-1]

@@ -1,0 +1,1 @@
+"""Compiled products of a network that only recognises, in the terms of `dse.compiled`."""

@@ -1,0 +1,78 @@
+"""The life of a deployed network: repetitions, times, compensations, accuracies."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Protocol
+
+from dse.deployment.evaluation import Evaluation
+from dse.deployment.spec import Compensation
+from dse.training.datasets import Split
+
+
+class Deployed(Protocol):
+    """A network on cells that age."""
+
+    def renew(self, repetition: int) -> None:
+        """Begin a repetition; the time is 0."""
+        ...
+
+    def age(self, time_s: float) -> None:
+        """Go to a time of the deployment."""
+        ...
+
+    def compensate(self, how: Compensation) -> None:
+        """Compensate for what this time has done."""
+        ...
+
+    def accuracy(self, split: Split) -> float:
+        """Return the share of images recognised now."""
+        ...
+
+
+def deploy(
+    network: Deployed,
+    test: Split,
+    validation: Split | None,
+    *,
+    times_s: Sequence[float],
+    repetitions: int,
+    compensations: Sequence[Compensation],
+) -> list[Evaluation]:
+    """Return the accuracies of a network over its life, ordered by compensation and time.
+
+    Args:
+        network: the network.
+        test: test images.
+        validation: held-out training images, if there are any.
+        times_s: times of evaluation, s.
+        repetitions: independent repetitions; see the matrices of the network for what is drawn anew.
+        compensations: how to compensate; all see the same cells and reads.
+    """
+    splits = [test] if validation is None else [test, validation]
+    found: dict[tuple[Compensation, float], list[list[float]]] = {
+        (how, time_s): [[] for _ in splits] for how in compensations for time_s in times_s
+    }
+    for repetition in range(repetitions):
+        network.renew(repetition)
+        for time_s in times_s:
+            network.age(time_s)
+            for how in compensations:
+                network.compensate(how)
+                for values, split in zip(found[how, time_s], splits, strict=True):
+                    values.append(network.accuracy(split))
+    return [
+        Evaluation(
+            time_s=time_s,
+            compensation=how,
+            accuracy=statistics.fmean(values[0]),
+            deviation=_deviation(values[0]),
+            validation_accuracy=statistics.fmean(values[1]) if len(values) > 1 else None,
+            validation_deviation=_deviation(values[1]) if len(values) > 1 else None,
+            repetitions=repetitions,
+        )
+        for (how, time_s), values in found.items()
+    ]
+
+
+def _deviation(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None

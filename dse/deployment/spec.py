@@ -1,0 +1,83 @@
+"""What can be chosen about the life of a network after training: cells, times, compensation."""
+
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Strict, model_validator
+
+from dse.crossbar.spec import Bits
+from dse.devices.spec import ProgrammedCellSpec
+from dse.spec import Spec
+
+HOUR_S, DAY_S = 3600.0, 86400.0
+MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
+TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
+Compensation = Literal["none", "gdc", "gdc_columns", "adabs", "gdc_adabs"]
+Time = Annotated[float, Ge(0.0), Le(1e10)]
+TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
+
+
+class DeploymentSpec(Spec):
+    """A trained network on cells that drift, read at chosen times.
+
+    Digital weights are programmed into fresh cells, of each pair the device of the right sign, the largest weight of a
+    layer at the largest conductance; times count from the first read, `drift_reference_s` after programming. A network
+    trained on PCM keeps its cells, and times count from the end of the training: each cell drifts on from its own last
+    pulse by its own model. A deployment is part of a design as soon as one of its settings is given.
+    """
+
+    times_s: Annotated[tuple[Time, ...], MinLen(1), Strict(strict=False)] = TIMES_S
+    """Times of evaluation, s, ascending."""
+    repetitions: Annotated[int, Ge(1), Le(10_000)] = 5
+    """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
+    kept. Accuracies are means over them."""
+    compensation: Compensation = "gdc"
+    """"gdc": global drift compensation, a digital factor for each layer, m(0) / m(t), m being the mean magnitude of its
+    outputs under fixed inputs; "gdc_columns": one for each output; "adabs": batch-norm statistics re-estimated on
+    training images; "gdc_adabs": both."""
+    compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = ("none",)
+    """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
+    gdc_vectors: Annotated[int, Ge(1), Le(100_000)] = 32
+    """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
+    an output would exceed the range of its converter."""
+    calibration_images: Annotated[int, Ge(2), Le(1_000_000)] = 1300
+    """Training images on which batch-norm statistics are re-estimated, at every time anew."""
+    tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
+    """Accuracy that may be lost since the first time; the retention time ends there."""
+    reprogram: bool = False
+    """Whether the weights of a network trained on PCM are read and programmed into fresh cells, too."""
+    images_per_read: Annotated[int, Ge(1), Le(1_000_000)] = 100
+    """Images between two draws of the 1/f noise of programmed cells. Most of that noise is slower than an image: it
+    must not be new in every product, nor be the same for all images."""
+    dac_bits: Bits = 8
+    """Input converters of a network that was trained digitally; inputs in [0, 1]."""
+    adc_bits: Bits = 8
+    """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
+    its outputs over training images, measured after programming."""
+    tile_rows: TileLines = 256
+    """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
+    tile_columns: TileLines = 256
+    """Outputs of an array; likewise."""
+    device: ProgrammedCellSpec | None = None
+    """The programmed cell; absent where trained cells are kept."""
+
+    @property
+    def compensations(self) -> tuple[Compensation, ...]:
+        """All compensations that are evaluated, each once, the chosen one last."""
+        others: dict[Compensation, None] = {how: None for how in self.compared if how != self.compensation}
+        return (*others, self.compensation)
+
+    @model_validator(mode="after")
+    def _times_ascend(self) -> "DeploymentSpec":
+        if any(later <= earlier for earlier, later in zip(self.times_s, self.times_s[1:], strict=False)):
+            msg = f"times_s = {list(self.times_s)} must ascend"
+            raise ValueError(msg)
+        return self
+
+
+def no_batch_norm(how: str) -> str:
+    """Return the message for a compensation that needs batch normalisation where there is none."""
+    return (
+        f'deployment.compensation = "{how}" re-estimates batch-norm statistics, and this network has none; '
+        'give "none", "gdc" or "gdc_columns"'
+    )

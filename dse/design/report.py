@@ -1,0 +1,152 @@
+"""What a training came to: from layers with their events and wear to the parts of an outcome."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dse.compiled import ordered_sum
+from dse.crossbar.events import EVENT_NAMES, Events
+from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
+from dse.devices.spec import CellSpec
+from dse.training.analog import AnalogLayer
+from dse.training.layers import CrossbarLayer, Layer
+from dse.training.loop import Epoch
+from dse.training.modules import CrossbarParameter
+from dse.training.spec import AccumulatorSpec
+
+FLOAT_BITS = 32
+
+
+def metrics_of(last: Epoch, layers: Sequence[LayerOutcome]) -> dict[str, float | int | None]:
+    """Return the metrics that need no price."""
+    return {
+        "accuracy": last.accuracy,
+        "validation_accuracy": last.validation_accuracy,
+        "loss": last.loss,
+        "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
+        "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
+        "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),
+        "reset_pulses": int(sum(layer.events["resets"] for layer in layers)),
+        "weights": sum(layer.rows * layer.cols for layer in layers),
+        "cells": sum(layer.cells for layer in layers),
+        "inference_bits": sum(layer.inference_bits for layer in layers),
+    }
+
+
+def report(number: int, layer: Layer) -> LayerOutcome:
+    """Return what happened in a layer of a perceptron."""
+    if not isinstance(layer, CrossbarLayer):
+        return _digital(number, layer.rows, layer.cols, layer.events)
+    return _analog(layer, number, layer.rows, layer.cols, layer.events, layer.array.ranges)
+
+
+def report_deep(layer: AnalogLayer, pair: CrossbarParameter | None, chi: AccumulatorSpec | None) -> LayerOutcome:
+    """Return what happened in a layer of a network of convolutions.
+
+    Args:
+        layer: its products.
+        pair: its cells and accumulators; None for a digital layer.
+        chi: the accumulators as the design has them; None likewise.
+    """
+    if pair is None or chi is None:
+        return _digital(layer.number, layer.rows, layer.cols, layer.events)
+    events = Events(**{name: getattr(layer.events, name) + getattr(pair.layer.events, name) for name in EVENT_NAMES})
+    own = _analog(pair.layer, layer.number, layer.rows, layer.cols, events, layer.ranges)
+    tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
+    return replace(own, operand_bits=_bits(chi.operand_bits), **tiles)
+
+
+def count_static(layer: AnalogLayer, vectors: int, *, images: int, updates: int, digital: bool) -> None:
+    """Count what follows from shapes alone: activations, and everything in a digital layer.
+
+    Args:
+        layer: the layer.
+        vectors: vectors that it multiplies for an image.
+        images: training images, repeats counted.
+        updates: mini-batches.
+        digital: whether its weights are digital words.
+    """
+    events, products = layer.events, images * vectors * layer.rows * layer.cols
+    events.activations += images * vectors * layer.cols
+    if not digital:
+        return
+    back = products if layer.number > 0 else 0  # no error passes through the first layer
+    words = updates * layer.rows * layer.cols
+    events.macs_forward += products
+    events.macs_backward += back
+    events.macs_update += products
+    events.weight_reads += products + back + words
+    events.weight_writes += words
+
+
+def _digital(number: int, rows: int, cols: int, events: Events) -> LayerOutcome:
+    return LayerOutcome(
+        layer=number,
+        rows=rows,
+        cols=cols,
+        cells=0,
+        inference_bits=float(FLOAT_BITS * rows * cols),
+        events=_counts(events),
+        wear=dict.fromkeys(WEAR_NAMES, 0.0),
+    )
+
+
+def _analog(
+    layer: CrossbarLayer, number: int, rows: int, cols: int, events: Events, ranges: Sequence[float]
+) -> LayerOutcome:
+    cells, adc, dac = layer.array.cells, layer.hardware.adc, layer.hardware.dac
+    surveys, chi = layer.conductance_surveys_us, layer.accumulator.spec
+    return LayerOutcome(
+        layer=number,
+        rows=rows,
+        cols=cols,
+        cells=cells.g_us.numel(),
+        inference_bits=rows * cols * bits_of_weight(cells.spec, layer.array.pairs, chi),
+        dac_bits=_bits(dac.bits),
+        dac_backward_bits=_bits(dac.bits_backward),
+        adc_bits=_bits(adc.bits),
+        adc_backward_bits=_bits(adc.bits_backward),
+        adc_range=None if adc.bits == "ideal" else ranges[0],
+        adc_backward_range=None if adc.bits_backward == "ideal" else ranges[1],
+        chi_bits=_bits(chi.bits),
+        chi_storage=chi.storage,
+        operand_bits=_bits(chi.operand_bits),
+        mean_conductance_us=ordered_sum(np.array(surveys)) / len(surveys),
+        events=_counts(events),
+        wear=_wear(cells.set_pulses, cells.reset_pulses, layer.accumulator.flips),
+    )
+
+
+def bits_of_weight(cell: CellSpec, pairs: int, chi: AccumulatorSpec) -> float:
+    """Return the bits of a weight that inference reads.
+
+    The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With
+    `inference = "cells_and_accumulator"` the word of the accumulator comes on top.
+    """
+    levels = 1.0 + 2.0 * pairs * (cell.g_max_us - cell.g_min_us) / cell.granularity_us
+    word = FLOAT_BITS if chi.bits == "float" else chi.bits
+    return math.log2(levels) + (word if chi.inference == "cells_and_accumulator" else 0)
+
+
+def _counts(events: Events) -> dict[str, int | float]:
+    return {name: getattr(events, name) for name in EVENT_NAMES}
+
+
+def _bits(bits: int | str) -> int | None:
+    return bits if isinstance(bits, int) else None
+
+
+def _wear(set_pulses: torch.Tensor, reset_pulses: torch.Tensor, flips: torch.Tensor | None) -> dict[str, float]:
+    """Return maximum and quantiles of the pulses of single cells; quantiles are values that occur ("lower")."""
+    wear: dict[str, float] = {}
+    flips = torch.zeros(1) if flips is None else flips
+    for kind, counter in (("set", set_pulses), ("reset", reset_pulses), ("flip", flips)):
+        ordered = counter.reshape(-1).sort().values
+        for q in QUANTILES:
+            wear[f"{kind}_q{str(q)[2:].ljust(2, '0')}"] = float(ordered[int(q * (len(ordered) - 1))])
+        wear[f"{kind}_max"] = float(ordered[-1])
+    wear["writes_max"] = float((set_pulses + reset_pulses).max())
+    return wear

@@ -1,0 +1,1 @@
+"""Compiled passes over cells, in the terms of `dse.compiled`."""

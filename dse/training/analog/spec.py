@@ -1,0 +1,44 @@
+"""What the arrays and converters of a deep layer are."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dse.crossbar.spec import AdcSpec, DacSpec
+
+IDEAL_DAC = DacSpec(bits="ideal")
+IDEAL_ADC = AdcSpec(bits="ideal")
+Tile = tuple[int, int]
+"""First and last + 1 of some lines of an array."""
+
+
+@dataclass(frozen=True)
+class Crossbars:
+    """The arrays that hold the weights of layers, and their converters.
+
+    Inputs in both directions are scaled digitally by the largest magnitude of their sample and use 2^bits - 1 levels in
+    [-1, 1]; ranges of the output converters are in units of weight times full-scale input. A layer with more inputs or
+    outputs than an array has rows or columns is cut into tiles; each tile of a product has a conversion of its own, and
+    the parts are added digitally.
+
+    Attributes:
+        dac: converters of the inputs.
+        adc: converters of the outputs; with `ranging = "calibrated"` ranges follow `AnalogLayer.calibrate`.
+        tile_rows: inputs of an array; None for as many as a layer has.
+        tile_columns: outputs of an array; None for as many as a layer has.
+        operand_bits: resolution of the inputs and errors whose products form the gradient of the weights.
+        read_noise_per: "product" draws read noise for every product of the array with a vector; "mini_batch" draws a
+            weight's noise once for a mini-batch and direction, which takes no time and correlates what passes together.
+    """
+
+    dac: DacSpec = IDEAL_DAC
+    adc: AdcSpec = IDEAL_ADC
+    tile_rows: int | None = None
+    tile_columns: int | None = None
+    operand_bits: int | Literal["float"] = "float"
+    read_noise_per: Literal["product", "mini_batch"] = "product"
+
+
+def cuts(size: int, tile: int | None) -> list[Tile]:
+    """Return first and last + 1 line of each tile that `size` lines take."""
+    step = tile or size
+    return [(start, min(start + step, size)) for start in range(0, size, step)]

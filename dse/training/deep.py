@@ -1,0 +1,142 @@
+"""Training of networks of convolutions on the cross-entropy, on crossbars or digitally.
+
+    for every mini-batch    loss(network(images)).backward();  descent.step()
+
+The network is one of `dse.training.networks` with its layers on crossbars (`dse.training.analog`), ideal ones for
+digital training; what moves the weights is a `Descent`.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dse.errors import DivergedError
+from dse.streams import generator
+from dse.training.analog import AnalogLayer, analog_layers
+from dse.training.datasets import Dataset, Split
+from dse.training.descent import Descent
+from dse.training.loop import Epoch
+from dse.training.pictures import Mover, Pictures
+from dse.training.spec import TrainingSpec
+
+EVALUATION_BATCH = 128
+STEPS = ((0.5, 0.1), (0.75, 0.01))
+"""Where the schedule "step" lowers the rate, as shares of the training, and to what."""
+
+
+def train_deep(
+    network: nn.Module,
+    descent: Descent,
+    data: Dataset,
+    spec: TrainingSpec,
+    *,
+    seed: int,
+    image_time_s: float = 0.0,
+    calibrate_every: int = 0,
+    device: str = "cpu",
+) -> list[Epoch]:
+    """Train a network in place.
+
+    Args:
+        network: the network, its layers on crossbars.
+        descent: what moves its weights.
+        data: what to learn.
+        spec: epochs, mini-batch, schedule, augmentation.
+        seed: seed of the trial, for the order of the images and how they are moved.
+        image_time_s: simulated time of one image, s.
+        calibrate_every: images between two calibrations of the converters; 0 for none.
+        device: where torch computes.
+
+    Returns:
+        The learning curve, one point an epoch.
+
+    Raises:
+        DivergedError: the training left the range of numbers.
+    """
+    pictures, order, mover = Pictures(data), generator(seed, "order"), Mover(seed)
+    layers = [layer for _, layer in analog_layers(network)]
+    curve: list[Epoch] = []
+    seen = since_calibration = 0
+    total = spec.epochs * len(data.train)
+    for epoch in range(1, spec.epochs + 1):
+        network.train()
+        loss = 0.0
+        for chosen, images in _mini_batches(pictures, data.train, order, mover, spec):
+            descent.prepare(seen / len(data.train))
+            output = network(images.to(device))
+            own = functional.cross_entropy(output, data.train.labels[chosen].to(device))
+            own.backward()
+            descent.step(spec.learning_rate * schedule(spec, seen / total), len(chosen))
+            loss += float(own.detach()) * len(chosen)
+            seen += len(chosen)
+            since_calibration += len(chosen)
+            if calibrate_every and since_calibration >= calibrate_every:
+                since_calibration = 0
+                for layer in layers:
+                    layer.calibrate()
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss of epoch {epoch} is not finite")
+        now_s = seen * image_time_s
+        descent.survey(now_s)
+        with descent.measuring(now_s):
+            validation = None if data.validation is None else accuracy(network, pictures, data.validation, device)
+            test = accuracy(network, pictures, data.test, device)
+        curve.append(Epoch(epoch, loss / len(data.train), validation, test))
+    return curve
+
+
+def schedule(spec: TrainingSpec, share: float) -> float:
+    """Return the factor of the learning rate after a share of the training."""
+    if spec.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * share))
+    if spec.schedule == "step":
+        return min([1.0, *(factor for start, factor in STEPS if share >= start)])
+    return 1.0
+
+
+def accuracy(network: nn.Module, pictures: Pictures, split: Split, device: str = "cpu") -> float:
+    """Return the share of images that a network recognises, in evaluation mode."""
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for chosen in torch.split(torch.arange(len(split)), EVALUATION_BATCH):
+            output = network(pictures.batch(split, chosen).to(device)).cpu()
+            # numpy's argmax takes the first of equal outputs; torch's does not say.
+            right += int((output.numpy().argmax(axis=1) == split.labels[chosen].numpy()).sum())
+    return right / len(split)
+
+
+def _mini_batches(
+    pictures: Pictures, split: Split, order: torch.Generator, mover: Mover, spec: TrainingSpec
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the mini-batches of an epoch: indices and images."""
+    parts = torch.split(torch.randperm(len(split), generator=order), spec.batch_size)
+    if spec.augmentation == "none":
+        yield from ((chosen, pictures.batch(split, chosen)) for chosen in parts)
+        return
+    for chosen, moves in zip(parts, mover.draw(len(split)).split(spec.batch_size), strict=True):
+        yield chosen, pictures.batch(split, chosen, moves)
+
+
+def vectors_of(network: nn.Module, shape: tuple[int, int, int], device: str = "cpu") -> dict[AnalogLayer, int]:
+    """Return how many vectors each layer multiplies for an image of a shape."""
+    found: dict[AnalogLayer, int] = {}
+
+    def note(layer: nn.Module, _: object, output: Tensor) -> None:
+        if isinstance(layer, AnalogLayer):
+            found[layer] = output[0].numel() // layer.cols
+
+    was_training, counting = network.training, [layer.counting for _, layer in analog_layers(network)]
+    hooks = [layer.register_forward_hook(note) for _, layer in analog_layers(network)]
+    for _, layer in analog_layers(network):
+        layer.counting = False
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, *shape, device=device))
+    for hook, (_, layer), held in zip(hooks, analog_layers(network), counting, strict=True):
+        hook.remove()
+        layer.counting = held
+    network.train(was_training)
+    return found
