@@ -104,7 +104,7 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
 """Table or setting -> the conditions under any of which it has no effect."""
 DEEP_DEFAULTS: dict[str, Any] = {
     "training.batch_size": 128,
-    "training.learning_rate": 0.1,
+    "training.learning_rate": 0.5,
     "training.schedule": "cosine",
     "training.momentum": 0.9,
     "training.weight_decay": 1e-4,
@@ -113,6 +113,8 @@ DEEP_DEFAULTS: dict[str, Any] = {
     "adc.ranging": "calibrated",
 }
 """Defaults of networks of convolutions where these differ from those of a perceptron."""
+DIGITAL_DEFAULTS: dict[str, Any] = {"training.learning_rate": 0.1}
+"""And where they learn digitally, with momentum."""
 
 
 class Design(Spec):
@@ -273,7 +275,8 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     if settings.get("network.name") not in DEEP_NETWORKS:
         return dict(settings)
     augmented = {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
-    return {**DEEP_DEFAULTS, **augmented, **settings}
+    digital = DIGITAL_DEFAULTS if settings.get("architecture") == "float" else {}
+    return {**DEEP_DEFAULTS, **augmented, **digital, **settings}
 
 
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:

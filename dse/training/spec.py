@@ -66,7 +66,8 @@ class TrainingSpec(Spec):
     batch_size: Annotated[int, Ge(1), Le(65536)] = 10
     """Images between two updates; 128 by default for networks of convolutions."""
     learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
-    """Factor of the gradient, averaged over the mini-batch; 0.1 by default for networks of convolutions."""
+    """Factor of the gradient, averaged over the mini-batch; by default 0.5 for networks of convolutions on crossbars,
+    0.1 digitally, with momentum."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """Learning rate over the training: constant; falling to 0 along half a cosine, the default for networks of
     convolutions; or a tenth after half of the epochs and a hundredth after three quarters."""

@@ -18,7 +18,7 @@ from dse.training.analog import (
     on_crossbars,
     placement_of,
 )
-from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold
+from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold, scale_and_quantise
 
 GENERATOR = torch.Generator()
 BITS = Crossbars(DacSpec(bits=6), AdcSpec(bits=7, range=1.5, backward_range=0.8))
@@ -283,6 +283,11 @@ def test_compiled_converters_equal_the_plain_ones(bits: int) -> None:
     assert torch.equal(ours, quantised(x, bits, scales))
     assert cut == int((x.abs() > scales[:, None, None]).sum())
     assert torch.equal(largest_magnitudes(x), x.abs().amax(dim=(1, 2)))
+    both, own = scale_and_quantise(x, bits)
+    assert torch.equal(own, largest_magnitudes(x))
+    assert torch.equal(both, quantised(x, bits, own))
+    assert torch.equal(scale_and_quantise(torch.zeros(2, 3), bits)[0], torch.zeros(2, 3))
+    assert bool(scale_and_quantise(torch.tensor([[1.0, float("nan")]]), bits)[0].isnan().any())
     assert float(largest_magnitudes(torch.zeros(1, 3))[0]) == pytest.approx(1e-30)
     assert bool(largest_magnitudes(torch.tensor([[1.0, float("nan")]])).isnan())
 

@@ -33,6 +33,19 @@ def quantise(x: Tensor, bits: int, scales: Tensor, *, in_place: bool = False) ->
     return out, int(cut)
 
 
+def scale_and_quantise(x: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """Return x on 2^bits - 1 levels within the largest magnitude of each sample, and these scales."""
+    if not _plain(x):
+        scales = largest_magnitudes(x)
+        return quantise(x, bits, scales)[0], scales
+    x = _dense(x)
+    out, scales, levels = torch.empty_like(x), torch.empty(x.shape[0]), np.float32(2 ** (bits - 1) - 1)
+    flat = _samples(x)
+    arrays = flat.numpy(), flat.view(torch.int32).numpy(), _samples(out).numpy(), scales.numpy()
+    converters.scale_and_quantise(*arrays, levels)
+    return out, scales
+
+
 def quantise_and_fold(parts: Tensor, bits: int, scales: Tensor, targets: Tensor, out: Tensor) -> int:
     """Put parts on 2^bits - 1 levels within the scale of each sample, add them where they belong; return cuts.
 

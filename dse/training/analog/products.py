@@ -18,7 +18,13 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dse.streams import Stream
-from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold
+from dse.training.analog.passes import (
+    drives,
+    largest_magnitudes,
+    quantise,
+    quantise_and_fold,
+    scale_and_quantise,
+)
 
 if TYPE_CHECKING:
     from dse.training.analog.layers import AnalogLayer
@@ -80,8 +86,7 @@ class _Product(Function):
 def forward(layer: "AnalogLayer", x: Tensor, weight: Tensor) -> Tensor:
     """Return ADC(DAC(x) W), and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
-    scales = _scales(layer, x, dac, adc)
-    driven = x if dac == "ideal" else quantise(x, dac, scales)[0]
+    driven, scales = _driven(layer, x, dac, adc)
     # Measuring accuracy must not shift the noise that training sees.
     noise = layer.noise["forward" if layer.counting else "evaluation"]
     weight, variance = _reads(layer, weight, noise)
@@ -103,8 +108,7 @@ def forward(layer: "AnalogLayer", x: Tensor, weight: Tensor) -> Tensor:
 def backward(layer: "AnalogLayer", d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
     """Return ADC(DAC(d) W^T) with the parts of windows added, and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits_backward, layer.crossbars.adc.bits_backward
-    scales = _scales(layer, d, dac, adc)
-    driven = d if dac == "ideal" else quantise(d, dac, scales)[0]
+    driven, scales = _driven(layer, d, dac, adc)
     noise = layer.noise["backward"]
     weight, variance = _reads(layer, weight, noise)
     cut = 0
@@ -123,7 +127,7 @@ def outer(layer: "AnalogLayer", x: Tensor, d: Tensor) -> Tensor:
     """Return the digital gradient of the weights, and count its products where the layer counts."""
     bits = layer.crossbars.operand_bits
     if bits != "float":
-        x, d = (quantise(factor, bits, largest_magnitudes(factor))[0] for factor in (x, d))
+        x, d = (scale_and_quantise(factor, bits)[0] for factor in (x, d))
     if layer.counting:
         layer.events.macs_update += _vectors(d) * layer.rows * layer.cols
     return layer.outer(x, d)
@@ -151,11 +155,11 @@ def _through_converters(
     return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
 
 
-def _scales(layer: "AnalogLayer", x: Tensor, dac: Bits, adc: Bits) -> Tensor:
-    """Return the full scale of each sample; ones where nothing asks for it."""
-    if dac == "ideal" and adc == "ideal" and not layer.counting:
-        return torch.ones(1)
-    return largest_magnitudes(x.detach())
+def _driven(layer: "AnalogLayer", x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
+    """Return inputs behind their converters and the full scale of each sample; ones where nothing asks for it."""
+    if dac != "ideal":
+        return scale_and_quantise(x.detach(), dac)
+    return x, torch.ones(1) if adc == "ideal" and not layer.counting else largest_magnitudes(x.detach())
 
 
 def _reads(layer: "AnalogLayer", weight: Tensor, noise: Stream) -> tuple[Tensor, Tensor | None]:

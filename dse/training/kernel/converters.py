@@ -61,6 +61,23 @@ def quantise_rows(x: Any, out: Any, scales: Floats, levels: Any) -> int:
 
 
 @compiled
+def scale_and_quantise(x: Any, patterns: Any, out: Any, scales: Floats, levels: Any) -> None:
+    """Set the scale of every row to its largest magnitude, and put the row on levels within it while it is at hand.
+
+    Args:
+        x: float32, shape (rows, cols).
+        patterns: the same as int32.
+        out: the quantised values, float32, shape (rows, cols).
+        scales: the scales, float32, at least 1e-30.
+        levels: levels above zero, float32.
+    """
+    for n in range(scales.size):
+        largest = i32(_largest(patterns[n])).view(np.float32)
+        scales[n] = SMALLEST_SCALE if largest < SMALLEST_SCALE else largest
+        _quantise(x[n], out[n], scales[n], levels)
+
+
+@compiled
 def quantise_and_fold(parts: Any, out: Any, scales: Floats, levels: Any, targets: Any) -> int:
     """Put every part on 2 * levels + 1 levels within its sample's scale, add it to its place; return how many were cut.
 
