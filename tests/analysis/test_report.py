@@ -73,7 +73,7 @@ def few_forests(monkeypatch):
 
 
 def changed(subject, **tables):
-    return Subject(subject.folder, dataclasses.replace(subject.tables, **tables), subject.objectives)
+    return Subject(subject.where, dataclasses.replace(subject.tables, **tables), subject.objectives)
 
 
 def many(subject, count):
@@ -107,7 +107,9 @@ def test_the_designs_are_those_of_the_tables(subject):
     assert sorted(held["trial"]) == sorted({*search_trials(subject.tables)["trial"], 0, 1})
     expected = {row["trial"]: row for row in table.iter_rows(named=True)}
     widths = {row["trial"]: row for row in half_widths(subject.tables, list(METRICS)).iter_rows(named=True)}
-    for name in (*METRICS, "accumulator.epsilon", "accumulator.bits"):
+    shown = [name for name in METRICS if table[name].null_count() < len(table)]
+    assert held["values"].keys().isdisjoint(METRICS.keys() - shown)
+    for name in (*shown, "accumulator.epsilon", "accumulator.bits"):
         for trial, value, half in zip(
             held["trial"], held["values"][name], held["ci95"].get(name, [None] * len(table)), strict=True
         ):
@@ -149,7 +151,7 @@ def test_a_long_curve_keeps_its_ends(subject):
 def test_energies_are_those_of_dse_price_and_add_up(subject):
     held = series.energy(subject)
     table = prices(
-        subject.tables, [own_card(subject.folder, subject.tables)], ["energy_per_image_j", "forward_adc_per_image_j"]
+        subject.tables, [own_card(subject.where, subject.tables)], ["energy_per_image_j", "forward_adc_per_image_j"]
     )
     place = held["items"].index({"phase": "forward", "part": "adc"})
     for trial, total, adc in table.select("trial", "energy_per_image_j", "forward_adc_per_image_j").iter_rows():
@@ -273,7 +275,7 @@ def test_an_empty_study_says_so(subject):
     assert "This study has no complete design yet (0 of 66 simulations are done)" in text
     assert {part.panel.name for part in filled(nothing) if part.content is not None} == {"study", "provenance"}
     with pytest.raises(QueryError, match="nothing to draw yet"):
-        write_pictures(subject.folder / "figures", subject.folder, nothing.tables, subject.objectives, "png")
+        write_pictures(subject.where / "figures", subject.where, nothing.tables, subject.objectives, "png")
 
 
 def test_a_running_study_says_how_far_it_is(subject):
@@ -293,7 +295,7 @@ def test_a_study_that_failed_throughout_shows_its_failures(subject):
 
 
 def test_pictures_are_files(subject, tmp_path):
-    written, missing = write_pictures(tmp_path / "new", subject.folder, subject.tables, ["accuracy"], "svg")
+    written, missing = write_pictures(tmp_path / "new", subject.where, subject.tables, ["accuracy"], "svg")
     assert [path.name for path in written] == ["curves.svg", "energy.svg", "wear.svg", "importance.svg"]
     assert all(path.read_text().startswith("<?xml") for path in written)
     assert missing == ["front: a front needs at least two objectives to draw"]
@@ -304,7 +306,7 @@ def test_pictures_take_any_name_of_a_control(subject, tmp_path):
         origin=pl.when(pl.col("trial") == 1).then(pl.lit("$\\frac$")).otherwise("origin")
     )
     tables = dataclasses.replace(subject.tables, trials=trials)
-    written, _ = write_pictures(tmp_path, subject.folder, tables, subject.objectives, "svg", ["importance", "curves"])
+    written, _ = write_pictures(tmp_path, subject.where, tables, subject.objectives, "svg", ["importance", "curves"])
     assert [path.name for path in written] == ["front.svg", "energy.svg", "wear.svg"]
 
 

@@ -245,7 +245,7 @@ def test_a_card_beside_the_study_file_travels_with_the_results(dse, small_study,
 
 
 def test_ray_that_cannot_start_is_told_with_a_way_out(dse, small_study, tmp_path):
-    done = dse("run", small_study, "--out", tmp_path / "r", env={"RAY_ADDRESS": "127.0.0.1:1"})
+    done = dse("run", small_study, "--out", tmp_path / "r", env={"RAY_TMPDIR": "/proc/nowhere"})
     assert done.returncode == 2
     assert "Ray could not be started" in done.stderr
     assert "--executor local" in done.stderr

@@ -24,7 +24,6 @@ from dse.results.store import Store, create, read_about, read_table
 from dse.search.dashboard import to_storage
 from dse.search.executor import LocalExecutor
 from dse.search.replay import replay
-from dse.search.reuse import outcome_of
 from dse.search.runs import resume, start
 
 
@@ -76,14 +75,6 @@ def test_rows_of_other_code_or_data_are_not_taken_over(undisturbed, tmp_path, mo
         study_of(edited(("trials = 14", "trials = 2")), tmp_path), tmp_path / "new", LocalExecutor, reuse=[undisturbed]
     )
     assert read_table(tmp_path / "new")["came_from"].null_count == 3
-
-
-def test_an_outcome_survives_its_row(undisturbed):
-    for row in read_table(undisturbed).to_pylist():
-        fields = result_fields(outcome_of(row))
-        energy = fields.pop("energy_per_image_j")
-        assert energy is None
-        assert all(row[name] == value for name, value in fields.items())
 
 
 def test_results_of_one_study_unite_and_resume(begun, undisturbed, tmp_path):
