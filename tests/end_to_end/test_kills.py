@@ -12,6 +12,9 @@ from conftest import ROOT
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
+from dse.search.executor import LocalExecutor
+from dse.search.runs import start
+from dse.search.study import parse_study
 
 
 def results(folder):
@@ -86,7 +89,10 @@ def test_a_killed_driver_of_ray_actors_is_resumed(small_study, undisturbed, tmp_
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturbed, tmp_path, dse):
+def test_an_interruption_says_how_to_go_on(signal_number, small_study, tmp_path, dse):
+    longer = small_study.read_text().replace("trials = 14", "trials = 150")  # so that it does not end before the signal
+    small_study.write_text(longer)
+    start(parse_study(longer, tmp_path), tmp_path / "undisturbed", LocalExecutor)
     folder = tmp_path / "r"
     process = subprocess.Popen(
         [sys.executable, "-m", "dse", "run", str(small_study), "--executor", "local", "--out", str(folder)],
@@ -102,7 +108,7 @@ def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturb
     assert f" resume {folder}" in message
     assert "Traceback" not in message
     assert dse("resume", folder, "--executor", "local").returncode == 0
-    assert results(folder).equals(results(undisturbed))
+    assert results(folder).equals(results(tmp_path / "undisturbed"))
 
 
 def test_a_folder_in_use_is_refused(small_study, tmp_path, dse):
