@@ -8,10 +8,13 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SMALL_STUDY
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
+from dse.search.executor import LocalExecutor
+from dse.search.runs import start
+from dse.search.study import parse_study
 
 
 def results(folder):
@@ -85,11 +88,22 @@ def test_a_killed_driver_of_ray_actors_is_resumed(small_study, undisturbed, tmp_
     assert results(folder).equals(results(undisturbed))
 
 
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """A study that does not end before a signal reaches it, and its table."""
+    place = tmp_path_factory.mktemp("longer")
+    text = SMALL_STUDY.replace("trials = 14", "trials = 150")
+    (place / "longer.toml").write_text(text)
+    start(parse_study(text, place), place / "undisturbed", LocalExecutor)
+    return place / "longer.toml", results(place / "undisturbed")
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturbed, tmp_path, dse):
+def test_an_interruption_says_how_to_go_on(signal_number, longer, tmp_path, dse):
+    study, expected = longer
     folder = tmp_path / "r"
     process = subprocess.Popen(
-        [sys.executable, "-m", "dse", "run", str(small_study), "--executor", "local", "--out", str(folder)],
+        [sys.executable, "-m", "dse", "run", str(study), "--executor", "local", "--out", str(folder)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,7 +116,7 @@ def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturb
     assert f" resume {folder}" in message
     assert "Traceback" not in message
     assert dse("resume", folder, "--executor", "local").returncode == 0
-    assert results(folder).equals(results(undisturbed))
+    assert results(folder).equals(expected)
 
 
 def test_a_folder_in_use_is_refused(small_study, tmp_path, dse):
