@@ -61,6 +61,7 @@ def free(job):
             rows=65,
             cols=64,
             cells=8320,
+            inference_bits=8320.0,
             events=events,
             wear=dict.fromkeys(WEAR_NAMES, 10.0),
             dac_bits=8,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dse.errors import ExecutorError, SettingError
-from dse.search.executor import LocalExecutor
+from dse.search.executor import check_device
 from dse.search.study import Study, parse_study, read_study
 
 HYBRID = Path(__file__).parents[2] / "search_spaces" / "hybrid_width.toml"
@@ -81,4 +81,4 @@ def test_settings_of_convolutions_are_refused_for_a_perceptron(setting: str) -> 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ExecutorError, match="torch cannot compute on the device 'meta' here"):
-        LocalExecutor("meta")
+        check_device("meta")
