@@ -1,8 +1,8 @@
 """What a training came to: from layers with their events and wear to the parts of an outcome."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from dse.crossbar.events import EVENT_NAMES, Events
 from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
 from dse.devices.spec import CellSpec
 from dse.training.analog import AnalogLayer
+from dse.training.descent import CrossbarDescent, DigitalDescent
 from dse.training.layers import CrossbarLayer, Layer
 from dse.training.loop import Epoch
 from dse.training.modules import CrossbarParameter
@@ -23,9 +24,7 @@ FLOAT_BITS = 32
 def metrics_of(last: Epoch, layers: Sequence[LayerOutcome]) -> dict[str, float | int | None]:
     """Return the metrics that need no price."""
     return {
-        "accuracy": last.accuracy,
-        "validation_accuracy": last.validation_accuracy,
-        "loss": last.loss,
+        **{name: value for name, value in vars(last).items() if name != "epoch"},
         "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
         "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
         "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),
@@ -44,7 +43,7 @@ def report(number: int, layer: Layer) -> LayerOutcome:
 
 
 def report_deep(layer: AnalogLayer, pair: CrossbarParameter | None, chi: AccumulatorSpec | None) -> LayerOutcome:
-    """Return what happened in a layer of a network of convolutions.
+    """Return what happened in a layer of a deep network.
 
     Args:
         layer: its products.
@@ -59,27 +58,56 @@ def report_deep(layer: AnalogLayer, pair: CrossbarParameter | None, chi: Accumul
     return replace(own, operand_bits=_bits(chi.operand_bits), **tiles)
 
 
-def count_static(layer: AnalogLayer, vectors: int, *, images: int, updates: int, digital: bool) -> None:
-    """Count what follows from shapes alone: activations, and everything in a digital layer.
+@dataclass(frozen=True)
+class Passes:
+    """How many vectors a layer multiplies in a training; it follows from shapes alone.
+
+    Attributes:
+        forward: in forward products.
+        backward: in backward products.
+        update: in outer products that update its weights.
+        activations: activation functions computed of its outputs.
+    """
+
+    forward: int
+    backward: int
+    update: int
+    activations: int
+
+
+def report_layers(
+    descent: DigitalDescent | CrossbarDescent,
+    passes: Mapping[AnalogLayer, Passes],
+    updates: int,
+    chi: AccumulatorSpec | None,
+    *,
+    first: int = 0,
+) -> list[LayerOutcome]:
+    """Return what happened in the layers of a deep network.
 
     Args:
-        layer: the layer.
-        vectors: vectors that it multiplies for an image.
-        images: training images, repeats counted.
+        descent: what moved its weights.
+        passes: its layers in their order, with what they multiplied.
         updates: mini-batches.
-        digital: whether its weights are digital words.
+        chi: the accumulators as the design has them; None for a digital network.
+        first: number of the first layer in the outcome.
     """
-    events, products = layer.events, images * vectors * layer.rows * layer.cols
-    events.activations += images * vectors * layer.cols
-    if not digital:
-        return
-    back = products if layer.number > 0 else 0  # no error passes through the first layer
-    words = updates * layer.rows * layer.cols
-    events.macs_forward += products
-    events.macs_backward += back
-    events.macs_update += products
-    events.weight_reads += products + back + words
-    events.weight_writes += words
+    pairs = descent.pairs if isinstance(descent, CrossbarDescent) else [None] * len(passes)
+    for (layer, own), pair in zip(passes.items(), pairs, strict=True):
+        layer.events.activations += own.activations
+        if pair is None:
+            _count_digital(layer, own, updates)
+    reports = [report_deep(layer, pair, chi) for layer, pair in zip(passes, pairs, strict=True)]
+    return [replace(own, layer=first + number) for number, own in enumerate(reports)]
+
+
+def _count_digital(layer: AnalogLayer, passes: Passes, updates: int) -> None:
+    events, weights = layer.events, layer.rows * layer.cols
+    events.macs_forward += passes.forward * weights
+    events.macs_backward += passes.backward * weights
+    events.macs_update += passes.update * weights
+    events.weight_reads += (passes.forward + passes.backward + updates) * weights
+    events.weight_writes += updates * weights
 
 
 def _digital(number: int, rows: int, cols: int, events: Events) -> LayerOutcome:

@@ -120,12 +120,11 @@ def work(job: Job) -> Answer:
         DataError: the data set is missing or unreadable.
     """
     from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
-    from dse.training.datasets import load  # noqa: PLC0415
+    from dse.training.datasets import load_workload  # noqa: PLC0415
 
     if job.design is None:
         raise ValueError(f"trial {job.trial} has no design")
-    workload = job.design.workload
-    data = load(workload.dataset, workload.validation)
+    data = load_workload(job.design.workload)
     started_at, start = datetime.now(UTC), time.perf_counter()
     with one_thread():
         outcome = evaluate(job.design, job.seed, data)
