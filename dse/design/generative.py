@@ -1,5 +1,7 @@
 """A design that generates images: from its settings to its curve, its layers and its pictures."""
 
+from torch import Tensor
+
 from dse.design.design import Design
 from dse.design.hardware import calibrate_every, descent_of, image_time_s, placed
 from dse.design.outcome import LayerOutcome
@@ -55,6 +57,12 @@ class Generation:
             calibrate_every=calibrate_every(self._design),
             device=self._device,
         )
+
+    def images(self, count: int) -> Tensor:
+        """Return images that the trained generator makes, float32 in (0, 1), shape (count, pixels)."""
+        now_s = self._design.training.epochs * len(self._data.train) * image_time_s(self._design)
+        with self._descents[0].measuring(now_s):
+            return self.pair.images(count)
 
     def layers(self) -> list[LayerOutcome]:
         """Return what happened in the layers of the generator, then of the discriminator, numbered on."""

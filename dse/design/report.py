@@ -42,22 +42,6 @@ def report(number: int, layer: Layer) -> LayerOutcome:
     return _analog(layer, number, layer.rows, layer.cols, layer.events, layer.array.ranges)
 
 
-def report_deep(layer: AnalogLayer, pair: CrossbarParameter | None, chi: AccumulatorSpec | None) -> LayerOutcome:
-    """Return what happened in a layer of a deep network.
-
-    Args:
-        layer: its products.
-        pair: its cells and accumulators; None for a digital layer.
-        chi: the accumulators as the design has them; None likewise.
-    """
-    if pair is None or chi is None:
-        return _digital(layer.number, layer.rows, layer.cols, layer.events)
-    events = Events(**{name: getattr(layer.events, name) + getattr(pair.layer.events, name) for name in EVENT_NAMES})
-    own = _analog(pair.layer, layer.number, layer.rows, layer.cols, events, layer.ranges)
-    tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
-    return replace(own, operand_bits=_bits(chi.operand_bits), **tiles)
-
-
 @dataclass(frozen=True)
 class Passes:
     """How many vectors a layer multiplies in a training; it follows from shapes alone.
@@ -93,21 +77,36 @@ def report_layers(
         first: number of the first layer in the outcome.
     """
     pairs = descent.pairs if isinstance(descent, CrossbarDescent) else [None] * len(passes)
-    for (layer, own), pair in zip(passes.items(), pairs, strict=True):
-        layer.events.activations += own.activations
-        if pair is None:
-            _count_digital(layer, own, updates)
-    reports = [report_deep(layer, pair, chi) for layer, pair in zip(passes, pairs, strict=True)]
-    return [replace(own, layer=first + number) for number, own in enumerate(reports)]
+    return [
+        replace(_report_deep(layer, pair, own, updates, chi), layer=first + number)
+        for number, ((layer, own), pair) in enumerate(zip(passes.items(), pairs, strict=True))
+    ]
 
 
-def _count_digital(layer: AnalogLayer, passes: Passes, updates: int) -> None:
-    events, weights = layer.events, layer.rows * layer.cols
-    events.macs_forward += passes.forward * weights
-    events.macs_backward += passes.backward * weights
-    events.macs_update += passes.update * weights
-    events.weight_reads += (passes.forward + passes.backward + updates) * weights
-    events.weight_writes += updates * weights
+def _report_deep(
+    layer: AnalogLayer, pair: CrossbarParameter | None, passes: Passes, updates: int, chi: AccumulatorSpec | None
+) -> LayerOutcome:
+    """Return what happened in a layer of a deep network; see `report_layers`."""
+    if pair is None or chi is None:
+        return _digital(layer.number, layer.rows, layer.cols, _digital_events(layer, passes, updates))
+    shapes = Events(activations=passes.activations)
+    counted = [vars(events) for events in (layer.events, pair.layer.events, shapes)]
+    events = Events(**{name: sum(own[name] for own in counted) for name in EVENT_NAMES})
+    own = _analog(pair.layer, layer.number, layer.rows, layer.cols, events, layer.ranges)
+    tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
+    return replace(own, operand_bits=_bits(chi.operand_bits), **tiles)
+
+
+def _digital_events(layer: AnalogLayer, passes: Passes, updates: int) -> Events:
+    weights = layer.rows * layer.cols
+    return Events(
+        activations=passes.activations,
+        macs_forward=passes.forward * weights,
+        macs_backward=passes.backward * weights,
+        macs_update=passes.update * weights,
+        weight_reads=(passes.forward + passes.backward + updates) * weights,
+        weight_writes=updates * weights,
+    )
 
 
 def _digital(number: int, rows: int, cols: int, events: Events) -> LayerOutcome:
