@@ -77,7 +77,12 @@ def read_anchors() -> tuple[Anchor, ...]:
 
 def _layers(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     wear = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
-    empty = {**dict.fromkeys(WORDS), **dict.fromkeys((*EVENT_NAMES, *wear, "cells"), 0)}
+    empty = {
+        **dict.fromkeys(WORDS),
+        **dict.fromkeys((*EVENT_NAMES, *wear, "cells"), 0),
+        "row_tiles": 1,
+        "column_tiles": 1,
+    }
     table = [{"trial": 0, "seed": 0, "layer": number, **empty, **row} for number, row in enumerate(rows)]
     return pl.DataFrame(table, infer_schema_length=None, schema_overrides=WORDS)
 

@@ -14,6 +14,8 @@ what one part of the hardware does in one phase of the training: the sum of some
     outer_products   B^2 multiplier cells for each product d x^T of B-bit factors, or float multiplications
     digital_macs     multiply-accumulates, only without a crossbar
     digital_memory   weights read and written * bits * energy of a bit, only without a crossbar
+    partial_sums     additions of converted parts of products, of tiles and of windows that overlap, * converter bits
+                     * gates * energy of a gate
     activations      activation functions in the forward phase, and as many derivatives in the backward phase
 
 An item belongs to one phase and one part, so that phases add up to the total, parts add up to the total, and nothing is
@@ -33,6 +35,7 @@ PARTS: tuple[str, ...] = (
     "array",
     "dac",
     "adc",
+    "partial_sums",
     "activations",
     "chi_memory",
     "chi_adds",
@@ -84,6 +87,13 @@ def _conversions() -> dict[str, pl.Expr]:
     return quantities
 
 
+def _partial_sums() -> dict[str, pl.Expr]:
+    return {
+        f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
+        for phase, column in (("forward", "adc_bits"), ("backward", "adc_backward_bits"))
+    }
+
+
 def _array() -> dict[str, pl.Expr]:
     siemens = pl.col("mean_conductance_us") * 1e-6
     line, weights = pl.col("cells") / pl.col("rows"), pl.col("rows") * pl.col("cols")
@@ -132,6 +142,7 @@ def _digital_network() -> dict[str, pl.Expr]:
 QUANTITIES: dict[str, pl.Expr] = {
     **_array(),
     **_conversions(),
+    **_partial_sums(),
     **_accumulators(),
     **_digital_network(),
     "activations": pl.col("activations").cast(pl.Float64),
@@ -184,6 +195,8 @@ def bill() -> Bill:
             (f"{phase}_drives", constant("dac_fixed_j")), (f"{phase}_drives_bits", constant("dac_per_bit_j"))
         )
         items[phase, "adc"] = _adc(phase)
+        adder = constant("gates_per_adder_bit") * constant("gate_j")
+        items[phase, "partial_sums"] = _sum((f"{phase}_partial_bits", adder))
         items[phase, "activations"] = _sum(("activations", constant("activation_j")))
         items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
         items[phase, "digital_memory"] = _sum(reads[phase])

@@ -1,15 +1,15 @@
 """Latency and area of a layer, from its events, its size and a card.
 
     read of an array       t_read + min(columns_per_adc, outputs) * t_conversion
-    forward, backward      products * read of an array + activations / (lanes * clock)
+    forward, backward      products * read of an array + (activations + additions of parts) / (lanes * clock)
     update                 additions to accumulators / (lanes * clock) + pulses * t_pulse / parallel pulses
     refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
                            + pulses * t_pulse / parallel pulses
 
-Layers and phases follow each other; nothing is pipelined. Without a crossbar every phase takes its
-multiply-accumulates / (lanes * clock). Forward and backward products have converters of their own. Accumulators in
-dynamic memory lie outside the chip and take no area, and their access no time of its own. Digital lanes are shared by
-the layers and laid out for the longest words.
+Layers and phases follow each other; nothing is pipelined. The tiles of a layer work at the same time. Without a
+crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
+their own. Accumulators in dynamic memory lie outside the chip and take no area, and their access no time of its own.
+Digital lanes are shared by the layers and laid out for the longest words.
 """
 
 import polars as pl
@@ -18,6 +18,8 @@ from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS
 
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
+ROW_TILES, COLUMN_TILES = pl.col("row_tiles").cast(pl.Float64), pl.col("column_tiles").cast(pl.Float64)
+TILE_ROWS, TILE_COLS = ROWS / ROW_TILES, COLS / COLUMN_TILES
 ANALOG = pl.col("cells") > 0
 BACKWARD = pl.col("adc_backward") > 0
 PREPARED: dict[str, pl.Expr] = {
@@ -61,19 +63,22 @@ def _converters(outputs: pl.Expr) -> pl.Expr:
 def latencies() -> dict[str, pl.Expr]:
     """Return the seconds that a layer spends in each phase over the training."""
     digital = constant("digital_lanes") * constant("clock_hz")
-    pulses = constant("parallel_pulses")
+    pulses, tiles = constant("parallel_pulses"), ROW_TILES * COLUMN_TILES
     refresh_read = constant("read_time_s") + pl.when(constant("refresh_conversions_per_read") > 0).then(
-        constant("refresh_conversions_per_read") * _conversion_s("forward", ROWS)
+        constant("refresh_conversions_per_read") * _conversion_s("forward", TILE_ROWS)
     ).otherwise(0.0)
     flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
-    activations = pl.col("activations") / digital
+    digital_steps = {
+        phase: (pl.col("activations") + pl.col(f"partial_adds_{phase}")) / digital for phase in ("forward", "backward")
+    }
     analog = {
-        "forward": _used("mvm_forward", _read_s("forward", COLS, ROWS)) + activations,
-        "backward": _used("mvm_backward", _read_s("backward", ROWS - 1.0, COLS)) + activations,
+        "forward": _used("mvm_forward", _read_s("forward", TILE_COLS, TILE_ROWS)) + digital_steps["forward"],
+        "backward": _used("mvm_backward", _read_s("backward", (ROWS - 1.0) / ROW_TILES, TILE_COLS))
+        + digital_steps["backward"],
         "update": pl.col("chi_adds") / (constant("chi_lanes") * constant("clock_hz"))
         + flips * constant("binary_write_s") / pulses
         + pl.col("set_pulses_update") * constant("set_pulse_s") / pulses,
-        "refresh": _used("refresh_reads", refresh_read / _converters(COLS))
+        "refresh": _used("refresh_reads", refresh_read / (_converters(TILE_COLS) * tiles))
         + pl.col("resets") * constant("reset_pulse_s") / pulses
         + pl.col("set_pulses_refresh") * constant("set_pulse_s") / pulses,
     }
@@ -96,9 +101,10 @@ def areas() -> dict[str, pl.Expr]:
     word = pl.col("chi_bits").cast(pl.Float64).fill_null(FLOAT_BITS)
     bit = pl.when(pl.col("held_in_pcm")).then(constant("cell_area_m2")).otherwise(constant("memory_bit_area_m2"))
     chi = pl.when(pl.col("held_in_dram")).then(0.0).otherwise(ROWS * COLS * word * bit)
-    outputs = _converters(COLS) * _adc_m2("forward")
-    inputs = _converters(ROWS - 1.0) * _adc_m2("backward") + COLS * constant("dac_area_m2")
-    converters = outputs + ROWS * constant("dac_area_m2") + pl.when(BACKWARD).then(inputs).otherwise(0.0)
+    tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
+    outputs = _converters(TILE_COLS) * tiles * _adc_m2("forward")
+    inputs = _converters((ROWS - 1.0) / ROW_TILES) * tiles * _adc_m2("backward") + COLS * ROW_TILES * dac
+    converters = outputs + ROWS * COLUMN_TILES * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {
         "cells": pl.col("cells") * constant("cell_area_m2"),

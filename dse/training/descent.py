@@ -5,7 +5,8 @@ Both stand behind `Descent`, so that the digital control runs through the same l
 
 import math
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -31,7 +32,7 @@ class Descent(Protocol):
         """Learn from the gradients of a mini-batch."""
         ...
 
-    def measuring(self, now_s: float) -> "contextmanager[None]":  # type: ignore[type-arg]
+    def measuring(self, now_s: float) -> AbstractContextManager[None]:
         """Return a context in which products see what inference sees at a time."""
         ...
 
@@ -122,6 +123,8 @@ class CrossbarDescent:
     ) -> None:
         layers = dict(analog_layers(network))
         self._with_accumulator = with_accumulator
+        # Operands are rounded where gradients are formed, in the layers.
+        accumulator = hardware.accumulator.model_copy(update={"operand_bits": "float"})
 
         def choose(name: str, values: Tensor) -> Hardware | None:
             owner, _, leaf = name.rpartition(".")
@@ -129,7 +132,7 @@ class CrossbarDescent:
                 return None
             beta = conductance_per_std_us / deviation_of(values)
             array = hardware.array.model_copy(update={"conductance_per_weight_us": beta})
-            return Hardware(hardware.cell, array, hardware.dac, hardware.adc, hardware.accumulator, hardware.refresh)
+            return replace(hardware, array=array, accumulator=accumulator)
 
         self.optimiser = MixedPrecisionSgd(
             network, choose, lr=1.0, seed=seed, image_time_s=image_time_s, drift_every=drift_every

@@ -18,7 +18,7 @@ from dse.training.analog import (
     on_crossbars,
     placement_of,
 )
-from dse.training.analog.passes import drives, largest_magnitudes, quantise
+from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold
 
 GENERATOR = torch.Generator()
 BITS = Crossbars(DacSpec(bits=6), AdcSpec(bits=7, range=1.5, backward_range=0.8))
@@ -287,9 +287,21 @@ def test_compiled_converters_equal_the_plain_ones(bits: int) -> None:
     assert bool(largest_magnitudes(torch.tensor([[1.0, float("nan")]])).isnan())
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_compiled_folding_equals_the_plain_one(geometry: tuple[int, int, int, int]) -> None:
+    layer, x = conv(4, 8, geometry), normal(3, 4, 9, 8)
+    targets = layer.targets(x)
+    parts, scales = normal(3, *targets.shape, 4), normal(3, seed=4).abs()
+    ours, plain = torch.zeros(3, 72, 4), torch.zeros(3, 72, 4, dtype=torch.float64)
+    cut = quantise_and_fold(parts, 5, scales, targets, ours)
+    assert cut == quantise_and_fold(parts.double(), 5, scales, targets, plain) > 0
+    assert torch.allclose(ours.double(), plain, atol=1e-5)
+
+
 def test_channels_may_come_last_in_memory() -> None:
     layer, x = conv(4, 8), normal(3, 4, 9, 8)
-    for first, last in zip(gradients(layer, x), gradients(layer, x.to(memory_format=torch.channels_last)), strict=True):
+    both = gradients(layer, x)[:2], gradients(layer, x.to(memory_format=torch.channels_last))[:2]
+    for first, last in zip(*both, strict=True):
         assert float((first - last).abs().mean()) < 1e-3 * float(first.abs().mean())
     wide = x.to(memory_format=torch.channels_last)
     assert torch.equal(quantise(wide, 5, largest_magnitudes(wide))[0], quantise(x, 5, largest_magnitudes(x))[0])

@@ -89,12 +89,16 @@ SCHEMA: dict[str, Any] = {
     "chi_storage": pl.String,
     "operand_bits": pl.Int32,
     "layer": pl.Int32,
+    "row_tiles": pl.Int32,
+    "column_tiles": pl.Int32,
     "mean_conductance_us": pl.Float64,
     **{name: pl.Float64 if name in REAL_EVENTS else pl.Int64 for name in EVENT_NAMES},
     **{f"wear_{name}": pl.Float64 for name in WEAR_NAMES},
 }
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
-HEAD = {"trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0}
+HEAD = {
+    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0, "row_tiles": 1, "column_tiles": 1
+}  # fmt: skip
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
     **dict.fromkeys((f"wear_{name}" for name in WEAR_NAMES), 0.0),
@@ -116,6 +120,8 @@ CROSSBAR: dict[str, Any] = {
     "dac_backward": 16_000,
     "adc_forward": 16_000,
     "adc_backward": 64_000,
+    "partial_adds_forward": 3_000,
+    "partial_adds_backward": 4_000,
     "set_pulses_update": 5_000,
     "set_pulses_refresh": 40,
     "resets": 60,
@@ -192,6 +198,8 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
             "backward_dac_j": e["dac_backward"] * (1e-13 + 3e-14 * e["dac_backward_bits"]),
             "forward_adc_j": e["adc_forward"] * conversion(e["adc_bits"]),
             "backward_adc_j": e["adc_backward"] * conversion(e["adc_backward_bits"]),
+            "forward_partial_sums_j": e["partial_adds_forward"] * e["adc_bits"] * 9 * 4e-16,
+            "backward_partial_sums_j": e["partial_adds_backward"] * e["adc_backward_bits"] * 9 * 4e-16,
             "update_chi_memory_j": (e["chi_reads"] + e["chi_writes"]) * e["chi_bits"] * 2e-13,
             "update_chi_adds_j": e["chi_adds"] * e["chi_bits"] * 9 * 4e-16,
             "update_outer_products_j": e["macs_update"] * e["operand_bits"] ** 2 * 11 * 4e-16,
@@ -268,10 +276,10 @@ def test_a_crossbar_layer_has_no_digital_parts_and_a_digital_layer_has_no_others
 @pytest.mark.parametrize(
     ("change", "unknown"),
     [
-        ({"adc_bits": None}, {"forward_adc_j", "refresh_adc_j"}),
+        ({"adc_bits": None}, {"forward_adc_j", "forward_partial_sums_j", "refresh_adc_j"}),
         ({"adc_bits": 13}, {"forward_adc_j", "refresh_adc_j"}),
         ({"adc_bits": 13, "refresh_reads": 0}, {"forward_adc_j"}),
-        ({"adc_backward_bits": None}, {"backward_adc_j"}),
+        ({"adc_backward_bits": None}, {"backward_adc_j", "backward_partial_sums_j"}),
         ({"adc_backward_bits": 13}, {"backward_adc_j"}),
         ({"dac_bits": None}, {"forward_dac_j"}),
         ({"dac_backward_bits": None}, {"backward_dac_j"}),
@@ -360,7 +368,7 @@ def test_converters_are_priced_by_the_bits_of_their_direction(bits: int, backwar
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_a_converter_that_is_never_used_costs_nothing_even_without_a_price(way: str, bits: int | None) -> None:
     column = {"forward": "adc_bits", "backward": "adc_backward_bits"}[way]
-    idle = {**CROSSBAR, f"adc_{way}": 0, "refresh_reads": 0}
+    idle = {**CROSSBAR, f"adc_{way}": 0, f"partial_adds_{way}": 0, "refresh_reads": 0}
     unpriced = priced({**idle, column: bits}).select(ENERGY)
     assert unpriced.equals(priced(idle).select(ENERGY))
     assert unpriced["adc_j"].item() > 0.0
@@ -384,6 +392,8 @@ def test_a_driver_that_is_never_used_costs_nothing_even_without_a_price(way: str
         ("dac_backward", {"backward_dac_j"}),
         ("adc_forward", {"forward_adc_j"}),
         ("adc_backward", {"backward_adc_j"}),
+        ("partial_adds_forward", {"forward_partial_sums_j"}),
+        ("partial_adds_backward", {"backward_partial_sums_j"}),
         ("set_pulses_update", {"update_set_pulses_j"}),
         ("set_pulses_refresh", {"refresh_set_pulses_j"}),
         ("resets", {"refresh_reset_pulses_j"}),

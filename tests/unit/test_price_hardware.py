@@ -33,9 +33,8 @@ def adc_m2(bits: int) -> float:
 
 
 def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -> None:
-    activations = 16_000 / (32 * 5e8)
-    forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + activations
-    backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + activations
+    forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + (16_000 + 3_000) / (32 * 5e8)
+    backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + (16_000 + 4_000) / (32 * 5e8)
     r = row(CROSSBAR)
     assert r["forward_per_image_s"] == pytest.approx(forward / 1000, rel=1e-12)
     assert r["latency_per_inference_s"] == r["forward_per_image_s"]
@@ -43,9 +42,18 @@ def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -
 
 
 def test_a_converter_is_not_read_more_often_than_there_are_columns() -> None:
-    narrow = {**CROSSBAR, "cols": 4, "cells": 2 * 65 * 4, "activations": 0}
+    narrow = {**CROSSBAR, "cols": 4, "cells": 2 * 65 * 4, "activations": 0, "partial_adds_forward": 0}
     expected = 2e-7 + 4 * conversion_s(9, 65)
     assert row(narrow)["latency_per_inference_s"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
+    quiet = {**CROSSBAR, "activations": 0, "partial_adds_forward": 0, "adc_backward": 0}
+    tiled = row({**quiet, "row_tiles": 5, "column_tiles": 2})
+    assert tiled["latency_per_inference_s"] == pytest.approx(2e-7 + 6 * conversion_s(9, 13), rel=1e-12)
+    converters = math.ceil(8 / 6) * 10 * adc_m2(9)
+    dacs = 65 * (row({**quiet, "column_tiles": 2})["converters_m2"] - row(quiet)["converters_m2"] - adc_m2(9)) / 65
+    assert tiled["converters_m2"] == pytest.approx(converters + 2 * dacs, rel=1e-9)
 
 
 def test_an_update_takes_its_additions_and_its_pulses() -> None:

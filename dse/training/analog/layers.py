@@ -130,11 +130,11 @@ class AnalogLayer(nn.Module):
         raise NotImplementedError
 
     def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
-        """Return the same before parts of windows are added, shape (samples, rows, products of a sample)."""
+        """Return the same before parts of windows are added, shape (samples, vectors, taps, channels)."""
         raise NotImplementedError
 
-    def folded(self, parts: Tensor, x: Tensor) -> Tensor:
-        """Add the parts of windows: the rest of `transposed` after `unfolded`."""
+    def targets(self, x: Tensor) -> Tensor:
+        """Return the place of x that each tap of each vector belongs to, shape (vectors, taps); see `passes`."""
         raise NotImplementedError
 
     def outer(self, x: Tensor, d: Tensor) -> Tensor:
@@ -166,11 +166,11 @@ class AnalogLinear(AnalogLayer):
 
     def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
         """Return the transposed product; see `AnalogLayer`."""
-        return (d @ weight)[:, :, None]
+        return (d @ weight)[:, None, None]
 
-    def folded(self, parts: Tensor, x: Tensor) -> Tensor:
-        """Return the parts, which have no windows."""
-        return parts.reshape(x.shape)
+    def targets(self, x: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the only place; see `AnalogLayer`."""
+        return torch.zeros(1, 1, dtype=torch.int64)
 
     def outer(self, x: Tensor, d: Tensor) -> Tensor:
         """Return the gradient of the weights."""
@@ -193,7 +193,7 @@ class AnalogConv2d(AnalogLayer):
         self.kernel_size, self.stride, self.padding, self.dilation = (
             (sizes[0], sizes[1]) for sizes in (digital.kernel_size, digital.stride, digital.padding, digital.dilation)
         )
-        self._windows: dict[tuple[int, int], Tensor] = {}
+        self._targets: dict[tuple[int, int], Tensor] = {}
 
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, rows: Tile | None = None) -> Tensor:
         """Return the product; see `AnalogLayer`. Some rows take only the channels that they belong to."""
@@ -211,13 +211,24 @@ class AnalogConv2d(AnalogLayer):
 
     def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
         """Return the transposed product before windows are added; see `AnalogLayer`."""
-        return weight.flatten(1).t() @ d.flatten(2)
+        vectors = d.permute(0, 2, 3, 1).reshape(d.shape[0], -1, d.shape[1])
+        taps = self.kernel_size[0] * self.kernel_size[1]
+        parts = vectors @ weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1)
+        return parts.view(d.shape[0], -1, taps, weight.shape[1])
 
-    def folded(self, parts: Tensor, x: Tensor) -> Tensor:
-        """Add the parts of windows."""
-        return functional.fold(
-            parts, (x.shape[2], x.shape[3]), self.kernel_size, self.dilation, self.padding, self.stride
-        )
+    def targets(self, x: Tensor) -> Tensor:
+        """Return the place of x that each tap of each vector belongs to; see `AnalogLayer`."""
+        size = (x.shape[2], x.shape[3])
+        if size not in self._targets:
+            down, right = (self._places(axis, size[axis]) for axis in (0, 1))
+            # Axes: vector down, vector right, tap down, tap right.
+            place = down[:, None, :, None] * size[1] + right[None, :, None, :]
+            inside = ((down >= 0) & (down < size[0]))[:, None, :, None] & ((right >= 0) & (right < size[1]))[
+                None, :, None
+            ]
+            whole = np.where(inside, place, size[0] * size[1])
+            self._targets[size] = torch.from_numpy(whole.reshape(len(down) * len(right), -1))
+        return self._targets[size]
 
     def outer(self, x: Tensor, d: Tensor) -> Tensor:
         """Return the gradient of the weights."""
@@ -225,21 +236,17 @@ class AnalogConv2d(AnalogLayer):
 
     def windows(self, x: Tensor) -> Tensor | None:
         """Return how many products each place of an image enters; see `AnalogLayer`."""
-        size = (x.shape[2], x.shape[3])
-        if size not in self._windows:
-            along = [self._along(axis, size[axis]) for axis in (0, 1)]
-            self._windows[size] = along[0][:, None] * along[1]
-        return self._windows[size]
+        places = x.shape[2] * x.shape[3]
+        counts = torch.bincount(self.targets(x).reshape(-1), minlength=places + 1)[:places]
+        return counts.double().reshape(x.shape[2:])
 
-    def _along(self, axis: int, size: int) -> Tensor:
-        """Return how many windows hold each place along an axis of the image."""
+    def _places(self, axis: int, size: int) -> np.ndarray:
+        """Return the place along an axis of the image of each window and tap, shape (windows, taps)."""
         kernel, stride, pad, dilation = (
             whole[axis] for whole in (self.kernel_size, self.stride, self.padding, self.dilation)
         )
         starts = np.arange((size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1) * stride - pad
-        places = (starts[:, None] + dilation * np.arange(kernel)).reshape(-1)
-        inside = places[(places >= 0) & (places < size)]
-        return torch.from_numpy(np.bincount(inside, minlength=size).astype(np.float64))
+        return starts[:, None] + dilation * np.arange(kernel)
 
     def _gradients(self, d: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Any:
         """Return the gradients of inputs and weights, as far as wanted."""

@@ -33,6 +33,27 @@ def quantise(x: Tensor, bits: int, scales: Tensor, *, in_place: bool = False) ->
     return out, int(cut)
 
 
+def quantise_and_fold(parts: Tensor, bits: int, scales: Tensor, targets: Tensor, out: Tensor) -> int:
+    """Put parts on 2^bits - 1 levels within the scale of each sample, add them where they belong; return cuts.
+
+    Args:
+        parts: shape (samples, vectors, taps, channels).
+        bits: resolution.
+        scales: full scale of each sample.
+        targets: place of each tap of each vector, int64, shape (vectors, taps); the number of places for none.
+        out: sums, shape (samples, places, channels), contiguous, to add to.
+    """
+    if _plain(parts):
+        levels = np.float32(2 ** (bits - 1) - 1)
+        arrays = parts.flatten(2).contiguous().numpy(), out.numpy(), scales.numpy()
+        return int(converters.quantise_and_fold(*arrays, levels, targets.numpy()))
+    parts, cut = quantise(parts, bits, scales)
+    inside = (targets.reshape(-1) < out.shape[1]).to(out.device)
+    where = targets.reshape(-1).to(out.device)[inside]
+    out.index_add_(1, where, parts.reshape(parts.shape[0], -1, parts.shape[3])[:, inside])
+    return cut
+
+
 def drives(x: Tensor, scales: Tensor, windows: Tensor | None) -> tuple[int, float]:
     """Return how many lines inputs other than zero drive, and the sum of their magnitudes over the full scale.
 

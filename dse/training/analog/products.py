@@ -18,7 +18,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dse.streams import Stream
-from dse.training.analog.passes import drives, largest_magnitudes, quantise
+from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold
 
 if TYPE_CHECKING:
     from dse.training.analog.layers import AnalogLayer
@@ -133,19 +133,22 @@ def _through_converters(
     layer: "AnalogLayer", d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
 ) -> tuple[Tensor, int]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
-    bits, noise = layer.crossbars.adc.bits_backward, layer.noise["backward"]
-    back, cut = torch.empty_like(x), 0
-    step = max(1, ROOM_FLOATS // (layer.rows * _vectors(d[:1])))
+    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
+    targets = layer.targets(x)
+    channels, cut = x.shape[1], 0
+    sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
+    step = max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
     for start in range(0, d.shape[0], step):
-        some, parts = slice(start, start + step), list[Tensor]()
+        some = slice(start, start + step)
         for own in (slice(*columns) for columns in layer.column_tiles):
             part = layer.unfolded(d[some, own], weight[own])
             if variance is not None:
                 part = _noisy(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
-            part, beyond = _converted(layer, BACKWARD, part, bits, scales[some])
-            parts, cut = [*parts, part], cut + beyond
-        back[some] = layer.folded(reduce(Tensor.add_, parts), x[some])
-    return back, cut
+            _watch(layer, BACKWARD, part, scales[some])
+            cut += quantise_and_fold(part, bits, scales[some] * layer.ranges[BACKWARD], targets, sums[some])
+    if x.dim() == 2:
+        return sums[:, 0], cut
+    return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
 
 
 def _scales(layer: "AnalogLayer", x: Tensor, dac: Bits, adc: Bits) -> Tensor:
@@ -173,12 +176,17 @@ def _converted(layer: "AnalogLayer", way: int, y: Tensor, bits: Bits, scales: Te
     """Return products after the converter of a direction, and how many were cut."""
     if bits == "ideal":
         return y, 0
+    _watch(layer, way, y, scales)
+    return quantise(y, bits, scales * layer.ranges[way], in_place=True)
+
+
+def _watch(layer: "AnalogLayer", way: int, y: Tensor, scales: Tensor) -> None:
+    """Note the largest product before a converter where its range follows the products."""
     if layer.watching or (layer.counting and layer.crossbars.adc.ranging == "calibrated"):
         peak = float((largest_magnitudes(y) / scales).max())
         layer.peaks[way] = max(layer.peaks[way], peak)
         if layer.watching:
             layer.ranges[way] = layer.crossbars.adc.headroom * layer.peaks[way]
-    return quantise(y, bits, scales * layer.ranges[way], in_place=True)
 
 
 def _vectors(y: Tensor) -> int:

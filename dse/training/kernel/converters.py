@@ -61,6 +61,31 @@ def quantise_rows(x: Any, out: Any, scales: Floats, levels: Any) -> int:
 
 
 @compiled
+def quantise_and_fold(parts: Any, out: Any, scales: Floats, levels: Any, targets: Any) -> int:
+    """Put every part on 2 * levels + 1 levels within its sample's scale, add it to its place; return how many were cut.
+
+    Args:
+        parts: float32, shape (samples, vectors, taps * channels).
+        out: float32, shape (samples, places, channels), to add to.
+        scales: full scale of each sample, float32, above 0.
+        levels: levels above zero, float32.
+        targets: place of each tap of each vector, int64, shape (vectors, taps); the number of places for none.
+    """
+    cut, places, channels = 0, out.shape[1], out.shape[2]
+    room = np.empty(parts.shape[2], np.float32)
+    for n in range(scales.size):
+        for i in range(targets.shape[0]):
+            cut += _quantise(parts[n, i], room, scales[n], levels)
+            for tap in range(targets.shape[1]):
+                place, first = targets[i, tap], tap * channels
+                if place < places:
+                    to = out[n, place]
+                    for j in range(channels):
+                        to[j] += room[first + j]
+    return cut
+
+
+@compiled
 def _add_magnitudes(x: Floats, weight: Any, driven: Any, total: Any) -> None:
     for j in range(x.size):
         driven[j] += weight * np.float64(x[j] != f32(0.0))

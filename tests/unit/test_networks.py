@@ -1,0 +1,60 @@
+"""Networks of convolutions: their size is the published one, and they start the same everywhere."""
+
+import pytest
+import torch
+from torch import nn
+
+from dse.training.analog import Crossbars, on_crossbars, placement_of
+from dse.training.networks import network_of, weights_of
+from dse.training.spec import DEEP_NETWORKS, NetworkSpec
+
+
+def network(name: str, channels: int = 3, seed: int = 0, width: float = 1.0) -> nn.Module:
+    return network_of(NetworkSpec(name=name, width=width), channels, 10, seed=seed)
+
+
+def by_hand(blocks: int, widths: tuple[int, int, int], channels: int = 3) -> int:
+    """The definition: 3x3 convolutions, 1x1 projections on the two strided shortcuts, a bias row at the end."""
+    first, second, third = widths
+    total = 9 * channels * first + 2 * blocks * 9 * first**2
+    for inputs, outputs in ((first, second), (second, third)):
+        total += 9 * inputs * outputs + (2 * blocks - 1) * 9 * outputs**2 + inputs * outputs
+    return total + (third + 1) * 10
+
+
+def test_resnet32_has_the_weights_and_cells_of_joshi_et_al() -> None:
+    placed = placement_of(on_crossbars(network("resnet32"), Crossbars()))
+    assert sum(layer.weights for layer in placed) == weights_of(network("resnet32")) == 361_722
+    assert sum(2 * layer.weights for layer in placed) == 723_444
+    assert len(placed) == 34  # 31 convolutions, 2 projections, 1 linear layer
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("resnet8", 1), ("resnet14", 2), ("resnet20", 3), ("resnet32", 5)])
+@pytest.mark.parametrize("width", [0.5, 1.0, 1.5])
+def test_residual_networks_have_the_weights_of_their_definition(name: str, blocks: int, width: float) -> None:
+    widths = (round(16 * width), round(28 * width), round(56 * width))
+    assert weights_of(network(name, width=width)) == by_hand(blocks, widths)
+
+
+@pytest.mark.parametrize("name", DEEP_NETWORKS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
+def test_all_networks_take_all_images(name: str, shape: tuple[int, int, int]) -> None:
+    own = network(name, shape[0], width=0.25)
+    assert own(torch.zeros(2, *shape)).shape == (2, 10)
+
+
+def test_initial_weights_follow_the_seed_and_have_their_variance() -> None:
+    weights = [dict(network("resnet20", seed=seed).named_parameters()) for seed in (0, 0, 1)]
+    name, large = max(weights[0].items(), key=lambda item: item[1].numel())
+    assert torch.equal(large, weights[1][name])
+    assert not torch.equal(large, weights[2][name])
+    # 5 deviations of the deviation of 28,224 numbers.
+    assert float(large.detach().std()) == pytest.approx((2.0 / (56 * 9)) ** 0.5, rel=5 / (2 * large.numel()) ** 0.5)
+
+
+def test_the_last_layer_has_its_bias_in_a_row() -> None:
+    own = network("cnn")
+    head = own[-2:]
+    features = torch.arange(192.0).reshape(3, 64) / 192
+    weight = own[-1].weight
+    assert torch.allclose(head(features), features @ weight[:, :-1].T + weight[:, -1], atol=1e-6)
