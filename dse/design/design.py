@@ -65,7 +65,7 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "array.conductance_per_weight_us": _DEEP,
     **dict.fromkeys(("training.sequence_length", "training.gradient_clip"), _all_but("lstm")),
     **dict.fromkeys(("network.latent", "training.adversarial_loss", "training.discriminator_rate"), _all_but("gan")),
-    "training.dropout": _all_but("cnn"),
+    "training.dropout": _all_but("cnn9"),
     **{f"array.initial_{what}_us": _DEEP for what in ("std", "min", "max")},
     "training.schedule": (_PERCEPTRON,),
     "training.augmentation": _NOT_IMAGES,

@@ -1,8 +1,9 @@
-"""Networks of convolutions: residual networks for small images (He et al., CVPR 2016) and a plain one.
+"""Networks of convolutions: residual networks for small images (He et al., CVPR 2016) and two plain ones.
 
-`cnn` has nine layers: three stages of two convolutions 3x3 at 48, 96 and 192 channels, each stage followed by pooling
-over 2x2, then linear layers of 256, 128 and as many units as classes. That is 1,464,986 weights on images of 3x32x32
-with ten classes. Dropout, where a design has it, stands behind each pooling and hidden linear layer.
+`cnn` has three convolutions of 16, 32 and 64 channels. `cnn9` has nine layers: three stages of two convolutions 3x3 at
+48, 96 and 192 channels, each stage followed by pooling over 2x2, then linear layers of 256, 128 and as many units as
+classes. That is 1,464,986 weights on images of 3x32x32 with ten classes. Dropout, where a design has it, stands behind
+each pooling and hidden linear layer.
 
 `resnet32` is the one that Joshi et al. (Nat. Commun. 11:2473, 2020) deployed on PCM: a convolution 3x3, three stages of
 five basic blocks at 16, 28 and 56 channels, a 1x1 projection on the two shortcuts with a stride, the mean over the
@@ -22,8 +23,9 @@ from dse.training.spec import NetworkSpec
 
 BLOCKS = {"resnet8": 1, "resnet14": 2, "resnet20": 3, "resnet32": 5}
 STAGES = (16, 28, 56)
-CNN_CHANNELS = (48, 96, 192)
-CNN_UNITS = (256, 128)
+CNN_CHANNELS = (16, 32, 64)
+CNN9_CHANNELS = (48, 96, 192)
+CNN9_UNITS = (256, 128)
 
 
 class BiasRow(nn.Module):
@@ -96,13 +98,15 @@ def network_of(
         classes: outputs.
         seed: seed of the trial.
         size: height and width of an image.
-        dropout: share of the units that "cnn" switches off in training.
+        dropout: share of the units that "cnn9" switches off in training.
     """
     with torch.random.fork_rng(devices=[]):  # torch draws initial weights of its own, which are replaced
-        if spec.name == "cnn":
-            network = _plain(spec, (channels, *size), classes, dropout=Dropout(dropout, generator(seed, "dropout")))
+        if spec.name == "cnn9":
+            network = _nine_layers(
+                spec, (channels, *size), classes, dropout=Dropout(dropout, generator(seed, "dropout"))
+            )
         else:
-            network = _residual(spec, channels, classes)
+            network = _normalised(spec, channels, classes)
     for number, layer in enumerate(m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))):
         draws, weight = stream(seed, "initial weights", number), layer.weight
         if isinstance(layer, nn.Conv2d):
@@ -114,27 +118,39 @@ def network_of(
     return network
 
 
-def _plain(spec: NetworkSpec, shape: tuple[int, int, int], classes: int, dropout: Dropout) -> nn.Sequential:
+def _nine_layers(spec: NetworkSpec, shape: tuple[int, int, int], classes: int, dropout: Dropout) -> nn.Sequential:
     layers: list[nn.Module] = []
     inputs, height, width = shape
-    for outputs in map(spec.widened, CNN_CHANNELS):
+    for outputs in map(spec.widened, CNN9_CHANNELS):
         for channels in (inputs, outputs):
             layers += [normalised_convolution(channels, outputs, 3, 1), nn.ReLU(inplace=True)]
         layers += [nn.MaxPool2d(2, ceil_mode=True), dropout]
         inputs, height, width = outputs, math.ceil(height / 2), math.ceil(width / 2)
     inputs *= height * width
     layers.append(nn.Flatten())
-    for units in map(spec.widened, CNN_UNITS):
+    for units in map(spec.widened, CNN9_UNITS):
         layers += [BiasRow(), nn.Linear(inputs + 1, units, bias=False), nn.ReLU(inplace=True), dropout]
         inputs = units
     return nn.Sequential(*layers, BiasRow(), nn.Linear(inputs + 1, classes, bias=False))
 
 
-def _residual(spec: NetworkSpec, channels: int, classes: int) -> nn.Sequential:
-    widths = [spec.widened(n) for n in STAGES]
-    body = _residual_body(channels, widths, BLOCKS[spec.name])
+def _normalised(spec: NetworkSpec, channels: int, classes: int) -> nn.Sequential:
+    if spec.name == "cnn":
+        widths = [spec.widened(n) for n in CNN_CHANNELS]
+        body = _plain_body(channels, widths)
+    else:
+        widths = [spec.widened(n) for n in STAGES]
+        body = _residual_body(channels, widths, BLOCKS[spec.name])
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), BiasRow(), nn.Linear(widths[-1] + 1, classes, bias=False)]
     return nn.Sequential(*body, *head)
+
+
+def _plain_body(channels: int, widths: Sequence[int]) -> list[nn.Module]:
+    body: list[nn.Module] = []
+    for place, width in enumerate(widths):
+        body += [normalised_convolution(channels, width, 3, 1 if place == 0 else 2), nn.ReLU(inplace=True)]
+        channels = width
+    return body
 
 
 def _residual_body(channels: int, widths: Sequence[int], blocks: int) -> list[nn.Module]:

@@ -37,7 +37,7 @@ class WorkloadSpec(Spec):
         return images - math.ceil(self.validation * images)
 
 
-ConvolutionalNetwork = Literal["cnn", "resnet8", "resnet14", "resnet20", "resnet32"]
+ConvolutionalNetwork = Literal["cnn", "cnn9", "resnet8", "resnet14", "resnet20", "resnet32"]
 CONVOLUTIONAL_NETWORKS: tuple[str, ...] = get_args(ConvolutionalNetwork)
 """Networks of convolutions, trained by `dse.training.deep`."""
 DEEP_NETWORKS: tuple[str, ...] = (*CONVOLUTIONAL_NETWORKS, "lstm", "gan")
@@ -48,9 +48,9 @@ class NetworkSpec(Spec):
     """The network: a multilayer perceptron with sigmoid units and a bias row in every layer, or a deep one."""
 
     name: Literal["perceptron", "lstm", "gan"] | ConvolutionalNetwork = "perceptron"
-    """"perceptron"; "cnn": a plain network of nine layers; "resnet8" to "resnet32": residual networks, see `networks`;
-    "lstm": stacked LSTM layers that predict characters, see `recurrent`; "gan": a generator of images and its
-    discriminator, see `adversarial`."""
+    """"perceptron"; "cnn": three convolutions; "cnn9": a plain network of nine layers; "resnet8" to "resnet32":
+    residual networks, see `networks` for all of these; "lstm": stacked LSTM layers that predict characters, see
+    `recurrent`; "gan": a generator of images and its discriminator, see `adversarial`."""
     hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MinLen(1), Strict(strict=False)] = (64,)
     """Units before the width multiplier: of each hidden layer of a perceptron; of each LSTM layer, [128, 128] by
     default; of each hidden layer of a generator, the discriminator has them in reverse, [128, 256] by default."""
@@ -97,7 +97,7 @@ class TrainingSpec(Spec):
     """"crop_flip" moves every training image by up to 4 pixels in both directions and mirrors half of them; the default
     for networks of convolutions on cifar10."""
     dropout: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0
-    """Share of the units switched off in training, "cnn" behind each pooling and hidden linear layer; the others are
+    """Share of the units switched off in training, "cnn9" behind each pooling and hidden linear layer; the others are
     scaled up to make up for them (Srivastava et al., JMLR 15:1929, 2014)."""
     sequence_length: Annotated[int, Ge(1), Le(65536)] = 1
     """Characters of each stream between two updates of an lstm, through which errors pass back; 32 by default there."""

@@ -123,7 +123,7 @@ SWITCHED_ON: dict[str, dict[str, Any]] = {
     **{f"training.{what}": DIGITAL_DEEP for what in DEEP_DIGITAL},
     **dict.fromkeys(READING, READS),
     **dict.fromkeys(GENERATING, GENERATES),
-    "training.dropout": {"network.name": "cnn"},
+    "training.dropout": {"network.name": "cnn9"},
     "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
     "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
     "adc.headroom": {"adc.ranging": "calibrated"},

@@ -14,7 +14,7 @@ from dse.training.networks import Dropout, network_of, weights_of
 from dse.training.spec import NetworkSpec
 
 SMALL: dict[str, Any] = {
-    "network.name": "cnn",
+    "network.name": "cnn9",
     "network.width": 0.06,
     "training.epochs": 2,
     "training.batch_size": 20,
@@ -50,7 +50,7 @@ def outcome_of(settings: dict[str, Any], data: Dataset) -> Outcome:
 
 
 def test_it_has_nine_layers_and_one_and_a_half_million_weights() -> None:
-    network = network_of(NetworkSpec(name="cnn"), 3, 10, seed=1)
+    network = network_of(NetworkSpec(name="cnn9"), 3, 10, seed=1)
     layers = [type(layer) for _, layer in analog_layers(on_crossbars(network, Crossbars()))]
     assert layers == [AnalogConv2d] * 6 + [AnalogLinear] * 3
     assert weights_of(network) == 1_464_986
@@ -58,7 +58,7 @@ def test_it_has_nine_layers_and_one_and_a_half_million_weights() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_it_takes_images_of_any_size(shape: tuple[int, int, int]) -> None:
-    network = network_of(NetworkSpec(name="cnn", width=0.05), shape[0], 7, seed=1, size=shape[1:])
+    network = network_of(NetworkSpec(name="cnn9", width=0.05), shape[0], 7, seed=1, size=shape[1:])
     assert network(torch.zeros(2, *shape)).shape == (2, 7)
 
 
