@@ -14,37 +14,26 @@ in the ablations named after them. The published system reached 97.73 %, 0.6 poi
 """
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from dse.analysis.tables import open_tables
 from dse.devices.card import read_cell
-from dse.progress import progress
-from dse.search.executor import Executor, LocalExecutor
-from dse.search.runs import resume, start
-from dse.search.study import parse_study
+from pipelines.common import IDEAL_PRODUCTS, draw_curves, show, simulate, study_text
 
 BASE: dict[str, Any] = {
+    "workload.dataset": "mnist",
+    "workload.validation": 0.0,
     "network.hidden": [250],
     "training.batch_size": 1,
     "training.learning_rate": 0.4,
     "array.conductance_per_weight_us": 8.0,
 }
 PCM: dict[str, Any] = {
-    "device.read_noise_scale": 0.0,
-    "device.drift_exponent": 0.0,
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
-    "accumulator.bits": "float",
+    **IDEAL_PRODUCTS,
     "refresh.every_images": 100,
     "refresh.max_pulses": 3,
 }
 PULSE = ("mean_slope", "mean_offset_us", "mean_history_us", "std_slope", "std_offset_us", "std_history_us")
-T95 = {1: math.nan, 2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
-"""Two-sided 95 % points of Student's t for the mean of so many values."""
 
 
 def granularity(factor: float) -> dict[str, Any]:
@@ -83,95 +72,6 @@ def ablations() -> dict[str, dict[str, Any]]:
     return table
 
 
-def study_text(name: str, designs: dict[str, dict[str, Any]], *, epochs: int, seeds: int) -> str:
-    """Return a study file that simulates named designs and searches nothing."""
-    lines = [f'name = "{name}"', 'objectives = ["accuracy", "worst_writes"]']
-    lines += ["[workload]", 'dataset = "mnist"', "validation = 0.0", "[design]"]
-    lines += [f"{path} = {_toml(value)}" for path, value in {**BASE, "training.epochs": epochs}.items()]
-    for control, settings in designs.items():
-        lines += [f"[controls.{control}]", *(f"{path} = {_toml(value)}" for path, value in settings.items())]
-    return "\n".join([*lines, "[budget]", "trials = 0", f"seeds = {seeds}", ""])
-
-
-def _toml(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def simulate(text: str, folder: Path, executor: str) -> pl.DataFrame:
-    """Run a study into a folder, or go on with it, and return its summary: see `summary`."""
-    study = parse_study(text, folder.parent)
-
-    def make() -> Executor:
-        if executor == "local":
-            return LocalExecutor()
-        from dse.search.ray_pool import RayPool  # noqa: PLC0415  not loaded where Ray is not wanted
-
-        return RayPool()
-
-    with progress(study.spec.objectives, quiet=False) as report:
-        if (folder / "study.json").exists():
-            resume(folder, make, report)
-        else:
-            start(study, folder, make, report)
-    return summary(folder)
-
-
-def summary(folder: Path) -> pl.DataFrame:
-    """Return for each design the mean test accuracy with its 95 % interval over seeds, pulses and worst writes."""
-    trials = open_tables(folder).trials
-    table = trials.group_by("origin", maintain_order=True).agg(
-        pl.len().alias("seeds"),
-        pl.col("accuracy").mean(),
-        pl.col("accuracy").std().alias("deviation"),
-        pl.col("set_pulses").mean(),
-        pl.col("reset_pulses").mean(),
-        pl.col("worst_writes").max(),
-        pl.col("wall_s").mean(),
-    )
-    half = [
-        T95.get(n, 1.96) * s / math.sqrt(n) if s is not None else None
-        for n, s in table.select("seeds", "deviation").rows()
-    ]
-    return table.with_columns(pl.Series("interval_95", half, pl.Float64)).rename({"origin": "design"})
-
-
-def draw_curves(folder: Path, path: Path) -> None:
-    """Draw test accuracy over epochs, every seed a line."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    tables = open_tables(folder)
-    curves = tables.curves.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for color, (name,) in zip(
-        ("#1d4ed8", "#c2410c"), curves.select("origin").unique(maintain_order=True).rows(), strict=False
-    ):
-        for number, (_, curve) in enumerate(
-            curves.filter(pl.col("origin") == name).group_by("seed", maintain_order=True)
-        ):
-            label = name.replace("_", " ") if number == 0 else None
-            axes.plot(curve["epoch"], 100 * curve["accuracy"], color=color, linewidth=0.9, alpha=0.8, label=label)
-    axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(94, 98.8))
-    axes.axhline(97.73, color="#666", linewidth=0.8, linestyle=":")
-    axes.annotate("97.73 % on hardware (Nandakumar et al. 2020)", (1, 97.76), fontsize=7, color="#666")
-    axes.grid(visible=True, linewidth=0.4, alpha=0.5)
-    axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=160)
-
-
-def show(title: str, table: pl.DataFrame) -> None:
-    """Print a summary for people."""
-    print(f"\n{title}\n  {'design':28} seeds  accuracy          SET pulses  RESETs   worst writes  s/training")
-    for row in table.iter_rows(named=True):
-        interval = (
-            "" if row["interval_95"] is None or math.isnan(row["interval_95"]) else f"+- {100 * row['interval_95']:.2f}"
-        )
-        print(
-            f"  {row['design']:28} {row['seeds']:5}  {100 * row['accuracy']:6.2f} % {interval:8} "
-            f"{row['set_pulses']:10.0f} {row['reset_pulses']:8.0f} {row['worst_writes']:10} {row['wall_s']:12.1f}"
-        )
-
-
 def main() -> None:
     """Run both studies and write tables and picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -185,18 +85,19 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     designs = {"digital_float": {"architecture": "float"}, "pcm": PCM}
-    text = study_text("nandakumar2020-mnist", designs, epochs=options.epochs, seeds=options.seeds)
+    base = {**BASE, "training.epochs": options.epochs}
+    text = study_text("nandakumar2020-mnist", "accuracy", base, designs, options.seeds)
     main_table = simulate(text, options.out / "main", options.executor)
     main_table.write_parquet(options.out / "main.parquet")
-    draw_curves(options.out / "main", options.out / "curves.png")
+    hardware = (97.73, "97.73 % on hardware (Nandakumar et al. 2020)")
+    draw_curves(options.out / "main", options.out / "curves.png", limits=(94, 98.8), mark=hardware)
     show(f"MNIST, 784-250-10, {options.epochs} epochs, batch 1", main_table)
     if options.ablation_epochs:
         changes = {name: {**PCM, **change} for name, change in ablations().items()}
         # An ablation without a knob of the base leaves the setting out rather than naming one that cannot act.
         changes["linear_cell"] = {path: v for path, v in changes["linear_cell"].items() if path not in IDLE_ON_IDEAL}
-        text = study_text(
-            "nandakumar2020-mnist-ablations", changes, epochs=options.ablation_epochs, seeds=options.ablation_seeds
-        )
+        base = {**BASE, "training.epochs": options.ablation_epochs}
+        text = study_text("nandakumar2020-mnist-ablations", "accuracy", base, changes, options.ablation_seeds)
         table = simulate(text, options.out / "ablations", options.executor)
         table.write_parquet(options.out / "ablations.parquet")
         show(f"ablations, {options.ablation_epochs} epochs", table)

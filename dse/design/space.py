@@ -18,7 +18,7 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import Design, compose, conditions, default_of
+from dse.design.design import Design, completed, compose, conditions, default_of
 from dse.devices.card import read_cell
 from dse.errors import SettingError, did_you_mean
 from dse.spec import allowed, field_at, leaf_paths, shown
@@ -104,9 +104,10 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
     Raises:
         SettingError: a setting that no design of the study would use.
     """
+    held = completed(fixed)
     for path in [*fixed, *space]:
         for condition in conditions(path):
-            if all(_always(other, off, fixed, space) for other, off in condition.items()):
+            if all(_always(other, off, held, space) for other, off in condition.items()):
                 found = " and ".join(f"{other} = {shown(off)}" for other, off in condition.items())
                 raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 

@@ -27,7 +27,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, MinLen, Predicate
 from pydantic import Field, Strict
 
-from dse.design.design import DEFAULT_CARD, Design, active, completed, compose, default_of, flatten
+from dse.design.design import DEFAULT_CARD, Design, active, compose, default_of, flatten
 from dse.design.outcome import METRICS, Goal, task_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
@@ -214,7 +214,7 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     both = sorted(fixed.keys() & space.keys())
     if both:
         raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
-    check_acting(completed(fixed), space, "design and space")
+    check_acting(fixed, space, "design and space")
     compose(fixed if "architecture" not in space else {**fixed, "architecture": "mixed_precision"}, folder, "design")
     check_corners(fixed, space, folder)
     _check_time(fixed, space, folder)
