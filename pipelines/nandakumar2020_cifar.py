@@ -10,7 +10,7 @@ take. Products are exact on `pcm`; converters of 8 bits with read noise and drif
 
 from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, run
 
-PLAIN = {"architecture": "float", "training.momentum": 0.0, "training.weight_decay": 0.0}
+PLAIN = {"architecture": "float", "training.learning_rate": 0.5, "training.momentum": 0.0, "training.weight_decay": 0.0}
 EXPERIMENT = Experiment(
     name="nandakumar2020-cifar",
     metric="accuracy",
@@ -20,7 +20,6 @@ EXPERIMENT = Experiment(
         "workload.validation": 0.0,
         "network.name": "cnn9",
         "training.batch_size": 100,
-        "training.learning_rate": 0.1,
     },
     designs={
         "digital_float": {"architecture": "float"},

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def _run_options(command: Callable[..., None]) -> Callable[..., None]:
     command = click.option("--quiet", is_flag=True, help="No progress, only the result.")(command)
+    command = click.option(
+        "--device", default="cpu", show_default=True, help='Where torch computes networks of convolutions, like "cuda".'
+    )(command)
     command = click.option("--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default one a core.")(
         command
     )
@@ -35,7 +38,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @study_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Results folder; by default results/NAME-TIME.")
 @_run_options
-def run(study: Path, out: Path | None, executor: str, actors: int | None, *, quiet: bool) -> None:
+def run(study: Path, out: Path | None, executor: str, actors: int | None, device: str, *, quiet: bool) -> None:
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
@@ -48,7 +51,7 @@ def run(study: Path, out: Path | None, executor: str, actors: int | None, *, qui
     _follow(
         folder,
         checked,
-        lambda report: start(checked, folder, _executor(executor, actors), report),
+        lambda report: start(checked, folder, _executor(executor, actors, device), report),
         quiet=quiet,
         actors=actors,
     )
@@ -58,7 +61,7 @@ def run(study: Path, out: Path | None, executor: str, actors: int | None, *, qui
 @results_argument
 @click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @_run_options
-def resume(results: Path, executor: str, actors: int | None, *, quiet: bool, other_code: bool) -> None:
+def resume(results: Path, executor: str, actors: int | None, device: str, *, quiet: bool, other_code: bool) -> None:
     """Go on with the study in the folder RESULTS; finished trials are not repeated."""
     from dse.results.store import read_about  # noqa: PLC0415
     from dse.search.runs import resume as go_on  # noqa: PLC0415
@@ -68,7 +71,7 @@ def resume(results: Path, executor: str, actors: int | None, *, quiet: bool, oth
     study = read_study(results / "source" / "study.toml")
 
     def go(report: Any) -> None:
-        go_on(results, _executor(executor, actors), report, other_code=other_code)
+        go_on(results, _executor(executor, actors, device), report, other_code=other_code)
 
     _follow(results, study, go, quiet=quiet, actors=actors)
 
@@ -97,13 +100,15 @@ def data(dataset: str) -> None:
     click.echo(f"{dataset} is in {download(dataset)}")
 
 
-def _executor(name: str, actors: int | None) -> "Callable[[], Executor]":
+def _executor(name: str, actors: int | None, device: str) -> "Callable[[], Executor]":
+    if name == "ray" and device != "cpu":
+        raise click.UsageError("--device is for --executor local; Ray actors simulate on one core of the CPU each")
     if name == "local":
         if actors is not None:
             raise click.UsageError("--actors is for --executor ray; the local executor is this process alone")
         from dse.search.executor import LocalExecutor  # noqa: PLC0415
 
-        return LocalExecutor
+        return lambda: LocalExecutor(device)
     from dse.search.ray_pool import RayPool  # noqa: PLC0415
 
     return lambda: RayPool(actors)

@@ -104,7 +104,7 @@ _TILED: dict[str, Any] = {
 _CONVOLUTIONS: dict[str, Any] = {
     **_TILED,
     "training.batch_size": 128,
-    "training.learning_rate": 0.1,
+    "training.learning_rate": 0.5,
     "training.momentum": 0.9,
     "training.weight_decay": 1e-4,
 }
@@ -130,6 +130,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 """Network -> its defaults where these differ from those of a perceptron."""
+DIGITAL_DEFAULTS: dict[str, Any] = {"training.learning_rate": 0.1}
+"""And where networks of convolutions learn digitally, with momentum."""
 
 
 class Design(Spec):
@@ -272,9 +274,11 @@ def conditions(path: str) -> list[Condition]:
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return flat settings with the defaults that follow from the network and the workload."""
     name = str(settings.get("network.name", default_of("network.name")))
-    augmented = name in CONVOLUTIONAL_NETWORKS and settings.get("workload.dataset") == "cifar10"
-    own = {"training.augmentation": "crop_flip"} if augmented else {}
-    return {**DEFAULTS.get(name, {}), **own, **settings}
+    own = dict(DEFAULTS.get(name, {}))
+    if name in CONVOLUTIONAL_NETWORKS:
+        own |= {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
+        own |= DIGITAL_DEFAULTS if settings.get("architecture") == "float" else {}
+    return {**own, **settings}
 
 
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:

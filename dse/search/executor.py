@@ -21,6 +21,7 @@ from typing import Protocol
 import dse
 from dse.design.design import Design
 from dse.design.outcome import Failure, Outcome
+from dse.errors import ExecutorError
 
 DECIDING = (
     "spec.py",
@@ -93,11 +94,20 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Simulates in this process, one job at a time."""
+    """Simulates in this process, one job at a time.
+
+    Args:
+        device: where torch computes products of networks of convolutions, such as "cuda"; the rest is on the CPU.
+
+    Raises:
+        ExecutorError: torch has no such device here.
+    """
 
     slots = 1
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        check_device(device)
+        self._device = device
         self._jobs: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:
@@ -106,15 +116,38 @@ class LocalExecutor:
 
     def wait(self, timeout_s: float) -> list[Answer]:  # noqa: ARG002  a simulation in this process cannot be left
         """Simulate the next job and return its answer."""
-        return [work(self._jobs.popleft())] if self._jobs else []
+        return [work(self._jobs.popleft(), self._device)] if self._jobs else []
 
     def close(self) -> None:
         """Drop what was not simulated."""
         self._jobs.clear()
 
 
-def work(job: Job) -> Answer:
+def check_device(device: str) -> None:
+    """Check that torch can compute on a device.
+
+    Raises:
+        ExecutorError: it cannot.
+    """
+    if device == "cpu":
+        return
+    import torch  # noqa: PLC0415  torch, which a driver on Ray does without
+
+    try:
+        torch.zeros(1, device=device).add_(1.0).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ExecutorError(
+            f"torch cannot compute on the device {device!r} here ({reason}); leave out --device"
+        ) from None
+
+
+def work(job: Job, device: str = "cpu") -> Answer:
     """Simulate a job in this process on one thread.
+
+    Args:
+        job: what to simulate.
+        device: where torch computes products of networks of convolutions.
 
     Raises:
         DataError: the data set is missing or unreadable.
@@ -127,11 +160,11 @@ def work(job: Job) -> Answer:
     data = load_workload(job.design.workload)
     started_at, start = datetime.now(UTC), time.perf_counter()
     with one_thread():
-        outcome = evaluate(job.design, job.seed, data)
+        outcome = evaluate(job.design, job.seed, data, device)
     return Answer(
         job=job,
         outcome=outcome,
-        host=platform.node(),
+        host=platform.node() + ("" if device == "cpu" else f" on {device}"),
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),

@@ -162,7 +162,7 @@ class CrossbarDescent:
             pair.layer.sense(now_s)
             sensed, shape = pair.layer.sensed, layer.weight.shape
             chi = pair.layer.accumulator.chi if self._with_accumulator else 0.0
-            layer.effective_weight = (sensed.weight + chi).reshape(shape).contiguous()
+            layer.effective_weight = (sensed.weight + chi).reshape(shape).contiguous().to(layer.weight.device)
             layer.read_noise = None if sensed.noise_variance is None else sensed.noise_variance.reshape(shape)
             layer.counting = False
         yield

@@ -40,7 +40,8 @@ class CrossbarParameter:
 
     Args:
         name: its name.
-        parameter: float32 on the CPU, contiguous, two or more dimensions; it starts in the pairs within their window.
+        parameter: float32, two or more dimensions; it starts in the pairs within their window. Cells are on the CPU:
+            where it is elsewhere, or its memory has another order, it shows a copy.
         hardware: cell, array, accumulator, refresh.
         pace: learning rate and time.
         seed: seed of the random streams.
@@ -48,10 +49,8 @@ class CrossbarParameter:
     """
 
     def __init__(self, name: str, parameter: Tensor, hardware: Hardware, pace: Pace, *, seed: int, number: int) -> None:
-        if parameter.dtype != torch.float32 or parameter.device.type != "cpu" or not parameter.is_contiguous():
-            raise SettingError(
-                f"parameter {name} is {parameter.dtype} on {parameter.device}; pairs hold contiguous float32 on the CPU"
-            )
+        if parameter.dtype != torch.float32:
+            raise SettingError(f"parameter {name} is {parameter.dtype}; pairs hold float32")
         if hardware.accumulator.operand_bits != "float":
             raise SettingError(
                 f"accumulator.operand_bits = {hardware.accumulator.operand_bits} cannot act on parameter {name}: its "
@@ -60,7 +59,9 @@ class CrossbarParameter:
         rows = parameter.shape[0]
         self.name, self._parameter = name, parameter
         self.layer = CrossbarLayer(rows, parameter.numel() // rows, hardware, seed=seed, layer=number)
-        weight = parameter.detach().view(rows, -1)
+        # Compiled code writes into the memory of the parameter where it can, else into a copy.
+        self._held = parameter.detach().cpu().contiguous()
+        weight = self._held.view(rows, -1)
         beyond = self.layer.array.start_from(weight, hardware.array.initial_mean_us)
         if beyond > 0.0:
             warnings.warn(
@@ -70,9 +71,9 @@ class CrossbarParameter:
             )
         self._knobs = fast.knobs_of(self.layer, pace)
         self._states = fast.states_of([self.layer], backward=False)
-        # The compiled path writes into the memory of the parameter.
         self._states.arrays[0]["weight"] = weight.numpy()
-        self._address = self._states.records["weight"][0] = parameter.data_ptr()
+        self._states.records["weight"][0] = self._held.data_ptr()
+        self._address = parameter.data_ptr()
         self._buffers = state.gathered(state.BUFFERS, [fast.room_for(self.layer, 1)])
         self._clock = np.array([0, 0, -1], np.int64)
         self._wait(0, 0)
@@ -83,8 +84,12 @@ class CrossbarParameter:
         self._note_change()
 
     def _note_change(self) -> None:
-        """Tell autograd that the parameter changed, and remember its version."""
-        increment_version(self._parameter)
+        """Show the weights in the parameter, tell autograd that it changed, and remember its version."""
+        if self._held.data_ptr() == self._address:
+            increment_version(self._parameter)
+        else:
+            with torch.no_grad():
+                self._parameter.copy_(self._held)
         self._version = self._parameter._version  # noqa: SLF001  torch has no other name for it
 
     def step(self, learning_rate: float, seen: int, samples: int) -> None:
@@ -105,7 +110,7 @@ class CrossbarParameter:
         if gradient is None:
             self._wait(seen, samples)
             return
-        flat = gradient.detach().to(torch.float32).contiguous().view(self.layer.rows, -1).numpy()
+        flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1).numpy()
         records = self._states.records, self._knobs, self._buffers.records
         status = images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock)
         self._note_change()
@@ -161,7 +166,7 @@ class MixedPrecisionSgd(Optimizer):
     written once a step.
 
     Args:
-        module: the network, on the CPU.
+        module: the network.
         hardware: of every weight of two or more dimensions; or a function of name and values that returns the hardware
             of a parameter, None for a digital one. Layers differ in the range of their weights, and
             `ArraySpec.conductance_per_weight_us` should follow it.

@@ -137,10 +137,11 @@ class Bench:
         """Pulses times the threshold plus what remains must be the sum of the updates."""
         pair = descent.pairs[3]
         weight = dict(network.named_parameters())[pair.name]
-        rate, before = 100.0, weight.detach().clone()
+        before = weight.detach().clone()
         descent.prepare(1.0)
         functional.cross_entropy(network(self.last), self.labels).backward()
         assert weight.grad is not None
+        rate = 3.5 * pair.layer.accumulator.threshold / float(weight.grad.abs().max())  # three pulses at most
         wanted = -rate * weight.grad.clone()
         descent.step(rate, len(self.labels))
         descent.optimiser.write_back()

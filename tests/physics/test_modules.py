@@ -197,6 +197,23 @@ def test_weights_within_the_window_start_as_they_are_and_others_are_named() -> N
         MixedPrecisionSgd(built(), hardware({"array.conductance_per_weight_us": 100.0}), lr=0.1, seed=1)
 
 
+def test_a_parameter_in_another_order_of_memory_shows_the_same_weights() -> None:
+    """As on another device, the weights are kept in a copy there."""
+    weights = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        module = nn.utils.skip_init(nn.Conv2d, 3, 4, 3, bias=False)
+        values = torch.sin(torch.arange(108.0)).reshape(4, 3, 3, 3) / 5
+        module.weight.data = values.clone(memory_format=layout)
+        pulsed = MixedPrecisionSgd(module, hardware(NOISY), lr=1.0, seed=1)
+        for step in range(20):
+            module.weight.grad = torch.cos(torch.arange(108.0) + step).reshape(4, 3, 3, 3)
+            pulsed.step(samples=10)
+        assert module.weight.is_contiguous(memory_format=layout)
+        weights.append(module.weight.detach().clone())
+        assert not torch.allclose(weights[-1], values, atol=0.01)
+    assert torch.equal(*weights)
+
+
 def test_what_cannot_work_is_refused_with_its_reason() -> None:
     own = hardware(NOISY)
     with pytest.raises(SettingError, match="float64"):

@@ -223,6 +223,7 @@ def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
     assert (digital.training.batch_size, digital.training.learning_rate, digital.training.momentum) == (128, 0.1, 0.9)
     assert (digital.training.schedule, digital.training.augmentation) == ("cosine", "crop_flip")
     assert compose(DEEP).training.augmentation == "none"
+    assert (compose(DEEP).training.learning_rate, compose(DEEP).training.momentum) == (0.5, 0.0)
     assert compose(DEEP).array.tile_rows == 256
     assert compose({**DEEP, "array.tile_rows": "whole"}).array.tile_rows == "whole"
     assert compose({}).training.schedule == "constant"

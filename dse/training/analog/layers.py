@@ -101,7 +101,8 @@ class AnalogLayer(nn.Module):
 
     def read_variance(self) -> Tensor | None:
         """Return the variance of one read of each weight, or None."""
-        return self.read_noise() if callable(self.read_noise) else self.read_noise
+        variance = self.read_noise() if callable(self.read_noise) else self.read_noise
+        return None if variance is None else variance.to(self.weight.device)
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
