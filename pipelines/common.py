@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from dse.analysis.tables import open_tables
+from dse.progress import progress
 from dse.search.executor import Executor, LocalExecutor
 from dse.search.runs import resume, start
 from dse.search.study import parse_study
@@ -86,8 +87,6 @@ def toml(value: Any) -> str:
 
 def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy") -> pl.DataFrame:
     """Run a study into a folder, or go on with it, and return its summary: see `summary`."""
-    from dse.progress import progress  # noqa: PLC0415
-
     study = parse_study(text, folder.parent)
 
     def make() -> Executor:

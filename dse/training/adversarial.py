@@ -79,12 +79,12 @@ def discriminator_of(spec: NetworkSpec, pixels: int, *, seed: int) -> nn.Sequent
 
 
 def _with_weights(build: Callable[[], Sequence[nn.Module]], seed: int) -> nn.Sequential:
-    """Return layers in turn; weights normal with variance 2 / inputs (He et al., ICCV 2015), biases 0."""
+    """Return layers in turn; weights uniform with variance 2 / inputs (He et al., ICCV 2015), biases 0."""
     with torch.random.fork_rng(devices=[]):  # torch draws initial weights of its own, which are replaced
         network = nn.Sequential(*build())
     for number, linear in enumerate(part for part in network if isinstance(part, nn.Linear)):
-        draws = stream(seed, "initial weights", number).next_normal(linear.weight.numel())
-        linear.weight.data = (draws * math.sqrt(2.0 / linear.in_features)).reshape(linear.weight.shape).contiguous()
+        draws = 2.0 * stream(seed, "initial weights", number).next_uniform(linear.weight.numel()) - 1.0
+        linear.weight.data = (draws * math.sqrt(6.0 / linear.in_features)).reshape(linear.weight.shape).contiguous()
         for bias in (parameter for parameter in linear.parameters() if parameter.dim() == 1):
             bias.data.zero_()
     return network
