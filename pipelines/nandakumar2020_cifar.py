@@ -30,7 +30,7 @@ EXPERIMENT = Experiment(
         "pcm_all": {"accumulator.bits": "float", "array.read_noise_per": "mini_batch"},
     },
     scales={
-        "small": Scale({"network.width": 0.25}, 6, 1, "width 0.25, a sixteenth of the weights; not the published size"),
+        "small": Scale({"network.width": 0.25}, 8, 1, "width 0.25, a sixteenth of the weights; not the published size"),
         "full": Scale({}, 100, 3, "full width, 1,464,986 weights, 50,000 images"),
     },
 )

@@ -115,7 +115,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "network.hidden": [128, 128],
         "training.batch_size": 16,
         "training.sequence_length": 32,
-        "training.learning_rate": 8.0,
+        "training.learning_rate": 10.0,
         "training.gradient_clip": 0.25,
         "array.conductance_per_std_us": 0.5,
         "refresh.every_images": 20_000,

@@ -196,7 +196,8 @@ def train_adversaries(
 def _measured(pair: Adversaries, judge: Judge, now_s: float) -> dict[str, float]:
     for descent in pair.descents:
         descent.survey(now_s)
-    with pair.descents[0].measuring(now_s):
+    # Both: a descent brings its events and wear up to date when it is measured.
+    with pair.descents[0].measuring(now_s), pair.descents[1].measuring(now_s):
         images = pair.images(max(judge.samples.values()))
     if not bool(images.isfinite().all()):
         raise DivergedError("the generated images are no numbers")

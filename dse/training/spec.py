@@ -84,7 +84,7 @@ class TrainingSpec(Spec):
     an lstm, 50 for a gan."""
     learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
     """Factor of the gradient, averaged over the mini-batch; by default 0.5 for networks of convolutions on crossbars,
-    0.1 digitally, with momentum; 8 for an lstm; 0.1 for a gan."""
+    0.1 digitally, with momentum; 10 for an lstm; 0.1 for a gan."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
     """Learning rate over the training: constant; falling to 0 along half a cosine, the default for deep networks;
     or a tenth after half of the epochs and a hundredth after three quarters."""

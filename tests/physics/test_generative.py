@@ -13,6 +13,7 @@ from dse.design.generative import Generation
 from dse.design.outcome import Outcome
 from dse.training.adversarial import LOSSES
 from dse.training.datasets import Dataset, Split, load
+from dse.training.descent import CrossbarDescent
 from dse.training.frechet import Judge, Moments, frechet_distance, judge_of
 
 GAN: dict[str, Any] = {
@@ -36,6 +37,7 @@ FINE: dict[str, Any] = {
     "dac.bits": "ideal",
     "adc.bits": "ideal",
 }
+BUSY = {"training.learning_rate": 1.0, "refresh.every_images": 0}
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +145,22 @@ def test_events_are_those_counted_by_hand(few: Dataset) -> None:
         assert digital["macs_forward"] == wanted["mvm_forward"] * rows * cols
         assert digital["macs_backward"] == wanted["mvm_backward"] * rows * cols
         assert digital["macs_update"] == wanted["macs_update"]
+
+
+def test_pulses_and_wear_of_both_networks_are_reported(few: Dataset) -> None:
+    generation = Generation(compose({**GAN, **BUSY}), 1, few)
+    generation.learn()
+    layers = generation.layers()
+    for descent, own in zip(generation.pair.descents, (layers[:3], layers[3:]), strict=True):
+        assert isinstance(descent, CrossbarDescent)
+        for pair, layer in zip(descent.pairs, own, strict=True):
+            pulses = pair.layer.array.cells.set_pulses
+            assert (layer.events["set_pulses_update"], layer.wear["set_max"]) == (
+                int(pulses.sum()),
+                float(pulses.max()),
+            )
+            assert layer.events["chi_writes"] > 0
+        assert sum(layer.events["set_pulses_update"] for layer in own) > 0
 
 
 def test_the_same_design_and_seed_give_the_same_outcome_and_pictures(few: Dataset) -> None:
