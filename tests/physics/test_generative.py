@@ -37,7 +37,7 @@ FINE: dict[str, Any] = {
     "dac.bits": "ideal",
     "adc.bits": "ideal",
 }
-BUSY = {"training.learning_rate": 1.0, "refresh.every_images": 0}
+BUSY = {"training.learning_rate": 0.5, "training.batch_size": 5, "accumulator.epsilon": 0.5, "refresh.every_images": 0}
 
 
 @pytest.fixture(scope="module")
