@@ -18,6 +18,7 @@ SMALL: dict[str, Any] = {
     "network.width": 0.06,
     "training.epochs": 2,
     "training.batch_size": 20,
+    "training.learning_rate": 0.1,
     "training.momentum": 0.0,
     "training.weight_decay": 0.0,
     "training.dropout": 0.2,
