@@ -21,7 +21,7 @@ import polars as pl
 
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import TIMES_S
-from pipelines.shared import half_interval, simulate, study_text
+from pipelines.common import half_interval, simulate, study_text
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 LABELS = {"none": "no compensation", "gdc": "GDC", "adabs": "AdaBS", "gdc_adabs": "GDC and AdaBS"}
@@ -33,6 +33,8 @@ NOISE_AWARE = {"training.weight_noise": 0.038, "training.clip_std": 2.0}
 def settings(network: str, epochs: int, repetitions: int) -> dict[str, Any]:
     """Return the settings that plain and noise-aware training share."""
     return {
+        "workload.dataset": "cifar10",
+        "workload.validation": 0.0,
         "architecture": "float",
         "network.name": network,
         "training.epochs": epochs,
@@ -136,9 +138,9 @@ def main() -> None:
     network, epochs, repetitions = ("resnet32", 200, 10) if options.full else ("resnet8", 4, 3)
     network, epochs = options.network or network, options.epochs or epochs
     shared = settings(network, epochs, options.repetitions or repetitions)
-    text = study_text("joshi2020-inference", "cifar10", shared, designs(epochs), seeds=options.seeds)
+    text = study_text("joshi2020-inference", "accuracy", shared, designs(epochs), options.seeds)
     executor = options.executor if options.device == "cpu" else "local"
-    simulate(text, options.out / "study", executor, options.device)
+    simulate(text, options.out / "study", executor, device=options.device)
     table = summary(options.out / "study")
     table.write_parquet(options.out / "accuracies.parquet")
     draw(table, options.out / "accuracies.png")

@@ -17,24 +17,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from dse.analysis.tables import open_tables
 from dse.devices.card import read_cell
-from pipelines.shared import half_interval, simulate, study_text
+from pipelines.common import IDEAL_PRODUCTS, draw_curves, show, simulate, study_text
 
 BASE: dict[str, Any] = {
+    "workload.dataset": "mnist",
+    "workload.validation": 0.0,
     "network.hidden": [250],
     "training.batch_size": 1,
     "training.learning_rate": 0.4,
     "array.conductance_per_weight_us": 8.0,
 }
 PCM: dict[str, Any] = {
-    "device.read_noise_scale": 0.0,
-    "device.drift_exponent": 0.0,
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
-    "accumulator.bits": "float",
+    **IDEAL_PRODUCTS,
     "refresh.every_images": 100,
     "refresh.max_pulses": 3,
 }
@@ -77,57 +72,6 @@ def ablations() -> dict[str, dict[str, Any]]:
     return table
 
 
-def summary(folder: Path) -> pl.DataFrame:
-    """Return for each design the mean test accuracy with its 95 % interval over seeds, pulses and worst writes."""
-    trials = open_tables(folder).trials
-    table = trials.group_by("origin", maintain_order=True).agg(
-        pl.len().alias("seeds"),
-        pl.col("accuracy").mean(),
-        pl.col("accuracy").std().alias("deviation"),
-        pl.col("set_pulses").mean(),
-        pl.col("reset_pulses").mean(),
-        pl.col("worst_writes").max(),
-        pl.col("wall_s").mean(),
-    )
-    half = [half_interval(n, s) for n, s in table.select("seeds", "deviation").rows()]
-    return table.with_columns(pl.Series("interval_95", half, pl.Float64)).rename({"origin": "design"})
-
-
-def draw_curves(folder: Path, path: Path) -> None:
-    """Draw test accuracy over epochs, every seed a line."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    tables = open_tables(folder)
-    curves = tables.curves.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for color, (name,) in zip(
-        ("#1d4ed8", "#c2410c"), curves.select("origin").unique(maintain_order=True).rows(), strict=False
-    ):
-        for number, (_, curve) in enumerate(
-            curves.filter(pl.col("origin") == name).group_by("seed", maintain_order=True)
-        ):
-            label = name.replace("_", " ") if number == 0 else None
-            axes.plot(curve["epoch"], 100 * curve["accuracy"], color=color, linewidth=0.9, alpha=0.8, label=label)
-    axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(94, 98.8))
-    axes.axhline(97.73, color="#666", linewidth=0.8, linestyle=":")
-    axes.annotate("97.73 % on hardware (Nandakumar et al. 2020)", (1, 97.76), fontsize=7, color="#666")
-    axes.grid(visible=True, linewidth=0.4, alpha=0.5)
-    axes.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=160)
-
-
-def show(title: str, table: pl.DataFrame) -> None:
-    """Print a summary for people."""
-    print(f"\n{title}\n  {'design':28} seeds  accuracy          SET pulses  RESETs   worst writes  s/training")
-    for row in table.iter_rows(named=True):
-        interval = "" if row["interval_95"] is None else f"+- {100 * row['interval_95']:.2f}"
-        print(
-            f"  {row['design']:28} {row['seeds']:5}  {100 * row['accuracy']:6.2f} % {interval:8} "
-            f"{row['set_pulses']:10.0f} {row['reset_pulses']:8.0f} {row['worst_writes']:10} {row['wall_s']:12.1f}"
-        )
-
-
 def main() -> None:
     """Run both studies and write tables and picture."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -142,20 +86,19 @@ def main() -> None:
 
     designs = {"digital_float": {"architecture": "float"}, "pcm": PCM}
     base = {**BASE, "training.epochs": options.epochs}
-    text = study_text("nandakumar2020-mnist", "mnist", base, designs, seeds=options.seeds)
-    simulate(text, options.out / "main", options.executor)
-    main_table = summary(options.out / "main")
+    text = study_text("nandakumar2020-mnist", "accuracy", base, designs, options.seeds)
+    main_table = simulate(text, options.out / "main", options.executor)
     main_table.write_parquet(options.out / "main.parquet")
-    draw_curves(options.out / "main", options.out / "curves.png")
+    hardware = (97.73, "97.73 % on hardware (Nandakumar et al. 2020)")
+    draw_curves(options.out / "main", options.out / "curves.png", limits=(94, 98.8), mark=hardware)
     show(f"MNIST, 784-250-10, {options.epochs} epochs, batch 1", main_table)
     if options.ablation_epochs:
         changes = {name: {**PCM, **change} for name, change in ablations().items()}
         # An ablation without a knob of the base leaves the setting out rather than naming one that cannot act.
         changes["linear_cell"] = {path: v for path, v in changes["linear_cell"].items() if path not in IDLE_ON_IDEAL}
         base = {**BASE, "training.epochs": options.ablation_epochs}
-        text = study_text("nandakumar2020-mnist-ablations", "mnist", base, changes, seeds=options.ablation_seeds)
-        simulate(text, options.out / "ablations", options.executor)
-        table = summary(options.out / "ablations")
+        text = study_text("nandakumar2020-mnist-ablations", "accuracy", base, changes, options.ablation_seeds)
+        table = simulate(text, options.out / "ablations", options.executor)
         table.write_parquet(options.out / "ablations.parquet")
         show(f"ablations, {options.ablation_epochs} epochs", table)
 

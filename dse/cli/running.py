@@ -223,7 +223,7 @@ def check(study: Path) -> None:
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(["mnist", "cifar10"]))
+@click.argument("dataset", type=click.Choice(["mnist", "cifar10", "ptb"]))
 def data(dataset: str) -> None:
     """Download DATASET, with checksums, into $DSE_DATA_DIR or the user's cache."""
     from dse.training.datasets import download  # noqa: PLC0415

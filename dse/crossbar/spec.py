@@ -24,15 +24,15 @@ class ArraySpec(Spec):
     pairs_per_weight: Annotated[int, Ge(1), Le(64)] = 1
     """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
     conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4)] = 2.0
-    """Networks of convolutions: conductance difference of each pair that stands for the standard deviation of a layer's
-    initial weights, uS; so beta differs from layer to layer."""
+    """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
+    initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
     tile_rows: Annotated[int, Ge(1), Le(65536)] | Literal["whole"] = "whole"
     """Rows of an array: a layer with more inputs takes several, whose products are converted apart and added digitally;
-    256 by default for networks of convolutions. "whole": as many as the layer needs."""
+    256 by default for deep networks. "whole": as many as the layer needs."""
     tile_columns: Annotated[int, Ge(1), Le(65536)] | Literal["whole"] = "whole"
     """Columns of an array; the same for the outputs of a layer and for backward products."""
     read_noise_per: Literal["product", "mini_batch"] = "product"
-    """Networks of convolutions: "product" draws read noise anew for every product of an array with a vector;
+    """Deep networks: "product" draws read noise anew for every product of an array with a vector;
     "mini_batch" draws that of a weight once for a mini-batch and direction, which is fast and correlates its images."""
     initial_mean_us: Annotated[float, Ge(0.0), Le(1e4)] = 1.6
     """Mean initial conductance of a cell, uS."""
@@ -55,7 +55,7 @@ class DacSpec(Spec):
     """Digital-to-analog converters of the inputs: rows in forward products, columns in backward products.
 
     Forward inputs of a perceptron lie in [0, 1] and use 2^bits levels there. Backward inputs, and forward inputs of
-    networks of convolutions, are signed, are scaled digitally by the largest magnitude of their sample, and use
+    deep networks, are signed, are scaled digitally by the largest magnitude of their sample, and use
     2^bits - 1 levels in [-1, 1].
     """
 
@@ -87,7 +87,7 @@ class AdcSpec(Spec):
     backward_range: Annotated[float, Gt(0.0), Le(1e4)] = 4.0
     """Largest magnitude of a backward product that is not cut; with calibration, until its first time."""
     ranging: Literal["fixed", "calibrated"] = "fixed"
-    """Whether ranges stay, or follow the products of each layer, the default for networks of convolutions."""
+    """Whether ranges stay, or follow the products of each layer, the default for deep networks."""
     calibrate_every_images: Annotated[int, Ge(1), Le(10**9)] = 1000
     """Training images between two calibrations, rounded up to whole mini-batches."""
     headroom: Annotated[float, Gt(0.0), Le(100.0)] = 1.0

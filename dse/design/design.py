@@ -21,6 +21,7 @@ from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.spec import Spec, field_at
 from dse.training.spec import (
+    CONVOLUTIONAL_NETWORKS,
     DEEP_NETWORKS,
     AccumulatorSpec,
     ClockSpec,
@@ -55,15 +56,32 @@ _WITHOUT: dict[str, tuple[str, ...]] = {
 """Knob of a programmed cell -> what has no effect where it is 0."""
 _PERCEPTRON: Condition = {"network.name": "perceptron"}
 _DEEP: tuple[Condition, ...] = tuple({"network.name": name} for name in DEEP_NETWORKS)
+_CONVOLUTIONAL: tuple[Condition, ...] = tuple({"network.name": name} for name in CONVOLUTIONAL_NETWORKS)
+_NOT_IMAGES: tuple[Condition, ...] = (_PERCEPTRON, {"network.name": "lstm"}, {"network.name": "gan"})
+_TEXT: Condition = {"workload.dataset": "ptb"}
+_IMAGES: tuple[Condition, ...] = tuple({"workload.dataset": name} for name in ("digits", "mnist", "cifar10"))
 _DIGITAL: Condition = {"architecture": "float"}
 _ON_CROSSBARS: Condition = {"architecture": "mixed_precision"}
+
+
+def _all_but(network: str) -> tuple[Condition, ...]:
+    return tuple({"network.name": name} for name in ("perceptron", *DEEP_NETWORKS) if name != network)
+
+
 INACTIVE: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(HARDWARE, (_DIGITAL,)),
     "array.pairs_per_weight": (_DIGITAL,),
     "array": tuple({**_DIGITAL, **deep} for deep in _DEEP),
-    **dict.fromkeys(("network.hidden", "array.conductance_per_weight_us"), _DEEP),
+    "workload.validation": (_TEXT,),
+    **dict.fromkeys(("workload.train_characters", "workload.evaluation_characters"), _IMAGES),
+    "network.hidden": _CONVOLUTIONAL,
+    "array.conductance_per_weight_us": _DEEP,
+    **dict.fromkeys(("training.sequence_length", "training.gradient_clip"), _all_but("lstm")),
+    **dict.fromkeys(("network.latent", "training.adversarial_loss", "training.discriminator_rate"), _all_but("gan")),
+    "training.dropout": _all_but("cnn9"),
     **{f"array.initial_{what}_us": _DEEP for what in ("std", "min", "max")},
-    **dict.fromkeys(("training.schedule", "training.augmentation"), (_PERCEPTRON,)),
+    "training.schedule": (_PERCEPTRON,),
+    "training.augmentation": _NOT_IMAGES,
     **dict.fromkeys(("array.conductance_per_std_us", "array.tile_rows", "array.tile_columns"), (_PERCEPTRON,)),
     "array.read_noise_per": (_PERCEPTRON, {"device.read_noise_scale": 0.0}),
     "accumulator.inference": (_PERCEPTRON,),
@@ -102,19 +120,43 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     ),
 }
 """Table or setting -> the conditions under any of which it has no effect."""
-DEEP_DEFAULTS: dict[str, Any] = {
-    "training.batch_size": 128,
-    "training.learning_rate": 0.5,
+_TILED: dict[str, Any] = {
     "training.schedule": "cosine",
-    "training.momentum": 0.9,
-    "training.weight_decay": 1e-4,
     "array.tile_rows": 256,
     "array.tile_columns": 256,
     "adc.ranging": "calibrated",
 }
-"""Defaults of networks of convolutions where these differ from those of a perceptron."""
+_CONVOLUTIONS: dict[str, Any] = {
+    **_TILED,
+    "training.batch_size": 128,
+    "training.learning_rate": 0.5,
+    "training.momentum": 0.9,
+    "training.weight_decay": 1e-4,
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(CONVOLUTIONAL_NETWORKS, _CONVOLUTIONS),
+    "lstm": {
+        **_TILED,
+        "network.hidden": [128, 128],
+        "training.batch_size": 16,
+        "training.sequence_length": 32,
+        "training.learning_rate": 10.0,
+        "training.gradient_clip": 0.25,
+        "array.conductance_per_std_us": 0.5,
+        "refresh.every_images": 20_000,
+        "adc.calibrate_every_images": 20_000,
+        "clock.drift_every_images": 20_000,
+    },
+    "gan": {
+        **_TILED,
+        "network.hidden": [128, 256],
+        "training.batch_size": 50,
+        "training.learning_rate": 0.1,
+    },
+}
+"""Network -> its defaults where these differ from those of a perceptron."""
 DIGITAL_DEFAULTS: dict[str, Any] = {"training.learning_rate": 0.1}
-"""And where they learn digitally, with momentum."""
+"""And where networks of convolutions learn digitally, with momentum."""
 
 
 class Design(Spec):
@@ -175,8 +217,12 @@ class Design(Spec):
 
     @model_validator(mode="after")
     def _network_fits_the_rest(self) -> "Design":
-        if self.network.name not in DEEP_NETWORKS:
-            return self
+        if (self.network.name == "lstm") != (self.workload.dataset == "ptb"):
+            msg = (
+                f'network.name = "{self.network.name}" cannot learn workload.dataset = "{self.workload.dataset}": '
+                + ('an lstm reads text; give "ptb"' if self.network.name == "lstm" else 'it is text; give "lstm"')
+            )
+            raise ValueError(msg)
         if self.training.weight_noise_ramp_epochs > self.training.epochs:
             msg = (
                 f"training.weight_noise_ramp_epochs = {self.training.weight_noise_ramp_epochs} exceeds the "
@@ -272,11 +318,12 @@ def conditions(path: str) -> list[Condition]:
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return flat settings with the defaults that follow from the network and the workload."""
-    if settings.get("network.name") not in DEEP_NETWORKS:
-        return dict(settings)
-    augmented = {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
-    digital = DIGITAL_DEFAULTS if settings.get("architecture") == "float" else {}
-    return {**DEEP_DEFAULTS, **augmented, **digital, **settings}
+    name = str(settings.get("network.name", default_of("network.name")))
+    own = dict(DEFAULTS.get(name, {}))
+    if name in CONVOLUTIONAL_NETWORKS:
+        own |= {"training.augmentation": "crop_flip"} if settings.get("workload.dataset") == "cifar10" else {}
+        own |= DIGITAL_DEFAULTS if settings.get("architecture") == "float" else {}
+    return {**own, **settings}
 
 
 def active(settings: Mapping[str, Any]) -> dict[str, Any]:

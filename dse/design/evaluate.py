@@ -12,47 +12,48 @@ import torch
 from dse.deployment.spec import DeploymentSpec
 from dse.design.deployed import Network, deployed_module, deployed_perceptron, with_deployment
 from dse.design.design import Design
+from dse.design.generative import Generation
+from dse.design.hardware import calibrate_every, descent_of, hardware_of, image_time_s, placed
 from dse.design.outcome import EpochOutcome, Failure, LayerOutcome, Outcome
-from dse.design.report import count_static, metrics_of, report, report_deep
+from dse.design.recurrent import learn_characters
+from dse.design.report import Passes, metrics_of, report, report_layers
 from dse.errors import DivergedError
-from dse.training.analog import Crossbars, on_crossbars
 from dse.training.datasets import Dataset
 from dse.training.deep import train_deep, vectors_of
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.layers import CrossbarLayer, FloatLayer, Hardware, Layer
+from dse.training.descent import CrossbarDescent
+from dse.training.layers import CrossbarLayer, FloatLayer, Layer
 from dse.training.loop import Epoch, train
 from dse.training.networks import network_of
-from dse.training.spec import DEEP_NETWORKS
+from dse.training.spec import CONVOLUTIONAL_NETWORKS
+from dse.training.text import Text
 
 
-def evaluate(design: Design, seed: int, data: Dataset, device: str = "cpu") -> Outcome | Failure:
+def evaluate(design: Design, seed: int, data: Dataset | Text, device: str = "cpu") -> Outcome | Failure:
     """Train the network of a design, deploy it where the design says so, and report what happened.
 
     Args:
         design: the complete design.
         seed: seed of every random stream of the trial.
-        data: the data set of `design.workload`, as `dse.training.datasets.load` gives it.
-        device: where torch computes products of networks of convolutions, such as "cuda".
+        data: the data of `design.workload`, as `dse.training.datasets.load_workload` gives them.
+        device: where torch computes products of deep networks, such as "cuda".
 
     Returns:
         The outcome, the same to the last bit for the same arguments (CPU, one thread), or the reason why there is none.
     """
     try:
-        trained = (_deep if design.network.name in DEEP_NETWORKS else _perceptron)(design, seed, data, device)
+        trained = _trained(design, seed, data, device)
     except DivergedError as error:
         return Failure("diverged", str(error))
-    curve, layers = trained.curve, trained.layers
-    train_images = design.training.epochs * len(data.train)
-    time_s = None if design.clock is None else train_images * design.clock.image_time_s
+    time_s = None if design.clock is None else trained.samples * design.clock.image_time_s
     outcome = Outcome(
-        metrics=metrics_of(curve[-1], layers),
-        train_images=train_images,
+        metrics=metrics_of(trained.curve[-1], trained.layers),
+        train_images=trained.samples,
         simulated_time_s=time_s,
-        layers=tuple(layers),
-        curve=tuple(EpochOutcome(p.epoch, p.loss, p.validation_accuracy, p.accuracy) for p in curve),
+        layers=tuple(trained.layers),
+        curve=tuple(EpochOutcome(**vars(point)) for point in trained.curve),
         data_checksum=data.checksum,
     )
-    if design.deployment is None:
+    if design.deployment is None or trained.deployed is None or isinstance(data, Text):
         return outcome
     return with_deployment(outcome, trained.deployed(design.deployment, time_s or 0.0), data, design.deployment)
 
@@ -64,12 +65,25 @@ class Trained:
     Attributes:
         curve: the learning curve.
         layers: what happened in its layers.
-        deployed: (deployment, time at which the training ended on its clock in s) -> the network on cells that age.
+        samples: images or characters seen, repeats counted.
+        deployed: (deployment, time at which the training ended on its clock in s) -> the network on cells that age;
+            None for one that is not deployed.
     """
 
     curve: list[Epoch]
     layers: list[LayerOutcome]
-    deployed: Callable[[DeploymentSpec, float], Network]
+    samples: int
+    deployed: Callable[[DeploymentSpec, float], Network] | None = None
+
+
+def _trained(design: Design, seed: int, data: Dataset | Text, device: str) -> Trained:
+    name = design.network.name
+    if isinstance(data, Text):
+        return Trained(*learn_characters(design, seed, data, device))
+    if name == "gan":
+        generation = Generation(design, seed, data, device)
+        return Trained(generation.learn(), generation.layers(), design.training.epochs * len(data.train))
+    return (_deep if name in CONVOLUTIONAL_NETWORKS else _perceptron)(design, seed, data, device)
 
 
 def _perceptron(design: Design, seed: int, data: Dataset, device: str) -> Trained:  # noqa: ARG001  its compiled code is for the CPU
@@ -85,55 +99,45 @@ def _perceptron(design: Design, seed: int, data: Dataset, device: str) -> Traine
         layers,
         data,
         design.training,
-        image_time_s=0.0 if design.clock is None else design.clock.image_time_s,
+        image_time_s=image_time_s(design),
         drift_every=1 if design.clock is None else design.clock.drift_every_images,
         maintain_every=0 if design.refresh is None else design.refresh.every_images,
-        calibrate_every=_calibrate_every(design),
+        calibrate_every=calibrate_every(design),
         seed=seed,
     )
     return Trained(
         curve=curve,
         layers=[report(number, layer) for number, layer in enumerate(layers)],
+        samples=design.training.epochs * len(data.train),
         deployed=lambda spec, ended_s: deployed_perceptron(layers, data, spec, seed=seed, trained_until_s=ended_s),
     )
 
 
 def _deep(design: Design, seed: int, data: Dataset, device: str) -> Trained:
-    channels, height, width = data.shape or (1, 1, data.train.images.shape[1])
-    network = network_on_crossbars(design, channels, data.classes, seed=seed).to(device)
-    hardware, clock = hardware_of(design), design.clock
-    descent: DigitalDescent | CrossbarDescent = (
-        DigitalDescent(network, design.training, seed=seed)
-        if hardware is None or clock is None
-        else CrossbarDescent(
-            network,
-            hardware,
-            conductance_per_std_us=design.array.conductance_per_std_us,
-            with_accumulator=hardware.accumulator.inference == "cells_and_accumulator",
-            seed=seed,
-            image_time_s=clock.image_time_s,
-            drift_every=clock.drift_every_images,
-        )
-    )
+    shape = data.shape or (1, 1, data.train.images.shape[1])
+    network = network_on_crossbars(design, shape[0], data.classes, seed=seed, size=shape[1:]).to(device)
+    descent = descent_of(design, network, seed=seed)
     curve = train_deep(
         network,
         descent,
         data,
         design.training,
         seed=seed,
-        image_time_s=0.0 if clock is None else clock.image_time_s,
-        calibrate_every=_calibrate_every(design),
+        image_time_s=image_time_s(design),
+        calibrate_every=calibrate_every(design),
         device=device,
     )
-    vectors = vectors_of(network, (channels, height, width), device)
     images, updates = design.training.epochs * len(data.train), design.training.updates_of(len(data.train))
-    pairs = descent.pairs if isinstance(descent, CrossbarDescent) else [None] * len(vectors)
-    for layer, pair in zip(vectors, pairs, strict=True):
-        count_static(layer, vectors[layer], images=images, updates=updates, digital=pair is None)
+    passes = {
+        # No error passes through the first layer.
+        layer: Passes(images * n, images * n if layer.number else 0, images * n, images * n * layer.cols)
+        for layer, n in vectors_of(network, shape, device).items()
+    }
     chi = design.accumulator
     return Trained(
         curve=curve,
-        layers=[report_deep(layer, pair, chi) for layer, pair in zip(vectors, pairs, strict=True)],
+        layers=report_layers(descent, passes, updates, chi),
+        samples=images,
         deployed=lambda spec, ended_s: deployed_module(
             network,
             [pair.layer for pair in descent.pairs] if isinstance(descent, CrossbarDescent) else None,
@@ -147,34 +151,9 @@ def _deep(design: Design, seed: int, data: Dataset, device: str) -> Trained:
     )
 
 
-def network_on_crossbars(design: Design, channels: int, classes: int, *, seed: int) -> torch.nn.Module:
+def network_on_crossbars(
+    design: Design, channels: int, classes: int, *, seed: int, size: tuple[int, int] = (32, 32)
+) -> torch.nn.Module:
     """Return the network of convolutions of a design with initial weights, its layers on ideal or real crossbars."""
-    array, crossbars = design.array, Crossbars()
-    if design.dac is not None and design.adc is not None and design.accumulator is not None:
-        crossbars = Crossbars(
-            dac=design.dac,
-            adc=design.adc,
-            tile_rows=None if array.tile_rows == "whole" else array.tile_rows,
-            tile_columns=None if array.tile_columns == "whole" else array.tile_columns,
-            operand_bits=design.accumulator.operand_bits,
-            read_noise_per=array.read_noise_per,
-        )
-    return on_crossbars(network_of(design.network, channels, classes, seed=seed), crossbars, seed=seed)
-
-
-def _calibrate_every(design: Design) -> int:
-    adc = design.adc
-    return 0 if adc is None or adc.ranging == "fixed" else adc.calibrate_every_images
-
-
-def hardware_of(design: Design) -> Hardware | None:
-    """Return the hardware of a design, or None for digital training."""
-    if (
-        design.device is None
-        or design.dac is None
-        or design.adc is None
-        or design.accumulator is None
-        or design.refresh is None
-    ):
-        return None
-    return Hardware(design.device, design.array, design.dac, design.adc, design.accumulator, design.refresh)
+    network = network_of(design.network, channels, classes, seed=seed, size=size, dropout=design.training.dropout)
+    return placed(design, network, seed=seed)

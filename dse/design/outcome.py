@@ -14,6 +14,16 @@ Goal = Literal["maximise", "minimise"]
 """Which way of a metric is better."""
 
 
+Task = Literal["recognition", "text", "generation"]
+"""What a network is for."""
+
+
+def task_of(network: str) -> Task:
+    """Return the task of a network by its name."""
+    tasks: dict[str, Task] = {"lstm": "text", "gan": "generation"}
+    return tasks.get(network, "recognition")
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that describes a trial.
@@ -24,6 +34,7 @@ class Metric:
         meaning: one line.
         priced: whether it needs a cost card.
         deployed: whether it needs a deployment.
+        task: the task of the networks that it is measured on; None for all. See `task_of`.
     """
 
     goal: Goal
@@ -31,15 +42,31 @@ class Metric:
     meaning: str
     priced: bool = False
     deployed: bool = False
+    task: Task | None = None
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch"),
-    "validation_accuracy": Metric("maximise", "1", "share of the held-out training images recognised, for the search"),
+    "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch", task="recognition"),
+    "validation_accuracy": Metric(
+        "maximise", "1", "share of the held-out training images recognised, for the search", task="recognition"
+    ),
     "loss": Metric(
         "minimise",
         "1",
-        "mean loss over the training images in the last epoch: half the squared error, or the cross-entropy",
+        "mean loss over the training images in the last epoch: half the squared error, the cross-entropy in nats, or "
+        "what a discriminator minimises",
+    ),
+    "bits_per_character": Metric(
+        "minimise", "bits", "mean of -log2 of the probabilities given to the characters of the test text", task="text"
+    ),
+    "validation_bits_per_character": Metric(
+        "minimise", "bits", "the same of the validation text, for the search", task="text"
+    ),
+    "frechet_distance": Metric(
+        "minimise", "1", "Frechet distance of generated from test images, on features of our own", task="generation"
+    ),
+    "validation_frechet_distance": Metric(
+        "minimise", "1", "the same from the held-out training images, for the search", task="generation"
     ),
     "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
@@ -129,8 +156,12 @@ class EpochOutcome:
 
     epoch: int
     loss: float
-    validation_accuracy: float | None
-    accuracy: float
+    validation_accuracy: float | None = None
+    accuracy: float | None = None
+    validation_bits_per_character: float | None = None
+    bits_per_character: float | None = None
+    validation_frechet_distance: float | None = None
+    frechet_distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +170,7 @@ class Outcome:
 
     Attributes:
         metrics: the metrics of `METRICS` that need no price.
-        train_images: training images seen, repeats counted.
+        train_images: training images, or characters of text, seen, repeats counted.
         simulated_time_s: time that passed in the simulation, s; None for a digital design.
         layers: one entry a layer.
         curve: one entry an epoch.

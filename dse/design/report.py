@@ -1,8 +1,8 @@
 """What a training came to: from layers with their events and wear to the parts of an outcome."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from dse.crossbar.events import EVENT_NAMES, Events
 from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
 from dse.devices.spec import CellSpec
 from dse.training.analog import AnalogLayer
+from dse.training.descent import CrossbarDescent, DigitalDescent
 from dse.training.layers import CrossbarLayer, Layer
 from dse.training.loop import Epoch
 from dse.training.modules import CrossbarParameter
@@ -23,9 +24,7 @@ FLOAT_BITS = 32
 def metrics_of(last: Epoch, layers: Sequence[LayerOutcome]) -> dict[str, float | int | None]:
     """Return the metrics that need no price."""
     return {
-        "accuracy": last.accuracy,
-        "validation_accuracy": last.validation_accuracy,
-        "loss": last.loss,
+        **{name: value for name, value in vars(last).items() if name != "epoch"},
         "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
         "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
         "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),
@@ -43,43 +42,71 @@ def report(number: int, layer: Layer) -> LayerOutcome:
     return _analog(layer, number, layer.rows, layer.cols, layer.events, layer.array.ranges)
 
 
-def report_deep(layer: AnalogLayer, pair: CrossbarParameter | None, chi: AccumulatorSpec | None) -> LayerOutcome:
-    """Return what happened in a layer of a network of convolutions.
+@dataclass(frozen=True)
+class Passes:
+    """How many vectors a layer multiplies in a training; it follows from shapes alone.
+
+    Attributes:
+        forward: in forward products.
+        backward: in backward products.
+        update: in outer products that update its weights.
+        activations: activation functions computed of its outputs.
+    """
+
+    forward: int
+    backward: int
+    update: int
+    activations: int
+
+
+def report_layers(
+    descent: DigitalDescent | CrossbarDescent,
+    passes: Mapping[AnalogLayer, Passes],
+    updates: int,
+    chi: AccumulatorSpec | None,
+    *,
+    first: int = 0,
+) -> list[LayerOutcome]:
+    """Return what happened in the layers of a deep network.
 
     Args:
-        layer: its products.
-        pair: its cells and accumulators; None for a digital layer.
-        chi: the accumulators as the design has them; None likewise.
+        descent: what moved its weights.
+        passes: its layers in their order, with what they multiplied.
+        updates: mini-batches.
+        chi: the accumulators as the design has them; None for a digital network.
+        first: number of the first layer in the outcome.
     """
+    pairs = descent.pairs if isinstance(descent, CrossbarDescent) else [None] * len(passes)
+    return [
+        replace(_report_deep(layer, pair, own, updates, chi), layer=first + number)
+        for number, ((layer, own), pair) in enumerate(zip(passes.items(), pairs, strict=True))
+    ]
+
+
+def _report_deep(
+    layer: AnalogLayer, pair: CrossbarParameter | None, passes: Passes, updates: int, chi: AccumulatorSpec | None
+) -> LayerOutcome:
+    """Return what happened in a layer of a deep network; see `report_layers`."""
     if pair is None or chi is None:
-        return _digital(layer.number, layer.rows, layer.cols, layer.events)
-    events = Events(**{name: getattr(layer.events, name) + getattr(pair.layer.events, name) for name in EVENT_NAMES})
+        return _digital(layer.number, layer.rows, layer.cols, _digital_events(layer, passes, updates))
+    shapes = Events(activations=passes.activations)
+    counted = [vars(events) for events in (layer.events, pair.layer.events, shapes)]
+    events = Events(**{name: sum(own[name] for own in counted) for name in EVENT_NAMES})
     own = _analog(pair.layer, layer.number, layer.rows, layer.cols, events, layer.ranges)
     tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
     return replace(own, operand_bits=_bits(chi.operand_bits), **tiles)
 
 
-def count_static(layer: AnalogLayer, vectors: int, *, images: int, updates: int, digital: bool) -> None:
-    """Count what follows from shapes alone: activations, and everything in a digital layer.
-
-    Args:
-        layer: the layer.
-        vectors: vectors that it multiplies for an image.
-        images: training images, repeats counted.
-        updates: mini-batches.
-        digital: whether its weights are digital words.
-    """
-    events, products = layer.events, images * vectors * layer.rows * layer.cols
-    events.activations += images * vectors * layer.cols
-    if not digital:
-        return
-    back = products if layer.number > 0 else 0  # no error passes through the first layer
-    words = updates * layer.rows * layer.cols
-    events.macs_forward += products
-    events.macs_backward += back
-    events.macs_update += products
-    events.weight_reads += products + back + words
-    events.weight_writes += words
+def _digital_events(layer: AnalogLayer, passes: Passes, updates: int) -> Events:
+    weights = layer.rows * layer.cols
+    return Events(
+        activations=passes.activations,
+        macs_forward=passes.forward * weights,
+        macs_backward=passes.backward * weights,
+        macs_update=passes.update * weights,
+        weight_reads=(passes.forward + passes.backward + updates) * weights,
+        weight_writes=updates * weights,
+    )
 
 
 def _digital(number: int, rows: int, cols: int, events: Events) -> LayerOutcome:

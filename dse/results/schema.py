@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
+from dse.design.outcome import METRICS, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
 
 VERSION = 3
 """Version of the schema; a table of another version is refused."""
@@ -72,10 +72,7 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
 """Columns of the table of layers; see `LayerOutcome` and `Events`."""
 LAYER_FIELDS = tuple(field.name for field in fields(LayerOutcome) if field.name not in ("events", "wear"))
 CURVE_COLUMNS: dict[str, pa.DataType] = {
-    "epoch": pa.int32(),
-    "loss": pa.float64(),
-    "validation_accuracy": pa.float64(),
-    "accuracy": pa.float64(),
+    field.name: pa.int32() if field.name == "epoch" else pa.float64() for field in fields(EpochOutcome)
 }
 """Columns of the table of curves; see `Epoch`."""
 DEPLOYMENT_COLUMNS: dict[str, pa.DataType] = {
@@ -164,15 +161,7 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
         "train_images": outcome.train_images,
         "simulated_time_s": outcome.simulated_time_s,
         "layers": layers,
-        "curve": [
-            {
-                "epoch": p.epoch,
-                "loss": p.loss,
-                "validation_accuracy": p.validation_accuracy,
-                "accuracy": p.accuracy,
-            }
-            for p in outcome.curve
-        ],
+        "curve": [vars(point) for point in outcome.curve],
         "deployments": [{name: getattr(e, name) for name in DEPLOYMENT_COLUMNS} for e in outcome.deployments],
         "data_checksum": outcome.data_checksum,
     }

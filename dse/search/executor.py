@@ -120,12 +120,11 @@ class Simulation:
             DataError: the data set is missing or unreadable.
         """
         from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
-        from dse.training.datasets import load  # noqa: PLC0415
+        from dse.training.datasets import load_workload  # noqa: PLC0415
 
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")
-        workload = job.design.workload
-        data = load(workload.dataset, workload.validation)
+        data = load_workload(job.design.workload)
         with one_thread():
             return evaluate(job.design, job.seed, data, self.device)
 

@@ -70,14 +70,14 @@ class Reusing:
         self._inner.close()
 
     def _checksum(self, job: Job) -> str:
-        from dse.training.datasets import load  # noqa: PLC0415  torch
+        from dse.training.datasets import load_workload  # noqa: PLC0415  torch
 
         if job.design is None:
             return ""
         workload = job.design.workload
         key = (workload.dataset, workload.validation)
         if key not in self._checksums:
-            self._checksums[key] = load(*key).checksum
+            self._checksums[key] = load_workload(workload).checksum
         return self._checksums[key]
 
 

@@ -31,7 +31,7 @@ from pydantic import Field, Strict, model_validator
 
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.design.design import Design, active, compose, default_of, flatten, is_deployed
-from dse.design.outcome import METRICS, Goal
+from dse.design.outcome import METRICS, Goal, task_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
@@ -340,11 +340,30 @@ def _check_deployment(study: Study) -> None:
             raise SettingError(f"the objective accuracy_1d needs {DAY_S:g} among deployment.times_s = {list(own)}")
 
 
+def _check_tasks(study: Study) -> None:
+    """Refuse objectives that are not measured on the task of the networks, and networks of different tasks."""
+    fixed = study.fixed.get("network.name", default_of("network.name"))
+    names = [str(name) for name in getattr(study.space.get("network.name"), "values", (fixed,))]
+    names += [control.network.name for control in study.controls.values()]
+    tasks = {task_of(name): name for name in names}
+    if len(tasks) > 1:
+        raise SettingError(
+            f"networks of different tasks do not compare: {', '.join(tasks.values())}; give each a study"
+        )
+    for name in study.spec.objectives:
+        if METRICS[name].task not in (None, *tasks):
+            known = [other for other, metric in METRICS.items() if metric.task in tasks]
+            raise SettingError(
+                f"the objective {name} is not measured on network.name = {shown(names[0])}; it has {', '.join(known)}"
+            )
+
+
 def _check_objectives(study: Study) -> None:
     """Refuse objectives that some design of the space could not have."""
     _check_deployment(study)
+    _check_tasks(study)
     validation = study.fixed.get("workload.validation", default_of("workload.validation"))
-    for name in ("validation_accuracy", "validation_retained_accuracy"):
+    for name in ("validation_accuracy", "validation_retained_accuracy", "validation_frechet_distance"):
         if name in study.spec.objectives and validation == 0:
             raise SettingError(f"the objective {name} needs workload.validation above 0")
     if not any(METRICS[name].priced for name in study.spec.objectives):

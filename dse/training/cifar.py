@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.errors import DataError
+from dse.training.fetch import fetch
 
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = "cifar-10-binary.tar.gz"
@@ -67,14 +68,6 @@ def download(folder: Path) -> Path:
     """
     import pooch  # noqa: PLC0415  only for this command
 
-    reasons: list[str] = []
-    for mirror in MIRRORS:
-        try:
-            # The archive has the folder in it.
-            unpack = pooch.Untar(extract_dir=".")
-            pooch.retrieve(mirror + ARCHIVE, known_hash=f"md5:{MD5}", fname=ARCHIVE, path=folder, processor=unpack)
-        except (OSError, ValueError) as error:
-            reasons.append(f"{mirror}: {error}")
-        else:
-            return folder / FOLDER
-    raise DataError(f"cannot download {ARCHIVE} into {folder}:\n" + "\n".join(reasons))
+    # The archive has the folder in it.
+    fetch(ARCHIVE, MD5, MIRRORS, folder, pooch.Untar(extract_dir="."))
+    return folder / FOLDER

@@ -28,7 +28,9 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from dse.errors import DataError
-from dse.training import cifar
+from dse.training import cifar, text
+from dse.training.fetch import fetch
+from dse.training.spec import WorkloadSpec
 
 SPLIT_SEED = 20180501
 """Seed of the stratified splits; a constant, so that all trials of all studies see the same images."""
@@ -192,12 +194,13 @@ def _idx(folder: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def download(name: str) -> Path:
-    """Download a data set, "mnist" or "cifar10", into `data_folder()`, and return where it is.
+    """Download a data set, "mnist", "cifar10" or "ptb", into `data_folder()`, and return where it is.
 
     Raises:
         DataError: no mirror could be reached, or it has something else.
     """
-    return download_mnist() if name == "mnist" else cifar.download(data_folder())
+    others = {"cifar10": cifar.download, "ptb": text.download}
+    return others[name](data_folder()) if name in others else download_mnist()
 
 
 def download_mnist() -> Path:
@@ -206,17 +209,16 @@ def download_mnist() -> Path:
     Raises:
         DataError: no mirror could be reached.
     """
-    import pooch  # noqa: PLC0415  only for this command
-
     folder = data_folder() / "mnist"
     for name, md5 in MNIST_MD5.items():
-        reasons: list[str] = []
-        for mirror in MNIST_MIRRORS:
-            try:
-                pooch.retrieve(f"{mirror}{name}.gz", known_hash=f"md5:{md5}", fname=f"{name}.gz", path=folder)
-                break
-            except (OSError, ValueError) as error:
-                reasons.append(f"{mirror}: {error}")
-        else:
-            raise DataError(f"cannot download {name}.gz into {folder}:\n" + "\n".join(reasons))
+        fetch(f"{name}.gz", md5, MNIST_MIRRORS, folder)
     return folder
+
+
+def load_workload(workload: WorkloadSpec) -> Dataset | text.Text:
+    """Load the data of a workload: images, or text.
+
+    Raises:
+        DataError: see `load`.
+    """
+    return text.load(data_folder()) if workload.dataset == "ptb" else load(workload.dataset, workload.validation)

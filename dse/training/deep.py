@@ -16,6 +16,7 @@ from torch.nn import functional
 from dse.errors import DivergedError
 from dse.streams import generator
 from dse.training.analog import AnalogLayer, analog_layers
+from dse.training.calibration import Calibration
 from dse.training.datasets import Dataset, Split
 from dse.training.descent import Descent
 from dse.training.loop import Epoch
@@ -57,10 +58,9 @@ def train_deep(
         DivergedError: the training left the range of numbers.
     """
     pictures, order, mover = Pictures(data), generator(seed, "order"), Mover(seed)
-    layers = [layer for _, layer in analog_layers(network)]
+    calibration = Calibration(network, calibrate_every)
     curve: list[Epoch] = []
-    seen = since_calibration = 0
-    total = spec.epochs * len(data.train)
+    seen, total = 0, spec.epochs * len(data.train)
     for epoch in range(1, spec.epochs + 1):
         network.train()
         loss = 0.0
@@ -72,11 +72,7 @@ def train_deep(
             descent.step(spec.learning_rate * schedule(spec, seen / total), len(chosen))
             loss += float(own.detach()) * len(chosen)
             seen += len(chosen)
-            since_calibration += len(chosen)
-            if calibrate_every and since_calibration >= calibrate_every:
-                since_calibration = 0
-                for layer in layers:
-                    layer.calibrate()
+            calibration.after(len(chosen))
         if not math.isfinite(loss):
             raise DivergedError(f"the loss of epoch {epoch} is not finite")
         now_s = seen * image_time_s

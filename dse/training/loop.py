@@ -35,15 +35,23 @@ class Epoch:
 
     Attributes:
         epoch: number of passes over the training images so far.
-        loss: mean over the images of half the squared error, each measured before the image was learned.
+        loss: mean over the samples of what is minimised, each measured before the sample was learned.
         validation_accuracy: share of the held-out images recognised, or None.
-        accuracy: share of the test images recognised.
+        accuracy: share of the test images recognised; None where a network does not recognise images.
+        validation_bits_per_character: mean of -log2 of the probabilities of the validation text; None for images.
+        bits_per_character: the same of the test text.
+        validation_frechet_distance: distance of generated from held-out images; see `dse.training.frechet`.
+        frechet_distance: distance of generated from test images.
     """
 
     epoch: int
     loss: float
-    validation_accuracy: float | None
-    accuracy: float
+    validation_accuracy: float | None = None
+    accuracy: float | None = None
+    validation_bits_per_character: float | None = None
+    bits_per_character: float | None = None
+    validation_frechet_distance: float | None = None
+    frechet_distance: float | None = None
 
 
 def train(

@@ -10,37 +10,52 @@ from pydantic import Strict, model_validator
 from dse.spec import Spec
 
 AccumulatorBits = Annotated[int, Ge(1), Le(32)] | Literal["float"]
+PTB_CHARACTERS = 5_017_482
 OperandBits = Annotated[int, Ge(2), Le(16)] | Literal["float"]
 
 
 class WorkloadSpec(Spec):
     """The task. Its test images are never trained on; a part of its training images may be held out for the search."""
 
-    dataset: Literal["digits", "mnist", "cifar10"] = "digits"
+    dataset: Literal["digits", "mnist", "cifar10", "ptb"] = "digits"
     """"digits": scikit-learn's 1,797 images of 8x8 pixels; "mnist": 70,000 images of 28x28 pixels; "cifar10": 60,000
-    colour images of 32x32 pixels."""
+    colour images of 32x32 pixels; "ptb": 5,017,482 characters of the Penn Treebank, which has validation and test
+    characters of its own. Wherever settings speak of images, they mean characters there."""
     validation: Annotated[float, Ge(0.0), Le(0.5)] = 0.25
     """Share of the training images held out, stratified by class, to measure validation_accuracy; 0 holds out none."""
+    train_characters: Annotated[int, Ge(2), Le(5_017_482)] | Literal["all"] = "all"
+    """ptb: characters from the beginning of the text to learn from; fewer than all make a scaled experiment."""
+    evaluation_characters: Annotated[int, Ge(33), Le(442_423)] | Literal["all"] = "all"
+    """ptb: characters from the beginning of the validation and of the test text to measure on."""
 
     @property
     def train_images(self) -> int:
-        """Number of images to learn from."""
+        """Number of images, or of characters, to learn from."""
+        if self.dataset == "ptb":
+            return PTB_CHARACTERS if self.train_characters == "all" else self.train_characters
         images = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000}[self.dataset]
         return images - math.ceil(self.validation * images)
 
 
-DeepNetwork = Literal["cnn", "resnet8", "resnet14", "resnet20", "resnet32"]
-DEEP_NETWORKS: tuple[str, ...] = get_args(DeepNetwork)
+ConvolutionalNetwork = Literal["cnn", "cnn9", "resnet8", "resnet14", "resnet20", "resnet32"]
+CONVOLUTIONAL_NETWORKS: tuple[str, ...] = get_args(ConvolutionalNetwork)
 """Networks of convolutions, trained by `dse.training.deep`."""
+DEEP_NETWORKS: tuple[str, ...] = (*CONVOLUTIONAL_NETWORKS, "lstm", "gan")
+"""All networks whose layers are torch's, on crossbars through `dse.training.analog`."""
 
 
 class NetworkSpec(Spec):
-    """The network: a multilayer perceptron with sigmoid units and a bias row in every layer, or one of convolutions."""
+    """The network: a multilayer perceptron with sigmoid units and a bias row in every layer, or a deep one."""
 
-    name: Literal["perceptron"] | DeepNetwork = "perceptron"
-    """"perceptron"; "cnn": three convolutions; "resnet8" to "resnet32": residual networks. See `networks`."""
+    name: Literal["perceptron", "lstm", "gan"] | ConvolutionalNetwork = "perceptron"
+    """"perceptron"; "cnn": three convolutions; "cnn9": a plain network of nine layers; "resnet8" to "resnet32":
+    residual networks, see `networks` for all of these; "lstm": stacked LSTM layers that predict characters, see
+    `recurrent`; "gan": a generator of images and its discriminator, see `adversarial`."""
     hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MinLen(1), Strict(strict=False)] = (64,)
-    """Units of each hidden layer of a perceptron before the width multiplier."""
+    """Units before the width multiplier: of each hidden layer of a perceptron; of each LSTM layer, [128, 128] by
+    default; of each hidden layer of a generator, the discriminator has them in reverse, [128, 256] by default."""
+    latent: Annotated[int, Ge(1), Le(65536)] = 64
+    """Random inputs of a generator, normal with deviation 1."""
     width: Annotated[float, Gt(0.0), Le(64.0)] = 1.0
     """Width multiplier: a hidden layer has max(1, round(width * units)) units, or as many channels."""
 
@@ -57,20 +72,22 @@ class NetworkSpec(Spec):
 class TrainingSpec(Spec):
     """Stochastic gradient descent, images in an order shuffled for every epoch.
 
-    A perceptron learns by plain descent on half the squared error. Networks of convolutions learn on the cross-entropy;
-    on crossbars by plain descent, whose memory is the accumulator, and digitally also with momentum and weight decay.
+    A perceptron learns by plain descent on half the squared error. Networks of convolutions and an lstm learn on the
+    cross-entropy, a gan on `adversarial_loss`; on crossbars by plain descent, whose memory is the accumulator, and
+    digitally also with momentum and weight decay.
     """
 
     epochs: Annotated[int, Ge(1), Le(10_000)] = 30
     """Passes over the training images."""
     batch_size: Annotated[int, Ge(1), Le(65536)] = 10
-    """Images between two updates; 128 by default for networks of convolutions."""
+    """Images between two updates, or streams of text side by side; 128 by default for networks of convolutions, 16 for
+    an lstm, 50 for a gan."""
     learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
     """Factor of the gradient, averaged over the mini-batch; by default 0.5 for networks of convolutions on crossbars,
-    0.1 digitally, with momentum."""
+    0.1 digitally, with momentum; 10 for an lstm; 0.1 for a gan."""
     schedule: Literal["constant", "cosine", "step"] = "constant"
-    """Learning rate over the training: constant; falling to 0 along half a cosine, the default for networks of
-    convolutions; or a tenth after half of the epochs and a hundredth after three quarters."""
+    """Learning rate over the training: constant; falling to 0 along half a cosine, the default for deep networks;
+    or a tenth after half of the epochs and a hundredth after three quarters."""
     momentum: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0
     """Nesterov momentum of digital training; 0.9 by default for networks of convolutions."""
     weight_decay: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
@@ -79,6 +96,18 @@ class TrainingSpec(Spec):
     augmentation: Literal["none", "crop_flip"] = "none"
     """"crop_flip" moves every training image by up to 4 pixels in both directions and mirrors half of them; the default
     for networks of convolutions on cifar10."""
+    dropout: Annotated[float, Ge(0.0), Lt(1.0)] = 0.0
+    """Share of the units switched off in training, "cnn9" behind each pooling and hidden linear layer; the others are
+    scaled up to make up for them (Srivastava et al., JMLR 15:1929, 2014)."""
+    sequence_length: Annotated[int, Ge(1), Le(65536)] = 1
+    """Characters of each stream between two updates of an lstm, through which errors pass back; 32 by default there."""
+    gradient_clip: Annotated[float, Gt(0.0), Le(1e6)] | Literal["none"] = "none"
+    """Largest Euclidean norm of the gradient of an lstm over all its weights; a longer one is scaled down digitally
+    before it enters the accumulators; 0.25 by default there."""
+    adversarial_loss: Literal["hinge", "least_squares", "non_saturating"] = "non_saturating"
+    """What generator and discriminator minimise; see `adversarial`."""
+    discriminator_rate: Annotated[float, Gt(0.0), Le(1e6)] = 1.0
+    """Learning rate of the discriminator in units of `learning_rate`, which is the generator's."""
     weight_noise: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
     """Noise-aware digital training: deviation of the noise on the weights in units of a layer's largest weight, drawn
     for every mini-batch; gradients go to the clean weights (eta_tr of Joshi et al. 2020, 0.038 there)."""
@@ -89,8 +118,8 @@ class TrainingSpec(Spec):
     al. 2020, 2 there)."""
 
     def updates_of(self, images: int) -> int:
-        """Return the number of updates of the training for so many training images."""
-        return self.epochs * math.ceil(images / self.batch_size)
+        """Return the number of updates of the training for so many training images or characters."""
+        return self.epochs * math.ceil(images / (self.batch_size * self.sequence_length))
 
 
 class AccumulatorSpec(Spec):
@@ -120,7 +149,7 @@ class AccumulatorSpec(Spec):
     storage: Literal["sram", "dram", "pcm"] = "sram"
     """What holds the words. In binary PCM every bit that changes, in two's complement, writes a cell and is counted."""
     inference: Literal["cells", "cells_and_accumulator"] = "cells"
-    """What a network of convolutions recognises images with: the weights in the pairs alone, or with the accumulators
+    """What a deep network is measured with: the weights in the pairs alone, or with the accumulators
     added, as a second part of lower significance."""
 
     @property

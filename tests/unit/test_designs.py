@@ -17,7 +17,10 @@ OTHER: dict[str, Any] = {
     "workload.dataset": "mnist",
     "workload.validation": 0.0,
     "network.name": "resnet8",
+    "workload.train_characters": 5000,
+    "workload.evaluation_characters": 4000,
     "network.hidden": [64, 64],
+    "network.latent": 7,
     "network.width": 1.5,
     "training.epochs": 31,
     "training.batch_size": 1,
@@ -26,6 +29,11 @@ OTHER: dict[str, Any] = {
     "training.momentum": 0.5,
     "training.weight_decay": 1e-3,
     "training.augmentation": "crop_flip",
+    "training.dropout": 0.2,
+    "training.sequence_length": 16,
+    "training.gradient_clip": 0.5,
+    "training.adversarial_loss": "hinge",
+    "training.discriminator_rate": 0.5,
     "training.weight_noise": 0.038,
     "training.weight_noise_ramp_epochs": 3,
     "training.clip_std": 2.0,
@@ -109,6 +117,15 @@ OTHER: dict[str, Any] = {
 """Setting -> a value other than that of the default design."""
 DEEP: dict[str, Any] = {"network.name": "resnet8"}
 DIGITAL_DEEP: dict[str, Any] = {**DEEP, "architecture": "float"}
+READS: dict[str, Any] = {"network.name": "lstm", "workload.dataset": "ptb", "adc.calibrate_every_images": 100}
+GENERATES: dict[str, Any] = {"network.name": "gan"}
+READING = (
+    "workload.train_characters",
+    "workload.evaluation_characters",
+    "training.sequence_length",
+    "training.gradient_clip",
+)
+GENERATING = ("network.latent", "training.adversarial_loss", "training.discriminator_rate")
 DEEP_ON_CROSSBARS = (
     "array.conductance_per_std_us",
     "array.tile_rows",
@@ -120,6 +137,9 @@ DEEP_DIGITAL = ("momentum", "weight_decay", "weight_noise", "clip_std")
 SWITCHED_ON: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("training.schedule", "training.augmentation", *DEEP_ON_CROSSBARS), DEEP),
     **{f"training.{what}": DIGITAL_DEEP for what in DEEP_DIGITAL},
+    **dict.fromkeys(READING, READS),
+    **dict.fromkeys(GENERATING, GENERATES),
+    "training.dropout": {"network.name": "cnn9"},
     "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
     "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
     "adc.headroom": {"adc.ranging": "calibrated"},
@@ -234,6 +254,35 @@ def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
     assert compose({}).training.batch_size == 10
 
 
+def test_an_lstm_and_a_gan_have_defaults_of_their_own() -> None:
+    reads, generates = compose(READS), compose(GENERATES)
+    assert (reads.network.hidden, reads.training.sequence_length, reads.training.gradient_clip) == (
+        (128, 128),
+        32,
+        0.25,
+    )
+    assert (generates.network.hidden, generates.network.latent, generates.array.tile_rows) == ((128, 256), 64, 256)
+    assert compose({**READS, "network.hidden": [8]}).network.hidden == (8,)
+    assert compose(READS).workload.train_images == 5_017_482
+    assert compose({**READS, "workload.train_characters": 5000}).training.updates_of(5000) == 30 * 10
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"network.name": "lstm"}, 'cannot learn workload.dataset = "digits": an lstm reads text; give "ptb"'),
+        (
+            {**DEEP, "workload.dataset": "ptb"},
+            '"resnet8" cannot learn workload.dataset = "ptb": it is text; give "lstm"',
+        ),
+        ({"workload.dataset": "ptb"}, '"perceptron" cannot learn workload.dataset = "ptb"'),
+        ({"network.name": "gan", "workload.dataset": "ptb"}, 'it is text; give "lstm"'),
+    ],
+)
+def test_a_network_for_images_reads_no_text(given: dict[str, Any], expected: str) -> None:
+    assert expected in refusal(given)
+
+
 def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
     given = {"training.weight_noise": 0.1, "training.weight_noise_ramp_epochs": 9, "training.epochs": 8}
     assert "weight_noise_ramp_epochs = 9 exceeds the 8 epochs" in refusal({**DIGITAL_DEEP, **given})
@@ -259,6 +308,9 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         *(({"network.name": "perceptron"}, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
         *((DEEP, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
         (DEEP, {"network.hidden": [3]}),
+        *((DEEP, {path: OTHER[path]}) for path in (*READING, *GENERATING, "training.dropout")),
+        *((GENERATES, {path: OTHER[path]}) for path in (*READING, "training.dropout", "training.augmentation")),
+        *((READS, {path: OTHER[path]}) for path in (*GENERATING, "training.dropout", "workload.validation")),
         (DEEP, {"array.conductance_per_weight_us": 3.0}),
         (DEEP, {"array.initial_std_us": 0.3}),
         *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),

@@ -6,11 +6,13 @@ from torch import nn
 
 from dse.training.analog import Crossbars, on_crossbars, placement_of
 from dse.training.networks import network_of, weights_of
-from dse.training.spec import DEEP_NETWORKS, NetworkSpec
+from dse.training.spec import CONVOLUTIONAL_NETWORKS, NetworkSpec
 
 
-def network(name: str, channels: int = 3, seed: int = 0, width: float = 1.0) -> nn.Module:
-    return network_of(NetworkSpec(name=name, width=width), channels, 10, seed=seed)
+def network(
+    name: str, channels: int = 3, seed: int = 0, width: float = 1.0, size: tuple[int, int] = (32, 32)
+) -> nn.Module:
+    return network_of(NetworkSpec(name=name, width=width), channels, 10, seed=seed, size=size)
 
 
 def by_hand(blocks: int, widths: tuple[int, int, int], channels: int = 3) -> int:
@@ -36,10 +38,10 @@ def test_residual_networks_have_the_weights_of_their_definition(name: str, block
     assert weights_of(network(name, width=width)) == by_hand(blocks, widths)
 
 
-@pytest.mark.parametrize("name", DEEP_NETWORKS)
+@pytest.mark.parametrize("name", CONVOLUTIONAL_NETWORKS)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_all_networks_take_all_images(name: str, shape: tuple[int, int, int]) -> None:
-    own = network(name, shape[0], width=0.25)
+    own = network(name, shape[0], width=0.25, size=shape[1:])
     assert own(torch.zeros(2, *shape)).shape == (2, 10)
 
 

@@ -79,7 +79,7 @@ def test_a_setting_of_two_kinds_is_answered_once_with_both(value: object, writte
 
 def test_a_choice_is_answered_with_all_choices() -> None:
     assert message(WorkloadSpec, {"dataset": "cifar"}) == (
-        'dataset = "cifar" is not allowed; give one of "digits", "mnist", "cifar10"'
+        'dataset = "cifar" is not allowed; give one of "digits", "mnist", "cifar10", "ptb"'
     )
 
 

@@ -1,0 +1,223 @@
+"""What the experiments of this folder share: studies of named designs, their summary, curves and command line."""
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.analysis.tables import open_tables
+from dse.progress import progress
+from dse.search.executor import Executor, LocalExecutor, Simulation
+from dse.search.runs import resume, start
+from dse.search.study import parse_study
+
+Settings = Mapping[str, Any]
+"""Settings of a design by their paths."""
+T95 = {1: math.nan, 2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
+"""Two-sided 95 % points of Student's t for the mean of so many values."""
+COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#334155")
+IDEAL_PRODUCTS: Settings = {
+    "device.read_noise_scale": 0.0,
+    "device.drift_exponent": 0.0,
+    "dac.bits": "ideal",
+    "adc.bits": "ideal",
+    "accumulator.bits": "float",
+}
+"""Cells with their pulses, their noise in writing and their refresh; exact products; chi in floats."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of an experiment is simulated.
+
+    Attributes:
+        settings: what it changes in all designs.
+        epochs: passes over what is learned.
+        seeds: simulations of each design.
+        label: what it is, for tables and pictures.
+    """
+
+    settings: Settings
+    epochs: int
+    seeds: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Named designs that are simulated and compared.
+
+    Attributes:
+        name: name of the study.
+        metric: what is compared; see `dse.design.outcome.METRICS`.
+        unit: its name in a picture.
+        base: settings of all designs, those of the workload included.
+        designs: name -> what a design has of its own.
+        scales: name -> how much is simulated; the first is the default.
+    """
+
+    name: str
+    metric: str
+    unit: str
+    base: Settings
+    designs: Mapping[str, Settings]
+    scales: Mapping[str, Scale]
+
+
+def study_text(name: str, metric: str, base: Settings, designs: Mapping[str, Settings], seeds: int) -> str:
+    """Return a study file that simulates named designs and searches nothing."""
+    lines = [f'name = "{name}"', f'objectives = ["{metric}", "worst_writes"]', "[workload]"]
+    workload = {path.removeprefix("workload."): v for path, v in base.items() if path.startswith("workload.")}
+    lines += [f"{path} = {toml(value)}" for path, value in workload.items()]
+    lines.append("[design]")
+    lines += [f"{path} = {toml(value)}" for path, value in base.items() if not path.startswith("workload.")]
+    for control, settings in designs.items():
+        lines += [f"[controls.{control}]", *(f"{path} = {toml(value)}" for path, value in settings.items())]
+    return "\n".join([*lines, "[budget]", "trials = 0", f"seeds = {seeds}", ""])
+
+
+def toml(value: Any) -> str:
+    """Return a value as a study file spells it."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", device: str = "cpu") -> pl.DataFrame:
+    """Run a study into a folder, or go on with it, and return its summary: see `summary`.
+
+    Args:
+        text: the study file.
+        folder: the results folder.
+        executor: "ray", or "local" for this process.
+        metric: what the summary is of.
+        device: where torch computes deep networks.
+    """
+    simulation = Simulation(device)
+    study = parse_study(text, folder.parent)
+
+    def make() -> Executor:
+        if executor == "local":
+            return LocalExecutor(simulation)
+        from dse.search.ray_pool import RayPool  # noqa: PLC0415  not loaded where Ray is not wanted
+
+        return RayPool(resources=study.spec.resources, folder=folder, simulate=simulation)
+
+    with progress(study.spec.objectives, quiet=False) as report:
+        if (folder / "study.json").exists():
+            resume(folder, make, report)
+        else:
+            start(study, folder, make, report)
+    return summary(folder, metric)
+
+
+def half_interval(seeds: int, deviation: float | None) -> float | None:
+    """Return half of the 95 % interval of a mean, or None where there is none."""
+    return None if deviation is None or seeds < 2 else T95.get(seeds, 1.96) * deviation / math.sqrt(seeds)
+
+
+def summary(folder: Path, metric: str = "accuracy") -> pl.DataFrame:
+    """Return for each design the mean of a metric with its 95 % interval over seeds, pulses and worst writes."""
+    trials = open_tables(folder).trials
+    table = trials.group_by("origin", maintain_order=True).agg(
+        pl.len().alias("seeds"),
+        pl.col(metric).mean(),
+        pl.col(metric).std().alias("deviation"),
+        pl.col("set_pulses").mean(),
+        pl.col("reset_pulses").mean(),
+        pl.col("worst_writes").max(),
+        pl.col("wall_s").mean(),
+    )
+    half = [half_interval(n, s) for n, s in table.select("seeds", "deviation").rows()]
+    return table.with_columns(pl.Series("interval_95", half, pl.Float64)).rename({"origin": "design"})
+
+
+def show(title: str, table: pl.DataFrame, metric: str = "accuracy") -> None:
+    """Print a summary for people; accuracies in percent."""
+    factor, sign = (100.0, " %") if metric.endswith("accuracy") else (1.0, "")
+    print(f"\n{title}\n  {'design':28} seeds  {metric[:17]:17} SET pulses  RESETs   worst writes  s/training")
+    for row in table.iter_rows(named=True):
+        half, mean = row["interval_95"], row[metric]
+        interval = "" if half is None else f"+- {factor * half:.2f}"
+        value = "failed" if mean is None else f"{factor * mean:6.2f}{sign}"
+        print(
+            f"  {row['design']:28} {row['seeds']:5}  {value} {interval:8} {row['set_pulses'] or 0:10.0f} "
+            f"{row['reset_pulses'] or 0:8.0f} {row['worst_writes'] or 0:10} {row['wall_s']:12.1f}"
+        )
+
+
+def draw_curves(
+    folder: Path,
+    path: Path,
+    *,
+    metric: str = "accuracy",
+    unit: str = "test accuracy (%)",
+    limits: tuple[float, float] | None = None,
+    mark: tuple[float, str] | None = None,
+) -> None:
+    """Draw a metric over epochs, every seed a line; accuracies in percent.
+
+    Args:
+        folder: the results.
+        path: the picture.
+        metric: the metric.
+        unit: what to write at its axis.
+        limits: ends of its axis.
+        mark: a value to compare with, and what it is.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    tables = open_tables(folder)
+    curves = tables.curves.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
+    factor = 100.0 if metric.endswith("accuracy") else 1.0
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (name,) in enumerate(curves.select("origin").unique(maintain_order=True).rows()):
+        of_design = curves.filter(pl.col("origin") == name).group_by("seed", maintain_order=True)
+        for line, (_, curve) in enumerate(of_design):
+            label = name.replace("_", " ") if line == 0 else None
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(curve["epoch"], factor * curve[metric], color=colour, linewidth=0.9, alpha=0.8, label=label)
+    axes.set(xlabel="epoch", ylabel=unit)
+    if limits:
+        axes.set_ylim(*limits)
+    if mark:
+        axes.axhline(mark[0], color="#666", linewidth=0.8, linestyle=":")
+        axes.annotate(mark[1], (1, mark[0] + 0.03), fontsize=7, color="#666")
+    axes.grid(visible=True, linewidth=0.4, alpha=0.5)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=160)
+
+
+def run(experiment: Experiment, description: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Run an experiment from the command line: study, table, curves; return the options.
+
+    The study lies in `OUT/study`; the same command goes on with it.
+    """
+    first = next(iter(experiment.scales))
+    parser = argparse.ArgumentParser(description=description.split("\n", 1)[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for the study, the table and the pictures")
+    parser.add_argument("--scale", choices=list(experiment.scales), default=first, help=f"how much; {first} by default")
+    parser.add_argument("--epochs", type=int, help="epochs; those of the scale by default")
+    parser.add_argument("--seeds", type=int, help="seeds; those of the scale by default")
+    parser.add_argument("--executor", choices=["ray", "local"], default="ray")
+    options = parser.parse_args(arguments)
+    scale = experiment.scales[options.scale]
+    options.epochs, options.seeds = options.epochs or scale.epochs, options.seeds or scale.seeds
+    options.out.mkdir(parents=True, exist_ok=True)
+    base = base_of(experiment, options.scale, options.epochs)
+    text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, experiment.designs, options.seeds)
+    table = simulate(text, options.out / "study", options.executor, experiment.metric)
+    table.write_parquet(options.out / "table.parquet")
+    draw_curves(options.out / "study", options.out / "curves.png", metric=experiment.metric, unit=experiment.unit)
+    show(f"{experiment.name}: {scale.label}; {options.epochs} epochs", table, experiment.metric)
+    return options
+
+
+def base_of(experiment: Experiment, scale: str, epochs: int) -> dict[str, Any]:
+    """Return the settings that all designs of an experiment share at a scale."""
+    return {**experiment.base, **experiment.scales[scale].settings, "training.epochs": epochs}

@@ -1,0 +1,73 @@
+"""Published experiments as programs: their studies are valid at every scale, and a small one runs to its pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from dse.search.study import parse_study
+from dse.training.datasets import load
+from pipelines import nandakumar2020_accumulators as accumulators
+from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
+from pipelines.common import Experiment, Scale, base_of, run, study_text
+
+EXPERIMENTS = [module.EXPERIMENT for module in (nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)]
+DIGITS = Experiment(
+    name="digits",
+    metric="accuracy",
+    unit="test accuracy (%)",
+    base={"workload.dataset": "digits", "network.hidden": [8]},
+    designs={"digital_float": {"architecture": "float"}, "pcm": {"accumulator.bits": 8}},
+    scales={"tiny": Scale({"training.batch_size": 50}, 2, 2, "a test")},
+)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_every_scale_of_an_experiment_is_a_valid_study(experiment: Experiment) -> None:
+    assert next(iter(experiment.scales)) == "small"
+    for name, scale in experiment.scales.items():
+        base = base_of(experiment, name, scale.epochs)
+        study = parse_study(study_text(experiment.name, experiment.metric, base, experiment.designs, 1), Path())
+        assert len({design.key for design in study.controls.values()}) == len(experiment.designs)
+
+
+def test_the_studies_of_mnist_and_of_accumulators_are_valid() -> None:
+    mnist = nandakumar2020_mnist
+    designs: dict[str, Any] = {name: {**mnist.PCM, **own} for name, own in mnist.ablations().items()}
+    designs["linear_cell"] = {k: v for k, v in designs["linear_cell"].items() if k not in mnist.IDLE_ON_IDEAL}
+    assert len(parse_study(study_text("mnist", "accuracy", mnist.BASE, designs, 5), Path()).controls) == 43
+    for metric, settings, _ in accumulators.NETWORKS.values():
+        assert len(parse_study(study_text("chi", metric, settings, accumulators.designs(), 1), Path()).controls) == 13
+
+
+def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path), "--executor", "local"]
+    run(DIGITS, "A test.", arguments)
+    table = pl.read_parquet(tmp_path / "table.parquet")
+    assert table["design"].to_list() == ["digital_float", "pcm"]
+    assert table["seeds"].to_list() == [2, 2]
+    assert table["set_pulses"][1] > table["set_pulses"][0] == 0
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert "digits: a test; 2 epochs" in capsys.readouterr().out
+    run(DIGITS, "A test.", arguments)
+    assert pl.read_parquet(tmp_path / "table.parquet").equals(table)
+
+
+def test_samples_are_those_of_the_trained_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dse.training.frechet.LEARNED_IMAGES", 500)
+    picture = tmp_path / "samples.png"
+    nandakumar2020_gan.draw_samples("pcm", "small", 1, load("digits", 0.3), picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_shortest_word_is_the_one_from_which_on_all_are_good_enough() -> None:
+    values: dict[str, float | None] = {f"chi_{bits}_bits_nearest": 0.5 for bits in accumulators.BITS}
+    values |= {"chi_float": 0.6, "chi_16_bits_nearest": 0.61, "chi_12_bits_nearest": 0.56, "chi_6_bits_nearest": 0.6}
+    assert accumulators.shortest(values, "nearest", 0.1) == 12  # 6 bits came by luck: 8 bits lose more than a tenth
+    assert accumulators.shortest({**values, "chi_16_bits_nearest": 0.5}, "nearest", 0.1) is None
+    assert accumulators.shortest({**values, "chi_float": None}, "nearest", 0.1) is None
+    distances: dict[str, float | None] = {f"chi_{bits}_bits_nearest": 20.0 + 7.0 / bits for bits in accumulators.BITS}
+    assert accumulators.shortest({**distances, "chi_float": 20.0}, "nearest", None) == 4
