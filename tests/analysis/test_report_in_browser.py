@@ -178,7 +178,7 @@ def test_text_of_a_user_does_not_run(browser, subject, tmp_path, monkeypatch):
     )
     evil = dataclasses.replace(subject.tables, trials=trials, about={**subject.tables.about, "name": EVIL})
     path = tmp_path / "evil.html"
-    path.write_text(page_of(Subject(subject.folder, evil, subject.objectives)), encoding="utf-8")
+    path.write_text(page_of(Subject(subject.where, evil, subject.objectives)), encoding="utf-8")
     browser.open(path.as_uri() + "#designs=1")
     assert browser.ask("document.title") == f"{EVIL}: report"
     assert EVIL in browser.ask("document.querySelector('#selected thead').textContent")
