@@ -112,8 +112,11 @@ class Store:
         try:
             if not isinstance(error, ResultsError):
                 self._close_log()
-                self._seal()
-        except OSError as reason:
+                if error is None:
+                    self._patiently(self._seal)
+                else:  # stopped: whoever stopped it does not want to wait
+                    self._seal()
+        except (OSError, ResultsError) as reason:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
             self._close_log()
