@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,20 @@ REPLICATED_STUDY = (
     .replace("[search]", "[controls.base]\naccumulator.bits = 8\n[search]")
     .replace("trials = 14", "trials = 20\nseeds = 3")
 )
+
+FINE: dict[str, Any] = {
+    "device.card": "ideal_linear",
+    "device.granularity_us": 1e-4,
+    "device.mean_offset_us": 1e-4,
+    "device.g_max_us": 1e5,
+    "array.conductance_per_std_us": 100.0,
+    "array.initial_mean_us": 2000.0,
+    "accumulator.bits": "float",
+    "refresh.every_images": 0,
+    "dac.bits": "ideal",
+    "adc.bits": "ideal",
+}
+"""Pulses so fine and products so exact that training on cells is digital training, to rounding."""
 
 
 @pytest.fixture(autouse=True)

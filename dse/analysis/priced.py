@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.prices import open_card, own_card
+from dse.analysis.prices import assignments, number_of, open_card, own_card
 from dse.analysis.tables import Tables, open_tables, unnumbered
 from dse.design.outcome import METRICS
-from dse.errors import QueryError, did_you_mean
+from dse.errors import QueryError
 from dse.pricing.axes import CARD, DIGITAL, STORAGE, FreeAxes, Variant, parse_axes
 from dse.pricing.card import CONSTANTS, CostCard
 from dse.pricing.price import COLUMNS, price_cards
@@ -58,29 +58,12 @@ def free_axes(
 
 
 def _axes_of(texts: Sequence[str]) -> dict[str, list[float | str]]:
-    axes: dict[str, list[float | str]] = {}
-    for text in texts:
-        name, equals, values = (part.strip() for part in text.partition("="))
-        if not equals or not values:
-            raise QueryError(
-                f"--set {text}: give NAME=VALUE or NAME=VALUE,VALUE, such as --set adc_fixed_j=1e-12,5e-11"
-            )
-        known = (*CONSTANTS, STORAGE)
-        if name not in known:
-            raise QueryError(f"--set {text}: unknown constant {name!r}{did_you_mean(name, known)}")
-        if name in axes:
-            raise QueryError(f"--set {text}: {name} is set twice; give its values with commas between them")
-        axes[name] = [_value(text, name, value.strip()) for value in values.split(",")]
-    return axes
+    given = assignments(texts, (*CONSTANTS, STORAGE))
+    return {name: [_value(name, value.strip()) for value in values.split(",")] for name, values in given.items()}
 
 
-def _value(text: str, name: str, value: str) -> float | str:
-    if name == STORAGE:
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        raise QueryError(f"--set {text}: {value!r} is not a number; give {name} in {CONSTANTS[name].unit}") from None
+def _value(name: str, value: str) -> float | str:
+    return value if name == STORAGE else number_of(name, value)
 
 
 def open_priced(
@@ -192,6 +175,7 @@ def _acting(axes: FreeAxes, found: pl.DataFrame, columns: Sequence[str]) -> tupl
 
 def priced_designs(
     where: Where,
+    tables: Tables,
     columns: Sequence[str],
     cards: Sequence[str] = (),
     texts: Sequence[str] = (),
@@ -202,15 +186,15 @@ def priced_designs(
 
     Args:
         where: the results.
+        tables: their tables.
         columns: as for `priced`.
         cards: as for `free_axes`.
         texts: as for `free_axes`.
         study: as for `free_axes`.
 
     Raises:
-        SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
+        SettingError, QueryError: see `free_axes`.
     """
-    tables = open_tables(where)
     axes = free_axes(where, tables.about, cards, texts, study=study)
     found = priced(tables, own_card(where, tables), axes, columns)
     return unnumbered(found, found.designs)

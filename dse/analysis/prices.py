@@ -1,6 +1,6 @@
 """Prices of a stored study on cost cards, and published figures beside what cards say, as tables to look at."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -72,23 +72,41 @@ def settings(texts: Iterable[str]) -> dict[str, float]:
     Raises:
         QueryError: what is wrong with a text.
     """
-    values: dict[str, float] = {}
+    return {name: number_of(name, value) for name, value in assignments(texts, CONSTANTS).items()}
+
+
+def assignments(texts: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Return {name: value} for the texts of --set, values as they stand there.
+
+    Raises:
+        QueryError: a text that is no assignment, a name that is unknown or that comes twice.
+    """
+    values: dict[str, str] = {}
     for text in texts:
-        name, equals, number = (part.strip() for part in text.partition("="))
-        if not equals:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value:
             raise QueryError(f"--set {text}: give NAME=VALUE, such as --set adc_fixed_j=1e-12")
-        if name not in CONSTANTS:
-            hint = did_you_mean(name, CONSTANTS) or f" (known: {', '.join(CONSTANTS)})"
+        if name not in known:
+            hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
             raise QueryError(f"--set {text}: unknown constant {name!r}{hint}")
         if name in values:
             raise QueryError(f"--set {text}: {name} is set twice")
-        try:
-            values[name] = float(number)
-        except ValueError:
-            raise QueryError(
-                f"--set {text}: {number!r} is not a number; give {name} in {CONSTANTS[name].unit}"
-            ) from None
+        values[name] = value
     return values
+
+
+def number_of(name: str, value: str) -> float:
+    """Return the value that --set gives a constant.
+
+    Raises:
+        QueryError: it is no number.
+    """
+    try:
+        return float(value)
+    except ValueError:
+        raise QueryError(
+            f"--set {name}={value}: {value!r} is not a number; give {name} in {CONSTANTS[name].unit}"
+        ) from None
 
 
 def with_settings(card: CostCard, values: Mapping[str, float]) -> CostCard:

@@ -95,10 +95,12 @@ def query(
     from dse.analysis.sql import query as run_sql  # noqa: PLC0415
     from dse.analysis.tables import open_tables  # noqa: PLC0415
 
-    def prices(columns: list[str]) -> "pl.DataFrame":
-        return priced_designs(results, columns, cards, changes, study=not no_free)
+    tables = open_tables(results)
 
-    emit(run_sql(open_tables(results), sql, prices), format_, output)
+    def prices(columns: list[str]) -> "pl.DataFrame":
+        return priced_designs(results, tables, columns, cards, changes, study=not no_free)
+
+    emit(run_sql(tables, sql, prices), format_, output)
 
 
 @click.command()

@@ -161,7 +161,7 @@ def test_settings_out_of_range_are_told(replicated):
 
 
 def test_the_table_for_queries_has_the_trials_that_were_simulated(replicated):
-    table = priced_designs(replicated, [ENERGY], ["bottom_up_28nm", "bottom_up_14nm"])
+    table = priced_designs(replicated, open_tables(replicated), [ENERGY], ["bottom_up_28nm", "bottom_up_14nm"])
     assert table["trial"].to_list() == [n for n in range(22) for _ in range(2)]
     assert table["card"].n_unique() == 2
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import FINE
 
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
@@ -24,18 +25,6 @@ GAN: dict[str, Any] = {
     "training.batch_size": 30,
     "training.learning_rate": 0.05,
     "adc.calibrate_every_images": 50,
-}
-FINE: dict[str, Any] = {
-    "device.card": "ideal_linear",
-    "device.granularity_us": 1e-4,
-    "device.mean_offset_us": 1e-4,
-    "device.g_max_us": 1e5,
-    "array.conductance_per_std_us": 100.0,
-    "array.initial_mean_us": 2000.0,
-    "accumulator.bits": "float",
-    "refresh.every_images": 0,
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
 }
 BUSY = {"training.learning_rate": 0.5, "training.batch_size": 5, "accumulator.epsilon": 0.5, "refresh.every_images": 0}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import FINE
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,17 +31,6 @@ LSTM: dict[str, Any] = {
     "training.learning_rate": 1.0,
     "refresh.every_images": 0,
     "adc.calibrate_every_images": 50,
-}
-FINE: dict[str, Any] = {
-    "device.card": "ideal_linear",
-    "device.granularity_us": 1e-4,
-    "device.mean_offset_us": 1e-4,
-    "device.g_max_us": 1e5,
-    "array.conductance_per_std_us": 100.0,
-    "array.initial_mean_us": 2000.0,
-    "accumulator.bits": "float",
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
 }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import FINE
 
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
@@ -22,18 +23,6 @@ SMALL: dict[str, Any] = {
     "training.momentum": 0.0,
     "training.weight_decay": 0.0,
     "training.dropout": 0.2,
-}
-FINE: dict[str, Any] = {
-    "device.card": "ideal_linear",
-    "device.granularity_us": 1e-4,
-    "device.mean_offset_us": 1e-4,
-    "device.g_max_us": 1e5,
-    "array.conductance_per_std_us": 100.0,
-    "array.initial_mean_us": 2000.0,
-    "accumulator.bits": "float",
-    "refresh.every_images": 0,
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
 }
 
 
