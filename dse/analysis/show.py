@@ -81,6 +81,7 @@ def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
     deployed = [f"deployed_{name}" for name in ("cells", "dac_bits", "adc_bits", "conductance_us")]
     names = [
         "rows",
+        "bias_rows",
         "cols",
         "cells",
         "mean_conductance_us",

@@ -121,6 +121,7 @@ class LayerOutcome:
         deployed_dac_bits: resolution of its input converters; None where ideal or without a deployment.
         deployed_adc_bits: resolution of its output converters; likewise.
         deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.
+        bias_rows: rows that hold biases, through which no error passes back: 1 in a perceptron, else 0.
         row_tiles: arrays along the inputs; 1 for a digital layer.
         column_tiles: arrays along the outputs; 1 for a digital layer.
     """
@@ -146,6 +147,7 @@ class LayerOutcome:
     deployed_dac_bits: int | None = None
     deployed_adc_bits: int | None = None
     deployed_conductance_us: float | None = None
+    bias_rows: int = 0
     row_tiles: int = 1
     column_tiles: int = 1
 

@@ -38,8 +38,10 @@ def metrics_of(last: Epoch, layers: Sequence[LayerOutcome]) -> dict[str, float |
 def report(number: int, layer: Layer) -> LayerOutcome:
     """Return what happened in a layer of a perceptron."""
     if not isinstance(layer, CrossbarLayer):
-        return _digital(number, layer.rows, layer.cols, layer.events)
-    return _analog(layer, number, layer.rows, layer.cols, layer.events, layer.array.ranges)
+        own = _digital(number, layer.rows, layer.cols, layer.events)
+    else:
+        own = _analog(layer, number, layer.rows, layer.cols, layer.events, layer.array.ranges)
+    return replace(own, bias_rows=1)
 
 
 @dataclass(frozen=True)

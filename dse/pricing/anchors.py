@@ -83,6 +83,7 @@ def _layers(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     empty = {
         **dict.fromkeys(WORDS),
         **dict.fromkeys((*EVENT_NAMES, *wear, "cells", "deployed_cells"), 0),
+        "bias_rows": 0,
         "row_tiles": 1,
         "column_tiles": 1,
     }

@@ -105,7 +105,7 @@ def _partial_sums() -> dict[str, pl.Expr]:
 def _array() -> dict[str, pl.Expr]:
     siemens = pl.col("mean_conductance_us") * 1e-6
     line, weights = pl.col("cells") / pl.col("rows"), pl.col("rows") * pl.col("cols")
-    backward = pl.col("drive_time_backward") * (pl.col("rows") - 1) * pl.col("cells") / weights
+    backward = pl.col("drive_time_backward") * (pl.col("rows") - pl.col("bias_rows")) * pl.col("cells") / weights
     deployed_line = pl.col("deployed_cells") / pl.col("rows")
     deployment = pl.col("drive_time_deployment") * deployed_line + pl.col("single_reads_deployment")
     quantities = {

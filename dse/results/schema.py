@@ -14,7 +14,7 @@ import pyarrow as pa
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.design.outcome import METRICS, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
 
-VERSION = 3
+VERSION = 4
 """Version of the schema; a table of another version is refused."""
 
 
@@ -48,6 +48,7 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     "layer": pa.int32(),
     "rows": pa.int64(),
     "cols": pa.int64(),
+    "bias_rows": pa.int32(),
     "cells": pa.int64(),
     "inference_bits": pa.float64(),
     "row_tiles": pa.int32(),

@@ -93,6 +93,7 @@ def test_a_measured_cell_learns_and_its_events_are_those_of_its_shapes() -> None
         vectors = 6 * 200 * places
         assert events["mvm_forward"] == vectors
         assert events["mvm_backward"] == (0 if layer.layer == 0 else vectors)
+        assert layer.bias_rows == 0
         assert events["adc_forward"] == vectors * layer.cols * layer.row_tiles
         assert events["dac_forward"] == vectors * layer.rows * layer.column_tiles
         assert events["macs_update"] == vectors * layer.rows * layer.cols

@@ -269,7 +269,7 @@ def test_what_is_no_results_folder_is_refused(tmp_path):
 def test_a_table_of_another_schema_is_refused(folder):
     about = read_about(folder)
     (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
-    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 3\. Use the version .* 9\.9"):
+    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 4\. Use the version .* 9\.9"):
         read_table(folder)
 
 

@@ -85,6 +85,7 @@ def test_the_outcome_of_a_crossbar_describes_its_layers(digits: Dataset) -> None
     design = compose({**BUSY, "training.epochs": 2, "adc.bits": 7, "dac.bits": "ideal"})
     outcome = outcome_of(design, digits)
     assert [(e.rows, e.cols, e.cells) for e in outcome.layers] == [(65, 12, 2 * 65 * 12), (13, 10, 2 * 13 * 10)]
+    assert [e.bias_rows for e in outcome.layers] == [1, 1]
     assert [(e.dac_bits, e.adc_bits, e.chi_bits) for e in outcome.layers] == [(None, 7, 6)] * 2
     assert [point.epoch for point in outcome.curve] == [1, 2]
     assert outcome.train_images == 2 * len(digits.train)

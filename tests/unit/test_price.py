@@ -80,6 +80,7 @@ SCHEMA: dict[str, Any] = {
     "train_images": pl.Int64,
     "rows": pl.Int64,
     "cols": pl.Int64,
+    "bias_rows": pl.Int32,
     "cells": pl.Int64,
     "dac_bits": pl.Int32,
     "dac_backward_bits": pl.Int32,
@@ -105,7 +106,8 @@ NOT_DEPLOYED: dict[str, Any] = {
 }
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {
-    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "layer": 0, "row_tiles": 1, "column_tiles": 1
+    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "bias_rows": 1, "layer": 0, "row_tiles": 1,
+    "column_tiles": 1,
 }  # fmt: skip
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
@@ -178,7 +180,9 @@ LIFE: dict[str, Any] = {
 DEPLOYED: dict[str, Any] = {**DIGITAL, **LIFE}
 KEPT: dict[str, Any] = {**CROSSBAR, **LIFE}
 LAYERS = pytest.mark.parametrize(
-    "layer", [CROSSBAR, DIGITAL, DEPLOYED, KEPT], ids=["crossbar", "digital", "deployed", "kept"]
+    "layer",
+    [CROSSBAR, {**CROSSBAR, "bias_rows": 0}, DIGITAL, DEPLOYED, KEPT],
+    ids=["crossbar", "crossbar_without_biases", "digital", "deployed", "kept"],
 )
 
 
@@ -237,7 +241,7 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
         | act
         | {
             "forward_array_j": per_weight * e["drive_time_forward"] * e["cols"] * read,
-            "backward_array_j": per_weight * e["drive_time_backward"] * (e["rows"] - 1) * read,
+            "backward_array_j": per_weight * e["drive_time_backward"] * (e["rows"] - e["bias_rows"]) * read,
             "forward_dac_j": e["dac_forward"] * (1e-13 + 3e-14 * e["dac_bits"]),
             "backward_dac_j": e["dac_backward"] * (1e-13 + 3e-14 * e["dac_backward_bits"]),
             "forward_adc_j": e["adc_forward"] * conversion(e["adc_bits"]),
