@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from dse.analysis.tables import open_tables
+from dse.deployment.spec import DAY_S, HOUR_S, MONTH_S, YEAR_S
 from dse.progress import progress
 from dse.search.executor import Executor, LocalExecutor, Simulation
 from dse.search.runs import resume, start
@@ -20,6 +21,8 @@ Settings = Mapping[str, Any]
 T95 = {1: math.nan, 2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 """Two-sided 95 % points of Student's t for the mean of so many values."""
 COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#334155")
+TIMES = {1.0: "1 s", HOUR_S: "1 hour", DAY_S: "1 day", MONTH_S: "1 month", YEAR_S: "1 year"}
+"""Times of a deployment, s, and their names."""
 IDEAL_PRODUCTS: Settings = {
     "device.read_noise_scale": 0.0,
     "device.drift_exponent": 0.0,
@@ -120,20 +123,28 @@ def half_interval(seeds: int, deviation: float | None) -> float | None:
     return None if deviation is None or seeds < 2 else T95.get(seeds, 1.96) * deviation / math.sqrt(seeds)
 
 
+def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accuracy", *others: pl.Expr) -> pl.DataFrame:
+    """Return for each group of rows, one a seed, the mean of a metric with half of its 95 % interval over seeds.
+
+    Args:
+        table: rows of simulations.
+        by: columns that name a group.
+        metric: column of the metric.
+        others: what else to aggregate.
+    """
+    found = table.group_by(by, maintain_order=True).agg(
+        pl.len().alias("seeds"), pl.col(metric).mean(), pl.col(metric).std().alias("deviation"), *others
+    )
+    half = [half_interval(n, s) for n, s in found.select("seeds", "deviation").rows()]
+    return found.with_columns(pl.Series("interval_95", half, pl.Float64))
+
+
 def summary(folder: Path, metric: str = "accuracy") -> pl.DataFrame:
     """Return for each design the mean of a metric with its 95 % interval over seeds, pulses and worst writes."""
     trials = open_tables(folder).trials
-    table = trials.group_by("origin", maintain_order=True).agg(
-        pl.len().alias("seeds"),
-        pl.col(metric).mean(),
-        pl.col(metric).std().alias("deviation"),
-        pl.col("set_pulses").mean(),
-        pl.col("reset_pulses").mean(),
-        pl.col("worst_writes").max(),
-        pl.col("wall_s").mean(),
-    )
-    half = [half_interval(n, s) for n, s in table.select("seeds", "deviation").rows()]
-    return table.with_columns(pl.Series("interval_95", half, pl.Float64)).rename({"origin": "design"})
+    means = [pl.col(name).mean() for name in ("set_pulses", "reset_pulses", "wall_s")]
+    table = with_intervals(trials, ["origin"], metric, *means, pl.col("worst_writes").max())
+    return table.rename({"origin": "design"})
 
 
 def show(title: str, table: pl.DataFrame, metric: str = "accuracy") -> None:

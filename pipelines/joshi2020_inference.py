@@ -21,12 +21,11 @@ import polars as pl
 
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import TIMES_S
-from pipelines.common import half_interval, simulate, study_text
+from pipelines.common import TIMES, simulate, study_text, with_intervals
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 LABELS = {"none": "no compensation", "gdc": "GDC", "adabs": "AdaBS", "gdc_adabs": "GDC and AdaBS"}
 COLORS = {"none": "#6b7280", "gdc": "#1d4ed8", "adabs": "#c2410c", "gdc_adabs": "#15803d"}
-TIMES = {1.0: "1 s", 3600.0: "1 hour", 86400.0: "1 day", 2592000.0: "1 month", 31536000.0: "1 year"}
 NOISE_AWARE = {"training.weight_noise": 0.038, "training.clip_std": 2.0}
 
 
@@ -60,16 +59,15 @@ def summary(folder: Path) -> pl.DataFrame:
     tables = open_tables(folder)
     trained = tables.trials.select("trial", "seed", "origin", pl.col("accuracy").alias("digital"))
     found = tables.deployments.join(trained, on=["trial", "seed"])
-    table = found.group_by("origin", "compensation", "time_s", maintain_order=True).agg(
-        pl.len().alias("seeds"),
+    others = (
         pl.col("repetitions").first(),
         pl.col("digital").mean(),
-        pl.col("accuracy").mean(),
-        pl.col("accuracy").std().alias("deviation"),
-        pl.col("deviation").mean().alias("over_repetitions"),
+        pl.col("deviation_").mean().alias("over_repetitions"),
     )
-    half = [half_interval(n, s) for n, s in table.select("seeds", "deviation").rows()]
-    return table.with_columns(pl.Series("interval_95", half, pl.Float64)).rename({"origin": "training"})
+    found = found.rename({"deviation": "deviation_"})
+    return with_intervals(found, ["origin", "compensation", "time_s"], "accuracy", *others).rename(
+        {"origin": "training"}
+    )
 
 
 def draw(table: pl.DataFrame, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Published experiments as programs: their studies are valid at every scale, and a small one runs to its pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 
 from dse.search.study import parse_study
 from dse.training.datasets import load
+from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
 from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines.common import Experiment, Scale, base_of, run, study_text
 
-EXPERIMENTS = [module.EXPERIMENT for module in (nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)]
+PROGRAMS = (hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
+EXPERIMENTS = [module.EXPERIMENT for module in PROGRAMS]
 DIGITS = Experiment(
     name="digits",
     metric="accuracy",
@@ -54,6 +57,28 @@ def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
     assert "digits: a test; 2 epochs" in capsys.readouterr().out
     run(DIGITS, "A test.", arguments)
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table)
+
+
+def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("hybrid_0_25", "float_0_1", "chi_2_bits_nearest", "chi_2_bits_stochastic")
+    short = {"deployment.times_s": [1.0, 3.0e7], "deployment.repetitions": 1}
+    designs = {name: {**hybrid.EXPERIMENT.designs[name]} for name in names}
+    designs = {name: own if name.startswith("float") else {**own, **short} for name, own in designs.items()}
+    base, tiny = {"workload.dataset": "digits"}, Scale({"network.name": "resnet8"}, 1, 1, "a test")
+    monkeypatch.setattr(
+        hybrid, "EXPERIMENT", replace(hybrid.EXPERIMENT, base=base, designs=designs, scales={"t": tiny})
+    )
+    hybrid.main(["--out", str(tmp_path), "--executor", "local"])
+    sizes, life, wear = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("sizes", "over_time", "wear"))
+    bits = dict(sizes.select("origin", "inference_bits").rows())
+    assert bits["hybrid_0_25"] == pytest.approx(bits["float_0_1"], rel=0.25)  # channels are whole
+    assert life.height == 3 * 2 * 2  # designs on cells, compensations, times
+    assert wear.height == 3
+    assert (wear["flip"] > 0).all()
+    assert wear["flip_of_card"].to_list() == pytest.approx((wear["flip"] / 1e9).to_list())
+    assert (tmp_path / "hybrid.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_samples_are_those_of_the_trained_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
