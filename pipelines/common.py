@@ -42,12 +42,14 @@ class Scale:
         epochs: passes over what is learned.
         seeds: simulations of each design.
         label: what it is, for tables and pictures.
+        designs: its own designs; None for those of the experiment.
     """
 
     settings: Settings
     epochs: int
     seeds: int
     label: str
+    designs: Mapping[str, Settings] | None = None
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,8 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     options.epochs, options.seeds = options.epochs or scale.epochs, options.seeds or scale.seeds
     options.out.mkdir(parents=True, exist_ok=True)
     base = base_of(experiment, options.scale, options.epochs)
-    text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, experiment.designs, options.seeds)
+    designs = scale.designs or experiment.designs
+    text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
     table = simulate(text, options.out / "study", options.executor, experiment.metric)
     table.write_parquet(options.out / "table.parquet")
     draw_curves(options.out / "study", options.out / "curves.png", metric=experiment.metric, unit=experiment.unit)

@@ -7,7 +7,7 @@ are rounded to it stochastically, and what overflows leaves as SET pulses. Infer
 networks learn CIFAR-10 so at several widths; beside each stands a digital float network of the same width, six times as
 large a model, and one of the same size, narrower. Shorter accumulators are tried with both roundings. After training,
 the cells drift on for a year, without compensation and with global drift compensation (GDC). Read noise, drift and
-wear of both kinds of cells are on; converters are ideal, and have 8 bits in one design.
+wear of both kinds of cells are on, converters are ideal.
 
 Published for ResNet-32: above the float baseline at equal model size, half of its size at equal accuracy, negligible
 loss over a year, and writes that are a small fraction of the endurance. The small scale shows the order of things, not
@@ -25,23 +25,26 @@ from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
 from dse.pricing.card import read_cost_card
 from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, run, with_intervals
 
-WIDTHS = (0.25, 0.5, 1.0)
+WIDTHS, SHORT_WIDTH = (0.125, 0.25, 0.5), 0.25
+"""Widths of the hybrid networks, and of those with short accumulators, at small scale."""
+FULL_WIDTHS, FULL_SHORT_WIDTH = (0.5, 0.7, 1.0, 1.4), 1.0
 NARROWER = 0.4
 """Width of a float network of equal size: the root of the bits of a weight on cells, 5.04, over 32."""
 SHORT_BITS = (2, 4)
-SHORT_WIDTH = WIDTHS[0]
 HYBRID: Settings = {
     "training.learning_rate": 2.0,
-    "array.read_noise_per": "mini_batch",
     "accumulator.bits": 7,
     "accumulator.rounding": "stochastic",
     "accumulator.storage": "pcm",
+    "dac.bits": "ideal",
+    "adc.bits": "ideal",
+}
+YEAR: Settings = {
     "deployment.times_s": [1.0, DAY_S, MONTH_S, YEAR_S],
     "deployment.repetitions": 2,
     "deployment.compensation": "gdc",
     "deployment.compared": ["none"],
 }
-IDEAL_CONVERTERS: Settings = {"dac.bits": "ideal", "adc.bits": "ideal"}
 ENDURED = {"set": "set_endurance_pulses", "reset": "reset_endurance_cycles", "flip": "binary_endurance_cycles"}
 """What wears a cell -> the constant of a cost card that it is compared with."""
 KINDS = {"hybrid": ("hybrid: 5-bit pairs, 7-bit chi in binary PCM", "#1d4ed8"), "float": ("32-bit floats", "#111827")}
@@ -53,14 +56,14 @@ def name_of(kind: str, width: float) -> str:
     return f"{kind}_{width:g}".replace(".", "_")
 
 
-def designs() -> dict[str, Settings]:
+def designs(widths: Sequence[float], short_width: float) -> dict[str, Settings]:
     """Return hybrid networks, float ones of equal width and of equal size, and short accumulators."""
     table: dict[str, Settings] = {
-        name_of("hybrid", width): {"network.width": width, **HYBRID, **IDEAL_CONVERTERS} for width in WIDTHS
+        name_of("hybrid", width): {"network.width": width, **HYBRID, **YEAR} for width in widths
     }
-    for width in sorted({*WIDTHS, *(round(NARROWER * w, 2) for w in WIDTHS)}):
+    for width in sorted({*widths, *(round(NARROWER * w, 2) for w in widths)}):
         table[name_of("float", width)] = {"network.width": width, "architecture": "float"}
-    short = table[name_of("hybrid", SHORT_WIDTH)]
+    short: Settings = {"network.width": short_width, **HYBRID}
     for bits in SHORT_BITS:
         for rounding in ROUNDINGS:
             table[f"chi_{bits}_bits_{rounding}"] = {
@@ -68,7 +71,6 @@ def designs() -> dict[str, Settings]:
                 "accumulator.bits": bits,
                 "accumulator.rounding": rounding,
             }
-    table["converters_8_bits"] = {**short, "dac.bits": 8, "adc.bits": 8}
     return table
 
 
@@ -77,10 +79,12 @@ EXPERIMENT = Experiment(
     metric="accuracy",
     unit="test accuracy (%)",
     base={"workload.dataset": "cifar10", "workload.validation": 0.0},
-    designs=designs(),
+    designs=designs(WIDTHS, SHORT_WIDTH),
     scales={
         "small": Scale({"network.name": "resnet8"}, 3, 3, "ResNet-8, few epochs; not the published network"),
-        "full": Scale({"network.name": "resnet32"}, 200, 3, "ResNet-32"),
+        "full": Scale(
+            {"network.name": "resnet32"}, 200, 3, "ResNet-32", designs=designs(FULL_WIDTHS, FULL_SHORT_WIDTH)
+        ),
     },
 )
 
@@ -117,8 +121,8 @@ def wear(folder: Path) -> pl.DataFrame:
     return table.filter(pl.col("cells") > 0).drop("cells").with_columns(shares)
 
 
-def draw(folder: Path, path: Path) -> None:
-    """Draw accuracy over size, over the length of chi, and over the year after training."""
+def draw(folder: Path, path: Path, short_width: float) -> None:
+    """Draw accuracy over size, over the length of chi at a width, and over the year after training."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(13, 4), layout="constrained")
@@ -128,7 +132,7 @@ def draw(folder: Path, path: Path) -> None:
         own = table.filter(pl.col("origin").str.starts_with(kind))
         _line(by_size, own, "inference_bits", label, colour)
     by_size.set(xscale="log", xlabel="size of the model that inference reads (bits)", ylabel="test accuracy (%)")
-    short = table.filter(origin=name_of("hybrid", SHORT_WIDTH)).with_columns(bits=pl.lit(7))
+    short = table.filter(origin=name_of("hybrid", short_width)).with_columns(bits=pl.lit(7))
     words = table.filter(pl.col("origin").str.starts_with("chi")).with_columns(
         bits=pl.col("origin").str.extract(r"(\d+)").cast(pl.Int32)
     )
@@ -137,12 +141,13 @@ def draw(folder: Path, path: Path) -> None:
         # The hybrid network itself rounds its 7 bits stochastically.
         own = pl.concat([own, short]) if rounding == "stochastic" else own
         _line(by_bits, own.sort("bits"), "bits", f"rounded {rounding}", colour)
-    by_bits.set(xlabel=f"bits of chi, width {SHORT_WIDTH:g}", xticks=[*SHORT_BITS, 7])
+    by_bits.set(xlabel=f"bits of chi, width {short_width:g}", xticks=[*SHORT_BITS, 7])
     life = over_time(folder)
-    for width, colour in zip(WIDTHS, COLOURS, strict=False):
+    for (name,), colour in zip(life.select("origin").unique(maintain_order=True).rows(), COLOURS, strict=False):
         for how, style in (("gdc", "-"), ("none", ":")):
-            own = life.filter(origin=name_of("hybrid", width), compensation=how).sort("time_s")
-            label = f"width {width:g}, {'GDC' if how == 'gdc' else 'no compensation'}"
+            own = life.filter(origin=name, compensation=how).sort("time_s")
+            width = name.removeprefix("hybrid_").replace("_", ".")
+            label = f"width {width}, {'GDC' if how == 'gdc' else 'no compensation'}"
             _line(by_time, own, "time_s", label, colour, style)
     by_time.set(xscale="log", xlabel="time since the end of the training")
     by_time.set_xticks(list(TIMES), list(TIMES.values()))
@@ -166,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n{name.replace('_', ' ')}")
         with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
             print(table)
-    draw(folder, options.out / "hybrid.png")
+    draw(folder, options.out / "hybrid.png", FULL_SHORT_WIDTH if options.scale == "full" else SHORT_WIDTH)
 
 
 if __name__ == "__main__":
