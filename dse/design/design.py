@@ -72,7 +72,7 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     **dict.fromkeys(HARDWARE, (_DIGITAL,)),
     "array.pairs_per_weight": (_DIGITAL,),
     "array": tuple({**_DIGITAL, **deep} for deep in _DEEP),
-    "workload.validation": (_TEXT,),
+    **dict.fromkeys(("workload.validation", "workload.images"), (_TEXT,)),
     **dict.fromkeys(("workload.train_characters", "workload.evaluation_characters"), _IMAGES),
     "network.hidden": _CONVOLUTIONAL,
     "array.conductance_per_weight_us": _DEEP,

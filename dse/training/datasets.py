@@ -95,21 +95,22 @@ class Dataset:
     shape: tuple[int, int, int] | None = None
 
 
-def load(name: str, validation: float) -> Dataset:
+def load(name: str, validation: float, count: int | None = None) -> Dataset:
     """Load a data set; a process keeps the last two.
 
     Args:
         name: "digits", "mnist" or "cifar10".
         validation: share of the training images to hold out.
+        count: training images to keep of the others, as many of each class; None for all.
 
     Raises:
         DataError: files are missing or unreadable; the message says what to do.
     """
-    return _load(name, validation, None if name == "digits" else data_folder())
+    return _load(name, validation, count, None if name == "digits" else data_folder())
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, validation: float, folder: Path | None) -> Dataset:
+def _load(name: str, validation: float, count: int | None, folder: Path | None) -> Dataset:
     if folder is None:
         (images, labels, test_images, test_labels), full_scale, shape = _digits(), 16.0, (1, 8, 8)
     elif name == "mnist":
@@ -123,15 +124,27 @@ def _load(name: str, validation: float, folder: Path | None) -> Dataset:
     if validation > 0.0:
         images, labels, out, out_labels = _stratified(images, labels, validation)
         held_out = _split(out, out_labels, full_scale)
+    chosen = _evenly(labels, count)
     return Dataset(
         name=name,
-        train=_split(images, labels, full_scale),
+        train=_split(images[chosen], labels[chosen], full_scale),
         validation=held_out,
         test=_split(test_images, test_labels, full_scale),
         classes=10,
         checksum=digest.hexdigest(),
         shape=shape,
     )
+
+
+def _evenly(labels: np.ndarray, count: int | None) -> np.ndarray | slice:
+    """Return the places of the first images of every class, as many of each, in their order."""
+    if count is None:
+        return slice(None)
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        rank[own] = np.arange(np.count_nonzero(own))
+    return np.sort(np.argsort(rank, kind="stable")[:count])
 
 
 def _split(images: np.ndarray, labels: np.ndarray, full_scale: float) -> Split:
@@ -221,4 +234,6 @@ def load_workload(workload: WorkloadSpec) -> Dataset | text.Text:
     Raises:
         DataError: see `load`.
     """
-    return text.load(data_folder()) if workload.dataset == "ptb" else load(workload.dataset, workload.validation)
+    if workload.dataset == "ptb":
+        return text.load(data_folder())
+    return load(workload.dataset, workload.validation, None if workload.images == "all" else workload.images)

@@ -23,6 +23,9 @@ class WorkloadSpec(Spec):
     characters of its own. Wherever settings speak of images, they mean characters there."""
     validation: Annotated[float, Ge(0.0), Le(0.5)] = 0.25
     """Share of the training images held out, stratified by class, to measure validation_accuracy; 0 holds out none."""
+    images: Annotated[int, Ge(20), Le(60_000)] | Literal["all"] = "all"
+    """Training images to learn from, as many of each class, of those that are not held out; fewer than all make a
+    scaled experiment."""
     train_characters: Annotated[int, Ge(2), Le(5_017_482)] | Literal["all"] = "all"
     """ptb: characters from the beginning of the text to learn from; fewer than all make a scaled experiment."""
     evaluation_characters: Annotated[int, Ge(33), Le(442_423)] | Literal["all"] = "all"
@@ -33,8 +36,19 @@ class WorkloadSpec(Spec):
         """Number of images, or of characters, to learn from."""
         if self.dataset == "ptb":
             return PTB_CHARACTERS if self.train_characters == "all" else self.train_characters
-        images = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000}[self.dataset]
+        return self._kept_images if self.images == "all" else self.images
+
+    @property
+    def _kept_images(self) -> int:
+        images = {"digits": 1437, "mnist": 60_000, "cifar10": 50_000}.get(self.dataset, 60_000)
         return images - math.ceil(self.validation * images)
+
+    @model_validator(mode="after")
+    def _images_are_there(self) -> "WorkloadSpec":
+        if self.images != "all" and self.images > self._kept_images:
+            msg = f"images = {self.images}, and {self.dataset} has {self._kept_images} that are not held out"
+            raise ValueError(msg)
+        return self
 
 
 ConvolutionalNetwork = Literal["cnn", "cnn9", "resnet8", "resnet14", "resnet20", "resnet32"]

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from dse.errors import DataError
+from dse.design.design import compose
+from dse.design.evaluate import evaluate
+from dse.errors import DataError, SettingError
 from dse.training import datasets
-from dse.training.datasets import MNIST_MD5, download_mnist, load
+from dse.training.datasets import MNIST_MD5, download_mnist, load, load_workload
 
 needs_mnist = pytest.mark.skipif(
     not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / "mnist").is_dir(),
@@ -56,6 +58,34 @@ def test_the_test_images_do_not_depend_on_what_is_held_out():
     assert torch.equal(load("digits", 0.25).test.images, load("digits", 0.0).test.images)
     assert load("digits", 0.0).validation is None
     assert len(load("digits", 0.0).train) == 1437
+
+
+@pytest.mark.parametrize("count", [20, 107, 1000, 1077])
+def test_fewer_images_are_as_many_of_each_class_and_among_the_others(count):
+    whole, part = load("digits", 0.25), load("digits", 0.25, count)
+    counts = part.train.labels.bincount(minlength=10)
+    assert int(counts.sum()) == len(part.train) == count
+    if count < 1000:  # then no class runs out
+        assert int(counts.max() - counts.min()) <= 1
+    elsewhere = {tuple(image) for image in whole.train.images.tolist()}
+    assert all(tuple(image) in elsewhere for image in part.train.images.tolist())
+    assert torch.equal(part.test.images, whole.test.images)
+    assert torch.equal(part.validation.images, whole.validation.images)
+    assert part.checksum == whole.checksum
+
+
+def test_a_workload_learns_from_as_many_images_as_it_says():
+    design = compose({"workload.images": 200, "training.epochs": 1, "architecture": "float"})
+    outcome = evaluate(design, 0, load_workload(design.workload))
+    assert outcome.train_images == 200
+    whole = compose({"training.epochs": 1, "architecture": "float"})
+    assert outcome.curve != evaluate(whole, 0, load_workload(whole.workload)).curve
+
+
+@pytest.mark.parametrize("images", [1078, 60_000])
+def test_more_images_than_there_are_is_an_error(images):
+    with pytest.raises(SettingError, match=f"images = {images}, and digits has 1077 that are not held out"):
+        compose({"workload.images": images})
 
 
 @needs_mnist

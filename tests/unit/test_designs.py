@@ -16,6 +16,7 @@ OTHER: dict[str, Any] = {
     "architecture": "float",
     "workload.dataset": "mnist",
     "workload.validation": 0.0,
+    "workload.images": 1000,
     "network.name": "resnet8",
     "workload.train_characters": 5000,
     "workload.evaluation_characters": 4000,
@@ -310,7 +311,10 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         (DEEP, {"network.hidden": [3]}),
         *((DEEP, {path: OTHER[path]}) for path in (*READING, *GENERATING, "training.dropout")),
         *((GENERATES, {path: OTHER[path]}) for path in (*READING, "training.dropout", "training.augmentation")),
-        *((READS, {path: OTHER[path]}) for path in (*GENERATING, "training.dropout", "workload.validation")),
+        *(
+            (READS, {path: OTHER[path]})
+            for path in (*GENERATING, "training.dropout", "workload.validation", "workload.images")
+        ),
         (DEEP, {"array.conductance_per_weight_us": 3.0}),
         (DEEP, {"array.initial_std_us": 0.3}),
         *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),
