@@ -142,24 +142,26 @@ def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accura
 
 
 def summary(folder: Path, metric: str = "accuracy") -> pl.DataFrame:
-    """Return for each design the mean of a metric with its 95 % interval over seeds, pulses and worst writes."""
+    """Return for each design the mean of a metric with its 95 % interval over seeds, the loss, pulses, worst writes."""
     trials = open_tables(folder).trials
+    losses = with_intervals(trials, ["origin"], "loss").select("origin", "loss", loss_interval_95="interval_95")
     means = [pl.col(name).mean() for name in ("set_pulses", "reset_pulses", "wall_s")]
     table = with_intervals(trials, ["origin"], metric, *means, pl.col("worst_writes").max())
-    return table.rename({"origin": "design"})
+    return table.join(losses, on="origin", maintain_order="left").rename({"origin": "design"})
 
 
 def show(title: str, table: pl.DataFrame, metric: str = "accuracy") -> None:
     """Print a summary for people; accuracies in percent."""
     factor, sign = (100.0, " %") if metric.endswith("accuracy") else (1.0, "")
-    print(f"\n{title}\n  {'design':28} seeds  {metric[:17]:17} SET pulses  RESETs   worst writes  s/training")
+    print(f"\n{title}\n  {'design':28} seeds  {metric[:17]:17} loss     SET pulses  RESETs   worst writes  s/training")
     for row in table.iter_rows(named=True):
         half, mean = row["interval_95"], row[metric]
         interval = "" if half is None else f"+- {factor * half:.2f}"
         value = "failed" if mean is None else f"{factor * mean:6.2f}{sign}"
         print(
-            f"  {row['design']:28} {row['seeds']:5}  {value} {interval:8} {row['set_pulses'] or 0:10.0f} "
-            f"{row['reset_pulses'] or 0:8.0f} {row['worst_writes'] or 0:10} {row['wall_s']:12.1f}"
+            f"  {row['design']:28} {row['seeds']:5}  {value} {interval:8} {row['loss'] or math.nan:6.3f} "
+            f"{row['set_pulses'] or 0:12.0f} {row['reset_pulses'] or 0:8.0f} {row['worst_writes'] or 0:10} "
+            f"{row['wall_s']:12.1f}"
         )
 
 

@@ -22,6 +22,7 @@ import polars as pl
 from pipelines.common import IDEAL_PRODUCTS, Settings, show, simulate, study_text
 from pipelines.nandakumar2020_cifar import EXPERIMENT as CIFAR
 from pipelines.nandakumar2020_gan import EXPERIMENT as GAN
+from pipelines.nandakumar2020_gan import PAIRS
 from pipelines.nandakumar2020_ptb import EXPERIMENT as PTB
 
 BITS = (2, 4, 6, 8, 12, 16)
@@ -40,7 +41,7 @@ NETWORKS: Mapping[str, tuple[str, Settings, float | None]] = {
         },
         math.log2(50),
     ),
-    "gan": ("frechet_distance", {**GAN.base, "network.hidden": [32, 64], "array.pairs_per_weight": 8}, None),
+    "gan": ("frechet_distance", {**GAN.base, "network.hidden": [32, 64], **PAIRS}, None),
 }
 """Network -> its metric, its settings, and the metric of a network that has learned nothing, where that is known.
 

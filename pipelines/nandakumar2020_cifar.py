@@ -5,7 +5,9 @@
 Nine layers (six convolutions, three linear layers; 1,464,986 weights at full scale) with and without dropout, in
 digital floats and on pairs of PCM cells. The original's constants are not at hand; these are ours. The control learns
 by Nesterov's momentum and weight decay, as digital training is done, and once by the plain descent that crossbars
-take. Products are exact on `pcm`; converters of 8 bits with read noise and drift act on `pcm_all`.
+take. Products are exact on `pcm`; converters of 8 bits with read noise and drift act on `pcm_all`. At small scale a
+narrow network learns from 10,000 images that are not augmented, so that there is something for dropout, or for the
+noise of the devices, to regularise: what to look at is the test accuracy beside the loss in training.
 """
 
 from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, run
@@ -30,7 +32,12 @@ EXPERIMENT = Experiment(
         "pcm_all": {"accumulator.bits": "float", "array.read_noise_per": "mini_batch"},
     },
     scales={
-        "small": Scale({"network.width": 0.25}, 8, 1, "width 0.25, a sixteenth of the weights; not the published size"),
+        "small": Scale(
+            {"network.width": 0.25, "workload.images": 10_000, "training.augmentation": "none"},
+            15,
+            3,
+            "width 0.25, a sixteenth of the weights, 10,000 images; not the published size",
+        ),
         "full": Scale({}, 100, 3, "full width, 1,464,986 weights, 50,000 images"),
     },
 )

@@ -6,9 +6,9 @@ Two perceptrons (64-128-256-784 and 784-256-128-1) with a descent of their own e
 PCM cells. What is compared is the Frechet distance of generated from test images, on features of a small classifier
 that learns MNIST here (not those of the Inception network: the figures compare with each other and with no published
 one). The original's constants are not at hand; these are ours: the non-saturating loss, plain descent for both, on
-crossbars and in the control `digital_plain_descent`; `digital_float` takes momentum. Products are exact on `pcm` and on
-`pcm_8_pairs`, where eight pairs hold a weight; converters of 8 bits with read noise and drift act on `pcm_all`, which
-has eight pairs too. `samples_*.png` shows what seed 0 generates.
+crossbars and in the control `digital_plain_descent`; `digital_float` takes momentum. Products are exact on `pcm` and
+where 8 or 32 pairs hold a weight, which makes its steps that much finer; converters of 8 bits with read noise and drift
+act on `pcm_all`, which has eight pairs. `samples_*.png` shows what seed 0 generates.
 """
 
 from pathlib import Path
@@ -18,8 +18,9 @@ from dse.design.generative import Generation
 from dse.search.executor import one_thread
 from dse.training.datasets import Dataset, load
 from dse.training.frechet import judge_of
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, base_of, run
+from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, Settings, base_of, run
 
+PAIRS: Settings = {"array.pairs_per_weight": 8, "array.initial_mean_us": 4.0}
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
 EXPERIMENT = Experiment(
     name="nandakumar2020-gan",
@@ -36,11 +37,12 @@ EXPERIMENT = Experiment(
         "digital_float": MOMENTUM,
         "digital_plain_descent": {"architecture": "float"},
         "pcm": IDEAL_PRODUCTS,
-        "pcm_8_pairs": {**IDEAL_PRODUCTS, "array.pairs_per_weight": 8},
-        "pcm_all": {"accumulator.bits": "float", "array.pairs_per_weight": 8},
+        "pcm_8_pairs": {**IDEAL_PRODUCTS, **PAIRS},
+        "pcm_32_pairs": {**IDEAL_PRODUCTS, **PAIRS, "array.pairs_per_weight": 32},
+        "pcm_all": {"accumulator.bits": "float", **PAIRS},
     },
     scales={
-        "small": Scale({}, 5, 2, "all 60,000 images, few epochs"),
+        "small": Scale({}, 5, 3, "all 60,000 images, few epochs"),
         "full": Scale({}, 50, 5, "all 60,000 images"),
     },
 )
@@ -72,7 +74,7 @@ def main() -> None:
     options = run(EXPERIMENT, __doc__ or "")
     data = load("mnist", 0.0)
     print(f"  training from test images, what a perfect generator would reach: {judge_of(data).floor():.2f}")
-    for design in ("digital_plain_descent", "pcm", "pcm_8_pairs"):
+    for design in ("digital_plain_descent", "pcm", "pcm_8_pairs", "pcm_32_pairs"):
         draw_samples(design, options.scale, options.epochs, data, options.out / f"samples_{design}.png")
 
 
