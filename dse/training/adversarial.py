@@ -25,8 +25,8 @@ from dse.errors import DivergedError
 from dse.streams import generator, stream
 from dse.training.calibration import Calibration
 from dse.training.datasets import Dataset
-from dse.training.deep import schedule
 from dse.training.descent import Descent
+from dse.training.epochs import curve_of, schedule
 from dse.training.frechet import Judge
 from dse.training.loop import Epoch
 from dse.training.spec import NetworkSpec, TrainingSpec
@@ -175,30 +175,27 @@ def train_adversaries(
     """
     order = generator(seed, "order")
     calibrations = [Calibration(network, calibrate_every) for network in (pair.generator, pair.discriminator)]
-    curve: list[Epoch] = []
-    seen, total = 0, spec.epochs * len(data.train)
-    for epoch in range(1, spec.epochs + 1):
+    samples = len(data.train)
+
+    def learn(seen: int) -> float:
         pair.generator.train()
         loss = 0.0
-        for chosen in torch.split(torch.randperm(len(data.train), generator=order), spec.batch_size):
-            rate = spec.learning_rate * schedule(spec, seen / total)
+        for chosen in torch.split(torch.randperm(samples, generator=order), spec.batch_size):
+            rate = spec.learning_rate * schedule(spec, seen / (spec.epochs * samples))
             rates = rate, rate * spec.discriminator_rate
-            loss += pair.learn(data.train.floats(chosen).to(device), rates, seen / len(data.train)) * len(chosen)
+            loss += pair.learn(data.train.floats(chosen).to(device), rates, seen / samples) * len(chosen)
             seen += len(chosen)
             for calibration in calibrations:
                 calibration.after(len(chosen))
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss of epoch {epoch} is not finite")
-        curve.append(Epoch(epoch, loss / len(data.train), **_measured(pair, judge, seen * image_time_s)))
-    return curve
+        return loss
+
+    def measure() -> dict[str, float | None]:
+        return _distances(pair.images(max(judge.samples.values())), judge)
+
+    return curve_of(spec.epochs, samples, learn, measure, pair.descents, sample_time_s=image_time_s)
 
 
-def _measured(pair: Adversaries, judge: Judge, now_s: float) -> dict[str, float]:
-    for descent in pair.descents:
-        descent.survey(now_s)
-    # Both: a descent brings its events and wear up to date when it is measured.
-    with pair.descents[0].measuring(now_s), pair.descents[1].measuring(now_s):
-        images = pair.images(max(judge.samples.values()))
+def _distances(images: Tensor, judge: Judge) -> dict[str, float | None]:
     if not bool(images.isfinite().all()):
         raise DivergedError("the generated images are no numbers")
     names = {"validation": "validation_frechet_distance", "test": "frechet_distance"}

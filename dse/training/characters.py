@@ -18,8 +18,8 @@ from torch.nn import functional
 from dse.compiled import ordered_sum
 from dse.errors import DivergedError
 from dse.training.calibration import Calibration
-from dse.training.deep import schedule
 from dse.training.descent import Descent
+from dse.training.epochs import curve_of, schedule
 from dse.training.loop import Epoch
 from dse.training.recurrent import CharacterLstm
 from dse.training.spec import TrainingSpec
@@ -60,32 +60,30 @@ def train_characters(
     """
     inputs, targets = streams(text.train, spec.batch_size)
     calibration = Calibration(network, calibrate_every)
-    curve: list[Epoch] = []
-    seen, total = 0, spec.epochs * inputs.numel()
-    for epoch in range(1, spec.epochs + 1):
+    samples = inputs.numel()
+
+    def learn(seen: int) -> float:
         network.train()
         loss, states = 0.0, network.start(spec.batch_size)
         for characters, following in _parts(inputs, targets, spec.sequence_length, device):
-            descent.prepare(seen / inputs.numel())
+            descent.prepare(seen / samples)
             logits, states = network(characters, states)
             own = functional.cross_entropy(logits.flatten(0, 1), following.flatten())
             own.backward()
             if spec.gradient_clip != "none":
                 torch.nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
-            descent.step(spec.learning_rate * schedule(spec, seen / total), characters.numel())
+            rate = spec.learning_rate * schedule(spec, seen / (spec.epochs * samples))
+            descent.step(rate, characters.numel())
             loss += float(own.detach()) * characters.numel()
             seen += characters.numel()
             calibration.after(characters.numel())
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss of epoch {epoch} is not finite")
-        now_s = seen * character_time_s
-        descent.survey(now_s)
-        with descent.measuring(now_s):
-            validation = bits_per_character(network, text.validation, device)
-            test = bits_per_character(network, text.test, device)
-        point = {"validation_bits_per_character": validation, "bits_per_character": test}
-        curve.append(Epoch(epoch, loss / inputs.numel(), **point))
-    return curve
+        return loss
+
+    def measure() -> dict[str, float | None]:
+        parts = {"validation_bits_per_character": text.validation, "bits_per_character": text.test}
+        return {name: bits_per_character(network, part, device) for name, part in parts.items()}
+
+    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=character_time_s)
 
 
 def bits_per_character(network: CharacterLstm, characters: Tensor, device: str = "cpu") -> float:

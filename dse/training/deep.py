@@ -6,26 +6,23 @@ The network is one of `dse.training.networks` with its layers on crossbars (`dse
 digital training; what moves the weights is a `Descent`.
 """
 
-import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dse.errors import DivergedError
 from dse.streams import generator
 from dse.training.analog import AnalogLayer, analog_layers
 from dse.training.calibration import Calibration
 from dse.training.datasets import Dataset, Split
 from dse.training.descent import Descent
+from dse.training.epochs import curve_of, schedule
 from dse.training.loop import Epoch
 from dse.training.pictures import Mover, Pictures
 from dse.training.spec import TrainingSpec
 
 EVALUATION_BATCH = 128
-STEPS = ((0.5, 0.1), (0.75, 0.01))
-"""Where the schedule "step" lowers the rate, as shares of the training, and to what."""
 
 
 def train_deep(
@@ -59,38 +56,27 @@ def train_deep(
     """
     pictures, order, mover = Pictures(data), generator(seed, "order"), Mover(seed)
     calibration = Calibration(network, calibrate_every)
-    curve: list[Epoch] = []
-    seen, total = 0, spec.epochs * len(data.train)
-    for epoch in range(1, spec.epochs + 1):
+    samples = len(data.train)
+
+    def learn(seen: int) -> float:
         network.train()
         loss = 0.0
         for chosen, images in _mini_batches(pictures, data.train, order, mover, spec):
-            descent.prepare(seen / len(data.train))
+            descent.prepare(seen / samples)
             output = network(images.to(device))
             own = functional.cross_entropy(output, data.train.labels[chosen].to(device))
             own.backward()
-            descent.step(spec.learning_rate * schedule(spec, seen / total), len(chosen))
+            descent.step(spec.learning_rate * schedule(spec, seen / (spec.epochs * samples)), len(chosen))
             loss += float(own.detach()) * len(chosen)
             seen += len(chosen)
             calibration.after(len(chosen))
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss of epoch {epoch} is not finite")
-        now_s = seen * image_time_s
-        descent.survey(now_s)
-        with descent.measuring(now_s):
-            validation = None if data.validation is None else accuracy(network, pictures, data.validation, device)
-            test = accuracy(network, pictures, data.test, device)
-        curve.append(Epoch(epoch, loss / len(data.train), validation, test))
-    return curve
+        return loss
 
+    def measure() -> dict[str, float | None]:
+        held_out = None if data.validation is None else accuracy(network, pictures, data.validation, device)
+        return {"validation_accuracy": held_out, "accuracy": accuracy(network, pictures, data.test, device)}
 
-def schedule(spec: TrainingSpec, share: float) -> float:
-    """Return the factor of the learning rate after a share of the training."""
-    if spec.schedule == "cosine":
-        return 0.5 * (1.0 + math.cos(math.pi * share))
-    if spec.schedule == "step":
-        return min([1.0, *(factor for start, factor in STEPS if share >= start)])
-    return 1.0
+    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=image_time_s)
 
 
 def accuracy(network: nn.Module, pictures: Pictures, split: Split, device: str = "cpu") -> float:

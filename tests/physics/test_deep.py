@@ -15,8 +15,9 @@ from dse.design.evaluate import evaluate, hardware_of, network_on_crossbars
 from dse.design.outcome import Failure, Outcome
 from dse.training.analog import analog_layers
 from dse.training.datasets import Dataset, Split, load
-from dse.training.deep import accuracy, schedule, vectors_of
+from dse.training.deep import accuracy, vectors_of
 from dse.training.descent import CrossbarDescent, DigitalDescent
+from dse.training.epochs import schedule
 from dse.training.pictures import Pictures
 from dse.training.spec import TrainingSpec
 
