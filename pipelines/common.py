@@ -220,12 +220,18 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     parser.add_argument("--epochs", type=int, help="epochs; those of the scale by default")
     parser.add_argument("--seeds", type=int, help="seeds; those of the scale by default")
     parser.add_argument("--executor", choices=["ray", "local"], default="ray")
+    parser.add_argument("--designs", help="some of its designs, separated by commas; all by default")
     options = parser.parse_args(arguments)
     scale = experiment.scales[options.scale]
-    options.epochs, options.seeds = options.epochs or scale.epochs, options.seeds or scale.seeds
+    options.epochs = scale.epochs if options.epochs is None else options.epochs
+    options.seeds = scale.seeds if options.seeds is None else options.seeds
+    designs = scale.designs or experiment.designs
+    chosen = list(designs) if options.designs is None else options.designs.split(",")
+    if unknown := [name for name in chosen if name not in designs]:
+        parser.error(f"--designs has {', '.join(unknown)}; give some of {', '.join(designs)}")
+    designs = {name: designs[name] for name in chosen}
     options.out.mkdir(parents=True, exist_ok=True)
     base = base_of(experiment, options.scale, options.epochs)
-    designs = scale.designs or experiment.designs
     text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
     table = simulate(text, options.out / "study", options.executor, experiment.metric)
     table.write_parquet(options.out / "table.parquet")

@@ -14,6 +14,7 @@ loss over a year, and writes that are a small fraction of the endurance. The sma
 these figures.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ import polars as pl
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
 from dse.pricing.card import read_cost_card
+from dse.training.networks import network_of, weights_of
+from dse.training.spec import ConvolutionalNetwork, NetworkSpec
 from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, run, with_intervals
 
-WIDTHS, SHORT_WIDTH = (0.125, 0.25, 0.5), 0.25
+WIDTHS, SHORT_WIDTH = (0.25, 0.5), 0.25
 """Widths of the hybrid networks, and of those with short accumulators, at small scale."""
 FULL_WIDTHS, FULL_SHORT_WIDTH = (0.5, 0.7, 1.0, 1.4), 1.0
-NARROWER = 0.4
-"""Width of a float network of equal size: the root of the bits of a weight on cells, 5.04, over 32."""
+FLOAT_BITS, CELL_BITS = 32.0, 5.0
+"""Bits of a digital weight, and of one on a pair, rounded; see `dse.design.report.bits_of_weight`."""
 SHORT_BITS = (2, 4)
 HYBRID: Settings = {
     "training.learning_rate": 2.0,
@@ -56,12 +59,23 @@ def name_of(kind: str, width: float) -> str:
     return f"{kind}_{width:g}".replace(".", "_")
 
 
-def designs(widths: Sequence[float], short_width: float) -> dict[str, Settings]:
+def narrower(network: ConvolutionalNetwork, width: float) -> float:
+    """Return the width, in hundredths, at which a float network is nearest in size to a hybrid one of a width."""
+
+    def weights(width: float) -> int:
+        return weights_of(network_of(NetworkSpec(name=network, width=width), 3, 10, seed=0))
+
+    wanted = weights(width) * CELL_BITS / FLOAT_BITS
+    hundredths = range(1, round(100 * width))
+    return min((n / 100 for n in hundredths), key=lambda narrow: abs(math.log(weights(narrow) / wanted)))
+
+
+def designs(network: ConvolutionalNetwork, widths: Sequence[float], short_width: float) -> dict[str, Settings]:
     """Return hybrid networks, float ones of equal width and of equal size, and short accumulators."""
     table: dict[str, Settings] = {
         name_of("hybrid", width): {"network.width": width, **HYBRID, **YEAR} for width in widths
     }
-    for width in sorted({*widths, *(round(NARROWER * w, 2) for w in widths)}):
+    for width in sorted({*widths, *(narrower(network, width) for width in widths)}):
         table[name_of("float", width)] = {"network.width": width, "architecture": "float"}
     short: Settings = {"network.width": short_width, **HYBRID}
     for bits in SHORT_BITS:
@@ -79,11 +93,15 @@ EXPERIMENT = Experiment(
     metric="accuracy",
     unit="test accuracy (%)",
     base={"workload.dataset": "cifar10", "workload.validation": 0.0},
-    designs=designs(WIDTHS, SHORT_WIDTH),
+    designs=designs("resnet8", WIDTHS, SHORT_WIDTH),
     scales={
         "small": Scale({"network.name": "resnet8"}, 3, 3, "ResNet-8, few epochs; not the published network"),
         "full": Scale(
-            {"network.name": "resnet32"}, 200, 3, "ResNet-32", designs=designs(FULL_WIDTHS, FULL_SHORT_WIDTH)
+            {"network.name": "resnet32"},
+            200,
+            3,
+            "ResNet-32",
+            designs=designs("resnet32", FULL_WIDTHS, FULL_SHORT_WIDTH),
         ),
     },
 )
