@@ -2,15 +2,18 @@
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from scipy.stats import t as student_t
 
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import DAY_S, HOUR_S, MONTH_S, YEAR_S
+from dse.errors import DseError
 from dse.progress import progress
 from dse.search.executor import Executor, LocalExecutor, Simulation
 from dse.search.runs import resume, start
@@ -18,8 +21,6 @@ from dse.search.study import parse_study
 
 Settings = Mapping[str, Any]
 """Settings of a design by their paths."""
-T95 = {1: math.nan, 2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
-"""Two-sided 95 % points of Student's t for the mean of so many values."""
 COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#334155")
 TIMES = {1.0: "1 s", HOUR_S: "1 hour", DAY_S: "1 day", MONTH_S: "1 month", YEAR_S: "1 year"}
 """Times of a deployment, s, and their names."""
@@ -73,6 +74,14 @@ class Experiment:
     scales: Mapping[str, Scale]
 
 
+def program(main: Callable[[], object]) -> None:
+    """Run a program; end it with one message where the user can do something about what went wrong."""
+    try:
+        main()
+    except DseError as error:
+        sys.exit(f"error: {error}")
+
+
 def study_text(name: str, metric: str, base: Settings, designs: Mapping[str, Settings], seeds: int) -> str:
     """Return a study file that simulates named designs and searches nothing."""
     lines = [f'name = "{name}"', f'objectives = ["{metric}", "worst_writes"]', "[workload]"]
@@ -95,6 +104,8 @@ def toml(value: Any) -> str:
 def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", device: str = "cpu") -> pl.DataFrame:
     """Run a study into a folder, or go on with it, and return its summary: see `summary`.
 
+    More seeds than the folder has are simulated; any other change of the study is refused.
+
     Args:
         text: the study file.
         folder: the results folder.
@@ -114,7 +125,7 @@ def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", d
 
     with progress(study.spec.objectives, quiet=False) as report:
         if (folder / "study.json").exists():
-            resume(folder, make, report)
+            resume(folder, make, report, wanted=study)
         else:
             start(study, folder, make, report)
     return summary(folder, metric)
@@ -122,11 +133,15 @@ def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", d
 
 def half_interval(seeds: int, deviation: float | None) -> float | None:
     """Return half of the 95 % interval of a mean, or None where there is none."""
-    return None if deviation is None or seeds < 2 else T95.get(seeds, 1.96) * deviation / math.sqrt(seeds)
+    if deviation is None or seeds < 2:
+        return None
+    return float(student_t.ppf(0.975, seeds - 1)) * deviation / math.sqrt(seeds)
 
 
 def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accuracy", *others: pl.Expr) -> pl.DataFrame:
     """Return for each group of rows, one a seed, the mean of a metric with half of its 95 % interval over seeds.
+
+    Seeds whose simulation failed are counted apart, as `failed`: the mean is of those that did not.
 
     Args:
         table: rows of simulations.
@@ -135,7 +150,11 @@ def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accura
         others: what else to aggregate.
     """
     found = table.group_by(by, maintain_order=True).agg(
-        pl.len().alias("seeds"), pl.col(metric).mean(), pl.col(metric).std().alias("deviation"), *others
+        pl.col(metric).count().alias("seeds"),
+        pl.col(metric).null_count().alias("failed"),
+        pl.col(metric).mean(),
+        pl.col(metric).std().alias("deviation"),
+        *others,
     )
     half = [half_interval(n, s) for n, s in found.select("seeds", "deviation").rows()]
     return found.with_columns(pl.Series("interval_95", half, pl.Float64))
@@ -156,12 +175,13 @@ def show(title: str, table: pl.DataFrame, metric: str = "accuracy") -> None:
     print(f"\n{title}\n  {'design':28} seeds  {metric[:17]:17} loss     SET pulses  RESETs   worst writes  s/training")
     for row in table.iter_rows(named=True):
         half, mean = row["interval_95"], row[metric]
+        failed = f"  {row['failed']} more failed" if row["failed"] else ""
         interval = "" if half is None else f"+- {factor * half:.2f}"
         value = "failed" if mean is None else f"{factor * mean:6.2f}{sign}"
         print(
             f"  {row['design']:28} {row['seeds']:5}  {value} {interval:8} {row['loss'] or math.nan:6.3f} "
             f"{row['set_pulses'] or 0:12.0f} {row['reset_pulses'] or 0:8.0f} {row['worst_writes'] or 0:10} "
-            f"{row['wall_s']:12.1f}"
+            f"{row['wall_s']:12.1f}{failed}"
         )
 
 

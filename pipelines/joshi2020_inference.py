@@ -21,7 +21,7 @@ import polars as pl
 
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import TIMES_S
-from pipelines.common import TIMES, simulate, study_text, with_intervals
+from pipelines.common import TIMES, program, simulate, study_text, with_intervals
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 LABELS = {"none": "no compensation", "gdc": "GDC", "adabs": "AdaBS", "gdc_adabs": "GDC and AdaBS"}
@@ -146,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -14,6 +14,7 @@ loss over a year, and writes that are a small fraction of the endurance. The sma
 these figures.
 """
 
+import bisect
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
 from dse.pricing.card import read_cost_card
 from dse.training.networks import network_of, weights_of
 from dse.training.spec import ConvolutionalNetwork, NetworkSpec
-from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, run, with_intervals
+from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
 WIDTHS, SHORT_WIDTH = (0.25, 0.5), 0.25
 """Widths of the hybrid networks, and of those with short accumulators, at small scale."""
@@ -66,8 +67,8 @@ def narrower(network: ConvolutionalNetwork, width: float) -> float:
         return weights_of(network_of(NetworkSpec(name=network, width=width), 3, 10, seed=0))
 
     wanted = weights(width) * CELL_BITS / FLOAT_BITS
-    hundredths = range(1, round(100 * width))
-    return min((n / 100 for n in hundredths), key=lambda narrow: abs(math.log(weights(narrow) / wanted)))
+    above = bisect.bisect_left(range(round(100 * width)), wanted, lo=2, key=lambda n: weights(n / 100))
+    return min((above / 100, (above - 1) / 100), key=lambda narrow: abs(math.log(weights(narrow) / wanted)))
 
 
 def designs(network: ConvolutionalNetwork, widths: Sequence[float], short_width: float) -> dict[str, Settings]:
@@ -193,4 +194,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.common import IDEAL_PRODUCTS, Settings, show, simulate, study_text
+from pipelines.common import IDEAL_PRODUCTS, Settings, program, show, simulate, study_text
 from pipelines.nandakumar2020_cifar import EXPERIMENT as CIFAR
 from pipelines.nandakumar2020_gan import EXPERIMENT as GAN
 from pipelines.nandakumar2020_gan import PAIRS
@@ -60,23 +60,29 @@ def designs() -> dict[str, Settings]:
     return table
 
 
-def shortest(values: Mapping[str, float | None], rounding: str, untrained: float | None) -> int | None:
+def shortest(
+    values: Mapping[str, float | None], rounding: str, untrained: float | None, *, maximise: bool = False
+) -> int | None:
     """Return the fewest bits from which on every longer word is good enough, or None where none is.
 
     Args:
         values: the metric of each design.
         rounding: how words are rounded.
         untrained: the metric of a network that has learned nothing; None where short words compare by ratio.
+        maximise: whether more is better.
     """
     reached, found = values["chi_float"], None
     if reached is None:
         return None
+    sign = -1.0 if maximise else 1.0
+    gain = reached if untrained is None else sign * (untrained - reached)
+    if gain <= 0.0 or (untrained is not None and gain < TOLERATED * untrained):
+        return None  # what learns next to nothing in floats tells nothing of words
     for bits in reversed(BITS):
         value = values[f"chi_{bits}_bits_{rounding}"]
         if value is None:
             break
-        lost = value / reached - 1.0 if untrained is None else (value - reached) / (untrained - reached)
-        if not lost <= TOLERATED:
+        if not sign * (value - reached) <= TOLERATED * gain:
             break
         found = bits
     return found
@@ -95,9 +101,10 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     needs: list[dict[str, Any]] = []
-    for network in options.networks.split(","):
-        if network not in NETWORKS:
-            parser.error(f"--networks {network} is not allowed; give some of {', '.join(NETWORKS)}")
+    networks = options.networks.split(",")
+    if unknown := [name for name in networks if name not in NETWORKS]:
+        parser.error(f"--networks has {', '.join(unknown)}; give some of {', '.join(NETWORKS)}")
+    for network in networks:
         metric, settings, untrained = NETWORKS[network]
         base = {**settings, **({"training.epochs": options.epochs} if options.epochs else {})}
         text = study_text(f"accumulators-{network}", metric, base, designs(), options.seeds)
@@ -108,7 +115,7 @@ def main() -> None:
         needs += [
             {"network": network, "metric": metric, "chi_float": values["chi_float"], "rounding": rounding}
             | {f"{bits}_bits": values[f"chi_{bits}_bits_{rounding}"] for bits in BITS}
-            | {"bits_needed": shortest(values, rounding, untrained)}
+            | {"bits_needed": shortest(values, rounding, untrained, maximise=metric == "accuracy")}
             for rounding in ROUNDINGS
         ]
     frame = pl.DataFrame(needs, infer_schema_length=None)
@@ -118,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -10,7 +10,7 @@ narrow network learns from 10,000 images that are not augmented, so that there i
 noise of the devices, to regularise: what to look at is the test accuracy beside the loss in training.
 """
 
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, run
+from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run
 
 PLAIN = {"architecture": "float", "training.learning_rate": 0.5, "training.momentum": 0.0, "training.weight_decay": 0.0}
 EXPERIMENT = Experiment(
@@ -43,4 +43,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == "__main__":
-    run(EXPERIMENT, __doc__ or "")
+    program(lambda: run(EXPERIMENT, __doc__ or ""))

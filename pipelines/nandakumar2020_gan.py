@@ -18,7 +18,7 @@ from dse.design.generative import Generation
 from dse.search.executor import one_thread
 from dse.training.datasets import Dataset, load
 from dse.training.frechet import judge_of
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, Settings, base_of, run
+from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, Settings, base_of, program, run
 
 PAIRS: Settings = {"array.pairs_per_weight": 8, "array.initial_mean_us": 4.0}
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
@@ -73,10 +73,11 @@ def main() -> None:
     """Run the study, then draw samples of a digital design and one on PCM."""
     options = run(EXPERIMENT, __doc__ or "")
     data = load("mnist", 0.0)
-    print(f"  training from test images, what a perfect generator would reach: {judge_of(data).floor():.2f}")
+    with one_thread():  # the judge that measured the study, to the last bit
+        print(f"  training from test images, what a perfect generator would reach: {judge_of(data).floor():.2f}")
     for design in ("digital_plain_descent", "pcm", "pcm_8_pairs", "pcm_32_pairs"):
         draw_samples(design, options.scale, options.epochs, data, options.out / f"samples_{design}.png")
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

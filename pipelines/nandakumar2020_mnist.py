@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.devices.card import read_cell
-from pipelines.common import IDEAL_PRODUCTS, draw_curves, show, simulate, study_text
+from pipelines.common import IDEAL_PRODUCTS, draw_curves, program, show, simulate, study_text
 
 BASE: dict[str, Any] = {
     "workload.dataset": "mnist",
@@ -107,4 +107,4 @@ IDLE_ON_IDEAL = ("refresh.max_pulses",)
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

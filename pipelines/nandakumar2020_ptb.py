@@ -8,7 +8,7 @@ are not at hand; these are ours. The control learns by Nesterov's momentum, and 
 take. Products are exact on `pcm`; converters of 8 bits with read noise and drift act on `pcm_all`.
 """
 
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, run
+from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.9, "training.learning_rate": 2.0}
 EXPERIMENT = Experiment(
@@ -38,4 +38,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == "__main__":
-    run(EXPERIMENT, __doc__ or "")
+    program(lambda: run(EXPERIMENT, __doc__ or ""))

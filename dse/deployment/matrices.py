@@ -15,7 +15,8 @@ from dse.devices.programmed import ProgrammedCells
 from dse.devices.spec import ProgrammedCellSpec
 from dse.streams import Stream, stream
 
-Purpose = Literal["evaluation", "calibration"]
+Purpose = Literal["evaluation", "selection", "calibration"]
+"""What cells are read for: test images, held-out training images, calibration; each with noise of its own."""
 
 
 class Matrix(Protocol):

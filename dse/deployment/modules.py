@@ -142,9 +142,9 @@ class DeployedModule:
             with self._counted():
                 self._norms.estimate(self.network, self._batches(self._calibration))
 
-    def accuracy(self, split: Split) -> float:
-        """Return the share of images recognised now."""
-        right, reads = 0, self._reads("evaluation")
+    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
+        """Return the share of images recognised now, by reads for a purpose."""
+        right, reads = 0, self._reads(purpose)
         for chosen in torch.split(torch.arange(len(split)), self._images_per_read):
             self._read(reads)
             with torch.no_grad():

@@ -137,9 +137,9 @@ class DeployedPerceptron:
         if how != "none" and self._counting:
             self._count_responses()
 
-    def accuracy(self, split: Split) -> float:
-        """Return the share of images recognised now."""
-        reads = self._reads("evaluation")
+    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
+        """Return the share of images recognised now, by reads for a purpose."""
+        reads = self._reads(purpose)
         right = 0
         for chosen in torch.split(torch.arange(len(split)), self._images_per_read):
             y = self._forward(split.floats(chosen).numpy(), reads)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dse.deployment.evaluation import Evaluation
+from dse.deployment.matrices import Purpose
 from dse.deployment.spec import Compensation
 from dse.training.datasets import Split
 
@@ -24,8 +25,8 @@ class Deployed(Protocol):
         """Compensate for what this time has done."""
         ...
 
-    def accuracy(self, split: Split) -> float:
-        """Return the share of images recognised now."""
+    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
+        """Return the share of images recognised now, by reads for a purpose."""
         ...
 
 
@@ -48,7 +49,9 @@ def deploy(
         repetitions: independent repetitions; see the matrices of the network for what is drawn anew.
         compensations: how to compensate; all see the same cells and reads.
     """
-    splits = [test] if validation is None else [test, validation]
+    splits: dict[Purpose, Split] = {"evaluation": test}
+    if validation is not None:
+        splits["selection"] = validation
     found: dict[tuple[Compensation, float], list[list[float]]] = {
         (how, time_s): [[] for _ in splits] for how in compensations for time_s in times_s
     }
@@ -58,8 +61,8 @@ def deploy(
             network.age(time_s)
             for how in compensations:
                 network.compensate(how)
-                for values, split in zip(found[how, time_s], splits, strict=True):
-                    values.append(network.accuracy(split))
+                for values, (purpose, split) in zip(found[how, time_s], splits.items(), strict=True):
+                    values.append(network.accuracy(split, purpose))
     return [
         Evaluation(
             time_s=time_s,

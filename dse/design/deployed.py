@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.pairs import Sensed
 from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
@@ -15,6 +16,7 @@ from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron
 from dse.deployment.run import Deployed, deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
 from dse.design.outcome import LayerOutcome, Outcome
+from dse.streams import Stream, stream
 from dse.training.analog import AnalogLayer, Crossbars, analog_layers
 from dse.training.datasets import Dataset
 from dse.training.layers import CrossbarLayer, FloatLayer, Layer
@@ -166,9 +168,17 @@ def _matrix(
     """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
     if spec.device is None:
         return KeptMatrix(layer.array, trained_until_s, seed=seed, name=number, digital=chi)
-    learned = layer.array.sense(trained_until_s).weight
+    learned = _read_once(layer.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
     learned = learned if chi is None else learned + chi
     return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.cells.g_us.numel())
+
+
+def _read_once(sensed: Sensed, noise: Stream) -> Tensor:
+    """Return the weights that one read of every cell gives."""
+    if sensed.noise_variance is None:
+        return sensed.weight
+    draws = noise.next_normal(sensed.weight.numel()).reshape(sensed.weight.shape)
+    return sensed.weight + draws * sensed.noise_variance.sqrt()
 
 
 def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:

@@ -106,6 +106,7 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "refresh.threshold_us": (_NO_REFRESH,),
     "refresh.difference_us": (_NO_REFRESH,),
     "refresh.max_pulses": (_NO_REFRESH,),
+    "deployment": ({"network.name": "lstm"}, {"network.name": "gan"}),  # not deployed: neither recognises images
     "deployment.device": (_KEPT,),
     **{f"{_PROGRAMMED}{what}": ({f"{_PROGRAMMED}{knob}": 0.0},) for knob, names in _WITHOUT.items() for what in names},
     **{f"{_PROGRAMMED}drift_std_{what}": (_ALIKE, _NO_PROGRAMMED_DRIFT) for what in ("slope", "offset", "min", "max")},
@@ -222,6 +223,16 @@ class Design(Spec):
                 f'network.name = "{self.network.name}" cannot learn workload.dataset = "{self.workload.dataset}": '
                 + ('an lstm reads text; give "ptb"' if self.network.name == "lstm" else 'it is text; give "lstm"')
             )
+            raise ValueError(msg)
+        images, together = self.workload.train_images, self.training.batch_size
+        if self.network.name == "gan" and images % together == 1 % together:
+            msg = (
+                f"training.batch_size = {together} leaves a mini-batch of one of {images} images, and the "
+                "normalisation of a gan needs two; give another"
+            )
+            raise ValueError(msg)
+        if self.network.name == "lstm" and images <= together:
+            msg = f"training.batch_size = {together} streams need more than the {images} characters of the workload"
             raise ValueError(msg)
         if self.training.weight_noise_ramp_epochs > self.training.epochs:
             msg = (
@@ -354,8 +365,9 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     """
     for path in settings:
         field_at(Design, path)
-    tables = nest(active(settings))
-    if is_deployed(settings):
+    acting = active(settings)
+    tables = nest(acting)
+    if is_deployed(acting):
         _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)
     if tables.get("architecture") != "float":
         for table in HARDWARE:

@@ -77,17 +77,22 @@ METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights of the network, biases included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
-    "programmed_accuracy": Metric("maximise", "1", "accuracy at the first time of the deployment", deployed=True),
-    "accuracy_1d": Metric("maximise", "1", "accuracy after a day of deployment", deployed=True),
-    "retained_accuracy": Metric("maximise", "1", "accuracy at the last time of the deployment", deployed=True),
+    "programmed_accuracy": Metric(
+        "maximise", "1", "accuracy at the first time of the deployment", deployed=True, task="recognition"
+    ),
+    "accuracy_1d": Metric("maximise", "1", "accuracy after a day of deployment", deployed=True, task="recognition"),
+    "retained_accuracy": Metric(
+        "maximise", "1", "accuracy at the last time of the deployment", deployed=True, task="recognition"
+    ),
     "validation_retained_accuracy": Metric(
-        "maximise", "1", "the same on the held-out training images, for the search", deployed=True
+        "maximise", "1", "the same on the held-out training images, for the search", deployed=True, task="recognition"
     ),
     "retention_s": Metric(
         "maximise",
         "s",
         "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
         deployed=True,
+        task="recognition",
     ),
     "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }

@@ -303,10 +303,12 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
 
 def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
     """Refuse settings of time where even the longest training of the study ends before drift begins."""
+    ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
+    last = compose({**fixed, **ends[1]}, folder)
+    _check_pace(fixed, last.training.epochs * last.workload.train_images)
     named = [path for path in (*fixed, *space) if path in ("clock.image_time_s", "device.drift_exponent")]
     if not named or is_deployed((*fixed, *space)):
         return  # cells that are kept for a deployment drift on after the longest training
-    ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
     longest, begins = 0.0, math.inf
     for combination in itertools.product((0, 1), repeat=3):
         timing = ("training.epochs", "clock.image_time_s", "device.drift_reference_s")
@@ -322,6 +324,16 @@ def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder
             f"{', '.join(named)} has no effect: the longest training takes {longest:g} s of simulated time, and drift "
             f"begins {begins:g} s after a pulse. Train longer, raise clock.image_time_s, or remove the setting"
         )
+
+
+def _check_pace(fixed: Mapping[str, Any], longest: int) -> None:
+    """Refuse what would happen after more images than the longest training of a study has."""
+    for path in ("refresh.every_images", "clock.drift_every_images"):
+        if fixed.get(path, 0) > longest:
+            raise SettingError(
+                f"{path} = {fixed[path]} has no effect: the longest training has {longest} images. Lower it, or train "
+                "longer"
+            )
 
 
 def _check_deployment(study: Study) -> None:
@@ -349,6 +361,11 @@ def _check_tasks(study: Study) -> None:
     if len(tasks) > 1:
         raise SettingError(
             f"networks of different tasks do not compare: {', '.join(tasks.values())}; give each a study"
+        )
+    if "loss" in study.spec.objectives and "generation" in tasks:
+        raise SettingError(
+            "the objective loss is the discriminator's where images are generated, and smallest where the generator "
+            "fails; give frechet_distance or validation_frechet_distance"
         )
     for name in study.spec.objectives:
         if METRICS[name].task not in (None, *tasks):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dse.streams import generator, stream
-from dse.training.datasets import Dataset, Split
+from dse.training.datasets import Dataset, Split, load
 
 SEED = 20170626
 """Seed of the classifier; a constant, so that all trials of all studies are measured by the same one."""
@@ -46,14 +46,15 @@ class Judge:
         samples: how many images of each split enter the comparison; "train", "validation" where there is one, "test".
 
     Args:
-        data: the data set; the classifier learns its training images.
+        data: the data set.
+        learned: what the classifier learns.
     """
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, learned: Split) -> None:
         channels, height, width = data.shape or (1, 1, data.train.images.shape[1])
         self._shape = (channels, height, width)
         self._classifier = _untrained(self._shape, data.classes)
-        self._learn(data.train)
+        self._learn(learned)
         splits = {"train": data.train, "validation": data.validation, "test": data.test}
         real = {name: split for name, split in splits.items() if split is not None}
         self.samples = {name: min(len(split), SAMPLES) for name, split in real.items()}
@@ -89,8 +90,11 @@ class Judge:
 
 @lru_cache(maxsize=2)
 def judge_of(data: Dataset) -> Judge:
-    """Return the judge of a data set; a process keeps the last two."""
-    return Judge(data)
+    """Return the judge of a data set; a process keeps the last two.
+
+    Its classifier learns all training images, held out or left out by a workload or not, so that designs compare.
+    """
+    return Judge(data, load(data.name, 0.0).train)
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:

@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dse.errors import DseError
 from dse.search.study import parse_study
 from dse.training.datasets import load
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
 from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
-from pipelines.common import Experiment, Scale, base_of, run, study_text
+from pipelines.common import Experiment, Scale, base_of, program, run, study_text, with_intervals
 
 PROGRAMS = (hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
 EXPERIMENTS = [module.EXPERIMENT for module in PROGRAMS]
@@ -60,6 +61,34 @@ def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table)
 
 
+def test_a_folder_takes_more_seeds_and_refuses_another_experiment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--out", str(tmp_path), "--executor", "local"]
+    run(DIGITS, "A test.", [*arguments, "--seeds", "1", "--epochs", "1"])
+    run(DIGITS, "A test.", [*arguments, "--seeds", "2", "--epochs", "1"])
+    assert pl.read_parquet(tmp_path / "table.parquet")["seeds"].to_list() == [2, 2]
+    with pytest.raises(DseError, match="epochs"):
+        run(DIGITS, "A test.", [*arguments, "--seeds", "2", "--epochs", "3"])
+    with pytest.raises(SystemExit):
+        run(DIGITS, "A test.", [*arguments, "--designs", "pcm,wish"])
+    assert "--designs has wish; give some of digital_float, pcm" in capsys.readouterr().err
+
+
+def test_a_mistake_ends_a_program_with_one_message(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"error: .*epochs"):
+        program(lambda: run(DIGITS, "A test.", ["--out", str(tmp_path), "--executor", "local", "--epochs", "-1"]))
+
+
+def test_failed_seeds_are_counted_apart_and_widen_the_interval() -> None:
+    values = [0.90, 0.91, None, None, None, 0.5, 0.6, 0.7, None, None]
+    table = pl.DataFrame({"origin": ["some"] * 5 + ["most"] * 5, "accuracy": values})
+    some, most = with_intervals(table, ["origin"]).rows(named=True)
+    assert (some["seeds"], some["failed"], most["seeds"], most["failed"]) == (2, 3, 3, 2)
+    assert some["interval_95"] == pytest.approx(12.706 * 0.0070711 / 2**0.5, rel=1e-4)
+    assert most["interval_95"] == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
+
+
 def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,8 +121,9 @@ def test_samples_are_those_of_the_trained_generator(tmp_path: Path, monkeypatch:
 def test_the_shortest_word_is_the_one_from_which_on_all_are_good_enough() -> None:
     values: dict[str, float | None] = {f"chi_{bits}_bits_nearest": 0.5 for bits in accumulators.BITS}
     values |= {"chi_float": 0.6, "chi_16_bits_nearest": 0.61, "chi_12_bits_nearest": 0.56, "chi_6_bits_nearest": 0.6}
-    assert accumulators.shortest(values, "nearest", 0.1) == 12  # 6 bits came by luck: 8 bits lose more than a tenth
-    assert accumulators.shortest({**values, "chi_16_bits_nearest": 0.5}, "nearest", 0.1) is None
-    assert accumulators.shortest({**values, "chi_float": None}, "nearest", 0.1) is None
+    # 6 bits came by luck: 8 bits lose more than a tenth.
+    assert accumulators.shortest(values, "nearest", 0.1, maximise=True) == 12
+    for change in ({"chi_16_bits_nearest": 0.5}, {"chi_float": None}, {"chi_float": 0.1}, {"chi_float": 0.099}):
+        assert accumulators.shortest({**values, **change}, "nearest", 0.1, maximise=True) is None
     distances: dict[str, float | None] = {f"chi_{bits}_bits_nearest": 20.0 + 7.0 / bits for bits in accumulators.BITS}
     assert accumulators.shortest({**distances, "chi_float": 20.0}, "nearest", None) == 4

@@ -11,6 +11,7 @@ from dse.deployment.compensation import drift_factor
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron
+from dse.deployment.run import deploy
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
@@ -190,3 +191,31 @@ def test_counting_begins_at_zero() -> None:
     ).count_programming(events)
     assert (events.set_pulses_deployment, events.resets_deployment, events.single_reads_deployment) == (60, 12, 65)
     assert stream(0, "x").events == 0
+
+
+def test_test_images_and_held_out_ones_are_read_with_noise_of_their_own() -> None:
+    network = perceptron()
+    keys = {layer.matrix.noise(purpose).key for layer in network.layers for purpose in ("evaluation", "selection")}
+    assert len(keys) == 4
+    seen: list[str] = []
+
+    class Watched:
+        def __getattr__(self, name: str):
+            return lambda *_: None
+
+        def accuracy(self, split: Split, purpose: str) -> float:
+            seen.append(purpose)
+            return 1.0
+
+    split = Split(torch.zeros(1, 64), torch.zeros(1, dtype=torch.int64))
+    deploy(Watched(), split, split, times_s=[1.0], repetitions=1, compensations=["none"])
+    assert seen == ["evaluation", "selection"]
+
+
+def test_what_is_programmed_anew_was_read_with_the_noise_of_a_read() -> None:
+    again = {"training.epochs": 1, "deployment.reprogram": True, **OFF, "device.drift_exponent": 0.0}
+    still = run({**again, "device.read_noise_scale": 0.0})
+    noisy = [run({**again, "device.read_noise_scale": scale}) for scale in (1e-9, 10.0)]
+    # The training hardly differs, the copy does.
+    assert noisy[0].deployments[0].accuracy == pytest.approx(still.deployments[0].accuracy, abs=0.02)
+    assert noisy[1].deployments[0].accuracy < noisy[1].metrics["accuracy"] + 0.05

@@ -79,8 +79,19 @@ def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> N
 def test_another_judge_of_the_same_data_is_the_same(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.training.frechet.LEARNED_IMAGES", 500)
     images = few.test.floats(torch.arange(50))
-    first, second = (Judge(few).distance(images, "test") for _ in range(2))
+    first, second = (Judge(few, few.train).distance(images, "test") for _ in range(2))
     assert first == second
+
+
+def test_designs_that_learn_from_fewer_images_have_the_same_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dse.training.frechet.LEARNED_IMAGES", 500)
+    judge_of.cache_clear()
+    distances = [
+        judge_of(data).distance(data.test.floats(torch.arange(50)), "test")
+        for data in (load("digits", 0.0), load("digits", 0.0, 100), load("digits", 0.3))
+    ]
+    judge_of.cache_clear()
+    assert distances[0] == distances[1] == distances[2]
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -108,3 +108,28 @@ def test_a_study_of_a_generator_fills_the_table(generated: Path) -> None:
         ends = tables.curves.filter(pl.col("epoch") == 1)[name]
         assert sorted(ends) == sorted(tables.trials[name])
     assert tables.trials.filter(pl.col("origin") == "search")["energy_per_image_j"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason"),
+    [
+        ("loss", "the objective loss is the discriminator's where images are generated"),
+        ("validation_retained_accuracy", "validation_retained_accuracy"),
+    ],
+)
+def test_what_says_nothing_of_a_generator_is_no_objective(objective: str, reason: str) -> None:
+    with pytest.raises(SettingError, match=reason):
+        parse(GENERATING.replace("validation_frechet_distance", objective))
+
+
+@pytest.mark.parametrize("path", ["refresh.every_images", "clock.drift_every_images"])
+def test_what_would_happen_after_the_training_is_refused(path: str) -> None:
+    given = GENERATING.replace("[space]", f"{path} = 1150\n[space]")
+    with pytest.raises(SettingError, match=f"{path} = 1150 has no effect: the longest training has 1149 images"):
+        parse(given)
+    assert parse(given.replace("1150", "1149")).fixed[path] == 1149
+
+
+def test_a_generator_is_not_deployed() -> None:
+    with pytest.raises(SettingError, match=r"deployment\.repetitions has no effect"):
+        parse(GENERATING.replace("[space]", "deployment.repetitions = 3\n[space]"))

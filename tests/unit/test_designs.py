@@ -315,6 +315,7 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
             (READS, {path: OTHER[path]})
             for path in (*GENERATING, "training.dropout", "workload.validation", "workload.images")
         ),
+        *((own, {"deployment.repetitions": 3}) for own in (READS, GENERATES)),
         (DEEP, {"array.conductance_per_weight_us": 3.0}),
         (DEEP, {"array.initial_std_us": 0.3}),
         *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),
@@ -500,3 +501,15 @@ def test_an_integer_word_needs_room_above_the_threshold_where_transfers_are_rare
     with pytest.raises(SettingError, match="at least 1"):
         compose({"accumulator.transfer_every": 2, "accumulator.headroom_bits": 0})
     compose({"accumulator.transfer_every": 2, "accumulator.headroom_bits": 0, "accumulator.bits": "float"})
+
+
+@pytest.mark.parametrize("together", [1, 1076, 269])
+def test_a_gan_needs_two_images_in_every_mini_batch(together: int) -> None:
+    with pytest.raises(SettingError, match=f"batch_size = {together} leaves a mini-batch of one of 1077 images"):
+        compose({"network.name": "gan", "training.batch_size": together})
+    assert compose({"network.name": "gan", "training.batch_size": together + 2}).training.batch_size == together + 2
+
+
+def test_streams_need_more_characters_than_there_are_streams() -> None:
+    with pytest.raises(SettingError, match=r"training\.batch_size = 16 streams need more than the 16 characters"):
+        compose({"workload.dataset": "ptb", "network.name": "lstm", "workload.train_characters": 16})

@@ -189,8 +189,8 @@ class AnalogConv2d(AnalogLayer):
 
     def __init__(self, digital: nn.Conv2d, crossbars: Crossbars, *, seed: int = 0, number: int = 0) -> None:
         super().__init__(digital.weight, digital.bias, crossbars, seed=seed, number=number)
-        if isinstance(digital.padding, str) or digital.groups != 1:
-            raise SettingError(f"{digital} cannot go on crossbars; give it padding in numbers, and no groups")
+        if isinstance(digital.padding, str) or digital.groups != 1 or digital.padding_mode != "zeros":
+            raise SettingError(f"{digital} cannot go on crossbars; give it padding in numbers, of zeros, and no groups")
         self.kernel_size, self.stride, self.padding, self.dilation = (
             (sizes[0], sizes[1]) for sizes in (digital.kernel_size, digital.stride, digital.padding, digital.dilation)
         )
