@@ -40,9 +40,10 @@ class Events:
         macs_forward: digital multiply-accumulates of forward products; 0 on a crossbar.
         macs_backward: digital multiply-accumulates of backward products; 0 on a crossbar.
         macs_update: digital multiply-accumulates of the outer products d x^T.
-        weight_reads: digital weight words read; 0 on a crossbar.
-        weight_writes: digital weight words written; 0 on a crossbar.
-        activations: activation functions, and as many derivatives, computed digitally.
+        weight_reads: digital words of weights, and of their velocities, read; 0 on a crossbar. A word is read once for
+            all the windows of a sample.
+        weight_writes: digital words of weights, and of their velocities, written; 0 on a crossbar.
+        activations: outputs that a digital function follows, an activation or a normalisation; and as many derivatives.
         set_pulses_deployment: SET pulses that programmed the cells of a deployment.
         resets_deployment: RESET pulses before they were programmed.
         single_reads_deployment: reads of single cells that verified programming, or learned weights to be programmed.

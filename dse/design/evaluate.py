@@ -130,7 +130,7 @@ def _deep(design: Design, seed: int, data: Dataset, device: str) -> Trained:
     images, updates = design.training.epochs * len(data.train), design.training.updates_of(len(data.train))
     passes = {
         # No error passes through the first layer.
-        layer: Passes(images * n, images * n if layer.number else 0, images * n, images * n * layer.cols)
+        layer: Passes(images * n, images * n if layer.number else 0, images * n, images * n * layer.cols, places=n)
         for layer, n in vectors_of(network, shape, device).items()
     }
     chi = design.accumulator

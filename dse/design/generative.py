@@ -85,5 +85,5 @@ def _passes(is_first: bool, cols: int, images: int, *, discriminates: bool) -> P
     pass back to the images; only the first two give its weights a gradient.
     """
     if discriminates:
-        return Passes(3 * images, images if is_first else 3 * images, 2 * images, 3 * images * cols)
+        return Passes(3 * images, images if is_first else 3 * images, 2 * images, 3 * images * cols, infers=False)
     return Passes(images, 0 if is_first else images, images, images * cols)

@@ -75,7 +75,7 @@ METRICS: dict[str, Metric] = {
     ),
     "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training"),
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
-    "weights": Metric("minimise", "1", "weights of the network, biases included"),
+    "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
     "programmed_accuracy": Metric(
         "maximise", "1", "accuracy at the first time of the deployment", deployed=True, task="recognition"
@@ -105,7 +105,7 @@ class LayerOutcome:
 
     Attributes:
         layer: number, 0 at the input.
-        rows: inputs of the array, bias row included.
+        rows: inputs of the array, bias row included where there is one.
         cols: outputs.
         cells: PCM cells; 0 for a digital layer.
         inference_bits: bits of all weights that inference reads; see `dse.design.report.bits_of_weight`.
@@ -127,6 +127,9 @@ class LayerOutcome:
         deployed_adc_bits: resolution of its output converters; likewise.
         deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.
         bias_rows: rows that hold biases, through which no error passes back: 1 in a perceptron, else 0.
+        places: products of a sample with the weights in one pass: windows of a convolution, else 1. A digital layer
+            reads its weights once for all of them.
+        infers: whether inference uses the layer; not a discriminator.
         row_tiles: arrays along the inputs; 1 for a digital layer.
         column_tiles: arrays along the outputs; 1 for a digital layer.
     """
@@ -153,6 +156,8 @@ class LayerOutcome:
     deployed_adc_bits: int | None = None
     deployed_conductance_us: float | None = None
     bias_rows: int = 0
+    places: int = 1
+    infers: bool = True
     row_tiles: int = 1
     column_tiles: int = 1
 

@@ -54,13 +54,16 @@ def passes_of(network: CharacterLstm, steps: int, spec: TrainingSpec) -> dict[An
     vectors = spec.epochs * steps * spec.batch_size
     beginnings = spec.epochs * math.ceil(steps / spec.sequence_length) * spec.batch_size
     passes: dict[AnalogLayer, Passes] = {}
+    last = max(layer.number for _, layer in analog_layers(network))
     for name, layer in analog_layers(network):
         if name.endswith("from_state"):
             activations = vectors * TANHS_AND_SIGMOIDS * layer.rows
             passes[layer] = Passes(vectors, vectors - beginnings, vectors, activations)
         else:
             first = layer.number == 0
-            passes[layer] = Passes(vectors, 0 if first else vectors, vectors, 0)
+            # The last layer is the read-out, whose outputs become probabilities.
+            activations = vectors * layer.cols if layer.number == last else 0
+            passes[layer] = Passes(vectors, 0 if first else vectors, vectors, activations)
     return passes
 
 

@@ -52,13 +52,17 @@ class Passes:
         forward: in forward products.
         backward: in backward products.
         update: in outer products that update its weights.
-        activations: activation functions computed of its outputs.
+        activations: outputs that a digital function follows: a normalisation, an activation.
+        places: see `LayerOutcome.places`.
+        infers: see `LayerOutcome.infers`.
     """
 
     forward: int
     backward: int
     update: int
     activations: int
+    places: int = 1
+    infers: bool = True
 
 
 def report_layers(
@@ -80,9 +84,14 @@ def report_layers(
     """
     pairs = descent.pairs if isinstance(descent, CrossbarDescent) else [None] * len(passes)
     return [
-        replace(_report_deep(layer, pair, own, updates, chi), layer=first + number)
+        _of_passes(_report_deep(layer, pair, own, updates * descent.words_an_update, chi), own, first + number)
         for number, ((layer, own), pair) in enumerate(zip(passes.items(), pairs, strict=True))
     ]
+
+
+def _of_passes(report: LayerOutcome, passes: Passes, number: int) -> LayerOutcome:
+    bits = report.inference_bits if passes.infers else 0.0
+    return replace(report, layer=number, places=passes.places, infers=passes.infers, inference_bits=bits)
 
 
 def _report_deep(
@@ -106,7 +115,7 @@ def _digital_events(layer: AnalogLayer, passes: Passes, updates: int) -> Events:
         macs_forward=passes.forward * weights,
         macs_backward=passes.backward * weights,
         macs_update=passes.update * weights,
-        weight_reads=(passes.forward + passes.backward + updates) * weights,
+        weight_reads=((passes.forward + passes.backward) // passes.places + updates) * weights,
         weight_writes=updates * weights,
     )
 

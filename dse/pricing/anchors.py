@@ -84,6 +84,8 @@ def _layers(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         **dict.fromkeys(WORDS),
         **dict.fromkeys((*EVENT_NAMES, *wear, "cells", "deployed_cells"), 0),
         "bias_rows": 0,
+        "places": 1,
+        "infers": True,
         "row_tiles": 1,
         "column_tiles": 1,
     }

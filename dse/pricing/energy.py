@@ -144,13 +144,15 @@ def _accumulators() -> dict[str, pl.Expr]:
 
 
 def _digital_network() -> dict[str, pl.Expr]:
-    # Forward and backward products read a word for each multiply-accumulate; the rest is read by updates.
-    update_reads = pl.col("weight_reads") - pl.col("macs_forward") - pl.col("macs_backward")
+    # A word is read once for all the places of a sample where it is multiplied; the rest is read by updates.
+    forward, backward = (pl.col(f"macs_{phase}") // pl.col("places") for phase in ("forward", "backward"))
     return {
         "macs_forward": _digital(pl.col("macs_forward")),
         "macs_backward": _digital(pl.col("macs_backward")),
         "macs_update": _digital(pl.col("macs_update")),
-        "update_reads": _digital(update_reads),
+        "forward_reads": _digital(forward),
+        "backward_reads": _digital(backward),
+        "update_reads": _digital(pl.col("weight_reads") - forward - backward),
         "weight_writes": _digital(pl.col("weight_writes")),
     }
 
@@ -205,8 +207,8 @@ def bill() -> Bill:
     read = constant("read_voltage_v") * constant("read_voltage_v") * constant("read_time_s")
     word = constant("digital_word_bits")
     reads = {
-        "forward": ("macs_forward", word * constant("weight_read_per_bit_j")),
-        "backward": ("macs_backward", word * constant("weight_read_transposed_per_bit_j")),
+        "forward": ("forward_reads", word * constant("weight_read_per_bit_j")),
+        "backward": ("backward_reads", word * constant("weight_read_transposed_per_bit_j")),
     }
     items: Bill = {}
     for phase in ("forward", "backward"):

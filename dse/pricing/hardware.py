@@ -19,6 +19,7 @@ from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS
 
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
+BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
 ROW_TILES, COLUMN_TILES = pl.col("row_tiles").cast(pl.Float64), pl.col("column_tiles").cast(pl.Float64)
 TILE_ROWS, TILE_COLS = ROWS / ROW_TILES, COLS / COLUMN_TILES
 ANALOG = pl.col("cells") > 0
@@ -80,7 +81,7 @@ def latencies() -> dict[str, pl.Expr]:
     }
     analog = {
         "forward": _used("mvm_forward", _read_s("forward", TILE_COLS, TILE_ROWS)) + digital_steps["forward"],
-        "backward": _used("mvm_backward", _read_s("backward", (ROWS - 1.0) / ROW_TILES, TILE_COLS))
+        "backward": _used("mvm_backward", _read_s("backward", BACKWARD_ROWS / ROW_TILES, TILE_COLS))
         + digital_steps["backward"],
         "update": pl.col("chi_adds") / (constant("chi_lanes") * constant("clock_hz"))
         + flips * constant("binary_write_s") / pulses
@@ -117,7 +118,7 @@ def areas() -> dict[str, pl.Expr]:
     chi = pl.when(pl.col("held_in_dram")).then(0.0).otherwise(ROWS * COLS * word * bit)
     tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
     outputs = _converters(TILE_COLS) * tiles * _adc_m2("forward")
-    inputs = _converters((ROWS - 1.0) / ROW_TILES) * tiles * _adc_m2("backward") + COLS * ROW_TILES * dac
+    inputs = _converters(BACKWARD_ROWS / ROW_TILES) * tiles * _adc_m2("backward") + COLS * ROW_TILES * dac
     converters = outputs + ROWS * COLUMN_TILES * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {

@@ -5,7 +5,8 @@ once, so that all of them agree bit for bit. Columns, for every item, phase and 
 
     forward_adc_j, forward_j, adc_j, energy_j           joules over the training
     forward_adc_per_image_j, ..., energy_per_image_j    joules for each training image
-    adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone
+    adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone;
+                                                        null for a gan, whose discriminator does not infer
     forward_per_image_s, ..., latency_per_image_s       seconds for each training image; latency_per_inference_s
     cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
     model_size_bits                                     bits of the model that inference reads
@@ -142,7 +143,13 @@ def _trials(layers: pl.DataFrame) -> pl.DataFrame:
             *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
             *(pl.col(name).max() for name in worn),
             pl.col("cells").sum().alias("wearing"),
-            pl.when(pl.col("cells") > 0).then(0).otherwise(pl.col("rows") * pl.col("cols")).sum().alias("words"),
+            pl.when("infers").then(pl.col("cells")).otherwise(0).sum().alias("read"),
+            pl.when((pl.col("cells") == 0) & pl.col("infers"))
+            .then(pl.col("rows") * pl.col("cols"))
+            .otherwise(0)
+            .sum()
+            .alias("words"),
+            pl.col("infers").all().alias("infers"),
         )
         .with_columns(_add_up(QUANTITIES))
     )
@@ -176,12 +183,17 @@ def _sums() -> Mapping[str, pl.Expr]:
 def _shares() -> Mapping[str, pl.Expr]:
     images = pl.col("train_images")
     per_image = {f"{name}_per_image_j": pl.col(f"{name}_j") / images for name in ENERGIES}
-    inference = {f"{part}_per_inference_j": pl.col(f"forward_{part}_j") / images for part in INFERENCE}
-    return {**per_image, **inference, "energy_per_inference_j": pl.col("forward_j") / images}
+    inference = {f"{part}_per_inference_j": _inference(pl.col(f"forward_{part}_j") / images) for part in INFERENCE}
+    return {**per_image, **inference, "energy_per_inference_j": _inference(pl.col("forward_j") / images)}
+
+
+def _inference(amount: pl.Expr) -> pl.Expr:
+    """Return null where some layers do not infer, a discriminator's: the forward phase is then more than inference."""
+    return pl.when("infers").then(amount).otherwise(None)
 
 
 def _model_size() -> Mapping[str, pl.Expr]:
-    bits = pl.col("wearing") * constant("cell_bits") + pl.col("words") * constant("digital_word_bits")
+    bits = pl.col("read") * constant("cell_bits") + pl.col("words") * constant("digital_word_bits")
     return {"model_size_bits": bits}
 
 
@@ -193,12 +205,12 @@ def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
     return (
         table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
         .group_by("pair", maintain_order=True)
-        .agg(images.first(), *amounts, pl.col("lanes_m2").max())
+        .agg(images.first(), *amounts, pl.col("lanes_m2").max(), pl.col("infers").all())
         .with_columns(_add_up(amounts))
         .with_columns(**{f"{phase}_per_image_s": pl.col(f"{phase}_s") / images for phase in PHASES})
         .with_columns(
             _total(f"{phase}_per_image_s" for phase in PHASES).alias("latency_per_image_s"),
-            pl.col("forward_per_image_s").alias("latency_per_inference_s"),
+            _inference(pl.col("forward_per_image_s")).alias("latency_per_inference_s"),
             _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
             _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
         )

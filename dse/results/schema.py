@@ -49,6 +49,8 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     "rows": pa.int64(),
     "cols": pa.int64(),
     "bias_rows": pa.int32(),
+    "places": pa.int32(),
+    "infers": pa.bool_(),
     "cells": pa.int64(),
     "inference_bits": pa.float64(),
     "row_tiles": pa.int32(),

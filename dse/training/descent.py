@@ -58,6 +58,11 @@ class DigitalDescent:
         momentum = spec.momentum
         self._optimiser = torch.optim.SGD(groups, lr=spec.learning_rate, momentum=momentum, nesterov=momentum > 0.0)
 
+    @property
+    def words_an_update(self) -> int:
+        """Words read and written for each weight in an update: the weight, and its velocity where there is one."""
+        return 1 if self._spec.momentum == 0.0 else 2
+
     def prepare(self, epochs: float) -> None:
         """Draw noise for the weights."""
         self._optimiser.zero_grad(set_to_none=True)
@@ -142,6 +147,11 @@ class CrossbarDescent:
         for layer, pair in zip(self._layers, self.pairs, strict=True):
             layer.read_noise = pair.read_variance
             layer.counting = True
+
+    @property
+    def words_an_update(self) -> int:
+        """Words of a digital weight in an update; there is none."""
+        return 0
 
     def prepare(self, epochs: float) -> None:  # noqa: ARG002
         """Forget the last gradients."""

@@ -112,11 +112,13 @@ def test_a_measured_cell_learns_and_its_events_are_those_of_its_shapes() -> None
 def test_a_digital_network_counts_multiplications() -> None:
     found = outcome(DIGITAL)
     for layer in found.layers:
-        products = 2 * 200 * {0: 64, 1: 16, 2: 4, 3: 1}[layer.layer] * layer.rows * layer.cols
-        words = 2 * 7 * layer.rows * layer.cols
+        places = {0: 64, 1: 16, 2: 4, 3: 1}[layer.layer]
+        products = 2 * 200 * places * layer.rows * layer.cols
+        words = 2 * 7 * 2 * layer.rows * layer.cols  # of weights and of their velocities
         assert layer.events["macs_forward"] == layer.events["macs_update"] == products
         assert layer.events["macs_backward"] == (products if layer.layer else 0)
-        assert layer.events["weight_reads"] == products * (2 if layer.layer else 1) + words
+        assert layer.places == places
+        assert layer.events["weight_reads"] == products // places * (2 if layer.layer else 1) + words
         assert layer.events["weight_writes"] == words
         assert layer.cells == layer.events["mvm_forward"] == 0
     assert found.metrics["inference_bits"] == 32 * found.metrics["weights"]

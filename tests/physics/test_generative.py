@@ -183,3 +183,11 @@ def test_the_same_latent_vectors_are_measured_every_time(few: Dataset) -> None:
     assert float(images.max()) < 1.0
     assert torch.equal(images[:600], generation.images(600))
     assert not torch.equal(images[:100], images[500:600])
+
+
+def test_the_model_is_the_generator(few: Dataset) -> None:
+    found = outcome_of({**GAN, "training.epochs": 1}, few)
+    own = [layer for layer in found.layers if layer.infers]
+    assert 2 * len(own) == len(found.layers)
+    assert found.metrics["inference_bits"] == sum(layer.inference_bits for layer in own) > 0
+    assert all(layer.inference_bits == 0 for layer in found.layers if not layer.infers)

@@ -156,7 +156,7 @@ def counts_by_hand(words: Text) -> list[dict[str, int]]:
         (4, 16, vectors - epochs * parts * streams, 5 * 4),
         (4, 12, vectors, 0),
         (3, 12, vectors - epochs * parts * streams, 5 * 3),
-        (3, SYMBOLS, vectors, 0),
+        (3, SYMBOLS, vectors, SYMBOLS),
     ]
     for rows, cols, back, activations in shapes:
         table.append(

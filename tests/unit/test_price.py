@@ -81,6 +81,8 @@ SCHEMA: dict[str, Any] = {
     "rows": pl.Int64,
     "cols": pl.Int64,
     "bias_rows": pl.Int32,
+    "places": pl.Int32,
+    "infers": pl.Boolean,
     "cells": pl.Int64,
     "dac_bits": pl.Int32,
     "dac_backward_bits": pl.Int32,
@@ -106,8 +108,8 @@ NOT_DEPLOYED: dict[str, Any] = {
 }
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {
-    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "bias_rows": 1, "layer": 0, "row_tiles": 1,
-    "column_tiles": 1,
+    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "bias_rows": 1, "places": 1, "infers": True,
+    "layer": 0, "row_tiles": 1, "column_tiles": 1,
 }  # fmt: skip
 CROSSBAR: dict[str, Any] = {
     **dict.fromkeys(EVENT_NAMES, 0),
@@ -181,8 +183,8 @@ DEPLOYED: dict[str, Any] = {**DIGITAL, **LIFE}
 KEPT: dict[str, Any] = {**CROSSBAR, **LIFE}
 LAYERS = pytest.mark.parametrize(
     "layer",
-    [CROSSBAR, {**CROSSBAR, "bias_rows": 0}, DIGITAL, DEPLOYED, KEPT],
-    ids=["crossbar", "crossbar_without_biases", "digital", "deployed", "kept"],
+    [CROSSBAR, {**CROSSBAR, "bias_rows": 0}, DIGITAL, {**DIGITAL, "places": 16}, DEPLOYED, KEPT],
+    ids=["crossbar", "crossbar_without_biases", "digital", "digital_convolution", "deployed", "kept"],
 )
 
 
@@ -223,14 +225,15 @@ def by_hand(e: dict[str, Any]) -> dict[str, float]:
     zero = {f"{phase}_{part}_j": 0.0 for phase, part in ITEMS} | life_by_hand(e)
     act = {f"{phase}_activations_j": e["activations"] * 2.5e-12 for phase in ("forward", "backward")}
     if e["cells"] == 0:
-        reads = e["weight_reads"] - e["macs_forward"] - e["macs_backward"]
+        forward, backward = e["macs_forward"] // e["places"], e["macs_backward"] // e["places"]
+        reads = e["weight_reads"] - forward - backward
         return (
             zero
             | act
             | {f"{phase}_digital_macs_j": e[f"macs_{phase}"] * 4e-12 for phase in ("forward", "backward", "update")}
             | {
-                "forward_digital_memory_j": e["macs_forward"] * 16 * 2e-13,
-                "backward_digital_memory_j": e["macs_backward"] * 16 * 3e-13,
+                "forward_digital_memory_j": forward * 16 * 2e-13,
+                "backward_digital_memory_j": backward * 16 * 3e-13,
                 "update_digital_memory_j": reads * 16 * 2e-13 + e["weight_writes"] * 16 * 5e-13,
             }
         )
@@ -269,6 +272,16 @@ def test_the_price_of_a_layer_is_what_the_formulas_give(layer: dict[str, Any]) -
         assert row[name.replace("_j", "_per_image_j")] == pytest.approx(energy / 1000, rel=1e-12), name
     assert row["energy_j"] == pytest.approx(sum(items.values()), rel=1e-12)
     assert row["energy_per_image_j"] == pytest.approx(sum(items.values()) / 1000, rel=1e-12)
+
+
+def test_a_layer_that_does_not_infer_is_no_part_of_the_model_and_hides_the_price_of_an_inference() -> None:
+    alone, both = priced(CROSSBAR), priced(CROSSBAR, {**CROSSBAR, "layer": 1, "infers": False})
+    assert both["model_size_bits"].item() == alone["model_size_bits"].item()
+    assert both["energy_j"].item() == pytest.approx(2 * alone["energy_j"].item(), rel=1e-12)
+    hidden = [name for name in COLUMNS if "_per_inference_" in name]
+    assert len(hidden) > 5
+    assert all(both[name].item() is None for name in hidden)
+    assert all(alone[name].item() is not None for name in hidden)
 
 
 @LAYERS
