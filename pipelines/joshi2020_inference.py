@@ -7,7 +7,7 @@ A residual network learns CIFAR-10 in digital floats, plainly and with noise on 
 largest weight of a layer, drawn for every mini-batch, weights kept within two standard deviations). It is programmed
 into cells of the measured array, one device of the right sign for each weight, and read from a second to a year later,
 without compensation of drift, with global drift compensation (GDC), with batch-norm statistics re-estimated on 1,300
-training images (AdaBS), and with both. Converters are ideal, as in the paper. The study is resumed by the same command.
+training images (AdaBS), and with both. Converters are ideal. The study is resumed by the same command.
 
 Published for ResNet-32: 93.7 % after mapping, above 92.6 % after a day, 93.5 % with AdaBS. The scaled version runs on
 two cores in half an hour; it shows the order of things, not these figures.

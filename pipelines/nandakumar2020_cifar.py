@@ -7,7 +7,9 @@ digital floats and on pairs of PCM cells. The original's constants are not at ha
 by Nesterov's momentum and weight decay, as digital training is done, and once by the plain descent that crossbars
 take. Products are exact on `pcm`; converters of 8 bits with read noise and drift act on `pcm_all`. At small scale a
 narrow network learns from 10,000 images that are not augmented, so that there is something for dropout, or for the
-noise of the devices, to regularise: what to look at is the test accuracy beside the loss in training.
+noise of the devices, to regularise: what to look at is the test accuracy beside the loss in training. That loss is the
+mean over the last epoch, each image measured before it is learned, and with dropout where a design has it, which makes
+it larger: designs with and without dropout compare by their test accuracy alone.
 """
 
 from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run

@@ -33,7 +33,8 @@ class ArraySpec(Spec):
     """Columns of an array; the same for the outputs of a layer and for backward products."""
     read_noise_per: Literal["product", "mini_batch"] = "product"
     """Deep networks: "product" draws read noise anew for every product of an array with a vector;
-    "mini_batch" draws that of a weight once for a mini-batch and direction, which is fast and correlates its images."""
+    "mini_batch" draws that of a weight once for a pass of a mini-batch in a direction (an lstm: for each of its steps),
+    which is fast and correlates its images."""
     initial_mean_us: Annotated[float, Ge(0.0), Le(1e4)] = 1.6
     """Mean initial conductance of a cell, uS."""
     initial_std_us: Annotated[float, Ge(0.0), Le(1e4)] = 0.83

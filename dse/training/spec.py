@@ -150,8 +150,9 @@ class AccumulatorSpec(Spec):
     rounding: Literal["nearest", "stochastic", "toward_zero"] = "nearest"
     """How an update is rounded to the last place of the word."""
     operand_bits: OperandBits = "float"
-    """Resolution of the inputs and errors whose products update chi; "float" multiplies 32-bit floats. Inputs are
-    quantised in [0, 1], errors relative to the largest of their sample."""
+    """Resolution of the inputs and errors whose products update chi; "float" multiplies 32-bit floats. A
+    perceptron quantises inputs in [0, 1] and errors relative to the largest of their sample, deep networks both
+    relative to the largest of their sample."""
     epsilon: Annotated[float, Gt(0.0), Le(1e3)] = 1.0
     """Threshold in units of the granularity of a pulse: chi / threshold, cut to an integer, is the number of pulses."""
     transfer_every: Annotated[int, Ge(1), Le(10**9)] = 1
