@@ -240,6 +240,7 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     parser.add_argument("--epochs", type=int, help="epochs; those of the scale by default")
     parser.add_argument("--seeds", type=int, help="seeds; those of the scale by default")
     parser.add_argument("--executor", choices=["ray", "local"], default="ray")
+    parser.add_argument("--device", default="cpu", help='where torch computes; other than "cpu" in this process alone')
     parser.add_argument("--designs", help="some of its designs, separated by commas; all by default")
     options = parser.parse_args(arguments)
     scale = experiment.scales[options.scale]
@@ -253,7 +254,8 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     options.out.mkdir(parents=True, exist_ok=True)
     base = base_of(experiment, options.scale, options.epochs)
     text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
-    table = simulate(text, options.out / "study", options.executor, experiment.metric)
+    executor = options.executor if options.device == "cpu" else "local"
+    table = simulate(text, options.out / "study", executor, experiment.metric, options.device)
     table.write_parquet(options.out / "table.parquet")
     draw_curves(options.out / "study", options.out / "curves.png", metric=experiment.metric, unit=experiment.unit)
     show(f"{experiment.name}: {scale.label}; {options.epochs} epochs", table, experiment.metric)

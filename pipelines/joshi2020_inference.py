@@ -1,7 +1,6 @@
 """Noise-aware training keeps a network accurate on PCM for a year: Joshi et al., Nat. Commun. 11:2473 (2020).
 
-    python -m pipelines.joshi2020_inference --out RESULTS                            (scaled: ResNet-8, 4 epochs)
-    python -m pipelines.joshi2020_inference --out RESULTS --full --device cuda       (published: ResNet-32, 200 epochs)
+    python -m pipelines.joshi2020_inference --out RESULTS [--scale small|full] [--epochs N] [--seeds N] [--device cuda]
 
 A residual network learns CIFAR-10 in digital floats, plainly and with noise on its weights (deviation 3.8 % of the
 largest weight of a layer, drawn for every mini-batch, weights kept within two standard deviations). It is programmed
@@ -13,42 +12,51 @@ Published for ResNet-32: 93.7 % after mapping, above 92.6 % after a day, 93.5 % 
 two cores in half an hour; it shows the order of things, not these figures.
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from dse.analysis.tables import open_tables
 from dse.deployment.spec import TIMES_S
-from pipelines.common import TIMES, program, simulate, study_text, with_intervals
+from pipelines.common import TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 LABELS = {"none": "no compensation", "gdc": "GDC", "adabs": "AdaBS", "gdc_adabs": "GDC and AdaBS"}
 COLORS = {"none": "#6b7280", "gdc": "#1d4ed8", "adabs": "#c2410c", "gdc_adabs": "#15803d"}
-NOISE_AWARE = {"training.weight_noise": 0.038, "training.clip_std": 2.0}
 
 
-def settings(network: str, epochs: int, repetitions: int) -> dict[str, Any]:
-    """Return the settings that plain and noise-aware training share."""
-    return {
+def designs(ramp_epochs: int) -> dict[str, Settings]:
+    """Return plain and noise-aware training; the noise grows over some epochs."""
+    noise = {"training.weight_noise": 0.038, "training.clip_std": 2.0}
+    return {"plain": {}, "noise_aware": {**noise, "training.weight_noise_ramp_epochs": ramp_epochs}}
+
+
+EXPERIMENT = Experiment(
+    name="joshi2020-inference",
+    metric="accuracy",
+    unit="test accuracy (%), digital",
+    base={
         "workload.dataset": "cifar10",
         "workload.validation": 0.0,
         "architecture": "float",
-        "network.name": network,
-        "training.epochs": epochs,
         "deployment.times_s": list(TIMES_S),
-        "deployment.repetitions": repetitions,
         "deployment.compensation": COMPENSATIONS[-1],
         "deployment.compared": list(COMPENSATIONS[:-1]),
         "deployment.dac_bits": "ideal",
         "deployment.adc_bits": "ideal",
-    }
-
-
-def designs(epochs: int) -> dict[str, dict[str, Any]]:
-    """Return what plain and noise-aware training have besides; noise grows over the first quarter of the epochs."""
-    return {"plain": {}, "noise_aware": {**NOISE_AWARE, "training.weight_noise_ramp_epochs": epochs // 4}}
+    },
+    designs=designs(1),
+    scales={
+        "small": Scale(
+            {"network.name": "resnet8", "deployment.repetitions": 3},
+            4,
+            3,
+            "ResNet-8, few epochs; not the published network",
+        ),
+        "full": Scale({"network.name": "resnet32", "deployment.repetitions": 10}, 200, 3, "ResNet-32", designs(50)),
+    },
+)
 
 
 def summary(folder: Path) -> pl.DataFrame:
@@ -120,29 +128,13 @@ def cell(accuracy: float, half: float | None) -> str:
     return f"{100 * accuracy:.2f}" + ("" if half is None else f" +- {100 * half:.2f}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and write table and picture."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for the study, its table and its picture")
-    parser.add_argument("--full", action="store_true", help="the published network and length of training")
-    parser.add_argument("--network", help="resnet8, or resnet32 with --full")
-    parser.add_argument("--epochs", type=int, help="4, or 200 with --full")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
-    parser.add_argument("--repetitions", type=int, help="programmings of each trained network: 3, or 10 with --full")
-    parser.add_argument("--device", default="cpu", help='where torch computes; other than "cpu" in this process alone')
-    parser.add_argument("--executor", choices=["ray", "local"], default="ray")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    network, epochs, repetitions = ("resnet32", 200, 10) if options.full else ("resnet8", 4, 3)
-    network, epochs = options.network or network, options.epochs or epochs
-    shared = settings(network, epochs, options.repetitions or repetitions)
-    text = study_text("joshi2020-inference", "accuracy", shared, designs(epochs), options.seeds)
-    executor = options.executor if options.device == "cpu" else "local"
-    simulate(text, options.out / "study", executor, device=options.device)
+    options = run(EXPERIMENT, __doc__ or "", arguments)
     table = summary(options.out / "study")
     table.write_parquet(options.out / "accuracies.parquet")
     draw(table, options.out / "accuracies.png")
-    show(f"CIFAR-10, {network}, {epochs} epochs", table)
+    show(EXPERIMENT.scales[options.scale].label, table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Wide networks of few-bit weights with accumulators in binary PCM: Joshi, He, Seo, Rajendran, arXiv 2102.05271 (2021).
 
-    python -m pipelines.joshi2021_hybrid --out RESULTS [--scale small|full] [--epochs N] [--seeds N]
+    python -m pipelines.joshi2021_hybrid --out RESULTS [--scale small|full] [--epochs N] [--seeds N] [--device cuda]
 
 A weight is a differential pair of multi-level cells, some 5 bits, above an accumulator of 7 bits in binary PCM; updates
 are rounded to it stochastically, and what overflows leaves as SET pulses. Inference reads the pairs alone. Residual

@@ -1,6 +1,6 @@
 """A plain convolutional network learns CIFAR-10 on PCM: after Nandakumar et al., Front. Neurosci. 14:406 (2020).
 
-    python -m pipelines.nandakumar2020_cifar --out RESULTS [--scale small|full] [--epochs N] [--seeds N]
+    python -m pipelines.nandakumar2020_cifar --out RESULTS [--scale small|full] [--epochs N] [--seeds N] [--device cuda]
 
 Nine layers (six convolutions, three linear layers; 1,464,986 weights at full scale) with and without dropout, in
 digital floats and on pairs of PCM cells. The original's constants are not at hand; these are ours. The control learns

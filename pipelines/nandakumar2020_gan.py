@@ -1,6 +1,6 @@
 """A generator of digits and its discriminator learn on PCM: after Nandakumar et al., Front. Neurosci. 14:406 (2020).
 
-    python -m pipelines.nandakumar2020_gan --out RESULTS [--scale small|full] [--epochs N] [--seeds N]
+    python -m pipelines.nandakumar2020_gan --out RESULTS [--scale small|full] [--epochs N] [--seeds N] [--device cuda]
 
 Two perceptrons (64-128-256-784 and 784-256-128-1) with a descent of their own each, in digital floats and on pairs of
 PCM cells. What is compared is the Frechet distance of generated from test images, on features of a small classifier

@@ -1,6 +1,6 @@
 """A character LSTM learns the Penn Treebank on PCM: after Nandakumar et al., Front. Neurosci. 14:406 (2020).
 
-    python -m pipelines.nandakumar2020_ptb --out RESULTS [--scale small|full] [--epochs N] [--seeds N]
+    python -m pipelines.nandakumar2020_ptb --out RESULTS [--scale small|full] [--epochs N] [--seeds N] [--device cuda]
 
 Two LSTM layers and a linear read-out predict the next of 50 characters; all matrices lie on crossbars, and errors pass
 back through them over 32 characters. What is compared is bits per character of the test text. The original's constants

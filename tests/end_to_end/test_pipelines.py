@@ -10,12 +10,13 @@ import pytest
 from dse.errors import DseError
 from dse.search.study import parse_study
 from dse.training.datasets import load
+from pipelines import joshi2020_inference as inference
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
 from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines.common import Experiment, Scale, base_of, program, run, study_text, with_intervals
 
-PROGRAMS = (hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
+PROGRAMS = (inference, hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
 EXPERIMENTS = [module.EXPERIMENT for module in PROGRAMS]
 DIGITS = Experiment(
     name="digits",
@@ -87,6 +88,22 @@ def test_failed_seeds_are_counted_apart_and_widen_the_interval() -> None:
     assert (some["seeds"], some["failed"], most["seeds"], most["failed"]) == (2, 3, 3, 2)
     assert some["interval_95"] == pytest.approx(12.706 * 0.0070711 / 2**0.5, rel=1e-4)
     assert most["interval_95"] == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
+
+
+def test_plain_and_noise_aware_networks_are_followed_over_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    life = {"deployment.times_s": [1.0, 86400.0], "deployment.calibration_images": 100}
+    base = {**inference.EXPERIMENT.base, "workload.dataset": "digits", "workload.images": 300, **life}
+    tiny = Scale({"network.name": "cnn", "deployment.repetitions": 1}, 1, 2, "a test")
+    monkeypatch.setattr(inference, "EXPERIMENT", replace(inference.EXPERIMENT, base=base, scales={"tiny": tiny}))
+    inference.main(["--out", str(tmp_path), "--executor", "local"])
+    table = pl.read_parquet(tmp_path / "accuracies.parquet")
+    assert table.height == 2 * 4 * 2  # trainings, compensations, times
+    assert set(table["seeds"]) == {2}
+    assert set(table["training"]) == {"plain", "noise_aware"}
+    assert "GDC and AdaBS" in capsys.readouterr().out
+    assert (tmp_path / "accuracies.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
