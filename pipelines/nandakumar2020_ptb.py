@@ -20,6 +20,7 @@ EXPERIMENT = Experiment(
         "digital_float": MOMENTUM,
         "digital_plain_descent": {"architecture": "float"},
         "pcm": IDEAL_PRODUCTS,
+        "pcm_8_pairs": {**IDEAL_PRODUCTS, "array.pairs_per_weight": 8, "array.initial_mean_us": 4.0},
         "pcm_all": {"accumulator.bits": "float", "array.read_noise_per": "mini_batch"},
     },
     scales={
