@@ -5,7 +5,8 @@
 Two LSTM layers and a linear read-out predict the next of 50 characters; all matrices lie on crossbars, and errors pass
 back through them over 32 characters. What is compared is bits per character of the test text. The original's constants
 are not at hand; these are ours. The control learns by Nesterov's momentum, and once by the plain descent that crossbars
-take. Products are exact on `pcm`; converters of 8 bits with read noise and drift act on `pcm_all`.
+take. Products are exact on `pcm` and on `pcm_8_pairs`, where eight pairs hold a weight, which makes its steps that
+much finer; converters of 8 bits with read noise and drift act on `pcm_all`.
 """
 
 from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run
