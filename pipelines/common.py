@@ -218,6 +218,7 @@ def draw_curves(
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(curve["epoch"], factor * curve[metric], color=colour, linewidth=0.9, alpha=0.8, label=label)
     axes.set(xlabel="epoch", ylabel=unit)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     if limits:
         axes.set_ylim(*limits)
     if mark:
