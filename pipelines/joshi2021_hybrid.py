@@ -143,6 +143,7 @@ def wear(folder: Path) -> pl.DataFrame:
 def draw(folder: Path, path: Path, short_width: float) -> None:
     """Draw accuracy over size, over the length of chi at a width, and over the year after training."""
     from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.ticker import NullFormatter  # noqa: PLC0415
 
     figure = Figure(figsize=(13, 4), layout="constrained")
     by_size, by_bits, by_time = figure.subplots(1, 3)
@@ -151,6 +152,7 @@ def draw(folder: Path, path: Path, short_width: float) -> None:
         own = table.filter(pl.col("origin").str.starts_with(kind))
         _line(by_size, own, "inference_bits", label, colour)
     by_size.set(xscale="log", xlabel="size of the model that inference reads (bits)", ylabel="test accuracy (%)")
+    by_size.xaxis.set_minor_formatter(NullFormatter())
     short = table.filter(origin=name_of("hybrid", short_width)).with_columns(bits=pl.lit(7))
     words = table.filter(pl.col("origin").str.starts_with("chi")).with_columns(
         bits=pl.col("origin").str.extract(r"(\d+)").cast(pl.Int32)
@@ -169,7 +171,8 @@ def draw(folder: Path, path: Path, short_width: float) -> None:
             label = f"width {width}, {'GDC' if how == 'gdc' else 'no compensation'}"
             _line(by_time, own, "time_s", label, colour, style)
     by_time.set(xscale="log", xlabel="time since the end of the training")
-    by_time.set_xticks(list(TIMES), list(TIMES.values()))
+    shown = life["time_s"].unique().sort().to_list()
+    by_time.set_xticks(shown, [TIMES.get(time_s, f"{time_s:g} s") for time_s in shown], fontsize=8)
     for axes in (by_size, by_bits, by_time):
         axes.grid(visible=True, linewidth=0.4, alpha=0.5)
         axes.legend(frameon=False, fontsize=8)
@@ -188,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, table in (("sizes", sizes(folder)), ("over_time", over_time(folder)), ("wear", wear(folder))):
         table.write_parquet(options.out / f"{name}.parquet")
         print(f"\n{name.replace('_', ' ')}")
-        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=200):
             print(table)
     draw(folder, options.out / "hybrid.png", FULL_SHORT_WIDTH if options.scale == "full" else SHORT_WIDTH)
 
