@@ -42,7 +42,7 @@ EXPERIMENT = Experiment(
         "pcm_all": {"accumulator.bits": "float", **PAIRS},
     },
     scales={
-        "small": Scale({}, 5, 3, "all 60,000 images, few epochs"),
+        "small": Scale({}, 4, 3, "all 60,000 images, few epochs"),
         "full": Scale({}, 50, 5, "all 60,000 images"),
     },
 )
