@@ -25,7 +25,7 @@ MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learnin
 EXPERIMENT = Experiment(
     name="nandakumar2020-gan",
     metric="frechet_distance",
-    unit="Frechet distance from test images, features of our own",
+    unit="Frechet distance, features of our own",
     base={
         "workload.dataset": "mnist",
         "workload.validation": 0.0,
