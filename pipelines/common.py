@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ IDEAL_PRODUCTS: Settings = {
     "accumulator.bits": "float",
 }
 """Cells with their pulses, their noise in writing and their refresh; exact products; chi in floats."""
+
+EIGHT_PAIRS: Settings = {"array.pairs_per_weight": 8, "array.initial_mean_us": 4.0}
+"""Eight pairs hold a weight, their cells half open at first, where pulses are even."""
 
 
 @dataclass(frozen=True)
@@ -248,10 +251,7 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     options.epochs = scale.epochs if options.epochs is None else options.epochs
     options.seeds = scale.seeds if options.seeds is None else options.seeds
     designs = scale.designs or experiment.designs
-    chosen = list(designs) if options.designs is None else options.designs.split(",")
-    if unknown := [name for name in chosen if name not in designs]:
-        parser.error(f"--designs has {', '.join(unknown)}; give some of {', '.join(designs)}")
-    designs = {name: designs[name] for name in chosen}
+    designs = {name: designs[name] for name in chosen(parser, "--designs", options.designs, designs)}
     options.out.mkdir(parents=True, exist_ok=True)
     base = base_of(experiment, options.scale, options.epochs)
     text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
@@ -261,6 +261,15 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     draw_curves(options.out / "study", options.out / "curves.png", metric=experiment.metric, unit=experiment.unit)
     show(f"{experiment.name}: {scale.label}; {options.epochs} epochs", table, experiment.metric)
     return options
+
+
+def chosen(parser: argparse.ArgumentParser, option: str, given: str | None, known: Iterable[str]) -> list[str]:
+    """Return the names that an option gives, separated by commas, or all; end the program where one is unknown."""
+    names = list(known)
+    wanted = names if given is None else given.split(",")
+    if unknown := [name for name in wanted if name not in names]:
+        parser.error(f"{option} has {', '.join(unknown)}; give some of {', '.join(names)}")
+    return wanted
 
 
 def base_of(experiment: Experiment, scale: str, epochs: int) -> dict[str, Any]:

@@ -67,12 +67,8 @@ def summary(folder: Path) -> pl.DataFrame:
     tables = open_tables(folder)
     trained = tables.trials.select("trial", "seed", "origin", pl.col("accuracy").alias("digital"))
     found = tables.deployments.join(trained, on=["trial", "seed"])
-    others = (
-        pl.col("repetitions").first(),
-        pl.col("digital").mean(),
-        pl.col("deviation_").mean().alias("over_repetitions"),
-    )
-    found = found.rename({"deviation": "deviation_"})
+    found = found.rename({"deviation": "over_repetitions"})
+    others = pl.col("repetitions").first(), pl.col("digital").mean(), pl.col("over_repetitions").mean()
     return with_intervals(found, ["origin", "compensation", "time_s"], "accuracy", *others).rename(
         {"origin": "training"}
     )

@@ -19,10 +19,9 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.common import IDEAL_PRODUCTS, Settings, program, show, simulate, study_text
+from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Settings, chosen, program, show, simulate, study_text
 from pipelines.nandakumar2020_cifar import EXPERIMENT as CIFAR
 from pipelines.nandakumar2020_gan import EXPERIMENT as GAN
-from pipelines.nandakumar2020_gan import PAIRS
 from pipelines.nandakumar2020_ptb import EXPERIMENT as PTB
 
 BITS = (2, 4, 6, 8, 12, 16)
@@ -42,7 +41,7 @@ NETWORKS: Mapping[str, tuple[str, Settings, float | None]] = {
         },
         math.log2(50),
     ),
-    "gan": ("frechet_distance", {**GAN.base, "network.hidden": [32, 64], **PAIRS, "training.epochs": 4}, None),
+    "gan": ("frechet_distance", {**GAN.base, "network.hidden": [32, 64], **EIGHT_PAIRS, "training.epochs": 4}, None),
 }
 """Network -> its metric, its settings, and the metric of a network that has learned nothing, where that is known.
 
@@ -96,15 +95,12 @@ def main() -> None:
         "--epochs", type=int, help="of all networks; 6 of the CNN, 2 of the LSTM, 4 of the GAN by default"
     )
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--networks", default=",".join(NETWORKS), help=f"some of {', '.join(NETWORKS)}")
+    parser.add_argument("--networks", help=f"some of {', '.join(NETWORKS)}; all by default")
     parser.add_argument("--executor", choices=["ray", "local"], default="ray")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     needs: list[dict[str, Any]] = []
-    networks = options.networks.split(",")
-    if unknown := [name for name in networks if name not in NETWORKS]:
-        parser.error(f"--networks has {', '.join(unknown)}; give some of {', '.join(NETWORKS)}")
-    for network in networks:
+    for network in chosen(parser, "--networks", options.networks, NETWORKS):
         metric, settings, untrained = NETWORKS[network]
         base = {**settings, **({"training.epochs": options.epochs} if options.epochs else {})}
         text = study_text(f"accumulators-{network}", metric, base, designs(), options.seeds)

@@ -18,9 +18,8 @@ from dse.design.generative import Generation
 from dse.search.executor import one_thread
 from dse.training.datasets import Dataset, load
 from dse.training.frechet import judge_of
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, Settings, base_of, program, run
+from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
 
-PAIRS: Settings = {"array.pairs_per_weight": 8, "array.initial_mean_us": 4.0}
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
 EXPERIMENT = Experiment(
     name="nandakumar2020-gan",
@@ -37,9 +36,9 @@ EXPERIMENT = Experiment(
         "digital_float": MOMENTUM,
         "digital_plain_descent": {"architecture": "float"},
         "pcm": IDEAL_PRODUCTS,
-        "pcm_8_pairs": {**IDEAL_PRODUCTS, **PAIRS},
-        "pcm_32_pairs": {**IDEAL_PRODUCTS, **PAIRS, "array.pairs_per_weight": 32},
-        "pcm_all": {"accumulator.bits": "float", **PAIRS},
+        "pcm_8_pairs": {**IDEAL_PRODUCTS, **EIGHT_PAIRS},
+        "pcm_32_pairs": {**IDEAL_PRODUCTS, **EIGHT_PAIRS, "array.pairs_per_weight": 32},
+        "pcm_all": {"accumulator.bits": "float", **EIGHT_PAIRS},
     },
     scales={
         "small": Scale({}, 4, 3, "all 60,000 images, few epochs"),

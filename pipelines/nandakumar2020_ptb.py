@@ -9,7 +9,7 @@ take. Products are exact on `pcm` and on `pcm_8_pairs`, where eight pairs hold a
 much finer; converters of 8 bits with read noise and drift act on `pcm_all`.
 """
 
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run
+from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.9, "training.learning_rate": 2.0}
 EXPERIMENT = Experiment(
@@ -21,7 +21,9 @@ EXPERIMENT = Experiment(
         "digital_float": MOMENTUM,
         "digital_plain_descent": {"architecture": "float"},
         "pcm": IDEAL_PRODUCTS,
-        "pcm_8_pairs": {**IDEAL_PRODUCTS, "array.pairs_per_weight": 8, "array.initial_mean_us": 4.0},
+        "pcm_8_pairs": {**IDEAL_PRODUCTS, **EIGHT_PAIRS},
+        "pcm_no_write_noise": {**IDEAL_PRODUCTS, "device.write_noise_scale": 0.0},
+        "linear_cell": {**IDEAL_PRODUCTS, "device.card": "ideal_linear", "refresh.every_images": 0},
         "pcm_all": {"accumulator.bits": "float", "array.read_noise_per": "mini_batch"},
     },
     scales={
@@ -34,6 +36,16 @@ EXPERIMENT = Experiment(
             5,
             3,
             "the first 500,000 of 5,017,482 characters, measured on 100,000, 2 x 128 units; not the published size",
+        ),
+        "trial": Scale(
+            {
+                "workload.train_characters": 200_000,
+                "workload.evaluation_characters": 20_000,
+                "network.hidden": [80, 80],
+            },
+            4,
+            1,
+            "the first 200,000 characters, 2 x 80 units: to look for causes",
         ),
         "full": Scale({"network.hidden": [512, 512]}, 20, 3, "all 5,017,482 characters, 2 x 512 units"),
     },

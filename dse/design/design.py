@@ -200,6 +200,11 @@ class Design(Spec):
         return self
 
     @property
+    def train_samples(self) -> int:
+        """Images, or characters of text, that the training sees, repeats counted."""
+        return self.training.epochs * self.workload.train_images
+
+    @property
     def programs(self) -> bool:
         """Whether fresh cells are programmed after the training."""
         return self.deployment is not None and (self.architecture == "float" or self.deployment.reprogram)
@@ -244,7 +249,7 @@ class Design(Spec):
 
     @model_validator(mode="after")
     def _what_is_rare_happens_at_all(self) -> "Design":
-        images = self.training.epochs * self.workload.train_images
+        images = self.train_samples
         updates = self.training.updates_of(self.workload.train_images)
         if self.accumulator is not None and self.accumulator.transfer_every > updates:
             msg = (

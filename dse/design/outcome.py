@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from dse.deployment.evaluation import Evaluation
@@ -45,6 +46,7 @@ class Metric:
     task: Task | None = None
 
 
+_deployed = partial(Metric, deployed=True, task="recognition")
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch", task="recognition"),
     "validation_accuracy": Metric(
@@ -77,22 +79,16 @@ METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
-    "programmed_accuracy": Metric(
-        "maximise", "1", "accuracy at the first time of the deployment", deployed=True, task="recognition"
+    "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment"),
+    "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment"),
+    "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment"),
+    "validation_retained_accuracy": _deployed(
+        "maximise", "1", "the same on the held-out training images, for the search"
     ),
-    "accuracy_1d": Metric("maximise", "1", "accuracy after a day of deployment", deployed=True, task="recognition"),
-    "retained_accuracy": Metric(
-        "maximise", "1", "accuracy at the last time of the deployment", deployed=True, task="recognition"
-    ),
-    "validation_retained_accuracy": Metric(
-        "maximise", "1", "the same on the held-out training images, for the search", deployed=True, task="recognition"
-    ),
-    "retention_s": Metric(
+    "retention_s": _deployed(
         "maximise",
         "s",
         "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
-        deployed=True,
-        task="recognition",
     ),
     "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }

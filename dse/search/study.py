@@ -305,7 +305,7 @@ def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder
     """Refuse settings of time where even the longest training of the study ends before drift begins."""
     ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
     last = compose({**fixed, **ends[1]}, folder)
-    _check_pace(fixed, last.training.epochs * last.workload.train_images)
+    _check_pace(fixed, last.train_samples)
     named = [path for path in (*fixed, *space) if path in ("clock.image_time_s", "device.drift_exponent")]
     if not named or is_deployed((*fixed, *space)):
         return  # cells that are kept for a deployment drift on after the longest training
@@ -316,8 +316,7 @@ def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder
         design = compose({**fixed, **ends[1], "architecture": "mixed_precision", **own}, folder)
         if design.clock is None or design.device is None:
             return
-        images = design.training.epochs * design.workload.train_images
-        longest = max(longest, images * design.clock.image_time_s)
+        longest = max(longest, design.train_samples * design.clock.image_time_s)
         begins = min(begins, design.device.drift_reference_s)
     if longest <= begins:
         raise SettingError(
