@@ -136,8 +136,8 @@ class _Follower:
     def _grow(self, points: list[list[float]]) -> None:
         import numpy as np  # noqa: PLC0415
 
-        from dse.analysis.pareto import is_on_front  # noqa: PLC0415
-        from dse.analysis.quality import hypervolume, worst  # noqa: PLC0415
+        from dse.analysis.fronts.pareto import is_on_front  # noqa: PLC0415
+        from dse.analysis.fronts.quality import hypervolume, worst  # noqa: PLC0415
 
         # Until the reference stands, all points are kept: the worst of them make it.
         held = np.array([*self._front, *points])
@@ -152,8 +152,8 @@ class _Follower:
         """What there is to say, as numbers; None where it is not known yet."""
         import numpy as np  # noqa: PLC0415
 
-        from dse.analysis.pareto import is_on_front  # noqa: PLC0415
-        from dse.analysis.quality import hypervolume  # noqa: PLC0415
+        from dse.analysis.fronts.pareto import is_on_front  # noqa: PLC0415
+        from dse.analysis.fronts.quality import hypervolume  # noqa: PLC0415
 
         state = self._state
         if state is None:

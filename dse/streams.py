@@ -33,7 +33,7 @@ def generator(seed: int, *purpose: str | int) -> "torch.Generator":
 
 @dataclass
 class Stream:
-    """Random numbers for one purpose, as functions of a counter; see `dse.compiled`.
+    """Random numbers for one purpose, as functions of a counter; see `dse.kernel.arithmetic`.
 
     Attributes:
         key: what separates this stream from all others.
@@ -51,7 +51,7 @@ class Stream:
         """Return the normal numbers at given counters (int64), float32, of their shape."""
         import torch  # noqa: PLC0415
 
-        from dse.compiled import normals  # noqa: PLC0415
+        from dse.kernel.arithmetic import normals  # noqa: PLC0415
 
         return torch.from_numpy(normals(self.key, counters.numpy()))
 
@@ -59,7 +59,7 @@ class Stream:
         """Return the next vectors of normal numbers, shape (vectors, count); the same count in every call."""
         import torch  # noqa: PLC0415
 
-        from dse.compiled import normal_range  # noqa: PLC0415
+        from dse.kernel.arithmetic import normal_range  # noqa: PLC0415
 
         first, self.events = self.events * count, self.events + vectors
         return torch.from_numpy(normal_range(self.key, first, count * vectors)).reshape(vectors, count)
@@ -68,7 +68,7 @@ class Stream:
         """Return the next vector of uniform numbers in (0, 1), shape (count,); the same count in every call."""
         import torch  # noqa: PLC0415
 
-        from dse.compiled import uniform_range  # noqa: PLC0415
+        from dse.kernel.arithmetic import uniform_range  # noqa: PLC0415
 
         first, self.events = self.events * count, self.events + 1
         return torch.from_numpy(uniform_range(self.key, first, count))

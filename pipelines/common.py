@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from scipy.stats import t as student_t
 
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 from dse.deployment.spec import DAY_S, HOUR_S, MONTH_S, YEAR_S
 from dse.errors import DseError
 from dse.progress import progress

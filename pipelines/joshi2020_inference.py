@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 from dse.deployment.spec import TIMES_S
 from pipelines.common import TIMES, Experiment, Scale, Settings, program, run, with_intervals
 

@@ -22,10 +22,10 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
+from dse.networks.convolutional import network_of, weights_of
 from dse.pricing.card import read_cost_card
-from dse.training.networks import network_of, weights_of
 from dse.training.spec import ConvolutionalNetwork, NetworkSpec
 from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, program, run, with_intervals
 

@@ -53,8 +53,8 @@ def importance(
     """
     import polars as pl  # noqa: PLC0415
 
-    from dse.analysis import importance as what  # noqa: PLC0415
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.effects import importance as what  # noqa: PLC0415
 
     asked = objective or objectives
     tables = open_priced(results, named(asked, []) or None, cards, changes, study=not no_free)
@@ -74,8 +74,8 @@ def importance(
 @output_options
 def ablation(results: "Where", objectives: str | None, base: str | None, format_: str, output: Path | None) -> None:
     """Compare the controls of the study in the folder RESULTS: differences with 95 % intervals."""
-    from dse.analysis.ablation import ablation as compared  # noqa: PLC0415
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.effects.ablation import ablation as compared  # noqa: PLC0415
 
     tables = open_priced(results, named(objectives, []) or None, study=False)
     table = compared(tables, named(objectives, tables.objectives), base)
@@ -131,9 +131,9 @@ def require(
     \b
     dse require RESULTS --accuracy ">= 0.975" --energy_per_image_j "<= 1e-7"
     """  # noqa: D301  click reads \b as "do not wrap"
-    from dse.analysis import require as inverse  # noqa: PLC0415
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
-    from dse.analysis.targets import parse_targets, split_target  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.inverse import require as inverse  # noqa: PLC0415
+    from dse.analysis.inverse.targets import parse_targets, split_target  # noqa: PLC0415
 
     given = {name: text for name, text in bounds.items() if text is not None} | dict(map(split_target, others))
     targets = parse_targets(given)
@@ -169,8 +169,8 @@ def require(
 @output_options
 def compare(a: "Where", b: "Where", objectives: str | None, part: str, format_: str, output: Path | None) -> None:
     """Set the studies in the folders A and B side by side."""
-    from dse.analysis import compare as sides  # noqa: PLC0415
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.effects import compare as sides  # noqa: PLC0415
 
     first, second = (open_priced(side, named(objectives, []) or None, study=False) for side in (a, b))
     names = named(objectives, []) or sides.shared_objectives(first, second)

@@ -60,7 +60,7 @@ def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
     """
     import polars as pl  # noqa: PLC0415
 
-    from dse.analysis.render import render  # noqa: PLC0415
+    from dse.analysis.tables.render import render  # noqa: PLC0415
     from dse.devices.fit.card import fit_file  # noqa: PLC0415
 
     fitted = fit_file(pulses, out, title, **options)

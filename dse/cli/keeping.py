@@ -10,7 +10,7 @@ import click
 from dse.cli.options import PLACE, results_argument
 
 if TYPE_CHECKING:
-    from dse.analysis.status import Status
+    from dse.analysis.queries.status import Status
     from dse.results.place import Where
 
 DIFFERS = 3
@@ -22,7 +22,7 @@ DIFFERS = 3
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(results: "Where", format_: str) -> None:
     """Say where the study in the folder RESULTS stands: who runs it, how fast, how long still, what failed."""
-    from dse.analysis.status import status as stands  # noqa: PLC0415
+    from dse.analysis.queries.status import status as stands  # noqa: PLC0415
 
     found = stands(results)
     click.echo(json.dumps(found.as_dict(), indent=2) if format_ == "json" else _text(found))
@@ -69,7 +69,7 @@ def replay(results: "Where", trial: int, seed: int | None) -> None:
 
     Ends with status 0 if all agree and 3 if not.
     """
-    from dse.analysis.render import render  # noqa: PLC0415
+    from dse.analysis.tables.render import render  # noqa: PLC0415
     from dse.search.replay import replay as again  # noqa: PLC0415
 
     found = again(results, trial, seed)

@@ -97,7 +97,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def emit_tables(tables: "Sequence[tuple[pl.DataFrame, str | None]]", output: Path | None) -> None:
     """Print titled tables for people one below the other, or write them to a file."""
-    from dse.analysis.render import render, write  # noqa: PLC0415
+    from dse.analysis.tables.render import render, write  # noqa: PLC0415
 
     text = "\n\n".join(render(table, title=title) for table, title in tables)
     if output is None:
@@ -111,7 +111,7 @@ def emit(table: "pl.DataFrame", format_: str, output: Path | None, title: str | 
     if format_ == "table":
         emit_tables([(table, title)], output)
         return
-    from dse.analysis.render import encode, write  # noqa: PLC0415
+    from dse.analysis.tables.render import encode, write  # noqa: PLC0415
 
     content = encode(table, format_)
     if output is not None:

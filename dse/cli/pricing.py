@@ -33,8 +33,8 @@ def price(
     Energy, latency, area and lifetime, as means over the seeds of a design. Several cards stand side by side in a
     table, and below each other in csv, json and parquet, which hold every quantity unless --columns says otherwise.
     """
-    from dse.analysis import prices as p  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.costs import prices as p  # noqa: PLC0415
+    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
     from dse.pricing.price import COLUMNS  # noqa: PLC0415
 
     if published == (results is not None):
@@ -60,7 +60,7 @@ def price(
 def _anchors(
     cards: tuple[str, ...], values: dict[str, float], columns: str | None, format_: str, output: Path | None
 ) -> None:
-    from dse.analysis import prices as p  # noqa: PLC0415
+    from dse.analysis.costs import prices as p  # noqa: PLC0415
     from dse.devices.card import library  # noqa: PLC0415
     from dse.pricing.anchors import compare  # noqa: PLC0415
 
@@ -102,9 +102,9 @@ def ranges(
     Designs: in what share of plausible worlds, drawn from the ranges of the card, each is on the front. Constants: what
     each does to the front when it alone goes to the ends of its range.
     """
-    from dse.analysis import prices as p  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
-    from dse.analysis.worlds import tornado_table, worlds_table  # noqa: PLC0415
+    from dse.analysis.costs import prices as p  # noqa: PLC0415
+    from dse.analysis.costs.worlds import tornado_table, worlds_table  # noqa: PLC0415
+    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
 
     tables = open_tables(results)
     chosen = p.with_settings(p.own_card(results, tables) if card is None else p.open_card(card), p.settings(changes))

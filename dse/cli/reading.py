@@ -47,9 +47,9 @@ def front(
     Means over seeds have 95 % intervals (ci95) and a probability to be on the front; every draw is seeded. Objectives
     are metrics, or any quantity of `dse price`, such as area_m2 or years_to_first_cell.
     """
-    from dse.analysis import fronts  # noqa: PLC0415
-    from dse.analysis.plot import plot_front  # noqa: PLC0415
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.fronts.plot import plot_front  # noqa: PLC0415
+    from dse.analysis.fronts.table import table as fronts  # noqa: PLC0415
 
     if sum([hypervolume, bands, ranks or knee or epsilon is not None]) > 1:
         raise click.UsageError("--hypervolume, --bands and --ranks, --knee, --epsilon are different tables; take one")
@@ -91,9 +91,9 @@ def query(
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
     """
-    from dse.analysis.priced import priced_designs  # noqa: PLC0415
-    from dse.analysis.sql import query as run_sql  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.costs.priced import priced_designs  # noqa: PLC0415
+    from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
+    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
 
     tables = open_tables(results)
 
@@ -109,8 +109,8 @@ def query(
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def show(results: "Where", trial: int, format_: str) -> None:
     """Show trial TRIAL of the folder RESULTS: its design, metrics, events, wear and curve."""
-    from dse.analysis.show import as_json, as_text  # noqa: PLC0415
-    from dse.analysis.tables import open_tables  # noqa: PLC0415
+    from dse.analysis.queries.show import as_json, as_text  # noqa: PLC0415
+    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
 
     tables = open_tables(results)
     click.echo(as_json(tables, trial) if format_ == "json" else as_text(tables, trial))

@@ -42,7 +42,7 @@ def report(
     dse report RESULTS                        RESULTS/report.html
     dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
     """  # noqa: D301  click reads \b as "do not wrap"
-    from dse.analysis.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.results.place import Folder, place_of  # noqa: PLC0415
 
     tables = open_priced(results, named(objectives, []) or None, study=False)
@@ -56,7 +56,7 @@ def report(
         write_page(path, results, tables, names, without)
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
-    from dse.analysis.report.pictures import write_pictures  # noqa: PLC0415
+    from dse.analysis.report.figures import write_pictures  # noqa: PLC0415
 
     written, missing = write_pictures(output or here / "figures", results, tables, names, format_, without)
     for path in written:

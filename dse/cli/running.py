@@ -226,7 +226,7 @@ def check(study: Path) -> None:
 @click.argument("dataset", type=click.Choice(["mnist", "cifar10", "ptb"]))
 def data(dataset: str) -> None:
     """Download DATASET, with checksums, into $DSE_DATA_DIR or the user's cache."""
-    from dse.training.datasets import download  # noqa: PLC0415
+    from dse.data.datasets import download  # noqa: PLC0415
 
     click.echo(f"{dataset} is in {download(dataset)}")
 
@@ -253,9 +253,9 @@ def _follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: S
 
 
 def _conclude(where: "Where") -> None:
-    from dse.analysis.fronts import front_table, front_title  # noqa: PLC0415
-    from dse.analysis.render import render  # noqa: PLC0415
-    from dse.analysis.tables import controls, open_tables  # noqa: PLC0415
+    from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
+    from dse.analysis.tables.render import render  # noqa: PLC0415
+    from dse.analysis.tables.tables import controls, open_tables  # noqa: PLC0415
 
     tables = open_tables(where)
     best = front_table(tables, tables.objectives)

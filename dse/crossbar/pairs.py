@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.compiled import ordered_sum
 from dse.crossbar.converters import count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.pcm import PcmCells, mean_response_us
 from dse.devices.spec import CellSpec
+from dse.kernel.arithmetic import ordered_sum
 from dse.streams import Stream, stream
 
 

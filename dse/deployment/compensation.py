@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from dse.compiled import Floats, ordered_sum
 from dse.deployment.spec import no_batch_norm
 from dse.errors import SettingError
+from dse.kernel.arithmetic import Floats, ordered_sum
 from dse.streams import stream
 
 

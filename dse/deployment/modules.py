@@ -1,6 +1,6 @@
 """Any torch module whose layers lie on crossbars, on cells that age: reads, compensation, accuracy.
 
-Products are those of `dse.training.analog`; what they see instead of the trained weights is a read of the cells, new
+Products are those of `dse.crossbar.analog`; what they see instead of the trained weights is a read of the cells, new
 for every mini-batch.
 """
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from dse.compiled import Floats
+from dse.crossbar.analog import AnalogLayer, AnalogLinear, analog_layers, calibrate_on
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
+from dse.data.datasets import Split
 from dse.deployment.compensation import BatchNorms, drift_factor, fixed_inputs
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.perceptron import RANGE_IMAGES
 from dse.deployment.spec import Compensation
+from dse.kernel.arithmetic import Floats
 from dse.streams import Stream, generator
-from dse.training.analog import AnalogLayer, AnalogLinear, analog_layers, calibrate_on
-from dse.training.datasets import Split
 
 Inputs = Callable[[Split, Tensor], Tensor]
 """(images, int64 indices) -> what the network takes for them."""

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from dse.compiled import Floats, f32, ordered_sum, sigmoid
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
+from dse.data.datasets import Split
 from dse.deployment.compensation import drift_factor, fixed_inputs
-from dse.deployment.kernel import products as kernel
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.spec import Compensation, no_batch_norm
 from dse.errors import SettingError
+from dse.kernel import inference as kernel
+from dse.kernel.arithmetic import Floats, f32, ordered_sum, sigmoid
 from dse.streams import Stream
-from dse.training.datasets import Split
 
 RANGE_IMAGES = 1000
 """Training images over which the ranges of output converters are measured."""

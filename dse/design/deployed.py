@@ -6,9 +6,12 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
 from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.pairs import Sensed
 from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
+from dse.data.augmentation import Pictures
+from dse.data.datasets import Dataset
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
@@ -17,10 +20,7 @@ from dse.deployment.run import Deployed, deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
 from dse.design.outcome import LayerOutcome, Outcome
 from dse.streams import Stream, stream
-from dse.training.analog import AnalogLayer, Crossbars, analog_layers
-from dse.training.datasets import Dataset
-from dse.training.layers import CrossbarLayer, FloatLayer, Layer
-from dse.training.pictures import Pictures
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 
 
 class LayerOnCells(Protocol):

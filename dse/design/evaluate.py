@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from dse.data.datasets import Dataset
+from dse.data.text import Text
 from dse.deployment.spec import DeploymentSpec
 from dse.design.deployed import Network, deployed_module, deployed_perceptron, with_deployment
 from dse.design.design import Design
@@ -18,14 +20,12 @@ from dse.design.outcome import EpochOutcome, Failure, LayerOutcome, Outcome
 from dse.design.recurrent import learn_characters
 from dse.design.report import Passes, metrics_of, report, report_layers
 from dse.errors import DivergedError
-from dse.training.datasets import Dataset
-from dse.training.deep import train_deep, vectors_of
-from dse.training.descent import CrossbarDescent
-from dse.training.layers import CrossbarLayer, FloatLayer, Layer
-from dse.training.loop import Epoch, train
-from dse.training.networks import network_of
+from dse.networks.convolutional import network_of
+from dse.tasks.deep import train_deep, vectors_of
+from dse.tasks.loop import Epoch, train
 from dse.training.spec import CONVOLUTIONAL_NETWORKS
-from dse.training.text import Text
+from dse.updates.descent import CrossbarDescent
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 
 
 def evaluate(design: Design, seed: int, data: Dataset | Text, device: str = "cpu") -> Outcome | Failure:
@@ -34,7 +34,7 @@ def evaluate(design: Design, seed: int, data: Dataset | Text, device: str = "cpu
     Args:
         design: the complete design.
         seed: seed of every random stream of the trial.
-        data: the data of `design.workload`, as `dse.training.datasets.load_workload` gives them.
+        data: the data of `design.workload`, as `dse.data.datasets.load_workload` gives them.
         device: where torch computes products of deep networks, such as "cuda".
 
     Returns:

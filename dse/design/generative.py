@@ -2,17 +2,17 @@
 
 from torch import Tensor
 
+from dse.crossbar.analog import analog_layers
+from dse.data.datasets import Dataset
 from dse.design.design import Design
 from dse.design.hardware import calibrate_every, descent_of, image_time_s, placed
 from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
 from dse.streams import derived_seed
-from dse.training.adversarial import Adversaries, discriminator_of, generator_of, train_adversaries
-from dse.training.analog import analog_layers
-from dse.training.datasets import Dataset
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.frechet import judge_of
-from dse.training.loop import Epoch
+from dse.tasks.adversarial import Adversaries, discriminator_of, generator_of, train_adversaries
+from dse.tasks.frechet import judge_of
+from dse.tasks.loop import Epoch
+from dse.updates.descent import CrossbarDescent, DigitalDescent
 
 
 class Generation:

@@ -4,10 +4,10 @@ from typing import TypeVar, cast
 
 from torch import nn
 
+from dse.crossbar.analog import Crossbars, on_crossbars
 from dse.design.design import Design
-from dse.training.analog import Crossbars, on_crossbars
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.layers import Hardware
+from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.layers import Hardware
 
 
 def hardware_of(design: Design) -> Hardware | None:

@@ -160,7 +160,7 @@ class LayerOutcome:
 
 @dataclass(frozen=True)
 class EpochOutcome:
-    """A point of the learning curve; see `dse.training.loop.Epoch`."""
+    """A point of the learning curve; see `dse.tasks.loop.Epoch`."""
 
     epoch: int
     loss: float

@@ -2,16 +2,16 @@
 
 import math
 
+from dse.crossbar.analog import AnalogLayer, analog_layers
+from dse.data.text import Text, streams
 from dse.design.design import Design
 from dse.design.hardware import calibrate_every, descent_of, image_time_s, placed
 from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
-from dse.training.analog import AnalogLayer, analog_layers
-from dse.training.characters import train_characters
-from dse.training.loop import Epoch
-from dse.training.recurrent import CharacterLstm, lstm_of
+from dse.networks.recurrent import CharacterLstm, lstm_of
+from dse.tasks.characters import train_characters
+from dse.tasks.loop import Epoch
 from dse.training.spec import TrainingSpec, WorkloadSpec
-from dse.training.text import Text, streams
 
 TANHS_AND_SIGMOIDS = 5
 """Activations of an LSTM unit in a step: four gates and the memory."""

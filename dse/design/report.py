@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from dse.compiled import ordered_sum
+from dse.crossbar.analog import AnalogLayer
 from dse.crossbar.events import EVENT_NAMES, Events
 from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
 from dse.devices.spec import CellSpec
-from dse.training.analog import AnalogLayer
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.layers import CrossbarLayer, Layer
-from dse.training.loop import Epoch
-from dse.training.modules import CrossbarParameter
+from dse.kernel.arithmetic import ordered_sum
+from dse.tasks.loop import Epoch
 from dse.training.spec import AccumulatorSpec
+from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.layers import CrossbarLayer, Layer
+from dse.updates.modules import CrossbarParameter
 
 FLOAT_BITS = 32
 

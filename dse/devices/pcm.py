@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dse.compiled import exponential, power
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
+from dse.kernel.arithmetic import exponential, power
 from dse.streams import Stream
 
 MAX_PULSES = 1000

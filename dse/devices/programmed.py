@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.compiled import f32
-from dse.devices.kernel import programmed as kernel
 from dse.devices.spec import ProgrammedCellSpec
+from dse.kernel import programmed as kernel
+from dse.kernel.arithmetic import f32
 from dse.streams import Stream
 
 

@@ -2,7 +2,7 @@
 
 A row is one simulation: a trial (a design that the search or the study file asked for) under one seed. What belongs
 to a layer, to an epoch or to a time of a deployment is nested in the row, so that a trial is durable as one unit;
-`dse.analysis.tables` unfolds it into the tables `layers`, `curves` and `deployments`.
+`dse.analysis.tables.tables` unfolds it into the tables `layers`, `curves` and `deployments`.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend
 
-from dse.analysis.tables import Tables, open_tables
+from dse.analysis.tables.tables import Tables, open_tables
 from dse.design.outcome import METRICS
 from dse.design.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError

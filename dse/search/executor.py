@@ -26,10 +26,9 @@ from dse.errors import ExecutorError
 from dse.results.schema import result_fields
 
 DECIDING = (
-    "spec.py",
-    "streams.py",
-    "compiled.py",
-    *(f"{floor}/**/*.py" for floor in ("devices", "crossbar", "training", "deployment", "design", "pricing", "search")),
+    *("spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),
+    *("networks/**/*.py", "updates/**/*.py", "training/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
+    *("design/**/*.py", "pricing/**/*.py", "search/**/*.py"),
 )
 """The source files that decide what is in a table, as patterns below the package."""
 
@@ -119,8 +118,8 @@ class Simulation:
         Raises:
             DataError: the data set is missing or unreadable.
         """
+        from dse.data.datasets import load_workload  # noqa: PLC0415
         from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
-        from dse.training.datasets import load_workload  # noqa: PLC0415
 
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")

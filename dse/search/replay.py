@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow as pa
 from pydantic import ValidationError
 
-from dse.analysis.prices import own_card
-from dse.analysis.tables import one_trial, open_tables
+from dse.analysis.costs.prices import own_card
+from dse.analysis.tables.tables import one_trial, open_tables
 from dse.design.design import Design
 from dse.errors import QueryError
 from dse.results.place import Where

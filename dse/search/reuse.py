@@ -70,7 +70,7 @@ class Reusing:
         self._inner.close()
 
     def _checksum(self, job: Job) -> str:
-        from dse.training.datasets import load_workload  # noqa: PLC0415  torch
+        from dse.data.datasets import load_workload  # noqa: PLC0415  torch
 
         if job.design is None:
             return ""

@@ -53,9 +53,9 @@ class WorkloadSpec(Spec):
 
 ConvolutionalNetwork = Literal["cnn", "cnn9", "resnet8", "resnet14", "resnet20", "resnet32"]
 CONVOLUTIONAL_NETWORKS: tuple[str, ...] = get_args(ConvolutionalNetwork)
-"""Networks of convolutions, trained by `dse.training.deep`."""
+"""Networks of convolutions, trained by `dse.tasks.deep`."""
 DEEP_NETWORKS: tuple[str, ...] = (*CONVOLUTIONAL_NETWORKS, "lstm", "gan")
-"""All networks whose layers are torch's, on crossbars through `dse.training.analog`."""
+"""All networks whose layers are torch's, on crossbars through `dse.crossbar.analog`."""
 
 
 class NetworkSpec(Spec):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import polars as pl
 
-from dse.analysis.tables import Tables
+from dse.analysis.tables.tables import Tables
 from dse.design.outcome import METRICS
 
 PARAMETERS = ("training.learning_rate", "accumulator.epsilon", "adc.bits", "accumulator.rounding")

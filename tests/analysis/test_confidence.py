@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dse.analysis.confidence import (
+from dse.analysis.fronts.confidence import (
     attainment,
     bands,
     drawn_means,
@@ -19,7 +19,7 @@ from dse.analysis.confidence import (
     intervals,
     replicates,
 )
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 
 BOTH = ["minimise", "minimise"]
 

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from synthetic import study
 
-from dse.analysis import fronts
-from dse.analysis.compare import best_table, fronts_table, notes, shared_objectives, shared_table
-from dse.analysis.pareto import front
-from dse.analysis.plot import plot_front
-from dse.analysis.tables import open_tables, search_trials
+from dse.analysis.effects.compare import best_table, fronts_table, notes, shared_objectives, shared_table
+from dse.analysis.fronts.pareto import front
+from dse.analysis.fronts.plot import plot_front
+from dse.analysis.fronts import table as fronts
+from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError
 
 

@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 from synthetic import study
 
-from dse.analysis.ablation import _paired, _verdict, _welch, ablation
-from dse.analysis.features import columns, designs_of, groups, matrix
-from dse.analysis.importance import dependence, importance
-from dse.analysis.tables import open_tables, search_trials
+from dse.analysis.effects.ablation import _paired, _verdict, _welch, ablation
+from dse.analysis.effects.features import columns, designs_of, groups, matrix
+from dse.analysis.effects.importance import dependence, importance
+from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError
 
 

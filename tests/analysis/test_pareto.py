@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.analysis.pareto import front, is_on_front
+from dse.analysis.fronts.pareto import front, is_on_front
 from dse.errors import QueryError
 
 

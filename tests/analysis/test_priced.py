@@ -8,16 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dse.analysis.confidence import drawn_means, front_probability
-from dse.analysis.fronts import front_table, front_title
-from dse.analysis.importance import importance
-from dse.analysis.pareto import is_on_front
-from dse.analysis.priced import free_axes, open_priced, priced, priced_designs
-from dse.analysis.prices import prices
-from dse.analysis.require import require, summary_table
-from dse.analysis.tables import open_tables, search_trials
-from dse.analysis.targets import parse_targets
-from dse.analysis.worlds import drawn_cards, swapped, tornado_table, worlds_table
+from dse.analysis.costs.priced import free_axes, open_priced, priced, priced_designs
+from dse.analysis.costs.prices import prices
+from dse.analysis.costs.worlds import drawn_cards, swapped, tornado_table, worlds_table
+from dse.analysis.effects.importance import importance
+from dse.analysis.fronts.confidence import drawn_means, front_probability
+from dse.analysis.fronts.pareto import is_on_front
+from dse.analysis.fronts.table import front_table, front_title
+from dse.analysis.inverse.require import require, summary_table
+from dse.analysis.inverse.targets import parse_targets
+from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError, SettingError
 from dse.pricing.axes import parse_axes
 from dse.pricing.card import read_cost_card

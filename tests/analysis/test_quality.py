@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.analysis import quality
-from dse.analysis.pareto import is_on_front, ranks
+from dse.analysis.fronts import quality
+from dse.analysis.fronts.pareto import is_on_front, ranks
 
 GAP = float("nan")
 

@@ -10,17 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dse.analysis.confidence import half_widths
-from dse.analysis.fronts import front_table
-from dse.analysis.importance import importance
-from dse.analysis.prices import own_card, prices
+from dse.analysis.costs.prices import own_card, prices
+from dse.analysis.effects.importance import importance
+from dse.analysis.fronts.confidence import half_widths
+from dse.analysis.fronts.table import front_table
 from dse.analysis.report import panels, series
+from dse.analysis.report.figures import write_pictures
 from dse.analysis.report.page import ASSETS, page
 from dse.analysis.report.panels import PANELS, filled, summary
-from dse.analysis.report.pictures import write_pictures
 from dse.analysis.report.provenance import card_table, facts
 from dse.analysis.report.subject import DETAILED, DRAWN, Subject, short, thinned
-from dse.analysis.tables import open_tables, search_trials
+from dse.analysis.tables.tables import open_tables, search_trials
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.card import CONSTANTS
@@ -69,7 +69,7 @@ def subject(replicated):
 @pytest.fixture(autouse=True)
 def few_forests(monkeypatch):
     """Importances from a few forests only; that they are those of the command does not depend on how many."""
-    monkeypatch.setattr("dse.analysis.importance.RESAMPLES", 2)
+    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
 
 
 def changed(subject, **tables):

@@ -10,7 +10,7 @@ import pytest
 
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium is installed")
 
@@ -26,7 +26,7 @@ def subject(replicated):
 @pytest.fixture(scope="module")
 def address(subject, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dse.analysis.importance.RESAMPLES", 2)
+        patch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
         path = tmp_path_factory.mktemp("page") / "report.html"
         path.write_text(page_of(subject), encoding="utf-8")
     return path.as_uri()
@@ -172,7 +172,7 @@ def test_the_page_fits_a_phone_and_takes_a_selection_in_its_address(browser, add
 
 
 def test_text_of_a_user_does_not_run(browser, subject, tmp_path, monkeypatch):
-    monkeypatch.setattr("dse.analysis.importance.RESAMPLES", 2)
+    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
     trials = subject.tables.trials.with_columns(
         origin=pl.when(pl.col("trial") == 1).then(pl.lit(EVIL)).otherwise("origin"), host=pl.lit(EVIL)
     )

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from conftest import SMALL_STUDY
 
-from dse.analysis.pareto import front
-from dse.analysis.plot import ON_FRONT, SEARCHED, plot_front
-from dse.analysis.render import render, si
-from dse.analysis.sql import query
-from dse.analysis.tables import controls, open_tables, search_trials
+from dse.analysis.fronts.pareto import front
+from dse.analysis.fronts.plot import ON_FRONT, SEARCHED, plot_front
+from dse.analysis.queries.sql import query
+from dse.analysis.tables.render import render, si
+from dse.analysis.tables.tables import controls, open_tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.card import read_cost_card
 from dse.pricing.price import price

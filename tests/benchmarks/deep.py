@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dse.crossbar.analog import Crossbars, analog_layers, calibrate_on, on_crossbars
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.design.design import Design, compose
 from dse.design.evaluate import hardware_of, network_on_crossbars
-from dse.training.analog import Crossbars, analog_layers, calibrate_on, on_crossbars
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.networks import network_of
+from dse.networks.convolutional import network_of
 from dse.training.spec import NetworkSpec
+from dse.updates.descent import CrossbarDescent, DigitalDescent
 
 CLASSES = 10
 QUIET = {"device.read_noise_scale": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}

@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from dse.analysis.pareto import is_on_front, ranks
-from dse.analysis.quality import hypervolume, worst
+from dse.analysis.fronts.pareto import is_on_front, ranks
+from dse.analysis.fronts.quality import hypervolume, worst
 
 GOALS = ["maximise", "minimise", "minimise"]
 

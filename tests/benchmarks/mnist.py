@@ -20,13 +20,13 @@ from typing import Any
 
 import torch
 
+from dse.data.datasets import Dataset, load
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
-from dse.training import fast
-from dse.training.datasets import Dataset, load
-from dse.training.layers import CrossbarLayer, FloatLayer, Layer
-from dse.training.loop import PlainRun
-from dse.training.pace import Pace
+from dse.tasks.loop import PlainRun
+from dse.updates import fast
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.pace import Pace
 
 SIZES = [(785, 250), (251, 10)]
 QUIET = {"device.read_noise_scale": 0.0, "device.drift_exponent": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}
@@ -139,7 +139,7 @@ def memory() -> None:
 import json
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
-from dse.training.datasets import load
+from dse.data.datasets import load
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6

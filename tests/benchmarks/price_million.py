@@ -18,10 +18,10 @@ os.environ.setdefault("POLARS_MAX_THREADS", "2")
 import numpy as np
 import polars as pl
 
-from dse.analysis.fronts import front_table
-from dse.analysis.pareto import is_on_front
-from dse.analysis.priced import priced
-from dse.analysis.tables import Tables
+from dse.analysis.costs.priced import priced
+from dse.analysis.fronts.pareto import is_on_front
+from dse.analysis.fronts.table import front_table
+from dse.analysis.tables.tables import Tables
 from dse.design.outcome import METRICS
 from dse.pricing.anchors import read_anchors
 from dse.pricing.axes import parse_axes

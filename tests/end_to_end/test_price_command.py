@@ -6,8 +6,8 @@ import json
 import polars as pl
 import pytest
 
-from dse.analysis.prices import own_card
-from dse.analysis.tables import open_tables
+from dse.analysis.costs.prices import own_card
+from dse.analysis.tables.tables import open_tables
 from dse.pricing.card import read_cost_card
 from dse.pricing.price import COLUMNS, price
 from dse.search.executor import LocalExecutor

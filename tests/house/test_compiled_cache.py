@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-SHOW = "import dse.compiled as c; from numba import config; print(c.CACHED, config.CACHE_DIR, c.LARGEST_NORMAL)"
+SHOW = (
+    "import dse.kernel.arithmetic as c; from numba import config; print(c.CACHED, config.CACHE_DIR, c.LARGEST_NORMAL)"
+)
 
 
 def shown(**env: str | None) -> list[str]:

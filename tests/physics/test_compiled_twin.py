@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 import torch
 
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import Failure
 from dse.errors import DivergedError
-from dse.training import fast
-from dse.training.datasets import Dataset, Split, load
-from dse.training.layers import CrossbarLayer, FloatLayer, Layer
-from dse.training.loop import Epoch, train
+from dse.tasks.loop import Epoch, train
 from dse.training.spec import TrainingSpec
+from dse.updates import fast
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 
 SIZES = [(65, 20), (21, 12), (13, 10)]
 CELLS = ("g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses")

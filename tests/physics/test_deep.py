@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from dse.crossbar.analog import analog_layers
 from dse.crossbar.events import EVENT_NAMES
+from dse.data.augmentation import Pictures
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate, hardware_of, network_on_crossbars
 from dse.design.outcome import Failure, Outcome
-from dse.training.analog import analog_layers
-from dse.training.datasets import Dataset, Split, load
-from dse.training.deep import accuracy, vectors_of
-from dse.training.descent import CrossbarDescent, DigitalDescent
-from dse.training.epochs import schedule
-from dse.training.pictures import Pictures
+from dse.tasks.deep import accuracy, vectors_of
+from dse.tasks.epochs import schedule
 from dse.training.spec import TrainingSpec
+from dse.updates.descent import CrossbarDescent, DigitalDescent
 
 SMALL: dict[str, Any] = {
     "network.name": "cnn",

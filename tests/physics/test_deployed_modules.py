@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.data.datasets import Split, load
 from dse.deployment.compensation import BatchNorms
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
@@ -19,8 +21,6 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import stream
-from dse.training.analog import Crossbars, analog_layers, on_crossbars
-from dse.training.datasets import Split, load
 
 OFF = {"programming_noise_scale": 0.0, "drift_scale": 0.0, "read_noise_scale": 0.0}
 EQUAL = {**OFF, "drift_scale": 1.0, "drift_spread_scale": 0.0, "drift_mean_min": 0.06, "drift_mean_max": 0.06}

@@ -8,14 +8,14 @@ import pytest
 import torch
 from conftest import FINE
 
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.generative import Generation
 from dse.design.outcome import Outcome
-from dse.training.adversarial import LOSSES
-from dse.training.datasets import Dataset, Split, load
-from dse.training.descent import CrossbarDescent
-from dse.training.frechet import Judge, Moments, frechet_distance, judge_of
+from dse.tasks.adversarial import LOSSES
+from dse.tasks.frechet import Judge, Moments, frechet_distance, judge_of
+from dse.updates.descent import CrossbarDescent
 
 GAN: dict[str, Any] = {
     "network.name": "gan",
@@ -77,14 +77,14 @@ def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> N
 
 
 def test_another_judge_of_the_same_data_is_the_same(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.training.frechet.LEARNED_IMAGES", 500)
+    monkeypatch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 500)
     images = few.test.floats(torch.arange(50))
     first, second = (Judge(few, few.train).distance(images, "test") for _ in range(2))
     assert first == second
 
 
 def test_designs_that_learn_from_fewer_images_have_the_same_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.training.frechet.LEARNED_IMAGES", 500)
+    monkeypatch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 500)
     judge_of.cache_clear()
     distances = [
         judge_of(data).distance(data.test.floats(torch.arange(50)), "test")

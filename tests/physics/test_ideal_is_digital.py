@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
-from dse.training.datasets import Dataset, Split, load
-from dse.training.layers import CrossbarLayer, FloatLayer
-from dse.training.loop import Epoch, train
+from dse.tasks.loop import Epoch, train
 from dse.training.spec import TrainingSpec
+from dse.updates.layers import CrossbarLayer, FloatLayer
 
 GRANULARITY_US = 1e-5
 BETA_US = 8.0

@@ -10,8 +10,8 @@ from torch import nn
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
 from dse.errors import DivergedError, SettingError
-from dse.training.layers import CrossbarLayer, Hardware
-from dse.training.modules import MixedPrecisionSgd
+from dse.updates.layers import CrossbarLayer, Hardware
+from dse.updates.modules import MixedPrecisionSgd
 
 FINE = {
     "device.card": "ideal_linear",

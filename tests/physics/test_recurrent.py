@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.data.text import Text
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.hardware import placed
 from dse.design.outcome import Outcome
-from dse.training.characters import bits_per_character
-from dse.training.descent import CrossbarDescent
-from dse.training.recurrent import CharacterLstm, lstm_of
+from dse.networks.recurrent import CharacterLstm, lstm_of
+from dse.tasks.characters import bits_per_character
 from dse.training.spec import NetworkSpec
-from dse.training.text import Text
+from dse.updates.descent import CrossbarDescent
 
 SYMBOLS = 5
 LSTM: dict[str, Any] = {

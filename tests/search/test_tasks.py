@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dse.analysis.tables import open_tables
+from dse.analysis.tables.tables import open_tables
 from dse.errors import SettingError
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
@@ -94,7 +94,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the study of a generator, measured by a classifier that has learned little."""
     folder = tmp_path_factory.mktemp("generated") / "results"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dse.training.frechet.LEARNED_IMAGES", 1000)
+        patch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 1000)
         start(parse(GENERATING), folder, LocalExecutor)
     return folder
 

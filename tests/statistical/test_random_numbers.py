@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from dse.compiled import (
+from dse.kernel.arithmetic import (
     LARGEST_NORMAL,
     NORMALS_BLOCK,
     exponential,

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dse.crossbar.events import Events
 from dse.errors import SettingError
 from dse.streams import Stream
-from dse.training.accumulator import Accumulator, DivergedError
 from dse.training.spec import AccumulatorSpec
+from dse.updates.accumulator import Accumulator, DivergedError
 
 THRESHOLD = 0.1
 DYADIC = 0.125

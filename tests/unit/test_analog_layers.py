@@ -6,10 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dse.crossbar.converters import quantise_signed
-from dse.crossbar.spec import AdcSpec, DacSpec
-from dse.errors import SettingError
-from dse.training.analog import (
+from dse.crossbar.analog import (
     AnalogConv2d,
     AnalogLinear,
     Crossbars,
@@ -18,7 +15,10 @@ from dse.training.analog import (
     on_crossbars,
     placement_of,
 )
-from dse.training.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold, scale_and_quantise
+from dse.crossbar.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold, scale_and_quantise
+from dse.crossbar.converters import quantise_signed
+from dse.crossbar.spec import AdcSpec, DacSpec
+from dse.errors import SettingError
 
 GENERATOR = torch.Generator()
 BITS = Crossbars(DacSpec(bits=6), AdcSpec(bits=7, range=1.5, backward_range=0.8))

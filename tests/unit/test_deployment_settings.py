@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from dse.analysis.sql import query
-from dse.analysis.tables import open_tables
+from dse.analysis.queries.sql import query
+from dse.analysis.tables.tables import open_tables
 from dse.design.design import compose
 from dse.errors import SettingError
 from dse.search.executor import LocalExecutor

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
 from dse.design.report import _wear
-from dse.training.accumulator import DivergedError
-from dse.training.datasets import Dataset, Split, load
-from dse.training.layers import CrossbarLayer, FloatLayer
-from dse.training.loop import train
+from dse.tasks.loop import train
 from dse.training.spec import TrainingSpec
+from dse.updates.accumulator import DivergedError
+from dse.updates.layers import CrossbarLayer, FloatLayer
 
 SMALL: dict[str, Any] = {"network.hidden": [12], "training.epochs": 1, "refresh.threshold_us": 3.0}
 BUSY: dict[str, Any] = {**SMALL, "accumulator.bits": 6, "accumulator.rounding": "stochastic"}

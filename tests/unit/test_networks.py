@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from dse.training.analog import Crossbars, on_crossbars, placement_of
-from dse.training.networks import network_of, weights_of
+from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
+from dse.networks.convolutional import network_of, weights_of
 from dse.training.spec import CONVOLUTIONAL_NETWORKS, NetworkSpec
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from dse.data import cifar
+from dse.data.augmentation import Mover, Moves, Pictures
+from dse.data.datasets import Dataset, Split, load
 from dse.errors import DataError, SettingError
-from dse.training import cifar
-from dse.training.datasets import Dataset, Split, load
-from dse.training.pictures import Mover, Moves, Pictures
 
 needs_cifar = pytest.mark.skipif(
     not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / cifar.FOLDER).is_dir(),

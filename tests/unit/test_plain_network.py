@@ -6,12 +6,12 @@ import pytest
 import torch
 from conftest import FINE
 
+from dse.crossbar.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
+from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
-from dse.training.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
-from dse.training.datasets import Dataset, Split, load
-from dse.training.networks import Dropout, network_of, weights_of
+from dse.networks.convolutional import Dropout, network_of, weights_of
 from dse.training.spec import NetworkSpec
 
 SMALL: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from dse.analysis.prices import anchors, settings, side_by_side, with_settings
+from dse.analysis.costs.prices import anchors, settings, side_by_side, with_settings
 from dse.devices.card import library, read_card
 from dse.errors import QueryError, SettingError
 from dse.pricing.anchors import compare, read_anchors

@@ -15,7 +15,7 @@ from dse.devices.card import read_cell
 from dse.devices.pcm import mean_response_us
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
-from dse.training.layers import CrossbarLayer
+from dse.updates.layers import CrossbarLayer
 
 ROWS, COLS = 5, 3
 NUMBERS = [1, 2, 3, 8]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from dse.data import text
+from dse.data.datasets import load_workload
 from dse.errors import DataError
-from dse.training import text
-from dse.training.datasets import load_workload
 from dse.training.spec import PTB_CHARACTERS, WorkloadSpec
 
 DATA = Path(os.environ.get("DSE_DATA_DIR", "/nowhere"))

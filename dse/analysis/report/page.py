@@ -16,10 +16,10 @@ import jinja2
 from markupsafe import Markup
 
 from dse import __version__
-from dse.analysis.render import write
 from dse.analysis.report.panels import PANELS, Filled, filled, summary
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables import Tables
+from dse.analysis.tables.render import write
+from dse.analysis.tables.tables import Tables
 from dse.results.place import Where
 
 ASSETS = files("dse.analysis.report") / "assets"

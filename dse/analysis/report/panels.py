@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.fronts import bands_table, confidence_note
-from dse.analysis.importance import RESAMPLES, importance
-from dse.analysis.metrics import QUANTITIES
+from dse.analysis.effects.importance import RESAMPLES, importance
+from dse.analysis.fronts.table import bands_table, confidence_note
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
+from dse.analysis.tables.metrics import QUANTITIES
 from dse.errors import DseError, QueryError, did_you_mean
 
 VIEWS = 6

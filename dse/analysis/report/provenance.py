@@ -5,9 +5,9 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.prices import own_card_place
-from dse.analysis.render import cell
+from dse.analysis.costs.prices import own_card_place
 from dse.analysis.report.subject import Subject
+from dse.analysis.tables.render import cell
 from dse.pricing.card import CONSTANTS, card_entries
 from dse.results.source import study_text
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from dse.analysis.confidence import half_width
-from dse.analysis.prices import own_card, prices
+from dse.analysis.costs.prices import own_card, prices
+from dse.analysis.fronts.confidence import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
 from dse.pricing.energy import ITEMS
 

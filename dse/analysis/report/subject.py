@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.confidence import half_widths
-from dse.analysis.features import value_of
-from dse.analysis.fronts import front_table
-from dse.analysis.metrics import QUANTITIES
-from dse.analysis.pareto import best_first, checked
-from dse.analysis.plot import is_log
-from dse.analysis.tables import Tables, controls, search_trials
+from dse.analysis.effects.features import value_of
+from dse.analysis.fronts.confidence import half_widths
+from dse.analysis.fronts.pareto import best_first, checked
+from dse.analysis.fronts.plot import is_log
+from dse.analysis.fronts.table import front_table
+from dse.analysis.tables.metrics import QUANTITIES
+from dse.analysis.tables.tables import Tables, controls, search_trials
 from dse.results.place import Where
 
 DRAWN = 2000

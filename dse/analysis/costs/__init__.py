@@ -1,0 +1,1 @@
+"""Prices of stored designs: cards, free axes, plausible worlds."""

@@ -1,0 +1,1 @@
+"""What a parameter or a control does: importance, ablations, two studies side by side."""

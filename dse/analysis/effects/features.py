@@ -1,0 +1,146 @@
+"""Designs as numbers for a model: what the search chose, one or several columns a parameter.
+
+A parameter of numbers is one column. Words (a rounding rule, or "float" among numbers of bits) get a column of their
+own, 1 where the word was chosen. Where a parameter does not act (an accumulator of a float network) its column holds
+the median of the numbers that occur, and so no information: what switched it off is another column.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dse.analysis.tables.tables import Tables, together
+from dse.design.design import active, flatten
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What the designs of a study say of one parameter.
+
+    Attributes:
+        name: its path.
+        numbers: the numbers that occur, sorted.
+        words: the words that occur, sorted.
+        whole: whether the numbers are integers.
+    """
+
+    name: str
+    numbers: tuple[float, ...]
+    words: tuple[str, ...]
+    whole: bool
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is made of numbers alone."""
+        return not self.words
+
+    @property
+    def is_log(self) -> bool:
+        """Whether its numbers span more than a factor of four, all above 0, so that a log scale fits better."""
+        return bool(self.numbers) and self.numbers[0] > 0 and self.numbers[-1] / self.numbers[0] > 4
+
+    @property
+    def is_free(self) -> bool:
+        """Whether values between those that occur are allowed."""
+        return not self.whole and len(self.numbers) > 12
+
+
+@dataclass(frozen=True)
+class Designs:
+    """Designs of a study with what was chosen for each.
+
+    Attributes:
+        table: a row a design, as `search_trials` gives it.
+        parameters: those that vary.
+        values: by parameter a value for each design: a number, a word, or None where it does not act.
+        base: the settings that designs share, flat; of one of them.
+        simulation: numbers from 0, equal for designs that differ in free axes alone, shape (designs,).
+    """
+
+    table: pl.DataFrame
+    parameters: tuple[Parameter, ...]
+    values: Mapping[str, list[Value | None]]
+    base: Mapping[str, Any]
+    simulation: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def acting(self, name: str) -> np.ndarray:
+        """Return for each design whether a parameter acts, shape (designs,)."""
+        return np.array([value is not None for value in self.values[name]], dtype=bool)
+
+
+def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
+    """Return the designs in the rows of a table of trials or designs, with the parameters that vary among them."""
+    stored = tables.trials.select("trial", "design").unique("trial", keep="first")
+    texts = table.select("trial").join(stored, on="trial", how="left", maintain_order="left")["design"].to_list()
+    settings = [flatten(json.loads(text)) if text else {} for text in texts]
+    values = {
+        name: [
+            value_of(v) if name in s or not s or name in tables.free else None
+            for v, s in zip(table[name].to_list(), settings, strict=True)
+        ]
+        for name in tables.parameters
+    }
+    parameters = [_parameter(name, values[name]) for name in tables.parameters]
+    varying = tuple(p for p in parameters if len(p.numbers) + len(p.words) > 1)
+    simulation = together(tables, table["trial"])
+    return Designs(table, varying, values, settings[0] if settings else {}, simulation)
+
+
+def value_of(value: Any) -> Value | None:
+    """Return a stored value as a number where it is one, and as a word elsewhere."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _parameter(name: str, values: Sequence[Value | None]) -> Parameter:
+    numbers = tuple(sorted({v for v in values if isinstance(v, float)}))
+    words = tuple(sorted({v for v in values if isinstance(v, str)}))
+    return Parameter(name, numbers, words, all(v.is_integer() for v in numbers))
+
+
+def columns(parameter: Parameter, values: Sequence[Value | None]) -> np.ndarray:
+    """Return the columns of one parameter, shape (designs, 1 + words) or (designs, words) where it has no numbers."""
+    parts = [np.array([value == word for value in values], dtype=float) for word in parameter.words]
+    if parameter.numbers:
+        numbers = np.array([v if isinstance(v, float) else np.nan for v in values])
+        middle = float(np.median(parameter.numbers))
+        parts.insert(0, np.where(np.isnan(numbers), middle, numbers))
+    return np.stack(parts, axis=1)
+
+
+def matrix(designs: Designs, values: Mapping[str, Sequence[Value | None]] | None = None) -> np.ndarray:
+    """Return all columns, shape (designs, columns), of the designs or of other values for their parameters."""
+    chosen = designs.values if values is None else values
+    return np.concatenate([columns(p, chosen[p.name]) for p in designs.parameters], axis=1)
+
+
+def groups(designs: Designs) -> dict[str, list[int]]:
+    """Return which columns of `matrix` belong to each parameter."""
+    found: dict[str, list[int]] = {}
+    start = 0
+    for parameter in designs.parameters:
+        width = len(parameter.words) + bool(parameter.numbers)
+        found[parameter.name] = list(range(start, start + width))
+        start += width
+    return found
+
+
+def without_idle(designs: Designs, settings: Mapping[str, Value]) -> dict[str, Value | None]:
+    """Return a choice for each parameter with None for those that other choices switch off."""
+    acting = active({**designs.base, **settings})
+    return {name: settings[name] if name in acting else None for name in settings}

@@ -1,0 +1,102 @@
+"""Exact Pareto fronts and ranks.
+
+A point is on the front if no other is at least as good in every objective and better in one. Points that are equal in
+all objectives are all on the front. A point with a missing objective is on no front and has no rank.
+
+The rank of a point is 0 on the front, 1 on the front of what remains without it, and so on (non-dominated sorting; Deb
+et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE Trans. Evol. Comput. 6, 2002).
+"""
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+import polars as pl
+
+from dse.analysis.tables.metrics import quantity
+from dse.design.outcome import METRICS, Goal
+from dse.errors import QueryError
+
+
+def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
+    """Return objectives with all to be minimised: the one place of the analysis where signs flip.
+
+    Args:
+        points: objectives, shape (..., points, objectives). Not changed.
+        goals: which way is better, for each objective.
+    """
+    return points * np.array([-1.0 if goal == "maximise" else 1.0 for goal in goals])
+
+
+def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
+    """Return for each point whether it is on the front.
+
+    Args:
+        points: objectives, shape (points, objectives); NaN where missing. Not changed.
+        goals: which way is better, for each objective.
+
+    Returns:
+        Booleans, shape (points,). O(n log n) for up to three objectives (Kung et al., 1975, as in moocore).
+    """
+    known = ~np.isnan(points).any(axis=1)
+    found = np.zeros(len(points), dtype=bool)
+    if known.any():
+        found[known] = moocore.is_nondominated(as_costs(points[known], goals), keep_weakly=True)
+    return found
+
+
+def ranks(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
+    """Return the rank of each point; equal points have equal ranks.
+
+    Args:
+        points: objectives, shape (points, objectives); NaN where missing. Not changed.
+        goals: which way is better, for each objective.
+
+    Returns:
+        Integers, shape (points,): 0 on the front, -1 where an objective is missing. O(n log n) for two objectives
+        (Jensen, 2003, as in moocore); one front after the other beyond, O(fronts n log n) for three.
+    """
+    known = ~np.isnan(points).any(axis=1)
+    found = np.full(len(points), -1, dtype=np.int64)
+    if known.any():
+        found[known] = moocore.pareto_rank(as_costs(points[known], goals))
+    return found
+
+
+def checked(objectives: Sequence[str]) -> list[Goal]:
+    """Return which way is better for each objective.
+
+    Raises:
+        QueryError: an objective that is no metric, or that is named twice, or none.
+    """
+    goals: list[Goal] = [quantity(name).goal for name in objectives]
+    if len(set(objectives)) < len(objectives):
+        raise QueryError(f"an objective is named twice: {', '.join(objectives)}")
+    if not objectives:
+        raise QueryError(f"no objective is named (known: {', '.join(METRICS)})")
+    return goals
+
+
+def points_of(table: pl.DataFrame, objectives: Sequence[str]) -> np.ndarray:
+    """Return columns as an array, shape (rows, objectives); NaN where missing."""
+    return table.select(pl.col(list(objectives)).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+
+
+def best_first(table: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a table sorted by the objectives, best first in the first."""
+    descending = [goal == "maximise" for goal in checked(objectives)]
+    return table.sort(list(objectives), descending=descending, maintain_order=True, nulls_last=True)
+
+
+def front(trials: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a table that are on its front, best first in the first objective.
+
+    Args:
+        trials: a table with a column for each objective.
+        objectives: names of metrics; each knows which way is up.
+
+    Raises:
+        QueryError: an objective that is no metric.
+    """
+    goals = checked(objectives)
+    return best_first(trials.filter(pl.Series(is_on_front(points_of(trials, objectives), goals))), objectives)

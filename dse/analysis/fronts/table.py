@@ -1,0 +1,214 @@
+"""The front of a study as a table: ranks, knees, epsilon, intervals, the probability to be on it; its hypervolume."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from dse.analysis.fronts import quality
+from dse.analysis.fronts.confidence import bands, front_probability, half_widths, replicates
+from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_of, ranks
+from dse.analysis.tables.tables import Tables, search_trials, together, unnumbered
+from dse.errors import QueryError, did_you_mean
+
+MOST_DRAWN = 20_000
+"""Most designs for which the probability to be on the front is drawn, which then takes some ten seconds."""
+
+
+def front_table(
+    tables: Tables, objectives: Sequence[str], *, ranked: bool = False, knee: bool = False, epsilon: str | None = None
+) -> pl.DataFrame:
+    """Return the designs on the front, best first in the first objective.
+
+    Args:
+        tables: the tables of a study.
+        objectives: names of metrics.
+        ranked: all designs that miss no objective, with `rank` and `distance` (see `quality.distances`), by rank, and
+            within a rank by knee if asked.
+        knee: add `knee`, the expected marginal utility, and sort by it; null off the front.
+        epsilon: all designs that no other beats by more; see `parse_epsilon`. Adds `distance`.
+
+    Returns:
+        Columns `trial`, those named above, the objectives, `accuracy`, the parameters. Where designs have several seeds
+        also `p_front` and `seeds`, and beside each objective `ci95_NAME`, the half-width of the interval of its mean.
+
+    Raises:
+        QueryError: an objective that is no metric, or an epsilon that cannot be read.
+    """
+    goals = checked(objectives)
+    searched = search_trials(tables)
+    points = points_of(searched, objectives)
+    keep = ~np.any(np.isnan(points), axis=1) if ranked else is_on_front(points, goals)
+    added: dict[str, pl.Series] = {}
+    if ranked:
+        added["rank"] = pl.Series(ranks(points, goals))
+    if epsilon is not None:
+        size, relative = parse_epsilon(epsilon, objectives)
+        keep = quality.is_on_epsilon_front(points, goals, size, relative)
+    if ranked or epsilon is not None:
+        added["distance"] = _column(quality.distances(points, goals))
+    if knee:
+        added["knee"] = _column(quality.knees(points, goals))
+    designs, sure = _with_confidence(tables, searched.with_columns(**added), objectives)
+    found = best_first(designs.filter(pl.Series(keep)), objectives)
+    order = [name for name in ("rank", "knee") if name in added]
+    if order:
+        found = found.sort(order, descending=[name == "knee" for name in order], nulls_last=True, maintain_order=True)
+    measured = [name for objective in objectives for name in (objective, f"ci95_{objective}") if name in found.columns]
+    extra = [name for name in ("accuracy",) if name not in objectives]
+    return unnumbered(tables, found).select("trial", *added, *sure, *measured, *extra, *tables.parameters)
+
+
+def _with_confidence(
+    tables: Tables, designs: pl.DataFrame, objectives: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    if not (designs["seeds"] > 1).any():
+        return designs, []
+    widths = half_widths(tables, objectives)
+    if len(designs) > MOST_DRAWN:
+        return designs.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
+    values = replicates(tables, designs["trial"], objectives)
+    groups = together(tables, designs["trial"])
+    sure = designs.with_columns(p_front=_column(front_probability(values, checked(objectives), groups=groups)))
+    return sure.join(widths, on="trial", how="left", maintain_order="left"), ["p_front", "seeds"]
+
+
+def front_title(tables: Tables, objectives: Sequence[str]) -> str:
+    """Return a line that says how many designs are on the front, how sure that is, and whether the study is done."""
+    goals = checked(objectives)
+    searched = search_trials(tables)
+    on = int(is_on_front(points_of(searched, objectives), goals).sum())
+    done, planned = len(tables.trials) // tables.variants, int(tables.about["trials"]) * int(tables.about["seeds"])
+    state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
+    many = "" if tables.variants == 1 else f" ({tables.variants} variants each of {len(searched) // tables.variants})"
+    return f"{tables.about['name']}: {on} of {len(searched)} designs{many} are on the front{state}"
+
+
+def confidence_note(tables: Tables) -> str:
+    """Return what the intervals of a front are, or that there are none."""
+    if int(tables.about["seeds"]) < 2:
+        return "one seed a design: no intervals, and no probability to be on the front; see budget.seeds"
+    if len(search_trials(tables)) > MOST_DRAWN:
+        return f"means over seeds; ci95: half-width of Student's 95 % interval; above {MOST_DRAWN} designs no p_front"
+    return "means over seeds; ci95: half-width of Student's 95 % interval; p_front: share of 1000 draws of the means"
+
+
+def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str | None = None) -> pl.DataFrame:
+    """Return one row: the hypervolume of the front and the reference point it is measured from.
+
+    Args:
+        tables: the tables of a study.
+        objectives: names of metrics.
+        reference: "NAME=VALUE,..." for all objectives; by default the worst value of each over the complete designs.
+
+    Returns:
+        `share` of the box between the reference and the best value of each objective, `hypervolume` in the product of
+        the units, `designs`, `on_front`, and `reference_NAME` and `best_NAME` for each objective. There is no interval:
+        the volume of noisy means is biased upward, and draws of them more so.
+
+    Raises:
+        QueryError: no complete design, or a reference that cannot be read.
+    """
+    goals = checked(objectives)
+    designs = search_trials(tables).drop_nulls(list(objectives))
+    if designs.is_empty():
+        raise QueryError("no complete design has all of these objectives yet")
+    points = points_of(designs, objectives)
+    corner = quality.worst(points, goals) if reference is None else parse_point(reference, objectives)
+    best = quality.ideal(points, goals)
+    box = float(np.abs(np.where(quality.as_costs(corner - best, goals) > 0, corner - best, 0.0)).prod())
+    volume = quality.hypervolume(points, goals, corner)
+    share = 1.0 / box if box > 0 else math.nan
+    row = {"share": volume * share, "hypervolume": volume}
+    row |= {"designs": len(designs), "on_front": int(is_on_front(points, goals).sum())}
+    row |= {f"reference_{name}": float(value) for name, value in zip(objectives, corner, strict=True)}
+    row |= {f"best_{name}": float(value) for name, value in zip(objectives, best, strict=True)}
+    return pl.DataFrame([row]).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return attainment surfaces of the front, a row a point: `percentile` and the objectives; see `confidence.bands`.
+
+    Raises:
+        QueryError: not two objectives, one seed, or no complete design.
+    """
+    goals = checked(objectives)
+    if len(goals) != 2:
+        raise QueryError(f"bands take two objectives, not {len(goals)}; choose them with --objectives")
+    designs = search_trials(tables).drop_nulls(list(objectives))
+    if designs.is_empty() or int(tables.about["seeds"]) < 2:
+        raise QueryError("bands need complete designs with several seeds; see budget.seeds of the study file")
+    values = replicates(tables, designs["trial"], objectives)
+    surfaces = bands(values, goals, groups=together(tables, designs["trial"]))
+    parts = [
+        pl.DataFrame(surface, schema=list(objectives), orient="row").insert_column(
+            0, pl.Series("percentile", [percentile] * len(surface))
+        )
+        for percentile, surface in surfaces.items()
+    ]
+    return pl.concat(parts)
+
+
+def parse_epsilon(text: str, objectives: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return epsilon for each objective and whether it is relative.
+
+    "1%" takes a hundredth of every objective; "accuracy=0.005,energy_per_image_j=10%" half a point of one and a tenth
+    of the other, and nothing of those that are not named.
+
+    Raises:
+        QueryError: what came and what is allowed.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    named = dict(_named(part, objectives) for part in parts) if "=" in text else dict.fromkeys(objectives, text.strip())
+    sizes = [_size(named.get(name, "0")) for name in objectives]
+    return np.array([size for size, _ in sizes]), np.array([relative for _, relative in sizes])
+
+
+def _named(part: str, objectives: Sequence[str]) -> tuple[str, str]:
+    name, equals, value = (piece.strip() for piece in part.partition("="))
+    if not equals or name not in objectives:
+        hint = did_you_mean(name, objectives)
+        raise QueryError(f"{part!r} is not understood{hint}; give NAME=VALUE for some of: {', '.join(objectives)}")
+    return name, value
+
+
+def _size(text: str) -> tuple[float, bool]:
+    relative = text.endswith("%")
+    size = number(text.removesuffix("%")) / (100 if relative else 1)
+    if size < 0 or (relative and size >= 1):
+        raise QueryError(
+            f"epsilon {text!r} is not allowed; give a number from 0, or a percentage from 0% to below 100%"
+        )
+    return size, relative
+
+
+def parse_point(text: str, objectives: Sequence[str]) -> np.ndarray:
+    """Return a value for each objective from "NAME=VALUE,...".
+
+    Raises:
+        QueryError: one is missing, unknown or no number.
+    """
+    named = dict(_named(part, objectives) for part in text.split(","))
+    if missing := [name for name in objectives if name not in named]:
+        raise QueryError(f"the reference point misses {', '.join(missing)}; give NAME=VALUE for every objective")
+    return np.array([number(named[name]) for name in objectives])
+
+
+def number(text: str) -> float:
+    """Return a finite number.
+
+    Raises:
+        QueryError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise QueryError(f"{text.strip()!r} is not a number; write it as 0.01 or 1e-8")
+    return value
+
+
+def _column(values: np.ndarray) -> pl.Series:
+    return pl.Series(values).fill_nan(None)

@@ -1,0 +1,1 @@
+"""The inverse question: what a design must be like to reach a target."""

@@ -1,0 +1,1 @@
+"""Questions to one table: SQL, a single trial, where a study stands."""

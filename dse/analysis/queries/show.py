@@ -1,0 +1,113 @@
+"""One trial, whole: its design, metrics, events, wear, learning curve and deployment."""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from dse.analysis.tables.render import cell
+from dse.analysis.tables.tables import Tables, one_trial
+from dse.crossbar.events import EVENT_NAMES
+from dse.design.design import flatten
+from dse.design.outcome import METRICS, WEAR_NAMES
+
+
+def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
+    """Return everything the tables hold about a trial.
+
+    Raises:
+        QueryError: no such trial.
+    """
+    rows = one_trial(tables, trial)
+    first = rows.row(0, named=True)
+    runs = [
+        {
+            **{key: value for key, value in row.items() if key not in ("design", "parameters", *tables.parameters)},
+            "layers": _of(tables.layers, trial, row["seed"]),
+            "curve": _of(tables.curves, trial, row["seed"]),
+            "deployments": _of(tables.deployments, trial, row["seed"]),
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+    return {
+        "trial": trial,
+        "origin": first["origin"],
+        "parameters": json.loads(first["parameters"]),
+        "design": None if first["design"] is None else json.loads(first["design"]),
+        "runs": runs,
+    }
+
+
+def as_json(tables: Tables, trial: int) -> str:
+    """Return a trial as JSON; see `as_dict`."""
+    return json.dumps(as_dict(tables, trial), indent=2)
+
+
+def as_text(tables: Tables, trial: int) -> str:
+    """Return a trial for people; see `as_dict`."""
+    whole = as_dict(tables, trial)
+    lines = [f"trial {trial} ({whole['origin']}) of {tables.about['name']}"]
+    lines += ["", "design"]
+    lines += [f"  {path} = {value}" for path, value in flatten(whole["design"] or {}).items()]
+    for run in whole["runs"]:
+        lines += ["", f"seed {run['seed']}: {run['state']}"]
+        if run["failure"]:
+            lines.append(f"  {run['failure_kind']}: {run['failure']}")
+            continue
+        if run["same_as"] is not None:
+            lines.append(f"  the design of trial {run['same_as']}, simulated there")
+        lines += [
+            f"  {name} = {cell(name, run[name])}    {METRICS[name].meaning}" for name in METRICS if _belongs(name, run)
+        ]
+        lines += ["", "  events and wear by layer"]
+        lines += _by_layer(run["layers"])
+        lines += ["", "  epoch  loss      validation  accuracy"]
+        lines += [
+            f"  {p['epoch']:5}  {p['loss']:.6f}  {cell('', p['validation_accuracy']):>10}  {p['accuracy']:.4f}"
+            for p in run["curve"]
+        ]
+        lines += _by_time(run["deployments"])
+        made = ("code", "host", "started_at", "wall_s", "packages", "data_checksum", "cost_card")
+        lines += ["", "  made by"] + [f"    {name} = {run[name]}" for name in made]
+    return "\n".join(lines)
+
+
+def _belongs(metric: str, run: dict[str, Any]) -> bool:
+    """Return whether a metric belongs to a run: those of a deployment only where there is one."""
+    return not METRICS[metric].deployed or bool(run["deployments"])
+
+
+def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
+    deployed = [f"deployed_{name}" for name in ("cells", "dac_bits", "adc_bits", "conductance_us")]
+    names = [
+        "rows",
+        "bias_rows",
+        "cols",
+        "cells",
+        "mean_conductance_us",
+        *deployed,
+        *EVENT_NAMES,
+        *(f"wear_{name}" for name in WEAR_NAMES),
+    ]
+    lines: list[str] = []
+    for name in names:
+        values = [layer[name] for layer in layers]
+        if any(value not in (None, 0, 0.0) for value in values):
+            shown = "".join(f"{'-' if v is None else f'{v:.6g}' if isinstance(v, float) else v:>14}" for v in values)
+            lines.append(f"    {name:24}{shown}")
+    return lines
+
+
+def _by_time(deployments: list[dict[str, Any]]) -> list[str]:
+    if not deployments:
+        return []
+    lines = ["", "  compensation  time (s)      accuracy  deviation  validation"]
+    for e in deployments:
+        found = "".join(f"  {cell('', e[name]):>9}" for name in ("accuracy", "deviation", "validation_accuracy"))
+        lines.append(f"  {e['compensation']:12}  {e['time_s']:<12.6g}{found}")
+    return lines
+
+
+def _of(table: pl.DataFrame, trial: int, seed: int) -> list[dict[str, Any]]:
+    rows = table.filter((pl.col("trial") == trial) & (pl.col("seed") == seed))
+    return rows.drop("trial", "seed", "train_images").to_dicts()

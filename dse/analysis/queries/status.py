@@ -1,0 +1,115 @@
+"""Where a study stands, told from its results alone, from any machine that can read them."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import polars as pl
+
+from dse.analysis.fronts.pareto import front
+from dse.analysis.fronts.table import hypervolume_table
+from dse.analysis.tables.tables import open_tables, search_trials
+from dse.results.place import Where, place_of
+from dse.results.reading import Damage, read_rows
+
+WINDOW_S = 600.0
+"""The rate is that of the last ten minutes."""
+LAST_WORDS = 3
+"""Failures that are quoted."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a study stands.
+
+    Attributes:
+        name: name of the study.
+        running: who writes to it, or None.
+        done: simulations that are stored, copies included.
+        total: simulations that the study asks for.
+        failed: stored failures.
+        per_minute: simulations that finished a minute, lately; None if none did.
+        left_s: time to the end at this rate, s; None if nobody works on it, or the rate is not known.
+        last_finished_at: end of the last simulation, UTC, ISO 8601.
+        front: designs on the front.
+        volume: hypervolume of the front, as a share of the box between the worst and the best values; None if unknown.
+        failures: the last failures, "trial N seed S: KIND: REASON".
+        hosts: simulations by machine.
+        damaged: files that are not what was written.
+    """
+
+    name: str
+    running: str | None
+    done: int
+    total: int
+    failed: int
+    per_minute: float | None
+    left_s: float | None
+    last_finished_at: str | None
+    front: int
+    volume: float | None
+    failures: list[str]
+    hosts: dict[str, int]
+    damaged: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return asdict(self)
+
+
+def status(where: Where, now: datetime | None = None) -> Status:
+    """Return where a study stands.
+
+    Args:
+        where: its results.
+        now: the time to count from; by default the clock.
+
+    Raises:
+        ResultsError: there are none, or they cannot be reached.
+    """
+    place = place_of(where)
+    tables = open_tables(place)
+    running = place.holder()
+    trials = tables.trials
+    total = int(tables.about["trials"]) * int(tables.about["seeds"])
+    ends = _ends(trials)
+    rate = _per_second(ends, now or datetime.now(UTC)) if running else None
+    designs = search_trials(tables).drop_nulls(tables.objectives)
+    failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
+    words = failed.tail(LAST_WORDS).select("trial", "seed", "failure_kind", "failure").rows()
+    last = cast("datetime | None", ends["end"].max())
+    return Status(
+        name=str(tables.about["name"]),
+        running=running,
+        done=len(trials),
+        total=total,
+        failed=len(failed),
+        per_minute=None if rate is None else round(60 * rate, 3),
+        left_s=None if not rate else round(max(total - len(trials), 0) / rate, 1),
+        last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
+        front=len(front(designs, tables.objectives)),
+        volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
+        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in words],
+        hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
+        damaged=[_told(damage) for damage in read_rows(place)[1]],
+    )
+
+
+def _ends(trials: pl.DataFrame) -> pl.DataFrame:
+    """Return start and end of what was simulated here, and not copied or taken over."""
+    own = trials.filter(pl.col("same_as").is_null() & pl.col("came_from").is_null())
+    start = pl.col("started_at").str.to_datetime(time_zone="UTC", strict=False)
+    end = start + pl.duration(microseconds=pl.col("wall_s") * 1e6)
+    return own.select(start=start, end=end).drop_nulls()
+
+
+def _per_second(ends: pl.DataFrame, now: datetime) -> float | None:
+    recent = ends.filter(pl.col("end") > now - timedelta(seconds=WINDOW_S))
+    first = cast("datetime | None", recent["start"].min())
+    if first is None:
+        return None
+    return len(recent) / min(max((now - first).total_seconds(), 1e-3), WINDOW_S)
+
+
+def _told(damage: Damage) -> str:
+    return f"{damage.name}: {damage.reason}"

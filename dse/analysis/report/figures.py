@@ -1,0 +1,184 @@
+"""The main figures of a study as files, from the same numbers as the page."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
+from dse.analysis.report.panels import Filled, filled
+from dse.analysis.report.subject import Json, Subject, thinned
+from dse.analysis.tables.metrics import QUANTITIES
+from dse.analysis.tables.render import si
+from dse.analysis.tables.tables import Tables
+from dse.errors import DseError, QueryError
+from dse.results.place import Where
+
+FORMATS = ("png", "svg")
+BARS = 24
+"""Designs with a bar of energy."""
+
+
+def write_pictures(
+    folder: Path, where: Where, tables: Tables, objectives: Sequence[str], ending: str, without: Sequence[str] = ()
+) -> tuple[list[Path], list[str]]:
+    """Draw the front, learning curves, energies, wear and importances into a folder, a file each.
+
+    Args:
+        folder: where to; made if it is not there.
+        where: the results.
+        tables: its tables.
+        objectives: names of metrics.
+        ending: one of `FORMATS`.
+        without: panels to leave out, by name.
+
+    Returns:
+        The files, and for each figure that is missing a line that says why.
+
+    Raises:
+        QueryError: an objective that is no metric, a panel that is none, or a folder that cannot be written.
+    """
+    subject = Subject(where, tables, objectives)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise QueryError(f"cannot make the folder {folder}: {error.strerror}") from None
+    parts = {part.panel.name: part for part in filled(subject, without)}
+    written: list[Path] = []
+    missing: list[str] = []
+    for name, draw in DRAWERS.items():
+        if name not in parts:
+            continue
+        path = folder / f"{name}.{ending}"
+        try:
+            draw(subject, _content(parts[name]), path)
+        except DseError as error:
+            missing.append(f"{name}: {error}")
+        else:
+            written.append(path)
+    if not written:
+        raise QueryError("there is nothing to draw yet: " + "; ".join(missing))
+    return written, missing
+
+
+def _content(part: Filled) -> Any:
+    if part.content is None:
+        raise QueryError(part.reason)
+    return part.content
+
+
+def _front(subject: Subject, _: Json, path: Path) -> None:
+    plot_front(subject.tables, subject.objectives, path)
+
+
+def _curves(subject: Subject, content: Json, path: Path) -> None:
+    names = content["metrics"]
+    figure, panels = _figure(len(names), 4.2, 3.4)
+    roles = _roles(subject)
+    for axes, name in zip(panels, names, strict=True):
+        for trial, curve in reversed(content["of"].items()):
+            role = roles[trial]
+            colour = {"control": CONTROL, "front": ON_FRONT}.get(role, SEARCHED)
+            dashed = "--" if role == "control" else "-"
+            axes.plot(curve["epoch"], curve[name], color=colour, linestyle=dashed, linewidth=0.8, alpha=0.6)
+        axes.set(xlabel="epoch", ylabel=name)
+    panels[0].plot([], [], color=ON_FRONT, label="on the front")
+    panels[0].plot([], [], color=SEARCHED, label="searched")
+    if len(subject.controls):
+        panels[0].plot([], [], color=CONTROL, linestyle="--", label="control")
+    _save(figure, path, legend=True)
+
+
+def _energy(subject: Subject, content: Json, path: Path) -> None:
+    names = list(dict.fromkeys(item["part"] for item in content["items"]))
+    front = [trial for trial in subject.front["trial"].to_list() if trial in content["of"]]
+    labels = {row["trial"]: str(row["origin"]) for row in subject.controls.iter_rows(named=True)}
+    trials = [*(t for t in labels if t in content["of"]), *thinned(front, BARS)][::-1]
+    totals = [content["total"][t] for t in trials]
+    figure, (axes,) = _figure(1, 8.0, 1.2 + 0.22 * len(trials))
+    left = [0.0] * len(trials)
+    for name, colour in zip(names, _colours(len(names)), strict=True):
+        places = [i for i, item in enumerate(content["items"]) if item["part"] == name]
+        shares = [
+            100 * sum(content["of"][t][i] for i in places) / (total or 1.0)
+            for t, total in zip(trials, totals, strict=True)
+        ]
+        axes.barh(range(len(trials)), shares, left=left, height=0.75, color=colour, label=name.replace("_", " "))
+        left = [a + b for a, b in zip(left, shares, strict=True)]
+    words = [f"{labels.get(t, f'trial {t}')}, {si(total, 'J')}" for t, total in zip(trials, totals, strict=True)]
+    axes.set_yticks(range(len(trials)), words, parse_math=False)  # a name may hold dollar signs
+    axes.set(xlabel=f"% of the energy of a training image, on {content['card']}", xlim=(0, 100))
+    _save(figure, path, legend=True)
+
+
+def _wear(subject: Subject, _: Json, path: Path) -> None:
+    metric = "worst_writes"
+    front = set(subject.front["trial"].to_list())
+    values = subject.searched.drop_nulls(metric)
+    on = [float(v) for t, v in values.select("trial", metric).iter_rows() if t in front]
+    off = [float(v) for t, v in values.select("trial", metric).iter_rows() if t not in front]
+    if not on and not off:
+        raise QueryError(f"no complete design has {metric}")
+    figure, (axes,) = _figure(1, 5.2, 3.4)
+    axes.hist([on, off], bins=20, stacked=True, color=[ON_FRONT, SEARCHED], label=["on the front", "searched"])
+    axes.set(xlabel=f"{metric} ({QUANTITIES[metric].unit})", ylabel="designs")
+    _save(figure, path, legend=True)
+
+
+def _importance(_: Subject, content: Json, path: Path) -> None:
+    objectives = content["objectives"]
+    most = max(len(of["parameter"]) for of in objectives)
+    figure, panels = _figure(len(objectives), 4.6, 1.2 + 0.26 * most)
+    for axes, of in zip(panels, objectives, strict=True):
+        rows = range(len(of["parameter"]))[::-1]
+        axes.axvline(0, color=SEARCHED, linewidth=0.8)
+        axes.hlines(list(rows), of["low"], of["high"], color=SEARCHED, linewidth=1.5)
+        axes.plot(of["importance"], list(rows), "o", color=ON_FRONT, markersize=5)
+        axes.set_yticks(list(rows), of["parameter"])
+        axes.set_title(f"{of['objective']}, R2 {of['r2']:.2f}", fontsize=9)
+        axes.set_xlabel("fall of R2, 95 %")
+    _save(figure, path)
+
+
+DRAWERS: dict[str, Callable[[Subject, Any, Path], None]] = {
+    "front": _front,
+    "curves": _curves,
+    "energy": _energy,
+    "wear": _wear,
+    "importance": _importance,
+}
+"""What is drawn, by the name of the panel that holds its numbers."""
+
+
+def _colours(count: int) -> list[Any]:
+    import matplotlib as mpl  # noqa: PLC0415
+
+    return list(mpl.color_sequences["tab20"][:count])
+
+
+def _roles(subject: Subject) -> dict[int, str]:
+    designs = subject.describe()
+    return dict(zip(designs["trial"], designs["role"], strict=True))
+
+
+def _figure(columns: int, width: float, height: float) -> tuple[Any, list[Any]]:
+    """Return a figure and a row of axes; sizes of each in inches."""
+    import matplotlib as mpl  # noqa: PLC0415  half a second that other commands do without
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(width * columns, height), layout="constrained")
+        panels = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
+    for axes in panels:
+        axes.grid(visible=True, linewidth=0.4, alpha=0.5)
+        axes.set_axisbelow(True)
+    return figure, panels
+
+
+def _save(figure: Any, path: Path, *, legend: bool = False) -> None:
+    if legend:
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
+    try:
+        figure.savefig(path, dpi=160)
+    except OSError as error:
+        raise QueryError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,24 @@
+"""Layers on crossbars for any torch module: analog products in both directions, tiles, converters, event counts.
+
+spec      what the arrays and converters of such layers are
+passes    whole tensors through converters, and what that drives, in one pass each
+layers    `AnalogLinear`, `AnalogConv2d`
+products  their products as functions that torch differentiates
+convert   `on_crossbars`: puts the layers of a module on crossbars and says what is lost
+"""
+
+from dse.crossbar.analog.convert import Placement, on_crossbars, placement_of
+from dse.crossbar.analog.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, calibrate_on
+from dse.crossbar.analog.spec import Crossbars
+
+__all__ = [
+    "AnalogConv2d",
+    "AnalogLayer",
+    "AnalogLinear",
+    "Crossbars",
+    "Placement",
+    "analog_layers",
+    "calibrate_on",
+    "on_crossbars",
+    "placement_of",
+]

@@ -1,0 +1,226 @@
+"""Analog products as functions that torch differentiates.
+
+    forward    y = sum over row tiles of ADC(DAC(x) W_tile + noise)
+    backward   dx = sum over column tiles of ADC(DAC(d) W_tile^T + noise), parts of windows added digitally
+    update     dW = d x^T, digital, of the inputs and errors before any converter (or rounded to the operands' bits)
+
+Gradients pass straight through converters: what a converter rounds or cuts does not change them. Read noise is drawn
+where a converter stands, with its exact variance, sum_i x_i^2 sigma_i^2; where the converter is ideal, tiles and parts
+of windows are added first, which is the same in distribution.
+"""
+
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from dse.crossbar.analog.passes import (
+    drives,
+    largest_magnitudes,
+    quantise,
+    quantise_and_fold,
+    scale_and_quantise,
+)
+from dse.streams import Stream
+
+if TYPE_CHECKING:
+    from dse.crossbar.analog.layers import AnalogLayer
+    from dse.crossbar.analog.spec import Tile
+
+FORWARD, BACKWARD = 0, 1
+ROOM_FLOATS = 2**18
+"""Unfolded errors are held for as many samples as fit this many floats, so that they stay in the cache."""
+Bits = int | Literal["ideal"]
+
+
+def seen_through(weight: Tensor, effective: Tensor) -> Tensor:
+    """Return the effective weights; their gradients go to the clean ones."""
+    return cast("Tensor", _SeenThrough.apply(weight, effective))
+
+
+def product(layer: "AnalogLayer", x: Tensor) -> Tensor:
+    """Return the product of a layer with inputs, every vector of a linear layer being a sample."""
+    flat = x if layer.weight.dim() > 2 else x.reshape(-1, x.shape[-1])
+    y = cast("Tensor", _Product.apply(flat, layer.held_weight, layer))
+    return y if flat is x else y.reshape(*x.shape[:-1], y.shape[-1])
+
+
+class _SeenThrough(Function):
+    """Effective weights in place of clean ones."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, effective: Tensor) -> Tensor:  # noqa: ARG004
+        """Return the effective weights."""
+        return effective.view_as(effective)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
+        """Hand the gradient to the clean weights."""
+        return gradients[0], None
+
+
+class _Product(Function):
+    """An analog product in both directions."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, layer: "AnalogLayer") -> Tensor:
+        """Take the forward product."""
+        ctx.layer = layer
+        ctx.save_for_backward(x, weight)
+        return forward(layer, x.detach(), weight.detach())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+        """Take the transposed product for the inputs and the digital outer product for the weights."""
+        x, weight = ctx.saved_tensors
+        layer, d = ctx.layer, gradients[0]
+        back = backward(layer, d, weight.detach(), x) if ctx.needs_input_grad[0] else None
+        own = outer(layer, x.detach(), d) if ctx.needs_input_grad[1] else None
+        return back, own, None
+
+
+def forward(layer: "AnalogLayer", x: Tensor, weight: Tensor) -> Tensor:
+    """Return ADC(DAC(x) W), and count it where the layer counts."""
+    dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
+    driven, scales = _driven(layer, x, dac, adc)
+    # Measuring accuracy must not shift the noise that training sees.
+    noise = layer.noise["forward" if layer.counting else "evaluation"]
+    weight, variance = _reads(layer, weight, noise)
+    tiles: list[Tile | None] = [*layer.row_tiles]
+    parts: list[Tensor] = []
+    cut = 0
+    for rows in tiles if adc != "ideal" and len(tiles) > 1 else [None]:
+        part = layer.exact(driven, weight, rows=rows)
+        if variance is not None:
+            part = _noisy(part, layer.exact(driven.square(), variance, rows=rows), noise)
+        part, beyond = _converted(layer, FORWARD, part, adc, scales)
+        parts, cut = [*parts, part], cut + beyond
+    y = reduce(Tensor.add_, parts)
+    if layer.counting:
+        _count_forward(layer, driven, y, scales, cut)
+    return y
+
+
+def backward(layer: "AnalogLayer", d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+    """Return ADC(DAC(d) W^T) with the parts of windows added, and count it where the layer counts."""
+    dac, adc = layer.crossbars.dac.bits_backward, layer.crossbars.adc.bits_backward
+    driven, scales = _driven(layer, d, dac, adc)
+    noise = layer.noise["backward"]
+    weight, variance = _reads(layer, weight, noise)
+    cut = 0
+    if adc == "ideal":
+        back = layer.transposed(driven, weight, x)
+        if variance is not None:
+            back = _noisy(back, layer.transposed(driven.square(), variance, x), noise)
+    else:
+        back, cut = _through_converters(layer, driven, weight, variance, x, scales)
+    if layer.counting:
+        _count_backward(layer, driven, x, scales, cut)
+    return back
+
+
+def outer(layer: "AnalogLayer", x: Tensor, d: Tensor) -> Tensor:
+    """Return the digital gradient of the weights, and count its products where the layer counts."""
+    bits = layer.crossbars.operand_bits
+    if bits != "float":
+        x, d = (scale_and_quantise(factor, bits)[0] for factor in (x, d))
+    if layer.counting:
+        layer.events.macs_update += _vectors(d) * layer.rows * layer.cols
+    return layer.outer(x, d)
+
+
+def _through_converters(
+    layer: "AnalogLayer", d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
+) -> tuple[Tensor, int]:
+    """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
+    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
+    targets = layer.targets(x)
+    channels, cut = x.shape[1], 0
+    sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
+    step = max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
+    for start in range(0, d.shape[0], step):
+        some = slice(start, start + step)
+        for own in (slice(*columns) for columns in layer.column_tiles):
+            part = layer.unfolded(d[some, own], weight[own])
+            if variance is not None:
+                part = _noisy(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
+            _watch(layer, BACKWARD, part, scales[some])
+            cut += quantise_and_fold(part, bits, scales[some] * layer.ranges[BACKWARD], targets, sums[some])
+    if x.dim() == 2:
+        return sums[:, 0], cut
+    return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
+
+
+def _driven(layer: "AnalogLayer", x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
+    """Return inputs behind their converters and the full scale of each sample; ones where nothing asks for it."""
+    if dac != "ideal":
+        return scale_and_quantise(x.detach(), dac)
+    return x, torch.ones(1) if adc == "ideal" and not layer.counting else largest_magnitudes(x.detach())
+
+
+def _reads(layer: "AnalogLayer", weight: Tensor, noise: Stream) -> tuple[Tensor, Tensor | None]:
+    """Return weights and the variance of a read; a read for the whole mini-batch is drawn here."""
+    variance = layer.read_variance()
+    if variance is None or layer.crossbars.read_noise_per == "product":
+        return weight, variance
+    return _noisy(weight, variance, noise), None
+
+
+def _noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
+    """Return values with normal noise of a variance; what rounding left below zero counts as zero."""
+    draw = noise.next_normal(1, vectors=y.numel()).reshape(y.shape).to(y.device, y.dtype)
+    return torch.addcmul(y, variance.clamp_min(0.0).sqrt(), draw)
+
+
+def _converted(layer: "AnalogLayer", way: int, y: Tensor, bits: Bits, scales: Tensor) -> tuple[Tensor, int]:
+    """Return products after the converter of a direction, and how many were cut."""
+    if bits == "ideal":
+        return y, 0
+    _watch(layer, way, y, scales)
+    return quantise(y, bits, scales * layer.ranges[way], in_place=True)
+
+
+def _watch(layer: "AnalogLayer", way: int, y: Tensor, scales: Tensor) -> None:
+    """Note the largest product before a converter where its range follows the products."""
+    if layer.watching or (layer.counting and layer.crossbars.adc.ranging == "calibrated"):
+        peak = float((largest_magnitudes(y) / scales).max())
+        layer.peaks[way] = max(layer.peaks[way], peak)
+        if layer.watching:
+            layer.ranges[way] = layer.crossbars.adc.headroom * layer.peaks[way]
+
+
+def _vectors(y: Tensor) -> int:
+    """Return how many vectors the array sees on the side of the outputs y."""
+    return y.shape[0] * y[0, 0].numel()
+
+
+def _count_forward(layer: "AnalogLayer", driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
+    events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
+    lines, time = drives(driven, scales, layer.windows(driven))
+    events.mvm_forward += vectors
+    events.line_drives_forward += lines
+    events.drive_time_forward += time
+    events.dac_forward += vectors * layer.rows * len(layer.column_tiles)
+    events.adc_forward += vectors * layer.cols * row_tiles
+    events.adc_cut_forward += cut
+    events.partial_adds_forward += vectors * layer.cols * (row_tiles - 1)
+
+
+def _count_backward(layer: "AnalogLayer", driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
+    events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
+    ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
+    lines, time = drives(driven, scales, ones)
+    events.mvm_backward += vectors
+    events.line_drives_backward += lines
+    events.drive_time_backward += time
+    events.dac_backward += vectors * layer.cols * len(layer.row_tiles)
+    events.adc_backward += vectors * layer.rows * column_tiles
+    events.adc_cut_backward += cut
+    windows = layer.windows(x)
+    inside, reached = (1, 1) if windows is None else (round(float(windows.sum())), int(torch.count_nonzero(windows)))
+    images = x.shape[0] * x.shape[1]
+    events.partial_adds_backward += images * (inside * column_tiles - reached)

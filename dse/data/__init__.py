@@ -1,0 +1,1 @@
+"""Data sets: what they are, and how they come to the machine."""

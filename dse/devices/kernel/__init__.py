@@ -1,1 +1,0 @@
-"""Compiled passes over cells, in the terms of `dse.compiled`."""

@@ -1,0 +1,19 @@
+"""Compiled code: loops that repeat to the last bit on every processor, each the twin of a plain path.
+
+    arithmetic    functions and random numbers that are the same everywhere
+    state         the numbers of a layer on crossbars, and what all layers share
+    pcm           PCM cells: pulses, RESET, drift, refresh
+    programmed    cells that were programmed and drift
+    products      products in both directions
+    chi           accumulators, row by row
+    updates       from inputs and errors of a mini-batch to accumulators
+    engine        the loop over mini-batches of a perceptron
+    inference     products of a perceptron that only recognises
+    converters    whole tensors of layers of any network (`dse.crossbar.analog`) through converters
+    augmentation  images from bytes to floats, moved and mirrored
+
+The engine does what `dse.tasks.loop.PlainRun` does with `CrossbarLayer` and `FloatLayer`, in the same order and with
+the same random numbers, so that the two agree to the last bit. What makes it fast: only rows with an input other than
+zero are read and updated, several of them in one pass; only cells whose accumulator crosses the threshold are touched;
+and read noise is drawn at the outputs.
+"""

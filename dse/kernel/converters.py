@@ -1,0 +1,141 @@
+"""Converters of deep layers: quantisation of whole tensors in one pass, and what passes through them.
+
+Floats are compared and maximised as integers where that gives the same answer, because a processor does that in vectors
+whatever the order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from dse.kernel.arithmetic import Floats, Ints32, compiled, f32, i32
+
+SMALLEST_SCALE = f32(1e-30)
+"""No sample is scaled by less; see `dse.crossbar.converters.largest_error`."""
+
+
+@compiled
+def _largest(pattern: Ints32) -> Any:
+    """Return the largest pattern of a magnitude; patterns of float32 without their sign are in the order of values."""
+    largest = i32(0)
+    for j in range(pattern.size):
+        own = i32(pattern[j] & i32(0x7FFFFFFF))
+        largest = own if own > largest else largest
+    return largest
+
+
+@compiled
+def largest_rows(patterns: Any, out: Ints32) -> None:
+    """Set the bit patterns of the largest magnitude of every row, from the patterns of float32, shape (rows, cols)."""
+    for n in range(out.size):
+        out[n] = _largest(patterns[n])
+
+
+@compiled
+def _quantise(x: Floats, out: Floats, scale: Any, levels: Any) -> Any:
+    step = f32(scale / levels)
+    low, cut = f32(-scale), i32(0)
+    for j in range(x.size):
+        v = x[j]
+        inside = low if v < low else v
+        inside = scale if inside > scale else inside
+        cut = i32(cut + i32(inside != v))
+        out[j] = np.rint(inside / step) * step
+    return cut
+
+
+@compiled
+def quantise_rows(x: Any, out: Any, scales: Floats, levels: Any) -> int:
+    """Put every row on 2 * levels + 1 evenly spaced levels within its scale; return how many values were cut.
+
+    Args:
+        x: float32, shape (rows, cols).
+        out: the quantised values, float32, shape (rows, cols); may be x.
+        scales: full scale of each row, float32, above 0.
+        levels: levels above zero, float32.
+    """
+    cut = 0
+    for n in range(scales.size):
+        cut += _quantise(x[n], out[n], scales[n], levels)
+    return cut
+
+
+@compiled
+def scale_and_quantise(x: Any, patterns: Any, out: Any, scales: Floats, levels: Any) -> None:
+    """Set the scale of every row to its largest magnitude, and put the row on levels within it while it is at hand.
+
+    Args:
+        x: float32, shape (rows, cols).
+        patterns: the same as int32.
+        out: the quantised values, float32, shape (rows, cols).
+        scales: the scales, float32, at least 1e-30.
+        levels: levels above zero, float32.
+    """
+    for n in range(scales.size):
+        largest = i32(_largest(patterns[n])).view(np.float32)
+        scales[n] = SMALLEST_SCALE if largest < SMALLEST_SCALE else largest
+        _quantise(x[n], out[n], scales[n], levels)
+
+
+@compiled
+def quantise_and_fold(parts: Any, out: Any, scales: Floats, levels: Any, targets: Any) -> int:
+    """Put every part on 2 * levels + 1 levels within its sample's scale, add it to its place; return how many were cut.
+
+    Args:
+        parts: float32, shape (samples, vectors, taps * channels).
+        out: float32, shape (samples, places, channels), to add to.
+        scales: full scale of each sample, float32, above 0.
+        levels: levels above zero, float32.
+        targets: place of each tap of each vector, int64, shape (vectors, taps); the number of places for none.
+    """
+    cut, places, channels = 0, out.shape[1], out.shape[2]
+    room = np.empty(parts.shape[2], np.float32)
+    for n in range(scales.size):
+        for i in range(targets.shape[0]):
+            cut += _quantise(parts[n, i], room, scales[n], levels)
+            for tap in range(targets.shape[1]):
+                place, first = targets[i, tap], tap * channels
+                if place < places:
+                    to = out[n, place]
+                    for j in range(channels):
+                        to[j] += room[first + j]
+    return cut
+
+
+@compiled
+def _add_magnitudes(x: Floats, weight: Any, driven: Any, total: Any) -> None:
+    for j in range(x.size):
+        driven[j] += weight * np.float64(x[j] != f32(0.0))
+        total[j] += weight * np.float64(abs(x[j]))
+
+
+@compiled
+def _add_weighted(x: Floats, weights: Any, driven: Any, total: Any) -> None:
+    for j in range(x.size):
+        driven[j] += weights[j] * np.float64(x[j] != f32(0.0))
+        total[j] += weights[j] * np.float64(abs(x[j]))
+
+
+@compiled
+def drives(x: Any, scales: Floats, windows: Any, channels_last: bool, driven: Any, total: Any, room: Any) -> None:
+    """Add up how many lines inputs drive, and how strongly, every input as often as products hold its place.
+
+    Args:
+        x: inputs, float32, shape (samples, channels, places), or (samples, places, channels).
+        scales: full scale of each sample, float32.
+        windows: how many products hold each place, float64, shape (places,).
+        channels_last: whether the channels come last.
+        driven: sums of these for inputs other than zero, float64, as long as the last dimension of x, to add to.
+        total: sums of magnitudes over the full scale, as often, float64, likewise.
+        room: float64, likewise.
+    """
+    for n in range(scales.size):
+        room[:] = 0.0
+        for i in range(x.shape[1]):
+            if channels_last:
+                _add_magnitudes(x[n, i], windows[i], driven, room)
+            else:
+                _add_weighted(x[n, i], windows, driven, room)
+        scale = np.float64(scales[n])
+        for j in range(room.size):
+            total[j] += room[j] / scale

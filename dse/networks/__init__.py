@@ -1,0 +1,1 @@
+"""Networks: what can be trained."""

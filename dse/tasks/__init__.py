@@ -1,0 +1,1 @@
+"""Tasks: how a network learns, and what it is measured by."""

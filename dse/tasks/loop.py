@@ -1,0 +1,204 @@
+"""Training of a multilayer perceptron with sigmoid units on half the squared error, on any kind of layer.
+
+    forward   y_l = f(x_l W_l),  x_(l+1) = [y_l, 1]        f the logistic function
+    backward  d_L = (y_L - target) f',   d_l = (d_(l+1) W_(l+1)^T) f'
+    update    W_l <- W_l - learning_rate * mean over the mini-batch of x_l^T d_l
+
+`PlainRun` is the plain path: every step is a few tensor operations that read like the formulas. The compiled path
+(`dse.updates.fast`) is its twin and gives the same result to the last bit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dse.data.datasets import Dataset, Split
+from dse.errors import DivergedError
+from dse.kernel.arithmetic import ordered_sum, sigmoid
+from dse.streams import generator
+from dse.training.spec import TrainingSpec
+from dse.updates import fast
+from dse.updates.layers import Layer
+from dse.updates.pace import Pace
+
+EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A point of the learning curve.
+
+    Attributes:
+        epoch: number of passes over the training images so far.
+        loss: mean over the samples of what is minimised, each measured before the sample was learned.
+        validation_accuracy: share of the held-out images recognised, or None.
+        accuracy: share of the test images recognised; None where a network does not recognise images.
+        validation_bits_per_character: mean of -log2 of the probabilities of the validation text; None for images.
+        bits_per_character: the same of the test text.
+        validation_frechet_distance: distance of generated from held-out images; see `dse.tasks.frechet`.
+        frechet_distance: distance of generated from test images.
+    """
+
+    epoch: int
+    loss: float
+    validation_accuracy: float | None = None
+    accuracy: float | None = None
+    validation_bits_per_character: float | None = None
+    bits_per_character: float | None = None
+    validation_frechet_distance: float | None = None
+    frechet_distance: float | None = None
+
+
+def train(
+    layers: Sequence[Layer],
+    data: Dataset,
+    spec: TrainingSpec,
+    *,
+    image_time_s: float,
+    maintain_every: int,
+    seed: int,
+    drift_every: int = 1000,
+    calibrate_every: int = 0,
+    compiled: bool = True,
+) -> list[Epoch]:
+    """Train layers in place.
+
+    Args:
+        layers: the network, first layer first.
+        data: what to learn.
+        spec: epochs, mini-batch, learning rate.
+        image_time_s: simulated time of one image, s.
+        maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
+        seed: seed of the trial, for the order of the images.
+        drift_every: images between two evaluations of the drift.
+        calibrate_every: images between two calls of `Layer.calibrate`, rounded up to whole mini-batches; 0 for none.
+        compiled: take the compiled path where it applies; the result is the same.
+
+    Returns:
+        The learning curve, one point an epoch.
+
+    Raises:
+        DivergedError: the training left the range of numbers.
+    """
+    order = generator(seed, "order")
+    pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every, calibrate_every)
+    run: Run = (
+        fast.runner(layers, data.train, spec.batch_size, pace)
+        if compiled and fast.takes(layers)
+        else PlainRun(layers, data, spec.batch_size, pace)
+    )
+    images = 0
+    curve: list[Epoch] = []
+    for epoch in range(1, spec.epochs + 1):
+        loss = run.learn(torch.randperm(len(data.train), generator=order), images)
+        images += len(data.train)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss of epoch {epoch} is not finite")
+        now_s = images * image_time_s
+        for layer in layers:
+            layer.survey(now_s)
+        curve.append(
+            Epoch(
+                epoch=epoch,
+                loss=loss / len(data.train),
+                validation_accuracy=None if data.validation is None else run.accuracy(data.validation, now_s),
+                accuracy=run.accuracy(data.test, now_s),
+            )
+        )
+    return curve
+
+
+class Run(Protocol):
+    """A way to learn."""
+
+    def learn(self, order: Tensor, seen: int) -> float:
+        """Learn images in an order (int64 indices), having seen some; return the sum of half the squared errors."""
+        ...
+
+    def accuracy(self, split: Split, now_s: float) -> float:
+        """Return the share of images recognised at a time, with fresh read noise for every image."""
+        ...
+
+
+class PlainRun:
+    """The plain path; `fast.runner` is its compiled twin."""
+
+    def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
+        self._layers, self._batch_size, self._pace = layers, batch_size, pace
+        self._targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
+        self._split = data.train
+        self._since_refresh, self._since_calibration = 0, 0
+
+    def learn(self, order: Tensor, seen: int) -> float:
+        """Learn images in mini-batches, the last of which may be smaller; see `Run`."""
+        loss = 0.0
+        for chosen in torch.split(order, self._batch_size):
+            loss += self._step(_with_bias(self._split.floats(chosen)), self._targets[chosen], seen)
+            seen += len(chosen)
+            self._maintain(seen, len(chosen))
+        return loss
+
+    def accuracy(self, split: Split, now_s: float) -> float:
+        """Return the share of images recognised; see `Run`."""
+        for layer in self._layers:
+            layer.sense(now_s)
+        right = 0
+        for chosen in torch.split(torch.arange(len(split)), EVALUATION_BATCH):
+            output = _forward(self._layers, _with_bias(split.floats(chosen)), training=False)[-1]
+            # numpy's argmax takes the first of equal outputs; torch's does not say.
+            right += int((output.numpy().argmax(axis=1) == split.labels[chosen].numpy()).sum())
+        return right / len(split)
+
+    def _maintain(self, seen: int, samples: int) -> None:
+        """Refresh and calibrate where it is time."""
+        self._since_refresh += samples
+        self._since_calibration += samples
+        if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
+            self._since_refresh = 0
+            for layer in self._layers:
+                layer.maintain(seen * self._pace.image_time_s)
+        if self._pace.calibrate_every and self._since_calibration >= self._pace.calibrate_every:
+            self._since_calibration = 0
+            for layer in self._layers:
+                layer.calibrate()
+
+    def _step(self, x: Tensor, target: Tensor, seen: int) -> float:
+        """Learn one mini-batch and return the sum over its images of half the squared error."""
+        layers, pace = self._layers, self._pace
+        for layer in layers:
+            layer.sense(seen // pace.drift_every * pace.drift_every * pace.image_time_s)
+        signals = _forward(layers, x, training=True)
+        output = signals[-1]
+        d = (output - target) * output * (1 - output)
+        errors = [d]
+        for layer, signal in zip(reversed(layers[1:]), reversed(signals[1:-1]), strict=True):
+            y = signal[:, :-1]
+            d = layer.backward(d) * y * (1 - y)
+            errors.append(d)
+        for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
+            layer.events.activations += error.numel()
+            layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
+        squares = ((output - target) ** 2).numpy()
+        return 0.5 * ordered_sum(np.array([ordered_sum(sample) for sample in squares]))
+
+
+def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:
+    """Return the input of every layer (bias appended) and, last, the output of the network."""
+    signals = [x]
+    for layer in layers[:-1]:
+        signals.append(_with_bias(_sigmoid(layer.forward(signals[-1], training=training))))
+    signals.append(_sigmoid(layers[-1].forward(signals[-1], training=training)))
+    return signals
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    return torch.from_numpy(sigmoid(x.numpy()))
+
+
+def _with_bias(x: Tensor) -> Tensor:
+    return torch.cat([x, torch.ones(x.shape[0], 1)], dim=1)

@@ -1,0 +1,1 @@
+"""Update rules: from gradients to weights, digitally or in cells."""

@@ -1,0 +1,273 @@
+"""Any torch module learns on PCM pairs: an optimiser that keeps parameters in cells and moves them by whole pulses.
+
+    descent = MixedPrecisionSgd(network, hardware, lr=0.1, seed=1)
+    loss(network(x), target).backward()
+    descent.step(samples=len(x))
+
+Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are
+the weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and
+touches only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain
+gradient descent. Converters and the noise of products do not act here; reads for refresh have their noise.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.graph import increment_version
+from torch.optim import Optimizer
+
+from dse.errors import SettingError
+from dse.kernel import engine as images
+from dse.kernel import state
+from dse.updates import fast
+from dse.updates.layers import CrossbarLayer, Hardware
+from dse.updates.pace import Pace
+
+Choose = Callable[[str, Tensor], Hardware | None]
+"""(name of a parameter, its values) -> the hardware that holds it, or None for a digital one."""
+
+
+class CrossbarParameter:
+    """A parameter on differential pairs; its tensor shows the weights that products see.
+
+    Attributes:
+        name: its name in the module.
+        layer: pairs, accumulator, events; brought up to date by `write_back`. Rows are the first dimension of the
+            parameter, columns all others.
+
+    Args:
+        name: its name.
+        parameter: float32, two or more dimensions; it starts in the pairs within their window. Cells are on the CPU:
+            where it is elsewhere, or its memory has another order, it shows a copy.
+        hardware: cell, array, accumulator, refresh.
+        pace: learning rate and time.
+        seed: seed of the random streams.
+        number: number of the parameter, which separates its streams from those of the others.
+    """
+
+    def __init__(self, name: str, parameter: Tensor, hardware: Hardware, pace: Pace, *, seed: int, number: int) -> None:
+        if parameter.dtype != torch.float32:
+            raise SettingError(f"parameter {name} is {parameter.dtype}; pairs hold float32")
+        if hardware.accumulator.operand_bits != "float":
+            raise SettingError(
+                f"accumulator.operand_bits = {hardware.accumulator.operand_bits} cannot act on parameter {name}: its "
+                'gradient is formed by torch in floats; give "float"'
+            )
+        rows = parameter.shape[0]
+        self.name, self._parameter = name, parameter
+        self.layer = CrossbarLayer(rows, parameter.numel() // rows, hardware, seed=seed, layer=number)
+        # Compiled code writes into the memory of the parameter where it can, else into a copy.
+        self._held = parameter.detach().cpu().contiguous()
+        weight = self._held.view(rows, -1)
+        beyond = self.layer.array.start_from(weight, hardware.array.initial_mean_us)
+        if beyond > 0.0:
+            warnings.warn(
+                f"parameter {name}: {100 * beyond:.2g} % of the weights exceed what a pair can hold and start at its "
+                "limit; lower array.conductance_per_weight_us, or array.conductance_per_std_us of a network",
+                stacklevel=3,
+            )
+        self._knobs = fast.knobs_of(self.layer, pace)
+        self._states = fast.states_of([self.layer], backward=False)
+        self._states.arrays[0]["weight"] = weight.numpy()
+        self._states.records["weight"][0] = self._held.data_ptr()
+        self._address = parameter.data_ptr()
+        self._buffers = state.gathered(state.BUFFERS, [fast.room_for(self.layer, 1)])
+        self._clock = np.array([0, 0, -1], np.int64)
+        self._wait(0, 0)
+
+    def _wait(self, seen: int, samples: int) -> None:
+        """Let some samples pass without an update."""
+        images.wait(self._states.records, self._knobs, seen, samples, self._clock)
+        self._note_change()
+
+    def _note_change(self) -> None:
+        """Show the weights in the parameter, tell autograd that it changed, and remember its version."""
+        if self._held.data_ptr() == self._address:
+            increment_version(self._parameter)
+        else:
+            with torch.no_grad():
+                self._parameter.copy_(self._held)
+        self._version = self._parameter._version  # noqa: SLF001  torch has no other name for it
+
+    def step(self, learning_rate: float, seen: int, samples: int) -> None:
+        """Learn from the gradient.
+
+        Raises:
+            DivergedError: an update left the range of numbers.
+            SettingError: the module was moved or copied after the optimiser was made.
+        """
+        if self._parameter.data_ptr() != self._address:
+            raise SettingError(f"parameter {self.name} has moved in memory; make the optimiser after moving the module")
+        if self._parameter._version != self._version:  # noqa: SLF001
+            raise SettingError(
+                f"parameter {self.name} was changed by others than this optimiser, and its cells do not follow; load "
+                "values before making the optimiser, or load the state of the optimiser too"
+            )
+        gradient = self._parameter.grad
+        if gradient is None:
+            self._wait(seen, samples)
+            return
+        flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1).numpy()
+        records = self._states.records, self._knobs, self._buffers.records
+        status = images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock)
+        self._note_change()
+        fast.check(status, self._states)
+
+    def write_back(self) -> None:
+        """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are."""
+        fast.write_back([self.layer], self._states)
+        now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["image_time_s"][0])
+        self.layer.sense(now_s)
+
+    def read_variance(self) -> Tensor | None:
+        """Return the variance of one read of each weight now, of the shape of the parameter; None for quiet reads."""
+        variance = self._states.arrays[0].get("variance")
+        return None if variance is None else torch.from_numpy(variance).view(self._parameter.shape)
+
+    def state(self) -> dict[str, Any]:
+        """Return a copy of everything that training changes."""
+        record = self._states.records[0]
+        return {
+            "arrays": {name: torch.from_numpy(array.copy()) for name, array in self._states.arrays[0].items()},
+            "numbers": {
+                name: record[name].item() for name in state.STATE.names or () if name not in state.STATE_ARRAYS
+            },
+            "clock": torch.from_numpy(self._clock.copy()),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a state that `state` returned.
+
+        Raises:
+            SettingError: it is that of a parameter of another shape or hardware.
+        """
+        arrays, numbers = self._states.arrays[0], saved["numbers"]
+        keys = [f"{name}_key" for name in state.STREAMS]
+        shapes = {name: tuple(array.shape) for name, array in saved["arrays"].items()}
+        if shapes != {name: array.shape for name, array in arrays.items()} or any(
+            numbers[key] != self._states.records[key][0] for key in keys
+        ):
+            raise SettingError(f"parameter {self.name}: the saved state is of another shape, hardware or seed")
+        for name, array in arrays.items():
+            array[...] = saved["arrays"][name].numpy()
+        for name, number in numbers.items():
+            self._states.records[name] = number
+        self._clock[:] = saved["clock"].numpy()
+        self._note_change()
+
+
+class MixedPrecisionSgd(Optimizer):
+    """Stochastic gradient descent on PCM pairs with an accumulator each (Nandakumar et al. 2020), for any torch module.
+
+    Schedulers of the learning rate work as with other optimisers. An accumulator word is counted as read, added to and
+    written once a step.
+
+    Args:
+        module: the network.
+        hardware: of every weight of two or more dimensions; or a function of name and values that returns the hardware
+            of a parameter, None for a digital one. Layers differ in the range of their weights, and
+            `ArraySpec.conductance_per_weight_us` should follow it.
+        lr: learning rate.
+        seed: seed of the random streams.
+        image_time_s: simulated time of one sample, s.
+        drift_every: samples between two evaluations of the drift.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        hardware: Hardware | Choose,
+        *,
+        lr: float,
+        seed: int,
+        image_time_s: float = 0.01,
+        drift_every: int = 1000,
+    ) -> None:
+        choose: Choose = _on_matrices(hardware) if isinstance(hardware, Hardware) else hardware
+        self.parameters_on_crossbars: list[CrossbarParameter] = []
+        digital: list[Tensor] = []
+        analog: list[Tensor] = []
+        for number, (name, parameter) in enumerate(module.named_parameters()):
+            own = choose(name, parameter.detach()) if parameter.requires_grad else None
+            if own is None:
+                digital.append(parameter)
+                continue
+            pace = Pace(lr, image_time_s, drift_every, own.refresh.every_images)
+            self.parameters_on_crossbars.append(CrossbarParameter(name, parameter, own, pace, seed=seed, number=number))
+            analog.append(parameter)
+        if not analog:
+            raise SettingError(
+                "no parameter of the module goes on crossbars; give it a weight of two or more dimensions"
+            )
+        groups: Iterable[dict[str, Any]] = [{"params": analog}, *([{"params": digital}] if digital else [])]
+        self._seen = 0
+        super().__init__(groups, {"lr": lr})
+
+    @overload
+    def step(self, closure: None = None, *, samples: int = 1) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float], *, samples: int = 1) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None, *, samples: int = 1) -> float | None:
+        """Learn from the gradients of all parameters.
+
+        Args:
+            closure: as for other optimisers.
+            samples: samples of the mini-batch, by which simulated time and refresh go.
+
+        Raises:
+            DivergedError: an update left the range of numbers.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        analog, *digital = self.param_groups
+        for parameter in self.parameters_on_crossbars:
+            parameter.step(float(analog["lr"]), self._seen, samples)
+        for group in digital:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.add_(parameter.grad, alpha=-float(group["lr"]))
+        self._seen += samples
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as other optimisers do, with cells, accumulators, wear and simulated time."""
+        saved = {parameter.name: parameter.state() for parameter in self.parameters_on_crossbars}
+        return {**super().state_dict(), "crossbars": saved, "seen": self._seen}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go back to a state that `state_dict` returned; the parameters on crossbars follow.
+
+        Raises:
+            SettingError: it is that of another module, hardware or seed.
+        """
+        saved = state_dict.get("crossbars")
+        own = [parameter.name for parameter in self.parameters_on_crossbars]
+        if saved is None or list(saved) != own:
+            raise SettingError(f"the state has crossbars {list(saved or ())}; this optimiser has {own}")
+        super().load_state_dict({key: value for key, value in state_dict.items() if key not in ("crossbars", "seen")})
+        for parameter in self.parameters_on_crossbars:
+            parameter.restore(saved[parameter.name])
+        self._seen = int(state_dict["seen"])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        """Refuse: a copy would move cells whose weights the module of the original shows."""
+        raise SettingError(
+            "an optimiser of crossbars cannot be copied; make another one and load the state of this one"
+        )
+
+    def write_back(self) -> None:
+        """Bring accumulators and events of all `parameters_on_crossbars` up to date."""
+        for parameter in self.parameters_on_crossbars:
+            parameter.write_back()
+
+
+def _on_matrices(hardware: Hardware) -> Choose:
+    return lambda _, values: hardware if values.dim() >= 2 else None
