@@ -30,7 +30,7 @@ BASE: dict[str, Any] = {
 }
 PCM: dict[str, Any] = {
     **IDEAL_PRODUCTS,
-    "refresh.every_images": 100,
+    "refresh.every_samples": 100,
     "refresh.max_pulses": 3,
 }
 PULSE = ("mean_slope", "mean_offset_us", "mean_history_us", "std_slope", "std_offset_us", "std_history_us")
@@ -46,17 +46,17 @@ def ablations() -> dict[str, dict[str, Any]]:
     """Return the settings in which each ablation differs from the base on PCM."""
     table: dict[str, dict[str, Any]] = {
         "base": {},
-        "linear_cell": {"device.card": "ideal_linear", "refresh.every_images": 0},
+        "linear_cell": {"device.card": "ideal_linear", "refresh.every_samples": 0},
         "no_write_noise": {"device.write_noise_scale": 0.0},
         "read_noise": {"device.read_noise_scale": 1.0},
-        "drift": {"device.drift_exponent": 0.04, "clock.image_time_s": 0.01},
+        "drift": {"device.drift_exponent": 0.04, "clock.sample_time_s": 0.01},
         "converters_8_bits": {"dac.bits": 8, "adc.bits": 8},
         "converters_6_bits": {"dac.bits": 6, "adc.bits": 6},
         "converters_6_bits_calibrated": {"dac.bits": 6, "adc.bits": 6, "adc.ranging": "calibrated"},
         "all_with_8_bits": {
             "device.read_noise_scale": 1.0,
             "device.drift_exponent": 0.04,
-            "clock.image_time_s": 0.01,
+            "clock.sample_time_s": 0.01,
             "dac.bits": 8,
             "adc.bits": 8,
         },

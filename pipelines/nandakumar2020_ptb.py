@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
         "pcm": IDEAL_PRODUCTS,
         "pcm_8_pairs": {**IDEAL_PRODUCTS, **EIGHT_PAIRS},
         "pcm_no_write_noise": {**IDEAL_PRODUCTS, "device.write_noise_scale": 0.0},
-        "linear_cell": {**IDEAL_PRODUCTS, "device.card": "ideal_linear", "refresh.every_images": 0},
+        "linear_cell": {**IDEAL_PRODUCTS, "device.card": "ideal_linear", "refresh.every_samples": 0},
         "pcm_all": {"accumulator.bits": "float", "array.read_noise_per": "mini_batch"},
     },
     scales={

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "tests" / "search"))  # where the simulation that 
 
 SMALL_STUDY = """
 name = "small"
-objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 [workload]
 dataset = "digits"
 [design]
@@ -64,7 +64,7 @@ FINE: dict[str, Any] = {
     "array.conductance_per_std_us": 100.0,
     "array.initial_mean_us": 2000.0,
     "accumulator.bits": "float",
-    "refresh.every_images": 0,
+    "refresh.every_samples": 0,
     "dac.bits": "ideal",
     "adc.bits": "ideal",
 }

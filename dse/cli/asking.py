@@ -129,7 +129,7 @@ def require(
     """Find what a design must be like to reach targets, from the study in the folder RESULTS.
 
     \b
-    dse require RESULTS --accuracy ">= 0.975" --energy_per_image_j "<= 1e-7"
+    dse require RESULTS --accuracy ">= 0.975" --energy_per_sample_j "<= 1e-7"
     """  # noqa: D301  click reads \b as "do not wrap"
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.inverse import require as inverse  # noqa: PLC0415

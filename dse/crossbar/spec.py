@@ -75,7 +75,7 @@ class AdcSpec(Spec):
     """Analog-to-digital converters of the outputs, signed, with 2^bits - 1 levels within the range.
 
     Ranges are in units of weight times full-scale input. What exceeds them is cut and counted. Calibrated ranges follow
-    the products: every `calibrate_every_images`, the range of each layer and direction becomes `headroom` times the
+    the products: every `calibrate_every_samples`, the range of each layer and direction becomes `headroom` times the
     largest magnitude that came before the converter since the last time, as a peak detector would give it.
     """
 
@@ -89,7 +89,7 @@ class AdcSpec(Spec):
     """Largest magnitude of a backward product that is not cut; with calibration, until its first time."""
     ranging: Literal["fixed", "calibrated"] = "fixed"
     """Whether ranges stay, or follow the products of each layer, the default for deep networks."""
-    calibrate_every_images: Annotated[int, Ge(1), Le(10**9)] = 1000
+    calibrate_every_samples: Annotated[int, Ge(1), Le(10**9)] = 1000
     """Training images between two calibrations, rounded up to whole mini-batches."""
     headroom: Annotated[float, Gt(0.0), Le(100.0)] = 1.0
     """A calibrated range in units of the largest magnitude seen; below 1 it cuts the tail and refines the steps."""
@@ -107,7 +107,7 @@ class RefreshSpec(Spec):
     cells are RESET, then one takes, open loop, the number of SET pulses whose mean response is nearest the difference.
     """
 
-    every_images: Annotated[int, Ge(0), Le(10**9)] = 100
+    every_samples: Annotated[int, Ge(0), Le(10**9)] = 100
     """Training images between two refreshes, rounded up to whole mini-batches; 0 never refreshes."""
     threshold_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
     """Conductance above which a cell is near saturation, uS."""

@@ -66,9 +66,9 @@ class DeployedModule:
         cells: how many cells each has.
         inputs: what the network takes for images.
         training: training images, for converters and batch normalisation.
-        images_per_read: images between two reads of programmed cells.
+        samples_per_read: images between two reads of programmed cells.
         vectors: fixed inputs of global drift compensation.
-        calibration_images: training images for batch-norm statistics.
+        calibration_samples: training images for batch-norm statistics.
         ranges: whether output converters are set to what training images need, after programming.
         device: where torch computes.
     """
@@ -81,9 +81,9 @@ class DeployedModule:
         inputs: Inputs,
         training: Split,
         *,
-        images_per_read: int = 100,
+        samples_per_read: int = 100,
         vectors: int = 32,
-        calibration_images: int = 1300,
+        calibration_samples: int = 1300,
         ranges: bool = True,
         device: str = "cpu",
     ) -> None:
@@ -95,10 +95,10 @@ class DeployedModule:
         for own in self.layers:
             own.layer.counting = False
         self._inputs, self._training, self._device = inputs, training, device
-        self._images_per_read, self._sets_ranges = images_per_read, ranges
+        self._samples_per_read, self._sets_ranges = samples_per_read, ranges
         self._fixed = [torch.from_numpy(fixed_inputs(vectors, own.layer.rows)).to(device) for own in self.layers]
         order = torch.randperm(len(training), generator=generator(0, "calibration images"))
-        self._calibration, self._for_ranges = order[:calibration_images], order[:RANGE_IMAGES]
+        self._calibration, self._for_ranges = order[:calibration_samples], order[:RANGE_IMAGES]
         self._norms = BatchNorms(network)
         self._first, self._fresh_is_counted = False, False
         self._fresh: list[Floats] = []
@@ -145,7 +145,7 @@ class DeployedModule:
     def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
         """Return the share of images recognised now, by reads for a purpose."""
         right, reads = 0, self._reads(purpose)
-        for chosen in torch.split(torch.arange(len(split)), self._images_per_read):
+        for chosen in torch.split(torch.arange(len(split)), self._samples_per_read):
             self._read(reads)
             with torch.no_grad():
                 output = self.network(self._inputs(split, chosen).to(self._device)).cpu()
@@ -167,7 +167,7 @@ class DeployedModule:
     def _batches(self, images: Tensor) -> Iterator[Tensor]:
         """Yield training images (int64 indices) as the network takes them, each mini-batch with a read of its own."""
         reads = self._reads("calibration")
-        for chosen in torch.split(images, max(2, self._images_per_read)):
+        for chosen in torch.split(images, max(2, self._samples_per_read)):
             if len(chosen) > 1:  # one image has no variance
                 self._read(reads)
                 yield self._inputs(self._training, chosen).to(self._device)

@@ -86,12 +86,12 @@ class DeployedPerceptron:
     Args:
         layers: its layers, first layer first.
         training: training images, for the ranges of converters.
-        images_per_read: images between two reads of programmed cells.
+        samples_per_read: images between two reads of programmed cells.
         vectors: fixed inputs of global drift compensation.
     """
 
-    def __init__(self, layers: Sequence[DeployedLayer], training: Split, images_per_read: int, vectors: int) -> None:
-        self.layers, self._images_per_read = list(layers), images_per_read
+    def __init__(self, layers: Sequence[DeployedLayer], training: Split, samples_per_read: int, vectors: int) -> None:
+        self.layers, self._samples_per_read = list(layers), samples_per_read
         self._measures_ranges = [layer.adc_range is None and layer.adc_bits != "ideal" for layer in layers]
         self._training = training.floats(torch.arange(min(RANGE_IMAGES, len(training)))).numpy()
         self._inputs = [fixed_inputs(vectors, layer.rows) for layer in layers]
@@ -141,7 +141,7 @@ class DeployedPerceptron:
         """Return the share of images recognised now, by reads for a purpose."""
         reads = self._reads(purpose)
         right = 0
-        for chosen in torch.split(torch.arange(len(split)), self._images_per_read):
+        for chosen in torch.split(torch.arange(len(split)), self._samples_per_read):
             y = self._forward(split.floats(chosen).numpy(), reads)
             right += kernel.right(y, split.labels[chosen].numpy())
         return right / len(split)

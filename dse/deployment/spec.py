@@ -40,13 +40,13 @@ class DeploymentSpec(Spec):
     gdc_vectors: Annotated[int, Ge(1), Le(100_000)] = 32
     """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
     an output would exceed the range of its converter."""
-    calibration_images: Annotated[int, Ge(2), Le(1_000_000)] = 1300
+    calibration_samples: Annotated[int, Ge(2), Le(1_000_000)] = 1300
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
     """Accuracy that may be lost since the first time; the retention time ends there."""
     reprogram: bool = False
     """Whether the weights of a network trained on PCM are read and programmed into fresh cells, too."""
-    images_per_read: Annotated[int, Ge(1), Le(1_000_000)] = 100
+    samples_per_read: Annotated[int, Ge(1), Le(1_000_000)] = 100
     """Images between two draws of the 1/f noise of programmed cells. Most of that noise is slower than an image: it
     must not be new in every product, nor be the same for all images."""
     dac_bits: Bits = 8

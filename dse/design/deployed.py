@@ -104,7 +104,7 @@ def deployed_perceptron(
         else:
             raise TypeError(f"a layer of type {type(layer).__name__} cannot be deployed")
         deployed.append(DeployedLayer(layer.rows, layer.cols, cells, matrix, dac_bits, adc_bits, adc_range))
-    return DeployedPerceptron(deployed, data.train, spec.images_per_read, spec.gdc_vectors)
+    return DeployedPerceptron(deployed, data.train, spec.samples_per_read, spec.gdc_vectors)
 
 
 def deployed_module(
@@ -149,9 +149,9 @@ def deployed_module(
         cells,
         Pictures(data).batch,
         data.train,
-        images_per_read=spec.images_per_read,
+        samples_per_read=spec.samples_per_read,
         vectors=spec.gdc_vectors,
-        calibration_images=spec.calibration_images,
+        calibration_samples=spec.calibration_samples,
         ranges=crossbars is None,
         device=device,
     )

@@ -36,7 +36,7 @@ DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
 
 Condition = Mapping[str, Any]
 """Settings with values, all of which must hold."""
-_NO_REFRESH: Condition = {"refresh.every_images": 0}
+_NO_REFRESH: Condition = {"refresh.every_samples": 0}
 _NO_DRIFT: Condition = {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.0}
 _NO_ADC: tuple[Condition, ...] = (
     {"adc.bits": "ideal", "adc.backward_bits": "same"},
@@ -95,13 +95,13 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     **{f"device.std_{what}": ({"device.write_noise_scale": 0.0},) for what in ("slope", "offset_us", "history_us")},
     **{f"device.read_noise_{what}": ({"device.read_noise_scale": 0.0},) for what in ("slope", "offset_us")},
     **{f"device.mean_{what}": ({"device.nonlinearity": 0.0},) for what in ("slope", "offset_us", "history_us")},
-    **dict.fromkeys(("device.drift_reference_s", "clock.drift_every_images"), (_NO_DRIFT,)),
+    **dict.fromkeys(("device.drift_reference_s", "clock.drift_every_samples"), (_NO_DRIFT,)),
     "accumulator.rounding": ({"accumulator.bits": "float"},),
     "accumulator.headroom_bits": ({"accumulator.transfer_every": 1},),
     "adc.range": ({"adc.bits": "ideal"},),
     "adc.backward_range": (_NO_ADC[0], {"adc.backward_bits": "ideal"}),
     "adc.ranging": _NO_ADC,
-    "adc.calibrate_every_images": (_FIXED, *_NO_ADC),
+    "adc.calibrate_every_samples": (_FIXED, *_NO_ADC),
     "adc.headroom": (_FIXED, *_NO_ADC),
     "refresh.threshold_us": (_NO_REFRESH,),
     "refresh.difference_us": (_NO_REFRESH,),
@@ -110,13 +110,13 @@ INACTIVE: dict[str, tuple[Condition, ...]] = {
     "deployment.device": (_KEPT,),
     **{f"{_PROGRAMMED}{what}": ({f"{_PROGRAMMED}{knob}": 0.0},) for knob, names in _WITHOUT.items() for what in names},
     **{f"{_PROGRAMMED}drift_std_{what}": (_ALIKE, _NO_PROGRAMMED_DRIFT) for what in ("slope", "offset", "min", "max")},
-    "deployment.images_per_read": (_KEPT, {f"{_PROGRAMMED}read_noise_scale": 0.0}),
+    "deployment.samples_per_read": (_KEPT, {f"{_PROGRAMMED}read_noise_scale": 0.0}),
     "deployment.repetitions": ({**_KEPT, "device.read_noise_scale": 0.0},),
     "deployment.reprogram": (_DIGITAL,),
     **{f"deployment.{what}_bits": (_ON_CROSSBARS,) for what in ("dac", "adc")},
     **{f"deployment.tile_{what}": (_ON_CROSSBARS, _PERCEPTRON) for what in ("rows", "columns")},
     "deployment.gdc_vectors": tuple(_ALONE | {"deployment.compensation": how} for how in ("none", "adabs")),
-    "deployment.calibration_images": tuple(
+    "deployment.calibration_samples": tuple(
         _ALONE | {"deployment.compensation": how} for how in ("none", "gdc", "gdc_columns")
     ),
 }
@@ -144,9 +144,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "training.learning_rate": 10.0,
         "training.gradient_clip": 0.25,
         "array.conductance_per_std_us": 0.5,
-        "refresh.every_images": 20_000,
-        "adc.calibrate_every_images": 20_000,
-        "clock.drift_every_images": 20_000,
+        "refresh.every_samples": 20_000,
+        "adc.calibrate_every_samples": 20_000,
+        "clock.drift_every_samples": 20_000,
     },
     "gan": {
         **_TILED,
@@ -202,7 +202,7 @@ class Design(Spec):
     @property
     def train_samples(self) -> int:
         """Images, or characters of text, that the training sees, repeats counted."""
-        return self.training.epochs * self.workload.train_images
+        return self.training.epochs * self.workload.train_samples
 
     @property
     def programs(self) -> bool:
@@ -229,7 +229,7 @@ class Design(Spec):
                 + ('an lstm reads text; give "ptb"' if self.network.name == "lstm" else 'it is text; give "lstm"')
             )
             raise ValueError(msg)
-        images, together = self.workload.train_images, self.training.batch_size
+        images, together = self.workload.train_samples, self.training.batch_size
         if self.network.name == "gan" and images % together == 1 % together:
             msg = (
                 f"training.batch_size = {together} leaves a mini-batch of one of {images} images, and the "
@@ -250,15 +250,17 @@ class Design(Spec):
     @model_validator(mode="after")
     def _what_is_rare_happens_at_all(self) -> "Design":
         images = self.train_samples
-        updates = self.training.updates_of(self.workload.train_images)
+        updates = self.training.updates_of(self.workload.train_samples)
         if self.accumulator is not None and self.accumulator.transfer_every > updates:
             msg = (
                 f"accumulator.transfer_every = {self.accumulator.transfer_every} exceeds the {updates} updates of the "
                 "training, so that no pulse would reach a cell"
             )
             raise ValueError(msg)
-        if self.adc is not None and self.adc.ranging == "calibrated" and self.adc.calibrate_every_images > images:
-            msg = f"adc.calibrate_every_images = {self.adc.calibrate_every_images} exceeds the {images} training images"
+        if self.adc is not None and self.adc.ranging == "calibrated" and self.adc.calibrate_every_samples > images:
+            msg = (
+                f"adc.calibrate_every_samples = {self.adc.calibrate_every_samples} exceeds the {images} training images"
+            )
             raise ValueError(msg)
         return self
 

@@ -15,7 +15,7 @@ from dse.deployment.spec import DeploymentSpec
 from dse.design.deployed import Network, deployed_module, deployed_perceptron, with_deployment
 from dse.design.design import Design
 from dse.design.generative import Generation
-from dse.design.hardware import calibrate_every, descent_of, hardware_of, image_time_s, placed
+from dse.design.hardware import calibrate_every, descent_of, hardware_of, placed, sample_time_s
 from dse.design.outcome import EpochOutcome, Failure, LayerOutcome, Outcome
 from dse.design.recurrent import learn_characters
 from dse.design.report import Passes, metrics_of, report, report_layers
@@ -44,10 +44,10 @@ def evaluate(design: Design, seed: int, data: Dataset | Text, device: str = "cpu
         trained = _trained(design, seed, data, device)
     except DivergedError as error:
         return Failure("diverged", str(error))
-    time_s = None if design.clock is None else trained.samples * design.clock.image_time_s
+    time_s = None if design.clock is None else trained.samples * design.clock.sample_time_s
     outcome = Outcome(
         metrics=metrics_of(trained.curve[-1], trained.layers),
-        train_images=trained.samples,
+        train_samples=trained.samples,
         simulated_time_s=time_s,
         layers=tuple(trained.layers),
         curve=tuple(EpochOutcome(**vars(point)) for point in trained.curve),
@@ -99,9 +99,9 @@ def _perceptron(design: Design, seed: int, data: Dataset, device: str) -> Traine
         layers,
         data,
         design.training,
-        image_time_s=image_time_s(design),
-        drift_every=1 if design.clock is None else design.clock.drift_every_images,
-        maintain_every=0 if design.refresh is None else design.refresh.every_images,
+        sample_time_s=sample_time_s(design),
+        drift_every=1 if design.clock is None else design.clock.drift_every_samples,
+        maintain_every=0 if design.refresh is None else design.refresh.every_samples,
         calibrate_every=calibrate_every(design),
         seed=seed,
     )
@@ -123,7 +123,7 @@ def _deep(design: Design, seed: int, data: Dataset, device: str) -> Trained:
         data,
         design.training,
         seed=seed,
-        image_time_s=image_time_s(design),
+        sample_time_s=sample_time_s(design),
         calibrate_every=calibrate_every(design),
         device=device,
     )

@@ -5,7 +5,7 @@ from torch import Tensor
 from dse.crossbar.analog import analog_layers
 from dse.data.datasets import Dataset
 from dse.design.design import Design
-from dse.design.hardware import calibrate_every, descent_of, image_time_s, placed
+from dse.design.hardware import calibrate_every, descent_of, placed, sample_time_s
 from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
 from dse.streams import derived_seed
@@ -53,14 +53,14 @@ class Generation:
             judge_of(self._data),
             self._design.training,
             seed=self._seed,
-            image_time_s=image_time_s(self._design),
+            sample_time_s=sample_time_s(self._design),
             calibrate_every=calibrate_every(self._design),
             device=self._device,
         )
 
     def images(self, count: int) -> Tensor:
         """Return images that the trained generator makes, float32 in (0, 1), shape (count, pixels)."""
-        now_s = self._design.training.epochs * len(self._data.train) * image_time_s(self._design)
+        now_s = self._design.training.epochs * len(self._data.train) * sample_time_s(self._design)
         with self._descents[0].measuring(now_s):
             return self.pair.images(count)
 

@@ -52,17 +52,17 @@ def descent_of(design: Design, network: nn.Module, *, seed: int) -> DigitalDesce
         conductance_per_std_us=design.array.conductance_per_std_us,
         with_accumulator=hardware.accumulator.inference == "cells_and_accumulator",
         seed=seed,
-        image_time_s=clock.image_time_s,
-        drift_every=clock.drift_every_images,
+        sample_time_s=clock.sample_time_s,
+        drift_every=clock.drift_every_samples,
     )
 
 
-def image_time_s(design: Design) -> float:
+def sample_time_s(design: Design) -> float:
     """Return the simulated time of a sample, s; 0 for digital training."""
-    return 0.0 if design.clock is None else design.clock.image_time_s
+    return 0.0 if design.clock is None else design.clock.sample_time_s
 
 
 def calibrate_every(design: Design) -> int:
     """Return the samples between two calibrations of the converters; 0 for none."""
     adc = design.adc
-    return 0 if adc is None or adc.ranging == "fixed" else adc.calibrate_every_images
+    return 0 if adc is None or adc.ranging == "fixed" else adc.calibrate_every_samples

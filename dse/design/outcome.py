@@ -70,7 +70,7 @@ METRICS: dict[str, Metric] = {
     "validation_frechet_distance": Metric(
         "minimise", "1", "the same from the held-out training images, for the search", task="generation"
     ),
-    "energy_per_image_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
+    "energy_per_sample_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
         "minimise", "writes", "writes of the most written binary cell of the accumulators; 0 where these do not wear"
@@ -178,7 +178,7 @@ class Outcome:
 
     Attributes:
         metrics: the metrics of `METRICS` that need no price.
-        train_images: training images, or characters of text, seen, repeats counted.
+        train_samples: training images, or characters of text, seen, repeats counted.
         simulated_time_s: time that passed in the simulation, s; None for a digital design.
         layers: one entry a layer.
         curve: one entry an epoch.
@@ -187,7 +187,7 @@ class Outcome:
     """
 
     metrics: Mapping[str, float | int | None]
-    train_images: int
+    train_samples: int
     simulated_time_s: float | None
     layers: tuple[LayerOutcome, ...]
     curve: tuple[EpochOutcome, ...]

@@ -5,7 +5,7 @@ import math
 from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.data.text import Text, streams
 from dse.design.design import Design
-from dse.design.hardware import calibrate_every, descent_of, image_time_s, placed
+from dse.design.hardware import calibrate_every, descent_of, placed, sample_time_s
 from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
 from dse.networks.recurrent import CharacterLstm, lstm_of
@@ -34,7 +34,7 @@ def learn_characters(
         descent,
         own,
         design.training,
-        character_time_s=image_time_s(design),
+        sample_time_s=sample_time_s(design),
         calibrate_every=calibrate_every(design),
         device=device,
     )

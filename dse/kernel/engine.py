@@ -72,7 +72,7 @@ def maintain(states: Any, k: Record, seen: int, samples: int, clock: Any) -> Non
     if k.refresh_every > 0 and clock[SINCE_REFRESH] >= k.refresh_every:
         clock[SINCE_REFRESH] = 0
         for number in range(states.size):
-            refresh(states[number], k, f32(seen * k.image_time_s))
+            refresh(states[number], k, f32(seen * k.sample_time_s))
     if k.calibrate_every > 0 and clock[SINCE_CALIBRATION] >= k.calibrate_every:
         clock[SINCE_CALIBRATION] = 0
         for number in range(states.size):
@@ -85,7 +85,7 @@ def grow_old(states: Any, k: Record, seen: int, clock: Any) -> None:
     period = seen // k.drift_every
     if clock[PERIOD] < 0 or (k.drifts and period != clock[PERIOD]):
         for number in range(states.size):
-            age(states[number], k, f32(period * k.drift_every * k.image_time_s))
+            age(states[number], k, f32(period * k.drift_every * k.sample_time_s))
     clock[PERIOD] = period
 
 
@@ -201,7 +201,7 @@ def learn(
                     backward(states[number], k, buffers[number], sample)
                 error_below(buffers[number], buffers[number - 1], sample)
         for number in range(layers):
-            status = change(states[number], k, buffers[number], samples, f32(seen * k.image_time_s))
+            status = change(states[number], k, buffers[number], samples, f32(seen * k.sample_time_s))
             if status != DONE:
                 return status, loss
         seen += samples
@@ -241,7 +241,7 @@ def step(
         DONE, DIVERGED or TOO_MANY_PULSES.
     """
     k = knobs[0]
-    status = add_gradient(states[0], k, buffers[0], gradient, rate, f32(seen * k.image_time_s))
+    status = add_gradient(states[0], k, buffers[0], gradient, rate, f32(seen * k.sample_time_s))
     if status == DONE:
         maintain(states, k, seen + samples, samples, clock)
         grow_old(states, k, seen + samples, clock)

@@ -94,7 +94,7 @@ KNOBS = np.dtype(
     [
         *((name, np.float32) for name in _NUMBERS),
         *((name, np.int64) for name in _INTEGERS),
-        *((name, np.float64) for name in ("headroom", "learning_rate", "image_time_s")),
+        *((name, np.float64) for name in ("headroom", "learning_rate", "sample_time_s")),
     ],
     align=True,
 )

@@ -4,10 +4,10 @@ One set of polars expressions prices a trial while it runs, a stored table of an
 once, so that all of them agree bit for bit. Columns, for every item, phase and part (see `dse.pricing.energy`):
 
     forward_adc_j, forward_j, adc_j, energy_j           joules over the training
-    forward_adc_per_image_j, ..., energy_per_image_j    joules for each training image
+    forward_adc_per_sample_j, ..., energy_per_sample_j    joules for each training image
     adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone;
                                                         null for a gan, whose discriminator does not infer
-    forward_per_image_s, ..., latency_per_image_s       seconds for each training image; latency_per_inference_s
+    forward_per_sample_s, ..., latency_per_sample_s       seconds for each training image; latency_per_inference_s
     cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
     model_size_bits                                     bits of the model that inference reads
     trainings_to_first_cell, years_to_first_cell, ...   lifetime; see `dse.pricing.wear`
@@ -47,8 +47,8 @@ ENERGIES: tuple[str, ...] = (*(_item(*item) for item in ITEMS), *PHASES, *PARTS,
 INFERENCE: tuple[str, ...] = tuple(part for phase, part in ITEMS if phase == "forward")
 AREAS: tuple[str, ...] = (*areas(), "lanes")
 HARDWARE: tuple[str, ...] = (
-    *(f"{phase}_per_image_s" for phase in PHASES),
-    "latency_per_image_s",
+    *(f"{phase}_per_sample_s" for phase in PHASES),
+    "latency_per_sample_s",
     "latency_per_inference_s",
     *(f"{name}_m2" for name in AREAS),
     "crossbar_m2",
@@ -56,7 +56,7 @@ HARDWARE: tuple[str, ...] = (
 )
 COLUMNS: tuple[str, ...] = (
     *(f"{name}_j" for name in ENERGIES),
-    *(f"{name}_per_image_j" for name in ENERGIES),
+    *(f"{name}_per_sample_j" for name in ENERGIES),
     *(f"{part}_per_inference_j" for part in INFERENCE),
     "energy_per_inference_j",
     *HARDWARE,
@@ -73,7 +73,7 @@ def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS
     """Price trials.
 
     Args:
-        layers: the table of layers: columns trial, seed, layer, train_images, rows, cols, cells, bits, storage, events,
+        layers: the table of layers: columns trial, seed, layer, train_samples, rows, cols, cells, bits, storage, events,
             wear.
         card: the cost card.
         columns: what to compute.
@@ -138,7 +138,7 @@ def _trials(layers: pl.DataFrame) -> pl.DataFrame:
         layers.with_columns(**_numbers({**QUANTITIES, **LONGEST}))
         .group_by(*KEYS, maintain_order=True)
         .agg(
-            pl.col("train_images").first(),
+            pl.col("train_samples").first(),
             *QUANTITIES,
             *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
             *(pl.col(name).max() for name in worn),
@@ -181,10 +181,10 @@ def _sums() -> Mapping[str, pl.Expr]:
 
 @cache
 def _shares() -> Mapping[str, pl.Expr]:
-    images = pl.col("train_images")
-    per_image = {f"{name}_per_image_j": pl.col(f"{name}_j") / images for name in ENERGIES}
+    images = pl.col("train_samples")
+    per_sample = {f"{name}_per_sample_j": pl.col(f"{name}_j") / images for name in ENERGIES}
     inference = {f"{part}_per_inference_j": _inference(pl.col(f"forward_{part}_j") / images) for part in INFERENCE}
-    return {**per_image, **inference, "energy_per_inference_j": _inference(pl.col("forward_j") / images)}
+    return {**per_sample, **inference, "energy_per_inference_j": _inference(pl.col("forward_j") / images)}
 
 
 def _inference(amount: pl.Expr) -> pl.Expr:
@@ -201,16 +201,16 @@ def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
     """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
     amounts = {f"{phase}_s": time for phase, time in latencies().items()}
     amounts |= {f"{name}_m2": area for name, area in areas().items()}
-    images = pl.col("train_images")
+    images = pl.col("train_samples")
     return (
         table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
         .group_by("pair", maintain_order=True)
         .agg(images.first(), *amounts, pl.col("lanes_m2").max(), pl.col("infers").all())
         .with_columns(_add_up(amounts))
-        .with_columns(**{f"{phase}_per_image_s": pl.col(f"{phase}_s") / images for phase in PHASES})
+        .with_columns(**{f"{phase}_per_sample_s": pl.col(f"{phase}_s") / images for phase in PHASES})
         .with_columns(
-            _total(f"{phase}_per_image_s" for phase in PHASES).alias("latency_per_image_s"),
-            _inference(pl.col("forward_per_image_s")).alias("latency_per_inference_s"),
+            _total(f"{phase}_per_sample_s" for phase in PHASES).alias("latency_per_sample_s"),
+            _inference(pl.col("forward_per_sample_s")).alias("latency_per_inference_s"),
             _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
             _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
         )

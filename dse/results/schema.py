@@ -104,7 +104,7 @@ COLUMNS: dict[str, Column] = {
         name: Column(pa.int64() if name in WHOLE_METRICS else pa.float64(), m.unit, m.meaning, "result")
         for name, m in METRICS.items()
     },
-    "train_images": Column(pa.int64(), "1", "training images seen, repeats counted", "result"),
+    "train_samples": Column(pa.int64(), "1", "training images seen, repeats counted", "result"),
     "simulated_time_s": Column(pa.float64(), "s", "time that passed in the simulation", "result"),
     "layers": Column(pa.list_(pa.struct(list(LAYER_COLUMNS.items()))), "", "one entry a layer", "result"),
     "curve": Column(pa.list_(pa.struct(list(CURVE_COLUMNS.items()))), "", "one entry an epoch", "result"),
@@ -112,7 +112,7 @@ COLUMNS: dict[str, Column] = {
         pa.list_(pa.struct(list(DEPLOYMENT_COLUMNS.items()))), "", "one entry a compensation and time", "result"
     ),
     "data_checksum": _identity(pa.string(), "SHA-256 of the data set"),
-    "cost_card": _identity(pa.string(), "name of the card that priced energy_per_image_j"),
+    "cost_card": _identity(pa.string(), "name of the card that priced energy_per_sample_j"),
     "study_key": _identity(pa.string(), "hash of the meaning of the study"),
     "code": _provenance(pa.string(), "version of the framework and hash of its source"),
     "packages": _provenance(pa.string(), "versions of the packages that results depend on, as JSON"),
@@ -138,7 +138,7 @@ RESULT_COLUMNS: tuple[str, ...] = tuple(name for name, c in COLUMNS.items() if c
 def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
     """Return the columns that an outcome fills; a failure leaves the numbers null."""
     if isinstance(outcome, Failure):
-        empty = dict.fromkeys([*METRICS, "train_images", "simulated_time_s", "data_checksum"])
+        empty = dict.fromkeys([*METRICS, "train_samples", "simulated_time_s", "data_checksum"])
         return {
             "state": "failed",
             "failure_kind": outcome.kind,
@@ -161,7 +161,7 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
         "failure_kind": None,
         "failure": None,
         **{name: outcome.metrics.get(name) for name in METRICS},
-        "train_images": outcome.train_images,
+        "train_samples": outcome.train_samples,
         "simulated_time_s": outcome.simulated_time_s,
         "layers": layers,
         "curve": [vars(point) for point in outcome.curve],

@@ -32,7 +32,7 @@ from dse.search.samplers import make_proposer
 from dse.search.spool import Leftovers, remove
 from dse.search.study import Study
 
-ENERGY = "energy_per_image_j"
+ENERGY = "energy_per_sample_j"
 """The one metric that needs a price; see `dse.design.outcome.METRICS`."""
 WAIT_S = 0.5
 """Longest time between two reports of progress."""
@@ -329,7 +329,7 @@ class _Run:
     def _rows(self, answers: list[tuple[Answer, Trial]]) -> list[tuple[Row, Trial]]:
         """Return the rows of answers, priced all at once: a price has a fixed cost, whatever the number."""
         layers = [
-            {"trial": a.job.trial, "seed": a.job.seed, "train_images": a.result["train_images"], **layer}
+            {"trial": a.job.trial, "seed": a.job.seed, "train_samples": a.result["train_samples"], **layer}
             for a, _ in answers
             for layer in a.result["layers"]
         ]
@@ -372,9 +372,9 @@ def _copy(row: Row, trial: Trial) -> Row:
     }
 
 
-def energy_per_image_j(result: Mapping[str, Any], card: CostCard) -> float | None:
+def energy_per_sample_j(result: Mapping[str, Any], card: CostCard) -> float | None:
     """Return the energy of a training image on a cost card, J, from the columns of a result."""
-    head = {"trial": 0, "seed": 0, "train_images": result["train_images"]}
+    head = {"trial": 0, "seed": 0, "train_samples": result["train_samples"]}
     layers = pl.DataFrame([{**head, **layer} for layer in result["layers"]], infer_schema_length=None)
     return price(layers, card, [ENERGY]).item(0, ENERGY)
 

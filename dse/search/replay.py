@@ -16,7 +16,7 @@ from dse.errors import QueryError
 from dse.results.place import Where
 from dse.results.store import read_table
 from dse.search.executor import Answer, Job, work
-from dse.search.loop import energy_per_image_j
+from dse.search.loop import energy_per_sample_j
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -70,7 +70,7 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
         answer = work(Job(trial, row["seed"], stored_design(row)))
         now = dict(answer.result)
         if now["state"] == "complete":
-            now["energy_per_image_j"] = energy_per_image_j(now, card)
+            now["energy_per_sample_j"] = energy_per_sample_j(now, card)
         replays.append(_compared(row, now, answer))
     return replays
 

@@ -1,7 +1,7 @@
 """A study: what a study file says, checked as a whole before anything runs.
 
 name = "quickstart"
-objectives = ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 
 [workload]                      the task, the same for all designs
 [design]                        settings that all designs share; the rest takes its default
@@ -306,28 +306,28 @@ def _check_time(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder
     ends = [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
     last = compose({**fixed, **ends[1]}, folder)
     _check_pace(fixed, last.train_samples)
-    named = [path for path in (*fixed, *space) if path in ("clock.image_time_s", "device.drift_exponent")]
+    named = [path for path in (*fixed, *space) if path in ("clock.sample_time_s", "device.drift_exponent")]
     if not named or is_deployed((*fixed, *space)):
         return  # cells that are kept for a deployment drift on after the longest training
     longest, begins = 0.0, math.inf
     for combination in itertools.product((0, 1), repeat=3):
-        timing = ("training.epochs", "clock.image_time_s", "device.drift_reference_s")
+        timing = ("training.epochs", "clock.sample_time_s", "device.drift_reference_s")
         own = {path: ends[i][path] for i, path in zip(combination, timing, strict=True) if path in space}
         design = compose({**fixed, **ends[1], "architecture": "mixed_precision", **own}, folder)
         if design.clock is None or design.device is None:
             return
-        longest = max(longest, design.train_samples * design.clock.image_time_s)
+        longest = max(longest, design.train_samples * design.clock.sample_time_s)
         begins = min(begins, design.device.drift_reference_s)
     if longest <= begins:
         raise SettingError(
             f"{', '.join(named)} has no effect: the longest training takes {longest:g} s of simulated time, and drift "
-            f"begins {begins:g} s after a pulse. Train longer, raise clock.image_time_s, or remove the setting"
+            f"begins {begins:g} s after a pulse. Train longer, raise clock.sample_time_s, or remove the setting"
         )
 
 
 def _check_pace(fixed: Mapping[str, Any], longest: int) -> None:
     """Refuse what would happen after more images than the longest training of a study has."""
-    for path in ("refresh.every_images", "clock.drift_every_images"):
+    for path in ("refresh.every_samples", "clock.drift_every_samples"):
         if fixed.get(path, 0) > longest:
             raise SettingError(
                 f"{path} = {fixed[path]} has no effect: the longest training has {longest} images. Lower it, or train "

@@ -151,7 +151,7 @@ def train_adversaries(
     spec: TrainingSpec,
     *,
     seed: int,
-    image_time_s: float = 0.0,
+    sample_time_s: float = 0.0,
     calibrate_every: int = 0,
     device: str = "cpu",
 ) -> list[Epoch]:
@@ -163,7 +163,7 @@ def train_adversaries(
         judge: what measures the generated images after every epoch.
         spec: epochs, mini-batch, learning rates, schedule.
         seed: seed of the trial, for the order of the images.
-        image_time_s: simulated time of a real image, s.
+        sample_time_s: simulated time of a real image, s.
         calibrate_every: real images between two calibrations of the converters; 0 for none.
         device: where torch computes.
 
@@ -192,7 +192,7 @@ def train_adversaries(
     def measure() -> dict[str, float | None]:
         return _distances(pair.images(max(judge.samples.values())), judge)
 
-    return curve_of(spec.epochs, samples, learn, measure, pair.descents, sample_time_s=image_time_s)
+    return curve_of(spec.epochs, samples, learn, measure, pair.descents, sample_time_s=sample_time_s)
 
 
 def _distances(images: Tensor, judge: Judge) -> dict[str, float | None]:

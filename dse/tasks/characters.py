@@ -36,7 +36,7 @@ def train_characters(
     text: Text,
     spec: TrainingSpec,
     *,
-    character_time_s: float = 0.0,
+    sample_time_s: float = 0.0,
     calibrate_every: int = 0,
     device: str = "cpu",
 ) -> list[Epoch]:
@@ -47,7 +47,7 @@ def train_characters(
         descent: what moves its weights.
         text: what to learn.
         spec: epochs, streams (`batch_size`), characters between updates, schedule.
-        character_time_s: simulated time of one character, s.
+        sample_time_s: simulated time of one character, s.
         calibrate_every: characters between two calibrations of the converters; 0 for none.
         device: where torch computes.
 
@@ -83,7 +83,7 @@ def train_characters(
         parts = {"validation_bits_per_character": text.validation, "bits_per_character": text.test}
         return {name: bits_per_character(network, part, device) for name, part in parts.items()}
 
-    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=character_time_s)
+    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=sample_time_s)
 
 
 def bits_per_character(network: CharacterLstm, characters: Tensor, device: str = "cpu") -> float:

@@ -32,7 +32,7 @@ def train_deep(
     spec: TrainingSpec,
     *,
     seed: int,
-    image_time_s: float = 0.0,
+    sample_time_s: float = 0.0,
     calibrate_every: int = 0,
     device: str = "cpu",
 ) -> list[Epoch]:
@@ -44,7 +44,7 @@ def train_deep(
         data: what to learn.
         spec: epochs, mini-batch, schedule, augmentation.
         seed: seed of the trial, for the order of the images and how they are moved.
-        image_time_s: simulated time of one image, s.
+        sample_time_s: simulated time of one image, s.
         calibrate_every: images between two calibrations of the converters; 0 for none.
         device: where torch computes.
 
@@ -76,7 +76,7 @@ def train_deep(
         held_out = None if data.validation is None else accuracy(network, pictures, data.validation, device)
         return {"validation_accuracy": held_out, "accuracy": accuracy(network, pictures, data.test, device)}
 
-    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=image_time_s)
+    return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=sample_time_s)
 
 
 def accuracy(network: nn.Module, pictures: Pictures, split: Split, device: str = "cpu") -> float:

@@ -59,7 +59,7 @@ def train(
     data: Dataset,
     spec: TrainingSpec,
     *,
-    image_time_s: float,
+    sample_time_s: float,
     maintain_every: int,
     seed: int,
     drift_every: int = 1000,
@@ -72,7 +72,7 @@ def train(
         layers: the network, first layer first.
         data: what to learn.
         spec: epochs, mini-batch, learning rate.
-        image_time_s: simulated time of one image, s.
+        sample_time_s: simulated time of one image, s.
         maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
         seed: seed of the trial, for the order of the images.
         drift_every: images between two evaluations of the drift.
@@ -86,7 +86,7 @@ def train(
         DivergedError: the training left the range of numbers.
     """
     order = generator(seed, "order")
-    pace = Pace(spec.learning_rate, image_time_s, drift_every, maintain_every, calibrate_every)
+    pace = Pace(spec.learning_rate, sample_time_s, drift_every, maintain_every, calibrate_every)
     run: Run = (
         fast.runner(layers, data.train, spec.batch_size, pace)
         if compiled and fast.takes(layers)
@@ -99,7 +99,7 @@ def train(
         images += len(data.train)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss of epoch {epoch} is not finite")
-        now_s = images * image_time_s
+        now_s = images * sample_time_s
         for layer in layers:
             layer.survey(now_s)
         curve.append(
@@ -161,7 +161,7 @@ class PlainRun:
         if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
             self._since_refresh = 0
             for layer in self._layers:
-                layer.maintain(seen * self._pace.image_time_s)
+                layer.maintain(seen * self._pace.sample_time_s)
         if self._pace.calibrate_every and self._since_calibration >= self._pace.calibrate_every:
             self._since_calibration = 0
             for layer in self._layers:
@@ -171,7 +171,7 @@ class PlainRun:
         """Learn one mini-batch and return the sum over its images of half the squared error."""
         layers, pace = self._layers, self._pace
         for layer in layers:
-            layer.sense(seen // pace.drift_every * pace.drift_every * pace.image_time_s)
+            layer.sense(seen // pace.drift_every * pace.drift_every * pace.sample_time_s)
         signals = _forward(layers, x, training=True)
         output = signals[-1]
         d = (output - target) * output * (1 - output)
@@ -182,7 +182,7 @@ class PlainRun:
             errors.append(d)
         for layer, signal, error in zip(layers, signals, reversed(errors), strict=False):
             layer.events.activations += error.numel()
-            layer.update(signal, error, pace.learning_rate, seen * pace.image_time_s)
+            layer.update(signal, error, pace.learning_rate, seen * pace.sample_time_s)
         squares = ((output - target) ** 2).numpy()
         return 0.5 * ordered_sum(np.array([ordered_sum(sample) for sample in squares]))
 

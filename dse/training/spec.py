@@ -32,7 +32,7 @@ class WorkloadSpec(Spec):
     """ptb: characters from the beginning of the validation and of the test text to measure on."""
 
     @property
-    def train_images(self) -> int:
+    def train_samples(self) -> int:
         """Number of images, or of characters, to learn from."""
         if self.dataset == "ptb":
             return PTB_CHARACTERS if self.train_characters == "all" else self.train_characters
@@ -188,7 +188,7 @@ class AccumulatorSpec(Spec):
 class ClockSpec(Spec):
     """How simulated time runs, which drift and lifetime follow."""
 
-    image_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 0.01
+    sample_time_s: Annotated[float, Gt(0.0), Le(1e6)] = 0.01
     """Time that one training image takes, s."""
-    drift_every_images: Annotated[int, Ge(1), Le(10**9)] = 1000
+    drift_every_samples: Annotated[int, Ge(1), Le(10**9)] = 1000
     """Training images between two evaluations of the drift; in between, only a pulse changes a conductance."""

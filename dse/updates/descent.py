@@ -111,7 +111,7 @@ class CrossbarDescent:
         conductance_per_std_us: conductance difference that stands for the deviation of a layer's initial weights, uS.
         with_accumulator: whether inference adds the accumulators to the weights in the pairs.
         seed: seed of the trial.
-        image_time_s: simulated time of an image, s.
+        sample_time_s: simulated time of an image, s.
         drift_every: images between two evaluations of the drift.
     """
 
@@ -123,7 +123,7 @@ class CrossbarDescent:
         conductance_per_std_us: float,
         with_accumulator: bool,
         seed: int,
-        image_time_s: float,
+        sample_time_s: float,
         drift_every: int,
     ) -> None:
         layers = dict(analog_layers(network))
@@ -140,7 +140,7 @@ class CrossbarDescent:
             return replace(hardware, array=array, accumulator=accumulator)
 
         self.optimiser = MixedPrecisionSgd(
-            network, choose, lr=1.0, seed=seed, image_time_s=image_time_s, drift_every=drift_every
+            network, choose, lr=1.0, seed=seed, sample_time_s=sample_time_s, drift_every=drift_every
         )
         self.pairs: Sequence[CrossbarParameter] = self.optimiser.parameters_on_crossbars
         self._layers: list[AnalogLayer] = list(layers.values())

@@ -206,7 +206,7 @@ def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
         refresh_threshold=hardware.refresh.threshold_us,
         refresh_difference=hardware.refresh.difference_us,
         learning_rate=pace.learning_rate,
-        image_time_s=pace.image_time_s,
+        sample_time_s=pace.sample_time_s,
         drift_every=pace.drift_every,
         max_pulses=LINEAR_MAX_PULSES if cell.is_linear else MAX_PULSES,
     )

@@ -120,7 +120,7 @@ class CrossbarParameter:
     def write_back(self) -> None:
         """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are."""
         fast.write_back([self.layer], self._states)
-        now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["image_time_s"][0])
+        now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["sample_time_s"][0])
         self.layer.sense(now_s)
 
     def read_variance(self) -> Tensor | None:
@@ -173,7 +173,7 @@ class MixedPrecisionSgd(Optimizer):
             `ArraySpec.conductance_per_weight_us` should follow it.
         lr: learning rate.
         seed: seed of the random streams.
-        image_time_s: simulated time of one sample, s.
+        sample_time_s: simulated time of one sample, s.
         drift_every: samples between two evaluations of the drift.
     """
 
@@ -184,7 +184,7 @@ class MixedPrecisionSgd(Optimizer):
         *,
         lr: float,
         seed: int,
-        image_time_s: float = 0.01,
+        sample_time_s: float = 0.01,
         drift_every: int = 1000,
     ) -> None:
         choose: Choose = _on_matrices(hardware) if isinstance(hardware, Hardware) else hardware
@@ -196,7 +196,7 @@ class MixedPrecisionSgd(Optimizer):
             if own is None:
                 digital.append(parameter)
                 continue
-            pace = Pace(lr, image_time_s, drift_every, own.refresh.every_images)
+            pace = Pace(lr, sample_time_s, drift_every, own.refresh.every_samples)
             self.parameters_on_crossbars.append(CrossbarParameter(name, parameter, own, pace, seed=seed, number=number))
             analog.append(parameter)
         if not analog:

@@ -9,14 +9,14 @@ class Pace:
 
     Attributes:
         learning_rate: factor of the gradient, averaged over the mini-batch.
-        image_time_s: simulated time of one image, s.
+        sample_time_s: simulated time of one image, s.
         drift_every: images between two evaluations of the drift.
         maintain_every: images between two calls of `Layer.maintain`; 0 for none.
         calibrate_every: images between two calls of `Layer.calibrate`; 0 for none.
     """
 
     learning_rate: float
-    image_time_s: float
+    sample_time_s: float
     drift_every: int
     maintain_every: int
     calibrate_every: int = 0

@@ -56,5 +56,5 @@ def study(metrics, count=400, seeds=1, noise=0.0, seed=0, idle=None):
         layers=pl.DataFrame(),
         curves=pl.DataFrame(),
         parameters=list(PARAMETERS),
-        objectives=["accuracy", "energy_per_image_j"],
+        objectives=["accuracy", "energy_per_sample_j"],
     )

@@ -9,9 +9,9 @@ import pytest
 from synthetic import study
 
 from dse.analysis.effects.compare import best_table, fronts_table, notes, shared_objectives, shared_table
+from dse.analysis.fronts import table as fronts
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.plot import plot_front
-from dse.analysis.fronts import table as fronts
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError
 
@@ -19,7 +19,7 @@ from dse.errors import QueryError
 def metrics(p):
     return {
         "accuracy": p["training.learning_rate"],
-        "energy_per_image_j": 1e-9 * (0.1 + p["training.learning_rate"] ** 2),
+        "energy_per_sample_j": 1e-9 * (0.1 + p["training.learning_rate"] ** 2),
     }
 
 
@@ -76,18 +76,18 @@ def test_a_malformed_epsilon_is_told(text, message):
 
 def test_the_hypervolume_states_its_reference():
     tables = study(metrics, count=30)
-    row = fronts.hypervolume_table(tables, ["accuracy", "energy_per_image_j"]).row(0, named=True)
+    row = fronts.hypervolume_table(tables, ["accuracy", "energy_per_sample_j"]).row(0, named=True)
     assert row["reference_accuracy"] == tables.trials["accuracy"].min()
-    assert row["reference_energy_per_image_j"] == tables.trials["energy_per_image_j"].max()
+    assert row["reference_energy_per_sample_j"] == tables.trials["energy_per_sample_j"].max()
     assert 0.5 < row["share"] < 1
-    given = fronts.hypervolume_table(tables, ["accuracy", "energy_per_image_j"], "accuracy=0,energy_per_image_j=2e-9")
+    given = fronts.hypervolume_table(tables, ["accuracy", "energy_per_sample_j"], "accuracy=0,energy_per_sample_j=2e-9")
     assert given["hypervolume"][0] > row["hypervolume"]
-    with pytest.raises(QueryError, match="misses energy_per_image_j"):
-        fronts.hypervolume_table(tables, ["accuracy", "energy_per_image_j"], "accuracy=0")
+    with pytest.raises(QueryError, match="misses energy_per_sample_j"):
+        fronts.hypervolume_table(tables, ["accuracy", "energy_per_sample_j"], "accuracy=0")
 
 
 def test_bands_are_in_order_and_refused_without_seeds():
-    names = ["accuracy", "energy_per_image_j"]
+    names = ["accuracy", "energy_per_sample_j"]
     table = fronts.bands_table(study(metrics, count=20, seeds=3, noise=0.01), names)
     assert sorted(set(table["percentile"])) == [10, 50, 90]
     best = [table.filter(pl.col("percentile") == p)["accuracy"].max() for p in (10, 50, 90)]
@@ -111,7 +111,7 @@ def test_four_objectives_with_seeds_are_a_grid_with_bars_and_bands(replicated, t
 
 def test_a_study_compared_with_itself_is_a_draw():
     tables = study(metrics, count=40, seeds=3, noise=0.01)
-    names = ["accuracy", "energy_per_image_j"]
+    names = ["accuracy", "energy_per_sample_j"]
     a, b, union = fronts_table(tables, tables, names).rows(named=True)
     assert a["hypervolume"] == b["hypervolume"] == union["hypervolume"]
     assert (a["covers_other"], b["covers_other"], union["covers_other"]) == (1.0, 1.0, None)
@@ -123,22 +123,22 @@ def test_a_study_compared_with_itself_is_a_draw():
 
 def test_the_better_of_two_studies_covers_the_other():
     # The second is the first with half the energy.
-    names = ["accuracy", "energy_per_image_j"]
+    names = ["accuracy", "energy_per_sample_j"]
     first = study(metrics, count=40)
-    second = replace(first, trials=first.trials.with_columns(pl.col("energy_per_image_j") / 2))
+    second = replace(first, trials=first.trials.with_columns(pl.col("energy_per_sample_j") / 2))
     a, b, union = fronts_table(first, second, names).rows(named=True)
     assert (a["covers_other"], b["covers_other"]) == (0.0, 1.0)
     assert a["hypervolume"] < b["hypervolume"] == union["hypervolume"]
     assert (a["on_union_front"], b["on_union_front"]) == (0, b["on_front"])
-    best = best_table(first, second, names).filter(pl.col("objective") == "energy_per_image_j").row(0, named=True)
+    best = best_table(first, second, names).filter(pl.col("objective") == "energy_per_sample_j").row(0, named=True)
     assert math.isclose(best["b"], best["a"] / 2)
-    ratio = shared_table(first, second, ["energy_per_image_j"])
+    ratio = shared_table(first, second, ["energy_per_sample_j"])
     assert np.allclose(ratio["b"].to_numpy() * 2, ratio["a"].to_numpy())
 
 
 def test_what_cannot_be_compared_is_told(undisturbed, replicated):
     a, b = open_tables(undisturbed), open_tables(replicated)
-    assert shared_objectives(a, b) == ["validation_accuracy", "energy_per_image_j", "worst_writes"]
+    assert shared_objectives(a, b) == ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
     assert notes(a, b) == []
     assert notes(a, replace(b, trials=b.trials.with_columns(cost_card=pl.lit("gold"))))[0].startswith(
         "note: other cost card"

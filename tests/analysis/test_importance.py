@@ -20,18 +20,18 @@ def metrics(p):
     return {
         "accuracy": p["training.learning_rate"]
         + {"nearest": 0.0, "stochastic": 0.3, "zero": 0.0}[p["accumulator.rounding"]],
-        "energy_per_image_j": 1e-12 * 2.0 ** p["adc.bits"],
+        "energy_per_sample_j": 1e-12 * 2.0 ** p["adc.bits"],
     }
 
 
 def test_what_decides_comes_first_and_what_does_not_is_nought():
-    table = importance(study(metrics, count=150), ["accuracy", "energy_per_image_j"])
+    table = importance(study(metrics, count=150), ["accuracy", "energy_per_sample_j"])
     accuracy = table.filter(pl.col("objective") == "accuracy")
     assert accuracy["parameter"].to_list()[:2] == ["training.learning_rate", "accumulator.rounding"]
     assert accuracy["low"][1] > 0
     assert accuracy["importance"].to_list()[2:] == pytest.approx([0, 0], abs=0.05)
     assert accuracy["r2"][0] > 0.85
-    energy = table.filter(pl.col("objective") == "energy_per_image_j")
+    energy = table.filter(pl.col("objective") == "energy_per_sample_j")
     assert energy["parameter"][0] == "adc.bits"
     assert set(energy["scale"]) == {"log10"}
     assert (table["low"] <= table["importance"] + 1e-12).all()
@@ -40,7 +40,7 @@ def test_what_decides_comes_first_and_what_does_not_is_nought():
 
 def test_dependence_follows_the_true_curve():
     tables = study(metrics, count=150)
-    energy = dependence(tables, "energy_per_image_j", "adc.bits")
+    energy = dependence(tables, "energy_per_sample_j", "adc.bits")
     assert energy["value"].to_list() == ["4", "5", "6", "7", "8", "9", "10"]
     assert energy["predicted"].to_list() == pytest.approx([1e-12 * 2.0**b for b in range(4, 11)], rel=0.25)
     words = dependence(tables, "accuracy", "accumulator.rounding")

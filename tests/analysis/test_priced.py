@@ -24,7 +24,7 @@ from dse.pricing.card import read_cost_card
 
 CARD = read_cost_card("bottom_up_28nm")
 AXES = parse_axes({"card": ["bottom_up_28nm", "bottom_up_14nm"], "accumulator": {"storage": ["sram", "dram"]}})
-ENERGY = "energy_per_image_j"
+ENERGY = "energy_per_sample_j"
 
 
 def axes_of(where, texts):

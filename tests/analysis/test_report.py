@@ -87,7 +87,7 @@ def many(subject, count):
         for copy in range(1, copies):
             worse = [
                 pl.col(name) * random.uniform(1.0, 3.0)
-                for name in ("energy_per_image_j", "loss")
+                for name in ("energy_per_sample_j", "loss")
                 if name in table.columns
             ]
             parts.append(searched.with_columns(pl.col("trial") + 20 * copy, *worse))
@@ -151,10 +151,10 @@ def test_a_long_curve_keeps_its_ends(subject):
 def test_energies_are_those_of_dse_price_and_add_up(subject):
     held = series.energy(subject)
     table = prices(
-        subject.tables, [own_card(subject.where, subject.tables)], ["energy_per_image_j", "forward_adc_per_image_j"]
+        subject.tables, [own_card(subject.where, subject.tables)], ["energy_per_sample_j", "forward_adc_per_sample_j"]
     )
     place = held["items"].index({"phase": "forward", "part": "adc"})
-    for trial, total, adc in table.select("trial", "energy_per_image_j", "forward_adc_per_image_j").iter_rows():
+    for trial, total, adc in table.select("trial", "energy_per_sample_j", "forward_adc_per_sample_j").iter_rows():
         if trial in held["of"]:
             assert held["total"][trial] == pytest.approx(total, rel=CLOSE)
             assert held["of"][trial][place] == pytest.approx(adc, rel=CLOSE)
@@ -235,7 +235,7 @@ def test_text_of_a_user_is_text(replicated, subject, tmp_path):
 
 def test_ten_thousand_designs_stay_below_five_megabytes(subject):
     large = many(subject, 10_000)
-    large = dataclasses.replace(large, objectives=["accuracy", "energy_per_image_j"])
+    large = dataclasses.replace(large, objectives=["accuracy", "energy_per_sample_j"])
     assert len(large.searched) >= 10_000
     text = page(large)
     assert len(text.encode()) < 5e6
@@ -250,7 +250,7 @@ def test_ten_thousand_designs_stay_below_five_megabytes(subject):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_one_to_five_objectives(count, subject):
-    names = ["accuracy", "energy_per_image_j", "worst_writes", "loss", "set_pulses"][:count]
+    names = ["accuracy", "energy_per_sample_j", "worst_writes", "loss", "set_pulses"][:count]
     held = data_of(page(dataclasses.replace(subject, objectives=names)))
     assert held["objectives"] == names
     views = held["panels"]["front"]["views"]

@@ -14,7 +14,7 @@ from dse.errors import QueryError
 def truth(p):
     """Accuracy falls with epsilon beyond 2 and needs 7 bits; zero rounding fails; the learning rate does nothing."""
     good = p["accumulator.epsilon"] <= 2.0 and p["adc.bits"] >= 7 and p["accumulator.rounding"] != "zero"
-    return {"accuracy": 0.98 if good else 0.9, "energy_per_image_j": 1e-9 * p["adc.bits"]}
+    return {"accuracy": 0.98 if good else 0.9, "energy_per_sample_j": 1e-9 * p["adc.bits"]}
 
 
 TARGETS = [Target("accuracy", ">=", 0.95)]
@@ -45,7 +45,7 @@ def test_a_parameter_that_does_not_matter_stays_open_and_comes_first(answer):
 
 
 def test_two_targets_close_a_parameter_on_both_sides():
-    both = [*TARGETS, Target("energy_per_image_j", "<=", 8.5e-9)]
+    both = [*TARGETS, Target("energy_per_sample_j", "<=", 8.5e-9)]
     found = rows(require(study(truth), both))
     assert (found["adc.bits"]["low"], found["adc.bits"]["high"]) == (7.0, 8.0)
 
@@ -134,7 +134,7 @@ def test_the_interval_of_a_share_is_wilsons(hits, count):
 
 def test_targets_are_read():
     assert parse_target("accuracy", " >=0.975 ") == Target("accuracy", ">=", 0.975)
-    assert parse_target("energy_per_image_j", "< 1e-7") == Target("energy_per_image_j", "<", 1e-7)
+    assert parse_target("energy_per_sample_j", "< 1e-7") == Target("energy_per_sample_j", "<", 1e-7)
 
 
 @pytest.mark.parametrize(

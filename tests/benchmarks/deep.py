@@ -127,8 +127,8 @@ class Bench:
             conductance_per_std_us=design.array.conductance_per_std_us,
             with_accumulator=False,
             seed=0,
-            image_time_s=clock.image_time_s,
-            drift_every=clock.drift_every_images,
+            sample_time_s=clock.sample_time_s,
+            drift_every=clock.drift_every_samples,
         )
         self.check_chi(network, descent)
         return title, target, self.through(descent, network)

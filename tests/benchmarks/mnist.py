@@ -43,7 +43,7 @@ PATHS: dict[str, dict[str, Any]] = {
     "PCM, float chi, read noise, 8-bit converters": {**FLOAT, "device.drift_exponent": 0.0},
     "PCM, float chi, read noise, 8-bit converters, drift": FLOAT,
 }
-PACE = Pace(learning_rate=0.4, image_time_s=0.01, drift_every=1000, maintain_every=100)
+PACE = Pace(learning_rate=0.4, sample_time_s=0.01, drift_every=1000, maintain_every=100)
 Learn = Callable[[], float]
 """Learns some images and returns the seconds an image took."""
 

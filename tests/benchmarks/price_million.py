@@ -1,6 +1,6 @@
 """How fast stored designs are re-priced: 1,000 trials times 1,000 cost variants, and the front of them all.
 
-    python tests/benchmarks/price_million.py [--trials 1000] [--cards 1000] [--columns energy_per_image_j]
+    python tests/benchmarks/price_million.py [--trials 1000] [--cards 1000] [--columns energy_per_sample_j]
 
 Trials are made up from the simulated events of an anchor, two layers each; variants are cards whose constants are drawn
 from half to twice their value. The last line is a question as `dse front` answers it: a study of 1,000 trials, free
@@ -29,10 +29,10 @@ from dse.pricing.card import CONSTANTS, CostCard, read_cost_card
 from dse.pricing.energy import PHASES
 from dse.pricing.price import COLUMNS, price, price_cards
 
-ENERGY = ["energy_per_image_j", *(f"{phase}_per_image_j" for phase in PHASES)]
+ENERGY = ["energy_per_sample_j", *(f"{phase}_per_sample_j" for phase in PHASES)]
 CHOICES = {
     "energy": ENERGY,
-    "design": [*ENERGY, "energy_per_inference_j", "latency_per_image_s", "area_m2", "years_to_first_cell"],
+    "design": [*ENERGY, "energy_per_inference_j", "latency_per_sample_s", "area_m2", "years_to_first_cell"],
     "everything": list(COLUMNS),
 }
 

@@ -66,7 +66,7 @@ def test_designs_simulated_before_are_taken_over_and_say_so(undisturbed, tmp_pat
     assert len(taken) >= 7
     assert len(taken) + len(jobs) == 8
     assert taken[1]["came_from"] == f"{undisturbed} trial 1"
-    assert taken[1]["energy_per_image_j"] != read_table(undisturbed).to_pylist()[1]["energy_per_image_j"]
+    assert taken[1]["energy_per_sample_j"] != read_table(undisturbed).to_pylist()[1]["energy_per_sample_j"]
 
 
 def test_rows_of_other_code_or_data_are_not_taken_over(undisturbed, tmp_path, monkeypatch):

@@ -93,7 +93,7 @@ def test_failed_seeds_are_counted_apart_and_widen_the_interval() -> None:
 def test_plain_and_noise_aware_networks_are_followed_over_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    life = {"deployment.times_s": [1.0, 86400.0], "deployment.calibration_images": 100}
+    life = {"deployment.times_s": [1.0, 86400.0], "deployment.calibration_samples": 100}
     base = {**inference.EXPERIMENT.base, "workload.dataset": "digits", "workload.images": 300, **life}
     tiny = Scale({"network.name": "cnn", "deployment.repetitions": 1}, 1, 2, "a test")
     monkeypatch.setattr(inference, "EXPERIMENT", replace(inference.EXPERIMENT, base=base, scales={"tiny": tiny}))

@@ -16,7 +16,7 @@ from dse.search.study import parse_study
 
 TINY = """
 name = "tiny"
-objectives = ["accuracy", "energy_per_image_j"]
+objectives = ["accuracy", "energy_per_sample_j"]
 [workload]
 dataset = "digits"
 [design]
@@ -34,11 +34,11 @@ MINE = 'base = "bottom_up_28nm"\n[set_pulse_j]\nvalue = 5e-12\nunit = "J"\nsourc
 
 
 def test_the_own_card_of_a_study_gives_the_stored_energies_again(ask, undisturbed):
-    done = ask("price", undisturbed, "--format", "json", "--columns", "energy_per_image_j")
+    done = ask("price", undisturbed, "--format", "json", "--columns", "energy_per_sample_j")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    stored = open_tables(undisturbed).trials.select("trial", "energy_per_image_j").rows()
-    assert [(row["trial"], row["energy_per_image_j"]) for row in rows] == stored
+    stored = open_tables(undisturbed).trials.select("trial", "energy_per_sample_j").rows()
+    assert [(row["trial"], row["energy_per_sample_j"]) for row in rows] == stored
     assert {row["card"] for row in rows} == {"bottom_up_28nm"}
 
 
@@ -52,7 +52,7 @@ def test_a_card_of_the_user_is_found_in_the_results_and_prices_two_seeds_by_thei
     assert len(rows) == 1
     assert rows[0]["card"] == "mine"
     assert rows[0]["seeds"] == 2
-    assert rows[0]["energy_per_image_j"] == pytest.approx(tables.trials["energy_per_image_j"].mean(), rel=1e-14)
+    assert rows[0]["energy_per_sample_j"] == pytest.approx(tables.trials["energy_per_sample_j"].mean(), rel=1e-14)
     other = ask("price", tmp_path / "results", "--card", tmp_path / "cards" / "mine.toml", "--format", "json")
     assert json.loads(other.stdout) == rows
 
@@ -60,8 +60,8 @@ def test_a_card_of_the_user_is_found_in_the_results_and_prices_two_seeds_by_thei
 def test_cards_stand_side_by_side_and_below_each_other(ask, undisturbed, tmp_path):
     cards = ["--card", "bottom_up_28nm", "--card", "nandakumar2020"]
     table = ask("price", undisturbed, *cards).stdout
-    assert "bottom_up_28nm: energy_per_image_j" in table
-    assert "nandakumar2020: energy_per_image_j" in table
+    assert "bottom_up_28nm: energy_per_sample_j" in table
+    assert "nandakumar2020: energy_per_sample_j" in table
     csv = pl.read_csv(io.StringIO(ask("price", undisturbed, *cards, "--format", "csv").stdout))
     assert csv.columns == ["card", "trial", "origin", "seeds", *COLUMNS]
     assert csv["card"].value_counts()["count"].to_list() == [15, 15]
@@ -77,14 +77,14 @@ def test_cards_stand_side_by_side_and_below_each_other(ask, undisturbed, tmp_pat
 
 
 def test_a_constant_that_is_set_changes_what_it_enters(ask, undisturbed):
-    columns = ["--format", "json", "--columns", "adc_per_image_j,dac_per_image_j"]
+    columns = ["--format", "json", "--columns", "adc_per_sample_j,dac_per_sample_j"]
     plain = json.loads(ask("price", undisturbed, *columns).stdout)
     changed = json.loads(
         ask("price", undisturbed, *columns, "--set", "adc_per_bit_j=0", "--set", "adc_per_code2_j=0").stdout
     )
     assert changed[1]["card"] == "bottom_up_28nm (adc_per_bit_j=0, adc_per_code2_j=0)"
-    assert changed[1]["adc_per_image_j"] == 0.0 < plain[1]["adc_per_image_j"]
-    assert changed[1]["dac_per_image_j"] == plain[1]["dac_per_image_j"]
+    assert changed[1]["adc_per_sample_j"] == 0.0 < plain[1]["adc_per_sample_j"]
+    assert changed[1]["dac_per_sample_j"] == plain[1]["dac_per_sample_j"]
 
 
 def test_designs_without_a_price_are_told(ask, undisturbed):
@@ -99,7 +99,7 @@ def test_anchors_are_shown_without_results(ask):
     assert "hermes_core" in table
     assert "83.2 nJ" in table
     rows = json.loads(ask("price", "--anchors", "--card", "nandakumar2020", "--format", "json").stdout)
-    total = next(row for row in rows if row["quantity"] == "energy_per_image_j")
+    total = next(row for row in rows if row["quantity"] == "energy_per_sample_j")
     assert total["published"] == 83.2e-9
     assert total["ratio"] == pytest.approx(1.0, rel=0.01)
 

@@ -25,7 +25,7 @@ SILENT: dict[str, dict[str, Any]] = {
     "_reset_noise": {"device.reset_std_us": 0.0},
 }
 """Random stream of an array -> the settings that silence it."""
-LIVELY = {"refresh.every_images": 20, "refresh.threshold_us": 2.0, "accumulator.epsilon": 0.2}
+LIVELY = {"refresh.every_samples": 20, "refresh.threshold_us": 2.0, "accumulator.epsilon": 0.2}
 """Settings that make pulses and refreshes frequent in a short training."""
 
 
@@ -57,14 +57,14 @@ def built(**settings: Any) -> list[WatchedLayer]:
     return [WatchedLayer(r, c, hardware, seed=SEED, layer=i) for i, (r, c) in enumerate(SIZES)]
 
 
-def trained(layers: list[WatchedLayer], image_time_s: float = 1.0) -> list[WatchedLayer]:
+def trained(layers: list[WatchedLayer], sample_time_s: float = 1.0) -> list[WatchedLayer]:
     spec = TrainingSpec(epochs=EPOCHS, batch_size=5, learning_rate=3.0)
-    every = layers[0].hardware.refresh.every_images
+    every = layers[0].hardware.refresh.every_samples
     train(
         layers,
         small_data(),
         spec,
-        image_time_s=image_time_s,
+        sample_time_s=sample_time_s,
         maintain_every=every,
         drift_every=10,
         seed=SEED,
@@ -133,7 +133,7 @@ def test_with_every_source_off_no_stream_matters() -> None:
         {"dac.bits": "ideal"},
         {"adc.bits": "ideal"},
         {"accumulator.rounding": "stochastic"},
-        {"refresh.every_images": 0},
+        {"refresh.every_samples": 0},
     ],
     ids=lambda off: next(iter(off)),
 )
@@ -146,7 +146,7 @@ def test_a_switch_leaves_initial_conductances_and_the_order_of_images_alone(off:
     assert same(plain[0].seen, switched[0].seen)
 
 
-@pytest.mark.parametrize("off", [{"device.write_noise_scale": 0.0}, {"refresh.every_images": 0}])
+@pytest.mark.parametrize("off", [{"device.write_noise_scale": 0.0}, {"refresh.every_samples": 0}])
 def test_a_switch_leaves_the_stream_of_read_noise_alone(off: dict[str, Any]) -> None:
     plain, switched = trained(built()), trained(built(**dotted(off)))
     for a, b in zip(plain, switched, strict=True):
@@ -183,9 +183,9 @@ def test_without_read_noise_equal_products_have_equal_results() -> None:
 
 
 def test_without_drift_time_does_not_matter() -> None:
-    still = [trained(built(device__drift_exponent=0.0), image_time_s=time_s) for time_s in (1e-3, 100.0)]
+    still = [trained(built(device__drift_exponent=0.0), sample_time_s=time_s) for time_s in (1e-3, 100.0)]
     assert same(conductances(still[0]), conductances(still[1]))
-    drifting = [trained(built(), image_time_s=time_s) for time_s in (1e-3, 100.0)]
+    drifting = [trained(built(), sample_time_s=time_s) for time_s in (1e-3, 100.0)]
     assert not same(conductances(drifting[0]), conductances(drifting[1]))
 
 
@@ -209,7 +209,7 @@ def test_with_ideal_converters_nothing_is_rounded_or_cut() -> None:
 
 
 def test_without_refresh_nothing_is_reset_or_read_for_it() -> None:
-    layers = trained(built(refresh__every_images=0))
+    layers = trained(built(refresh__every_samples=0))
     for layer in layers:
         assert (layer.events.resets, layer.events.refresh_reads, layer.events.refreshed_pairs) == (0, 0, 0)
         assert layer.events.set_pulses_refresh == 0

@@ -18,9 +18,9 @@ from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 SIZES = [(65, 20), (21, 12), (13, 10)]
 CELLS = ("g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses")
 QUIET = {"device.read_noise_scale": 0.0, "device.write_noise_scale": 0.0, "adc.bits": "ideal", "dac.bits": "ideal"}
-OFTEN = {"refresh.every_images": 50, "refresh.threshold_us": 3.0}
+OFTEN = {"refresh.every_samples": 50, "refresh.threshold_us": 3.0}
 CASES: dict[str, dict[str, Any]] = {
-    "quiet, float chi, no refresh": {**QUIET, "accumulator.bits": "float", "refresh.every_images": 0},
+    "quiet, float chi, no refresh": {**QUIET, "accumulator.bits": "float", "refresh.every_samples": 0},
     "quiet, no drift": {**QUIET, "device.drift_exponent": 0.0},
     "quiet, refresh": {**QUIET, **OFTEN},
     "write noise alone": {**QUIET, **OFTEN, "device.write_noise_scale": 1.0},
@@ -36,19 +36,19 @@ CASES: dict[str, dict[str, Any]] = {
         "device.g_max_us": 20.0,
         "device.response_spread": 0.3,
         "device.stuck_reset_fraction": 0.1,
-        "refresh.every_images": 0,
+        "refresh.every_samples": 0,
     },
-    "linear cell": {"device.card": "ideal_linear", "refresh.every_images": 0},
+    "linear cell": {"device.card": "ideal_linear", "refresh.every_samples": 0},
     "linear cell, fine pulses": {
         "device.card": "ideal_linear",
-        "refresh.every_images": 0,
+        "refresh.every_samples": 0,
         "device.granularity_us": 1e-4,
         "device.mean_offset_us": 1e-4,
     },
     "weights of an odd scale": {**OFTEN, "adc.bits": "ideal", "array.conductance_per_weight_us": 7.3},
     "update operands of 6 bits": {**OFTEN, "accumulator.operand_bits": 6},
     "three pairs a weight": {**OFTEN, "array.pairs_per_weight": 3, "accumulator.epsilon": 0.3},
-    "calibrated ranges": {**OFTEN, "adc.ranging": "calibrated", "adc.calibrate_every_images": 30, "adc.headroom": 0.7},
+    "calibrated ranges": {**OFTEN, "adc.ranging": "calibrated", "adc.calibrate_every_samples": 30, "adc.headroom": 0.7},
     "converters of their own backward": {
         **OFTEN,
         "adc.bits": 5,
@@ -111,7 +111,7 @@ def trained(
         FloatLayer(r, c, seed=1, layer=n) if hardware is None else CrossbarLayer(r, c, hardware, seed=1, layer=n)
         for n, (r, c) in enumerate(SIZES)
     ]
-    every = 0 if design.refresh is None else design.refresh.every_images
+    every = 0 if design.refresh is None else design.refresh.every_samples
     spec = TrainingSpec(epochs=epochs, batch_size=batch_size, learning_rate=0.5 if batch_size == 1 else 2.0)
     # Half a second an image and drift every seventh: drift acts from the second half of the first epoch on.
     calibrated = design.adc is not None and design.adc.ranging == "calibrated"
@@ -119,9 +119,9 @@ def trained(
         layers,
         data,
         spec,
-        image_time_s=0.5,
+        sample_time_s=0.5,
         maintain_every=every,
-        calibrate_every=design.adc.calibrate_every_images if calibrated and design.adc else 0,
+        calibrate_every=design.adc.calibrate_every_samples if calibrated and design.adc else 0,
         seed=1,
         drift_every=7,
         compiled=compiled,
@@ -222,6 +222,6 @@ def test_layers_of_different_hardware_take_the_plain_path(other: dict[str, Any],
         ]
         assert len(layers) == 3
         spec = TrainingSpec(epochs=1, batch_size=10)
-        return train(layers, few, spec, image_time_s=0.5, maintain_every=0, seed=1, compiled=compiled)
+        return train(layers, few, spec, sample_time_s=0.5, maintain_every=0, seed=1, compiled=compiled)
 
     assert learn(compiled=True) == learn(compiled=False)

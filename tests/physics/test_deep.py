@@ -38,7 +38,7 @@ IDEAL: dict[str, Any] = {
     "device.mean_offset_us": 1e-3,
     "array.initial_mean_us": 500.0,
     "accumulator.bits": "float",
-    "refresh.every_images": 0,
+    "refresh.every_samples": 0,
 }
 DIGITAL: dict[str, Any] = {**SMALL, "architecture": "float"}
 
@@ -133,7 +133,7 @@ def test_a_digital_network_counts_multiplications() -> None:
         {"dac.backward_bits": 2},
         {"adc.backward_bits": 2},
         {"adc.headroom": 0.3},
-        {"adc.calibrate_every_images": 200},
+        {"adc.calibrate_every_samples": 200},
         {"adc.ranging": "fixed"},
         {"array.tile_rows": 8},
         {"array.tile_columns": 2},
@@ -143,13 +143,13 @@ def test_a_digital_network_counts_multiplications() -> None:
         {"accumulator.bits": 3},
         {"accumulator.operand_bits": 3},
         {"accumulator.inference": "cells_and_accumulator"},
-        {"device.drift_exponent": 0.5, "clock.image_time_s": 1.0},
+        {"device.drift_exponent": 0.5, "clock.sample_time_s": 1.0},
         {"training.schedule": "step"},
         {"training.augmentation": "crop_flip"},
     ],
 )
 def test_every_setting_acts(acting: dict[str, Any]) -> None:
-    base = {**SMALL, "training.learning_rate": 1.0, "adc.calibrate_every_images": 100}
+    base = {**SMALL, "training.learning_rate": 1.0, "adc.calibrate_every_samples": 100}
     assert accuracies(base | acting) != accuracies(base)
 
 
@@ -241,7 +241,7 @@ def crossbar_descent(design: Design, own: nn.Module, *, both: bool = False) -> C
         conductance_per_std_us=design.array.conductance_per_std_us,
         with_accumulator=both,
         seed=0,
-        image_time_s=0.01,
+        sample_time_s=0.01,
         drift_every=100,
     )
 

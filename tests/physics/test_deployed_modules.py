@@ -90,7 +90,7 @@ def deployed(network, crossbars=Crossbars(), **changes):  # noqa: B008  frozen
     analog = on_crossbars(network, crossbars)
     matrices = {n: ProgrammedMatrix(layer.weight, cell, seed=3, name=n) for n, layer in analog_layers(analog)}
     cells = {n: 2 * layer.weight.numel() for n, layer in analog_layers(analog)}
-    return DeployedModule(analog, matrices, cells, inputs, images(), calibration_images=400)
+    return DeployedModule(analog, matrices, cells, inputs, images(), calibration_samples=400)
 
 
 def test_without_imperfections_it_is_the_digital_network_to_the_last_bit():

@@ -89,7 +89,7 @@ def perceptron(how_bits="ideal", **changes) -> DeployedPerceptron:
     ]
     images = torch.rand(200, 64, generator=torch.Generator().manual_seed(9))
     split = Split(images, torch.arange(200) % 10)
-    network = DeployedPerceptron(layers, split, images_per_read=50, vectors=16)
+    network = DeployedPerceptron(layers, split, samples_per_read=50, vectors=16)
     network.renew(0)
     return network
 

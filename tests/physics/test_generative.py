@@ -24,9 +24,9 @@ GAN: dict[str, Any] = {
     "training.epochs": 2,
     "training.batch_size": 30,
     "training.learning_rate": 0.05,
-    "adc.calibrate_every_images": 50,
+    "adc.calibrate_every_samples": 50,
 }
-BUSY = {"training.learning_rate": 0.5, "training.batch_size": 5, "accumulator.epsilon": 0.5, "refresh.every_images": 0}
+BUSY = {"training.learning_rate": 0.5, "training.batch_size": 5, "accumulator.epsilon": 0.5, "refresh.every_samples": 0}
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def ideal_layers(
         "adc.bits": "ideal",
         "accumulator.bits": bits,
         "accumulator.rounding": rounding,
-        "refresh.every_images": 0,
+        "refresh.every_samples": 0,
     }
     hardware = hardware_of(compose(settings))
     assert hardware is not None
@@ -44,7 +44,7 @@ def float_layers(sizes: list[tuple[int, int]] = SIZES) -> list[FloatLayer]:
 
 def trained(layers: list[CrossbarLayer] | list[FloatLayer], data: Dataset, epochs: int = 2) -> list[Epoch]:
     spec = TrainingSpec(epochs=epochs, batch_size=10, learning_rate=2.0)
-    return train(layers, data, spec, image_time_s=1e-3, maintain_every=0, seed=SEED)
+    return train(layers, data, spec, sample_time_s=1e-3, maintain_every=0, seed=SEED)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_one_step_of_the_loop_follows_the_gradient_of_automatic_differentiation(
     loss.backward()
 
     spec = TrainingSpec(epochs=1, batch_size=batch, learning_rate=rate)
-    curve = train(layers, data, spec, image_time_s=0.0, maintain_every=0, seed=1)
+    curve = train(layers, data, spec, sample_time_s=0.0, maintain_every=0, seed=1)
     assert curve[0].loss == pytest.approx(loss.item(), rel=1e-6)
     for layer, weight in zip(layers, weights, strict=True):
         # A large step, so that the weights it leaves show the gradient to six digits.

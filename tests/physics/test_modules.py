@@ -22,7 +22,7 @@ FINE = {
     "array.initial_mean_us": 1000.0,
     "array.initial_max_us": 2000.0,
     "accumulator.bits": "float",
-    "refresh.every_images": 0,
+    "refresh.every_samples": 0,
 }
 NOISY: dict[str, Any] = {"array.conductance_per_weight_us": 15.0, "array.initial_mean_us": 4.0}
 
@@ -86,15 +86,15 @@ def test_an_ideal_cell_with_fine_pulses_is_plain_gradient_descent() -> None:
         {"accumulator.bits": 8, "accumulator.rounding": "stochastic", "accumulator.storage": "pcm"},
         {"accumulator.bits": "float", "array.pairs_per_weight": 2},
         {"accumulator.transfer_every": 3},
-        {"clock.image_time_s": 10.0},
+        {"clock.sample_time_s": 10.0},
     ],
     ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step", "drift"],
 )
 def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(settings: dict[str, Any]) -> None:
-    own = hardware({**NOISY, "refresh.every_images": 20, "refresh.threshold_us": 4.5, **settings})
+    own = hardware({**NOISY, "refresh.every_samples": 20, "refresh.threshold_us": 4.5, **settings})
     module = built()
-    image_s = settings.get("clock.image_time_s", 0.01)
-    pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1, image_time_s=image_s, drift_every=30)
+    image_s = settings.get("clock.sample_time_s", 0.01)
+    pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1, sample_time_s=image_s, drift_every=30)
     twins: list[CrossbarLayer] = []
     for number, parameter in enumerate(module.parameters()):
         if parameter.dim() < 2:
@@ -160,7 +160,7 @@ def test_a_scheduler_changes_the_learning_rate() -> None:
 
 
 def test_a_saved_state_goes_on_as_if_nothing_had_happened() -> None:
-    own = hardware({**NOISY, "refresh.every_images": 20, "refresh.threshold_us": 4.5})
+    own = hardware({**NOISY, "refresh.every_samples": 20, "refresh.threshold_us": 4.5})
     module = built()
     pulsed = MixedPrecisionSgd(module, own, lr=0.5, seed=1)
     learn(module, pulsed, 5, samples=10)
@@ -179,7 +179,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_time_passes_for_a_parameter_without_gradient() -> None:
     module = built()
-    pulsed = MixedPrecisionSgd(module, hardware(NOISY), lr=0.1, seed=1, image_time_s=1000.0, drift_every=1)
+    pulsed = MixedPrecisionSgd(module, hardware(NOISY), lr=0.1, seed=1, sample_time_s=1000.0, drift_every=1)
     before = [p.detach().clone() for p in module.parameters() if p.dim() > 1]
     pulsed.step(samples=10)
     after = [p.detach() for p in module.parameters() if p.dim() > 1]

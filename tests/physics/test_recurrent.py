@@ -29,8 +29,8 @@ LSTM: dict[str, Any] = {
     "training.batch_size": 4,
     "training.sequence_length": 6,
     "training.learning_rate": 1.0,
-    "refresh.every_images": 0,
-    "adc.calibrate_every_images": 50,
+    "refresh.every_samples": 0,
+    "adc.calibrate_every_samples": 50,
 }
 
 
@@ -119,7 +119,7 @@ def test_chi_is_conserved_through_time(words: Text) -> None:
         conductance_per_std_us=2.0,
         with_accumulator=False,
         seed=1,
-        image_time_s=1e-3,
+        sample_time_s=1e-3,
         drift_every=1000,
     )
     weights = [dict(network.named_parameters())[pair.name] for pair in descent.pairs]
@@ -180,7 +180,7 @@ def test_events_are_those_counted_by_hand(words: Text) -> None:
     for layer, wanted in zip(found.layers, counts_by_hand(words), strict=True):
         assert {name: layer.events[name] for name in wanted} == wanted
     assert found.layers[0].events["line_drives_forward"] == found.layers[0].events["mvm_forward"]  # one of the symbols
-    assert found.train_images == 2 * 4 * ((len(words.train) - 1) // 4)
+    assert found.train_samples == 2 * 4 * ((len(words.train) - 1) // 4)
     assert [layer.layer for layer in found.layers] == [*range(5)]
 
 
@@ -201,7 +201,7 @@ def test_a_digital_control_counts_the_same_products(words: Text) -> None:
 
 
 def test_the_same_design_and_seed_give_the_same_outcome(words: Text) -> None:
-    settings = {**LSTM, "accumulator.bits": 6, "accumulator.rounding": "stochastic", "refresh.every_images": 100}
+    settings = {**LSTM, "accumulator.bits": 6, "accumulator.rounding": "stochastic", "refresh.every_samples": 100}
     first = outcome_of(settings, words)
     assert first == outcome_of(settings, words)
     assert first != outcome_of(settings, words, seed=2)

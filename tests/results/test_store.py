@@ -46,7 +46,7 @@ def test_columns_carry_unit_and_meaning(folder):
     (part,) = (folder / "trials").iterdir()
     schema = pq.read_schema(part)
     assert schema.equals(SCHEMA)
-    assert schema.field("energy_per_image_j").metadata[b"unit"] == b"J"
+    assert schema.field("energy_per_sample_j").metadata[b"unit"] == b"J"
     assert all(schema.field(name).metadata[b"meaning"] for name in schema.names)
 
 

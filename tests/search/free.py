@@ -89,7 +89,7 @@ def free(job):
             "weights": 8320,
             "cells": 16640,
         },
-        train_images=1000,
+        train_samples=1000,
         simulated_time_s=10.0,
         layers=layers,
         curve=tuple(EpochOutcome(epoch, loss, accuracy, accuracy) for epoch in range(5)),

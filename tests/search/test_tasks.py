@@ -14,7 +14,7 @@ from dse.search.study import Study, parse_study
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.toml"))
 GENERATING = """
 name = "generating"
-objectives = ["validation_frechet_distance", "energy_per_image_j", "worst_writes"]
+objectives = ["validation_frechet_distance", "energy_per_sample_j", "worst_writes"]
 [workload]
 dataset = "digits"
 validation = 0.2
@@ -107,7 +107,7 @@ def test_a_study_of_a_generator_fills_the_table(generated: Path) -> None:
         assert float(tables.trials[name].min()) > 0.0  # type: ignore[arg-type]
         ends = tables.curves.filter(pl.col("epoch") == 1)[name]
         assert sorted(ends) == sorted(tables.trials[name])
-    assert tables.trials.filter(pl.col("origin") == "search")["energy_per_image_j"].null_count() == 0
+    assert tables.trials.filter(pl.col("origin") == "search")["energy_per_sample_j"].null_count() == 0
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_says_nothing_of_a_generator_is_no_objective(objective: str, reason
         parse(GENERATING.replace("validation_frechet_distance", objective))
 
 
-@pytest.mark.parametrize("path", ["refresh.every_images", "clock.drift_every_images"])
+@pytest.mark.parametrize("path", ["refresh.every_samples", "clock.drift_every_samples"])
 def test_what_would_happen_after_the_training_is_refused(path: str) -> None:
     given = GENERATING.replace("[space]", f"{path} = 1150\n[space]")
     with pytest.raises(SettingError, match=f"{path} = 1150 has no effect: the longest training has 1149 images"):

@@ -184,7 +184,7 @@ def test_training_calibrates_by_whole_mini_batches_with_the_products_since_the_l
         "dac.bits": "ideal",
         "adc.ranging": "calibrated",
         "adc.headroom": 0.9,
-        "refresh.every_images": 0,
+        "refresh.every_samples": 0,
     }
     hardware = hardware_of(compose(settings))
     assert hardware is not None
@@ -193,7 +193,7 @@ def test_training_calibrates_by_whole_mini_batches_with_the_products_since_the_l
     split = Split(torch.rand((60, 8), generator=draws), torch.arange(60) % 3)
     data = Dataset("made up", train=split, validation=None, test=split, classes=3, checksum="")
     spec = TrainingSpec(epochs=3, batch_size=8, learning_rate=1.0)
-    train(layers, data, spec, image_time_s=1e-3, maintain_every=0, calibrate_every=20, seed=1, compiled=False)
+    train(layers, data, spec, sample_time_s=1e-3, maintain_every=0, calibrate_every=20, seed=1, compiled=False)
     for number, layer in enumerate(layers):
         assert len(layer.calibrations) == 8  # 24 mini-batches
         for largest, ranges in layer.calibrations:
@@ -220,7 +220,7 @@ def test_fixed_ranges_never_move(digits: Dataset) -> None:
 
 
 def test_calibration_finds_ranges_that_cut_less(digits: Dataset) -> None:
-    narrow = {"range": 0.25, "backward_range": 0.125, "calibrate_every_images": 50}
+    narrow = {"range": 0.25, "backward_range": 0.125, "calibrate_every_samples": 50}
     fixed = layers_of(digits, **narrow)
     calibrated = layers_of(digits, **narrow, ranging="calibrated", headroom=1.0)
     wide = layers_of(digits, **narrow, ranging="calibrated", headroom=2.0)

@@ -77,7 +77,7 @@ def test_fewer_images_are_as_many_of_each_class_and_among_the_others(count):
 def test_a_workload_learns_from_as_many_images_as_it_says():
     design = compose({"workload.images": 200, "training.epochs": 1, "architecture": "float"})
     outcome = evaluate(design, 0, load_workload(design.workload))
-    assert outcome.train_images == 200
+    assert outcome.train_samples == 200
     whole = compose({"training.epochs": 1, "architecture": "float"})
     assert outcome.curve != evaluate(whole, 0, load_workload(whole.workload)).curve
 

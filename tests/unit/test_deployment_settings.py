@@ -73,8 +73,8 @@ def test_trained_cells_are_kept_or_programmed_anew() -> None:
     [
         {"deployment.dac_bits": 4},
         {"deployment.adc_bits": 4},
-        {"deployment.images_per_read": 7},
-        {"deployment.calibration_images": 77},
+        {"deployment.samples_per_read": 7},
+        {"deployment.calibration_samples": 77},
         {f"{CELL}drift_scale": 2.0},
     ],
     ids=lambda idle: next(iter(idle)),
@@ -142,7 +142,7 @@ def test_a_refusal_says_what_came_and_what_is_allowed(settings: dict[str, Any], 
         (('"accuracy_1d"', "deployment.times_s = [1.0, 3600.0]"), ("accuracy_1d needs 86400",)),
         (('"accuracy"', "deployment = {}"), ("design.deployment is empty",)),
         (
-            ('"energy_per_image_j"', 'architecture = "float"\ndeployment.adc_bits = "ideal"'),
+            ('"energy_per_sample_j"', 'architecture = "float"\ndeployment.adc_bits = "ideal"'),
             ("deployment.adc_bits", "no price"),
         ),
         (
@@ -171,7 +171,7 @@ def test_drift_acts_after_the_longest_training_where_cells_are_kept() -> None:
 
 def test_accuracies_over_life_go_into_a_table(tmp_path: Path) -> None:
     own = study(
-        '"validation_retained_accuracy", "energy_per_image_j"',
+        '"validation_retained_accuracy", "energy_per_sample_j"',
         "deployment.times_s = [1.0, 86400.0]\ndeployment.repetitions = 2",
         '"deployment.compensation" = ["none", "gdc"]\n[controls.digital]\narchitecture = "float"',
     )
@@ -185,4 +185,4 @@ def test_accuracies_over_life_go_into_a_table(tmp_path: Path) -> None:
     assert metrics["accuracy_1d"] == metrics["retained_accuracy"] == gdc["accuracy"][1]
     assert metrics["validation_retained_accuracy"] == gdc["validation_accuracy"][1]
     assert 1.0 <= metrics["retention_s"] <= 86400.0
-    assert tables.trials["energy_per_image_j"].null_count() == 0
+    assert tables.trials["energy_per_sample_j"].null_count() == 0

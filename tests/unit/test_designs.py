@@ -83,7 +83,7 @@ OTHER: dict[str, Any] = {
     "adc.range": 9.0,
     "adc.backward_range": 5.0,
     "adc.ranging": "calibrated",
-    "adc.calibrate_every_images": 1001,
+    "adc.calibrate_every_samples": 1001,
     "adc.headroom": 1.1,
     "accumulator.bits": 31,
     "accumulator.rounding": "stochastic",
@@ -93,12 +93,12 @@ OTHER: dict[str, Any] = {
     "accumulator.headroom_bits": 3,
     "accumulator.storage": "pcm",
     "accumulator.inference": "cells_and_accumulator",
-    "refresh.every_images": 101,
+    "refresh.every_samples": 101,
     "refresh.threshold_us": 9.0,
     "refresh.difference_us": 5.0,
     "refresh.max_pulses": 9,
-    "clock.image_time_s": 2e-3,
-    "clock.drift_every_images": 7,
+    "clock.sample_time_s": 2e-3,
+    "clock.drift_every_samples": 7,
     "deployment.times_s": [1.0, 2.0],
     "deployment.repetitions": 6,
     "deployment.compensation": "gdc_columns",
@@ -106,19 +106,19 @@ OTHER: dict[str, Any] = {
     "deployment.gdc_vectors": 33,
     "deployment.tolerated_loss": 0.02,
     "deployment.reprogram": True,
-    "deployment.images_per_read": 99,
+    "deployment.samples_per_read": 99,
     "deployment.dac_bits": 7,
     "deployment.adc_bits": 7,
     "deployment.tile_rows": 128,
     "deployment.tile_columns": "whole",
-    "deployment.calibration_images": 1200,
+    "deployment.calibration_samples": 1200,
     "deployment.device.card": "ideal_programmed",
     **{f"deployment.device.{name}": 1.07 * value for name, value in PROGRAMMED.items()},
 }
 """Setting -> a value other than that of the default design."""
 DEEP: dict[str, Any] = {"network.name": "resnet8"}
 DIGITAL_DEEP: dict[str, Any] = {**DEEP, "architecture": "float"}
-READS: dict[str, Any] = {"network.name": "lstm", "workload.dataset": "ptb", "adc.calibrate_every_images": 100}
+READS: dict[str, Any] = {"network.name": "lstm", "workload.dataset": "ptb", "adc.calibrate_every_samples": 100}
 GENERATES: dict[str, Any] = {"network.name": "gan"}
 READING = (
     "workload.train_characters",
@@ -142,16 +142,16 @@ SWITCHED_ON: dict[str, dict[str, Any]] = {
     **dict.fromkeys(GENERATING, GENERATES),
     "training.dropout": {"network.name": "cnn9"},
     "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
-    "adc.calibrate_every_images": {"adc.ranging": "calibrated"},
+    "adc.calibrate_every_samples": {"adc.ranging": "calibrated"},
     "adc.headroom": {"adc.ranging": "calibrated"},
     "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
-    "deployment.images_per_read": {"deployment.reprogram": True},
+    "deployment.samples_per_read": {"deployment.reprogram": True},
     **{f"deployment.{way}_bits": {"architecture": "float"} for way in ("dac", "adc")},
     **{
         f"deployment.tile_{lines}": {"network.name": "resnet8", "architecture": "float"}
         for lines in ("rows", "columns")
     },
-    "deployment.calibration_images": {"network.name": "resnet8", "deployment.compensation": "adabs"},
+    "deployment.calibration_samples": {"network.name": "resnet8", "deployment.compensation": "adabs"},
     **{f"deployment.device.{name}": {"deployment.reprogram": True} for name in ("card", *PROGRAMMED)},
 }
 """Setting that cannot act in the default design -> what makes it act."""
@@ -264,7 +264,7 @@ def test_an_lstm_and_a_gan_have_defaults_of_their_own() -> None:
     )
     assert (generates.network.hidden, generates.network.latent, generates.array.tile_rows) == ((128, 256), 64, 256)
     assert compose({**READS, "network.hidden": [8]}).network.hidden == (8,)
-    assert compose(READS).workload.train_images == 5_017_482
+    assert compose(READS).workload.train_samples == 5_017_482
     assert compose({**READS, "workload.train_characters": 5000}).training.updates_of(5000) == 30 * 10
 
 
@@ -299,9 +299,9 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         *((ideal, {"adc.backward_range": 3.0}) for ideal in IDEAL_BOTH_WAYS),
         *((ideal, {"adc.ranging": "calibrated"}) for ideal in IDEAL_BOTH_WAYS),
         *((ideal, {"adc.headroom": 0.5}) for ideal in IDEAL_BOTH_WAYS),
-        *((ideal, {"adc.calibrate_every_images": 5}) for ideal in IDEAL_BOTH_WAYS),
+        *((ideal, {"adc.calibrate_every_samples": 5}) for ideal in IDEAL_BOTH_WAYS),
         ({"adc.ranging": "fixed"}, {"adc.headroom": 0.5}),
-        ({"adc.ranging": "fixed"}, {"adc.calibrate_every_images": 5}),
+        ({"adc.ranging": "fixed"}, {"adc.calibrate_every_samples": 5}),
         ({"accumulator.transfer_every": 1}, {"accumulator.headroom_bits": 3}),
         ({"accumulator.transfer_every": 1, "accumulator.bits": 2}, {"accumulator.headroom_bits": 31}),
         ({"architecture": "float"}, {"array.pairs_per_weight": 3}),
@@ -320,15 +320,15 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         (DEEP, {"array.initial_std_us": 0.3}),
         *((DIGITAL_DEEP, {f"array.{what}": 2}) for what in ("initial_mean_us", "tile_rows", "pairs_per_weight")),
         (DIGITAL_DEEP, {"training.weight_noise_ramp_epochs": 2}),
-        *(({"refresh.every_images": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
+        *(({"refresh.every_samples": 0}, {f"device.reset_{what}_us": 0.3}) for what in ("mean", "std", "min")),
         *(
             ({"device.write_noise_scale": 0.0}, {f"device.std_{what}": 0.3})
             for what in ("slope", "offset_us", "history_us")
         ),
         *(({"device.read_noise_scale": 0.0}, {f"device.read_noise_{what}": 0.3}) for what in ("slope", "offset_us")),
-        ({"refresh.every_images": 0}, {"refresh.threshold_us": 3.0}),
-        ({"refresh.every_images": 0}, {"refresh.difference_us": 3.0}),
-        ({"refresh.every_images": 0}, {"refresh.max_pulses": 3}),
+        ({"refresh.every_samples": 0}, {"refresh.threshold_us": 3.0}),
+        ({"refresh.every_samples": 0}, {"refresh.difference_us": 3.0}),
+        ({"refresh.every_samples": 0}, {"refresh.max_pulses": 3}),
         *(({"architecture": "float"}, {path: OTHER[path]}) for path in OTHER if path.split(".")[0] in HARDWARE),
     ],
 )
@@ -351,7 +351,7 @@ def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: 
         ({"adc.backward_bits": "ideal"}, {"adc.range": 3.0}),
         ({"adc.backward_bits": "ideal"}, {"adc.ranging": "calibrated"}),
         ({"adc.backward_bits": "ideal", "adc.ranging": "calibrated"}, {"adc.headroom": 0.5}),
-        ({"adc.backward_bits": "ideal", "adc.ranging": "calibrated"}, {"adc.calibrate_every_images": 5}),
+        ({"adc.backward_bits": "ideal", "adc.ranging": "calibrated"}, {"adc.calibrate_every_samples": 5}),
         ({"adc.bits": "ideal", "adc.backward_bits": 5, "adc.ranging": "calibrated"}, {"adc.headroom": 0.5}),
         ({"adc.ranging": "calibrated"}, {"adc.range": 3.0}),  # until the first calibration
         ({"accumulator.bits": "float", "accumulator.transfer_every": 3}, {"accumulator.headroom_bits": 0}),
@@ -365,7 +365,7 @@ def test_a_setting_that_still_acts_changes_the_key(switch: dict[str, Any], actin
 
 
 def test_equal_hardware_has_an_equal_key_whatever_cannot_act() -> None:
-    idle = {"adc.headroom": 0.5, "adc.calibrate_every_images": 7, "accumulator.headroom_bits": 5}
+    idle = {"adc.headroom": 0.5, "adc.calibrate_every_samples": 7, "accumulator.headroom_bits": 5}
     assert compose(idle) == compose({})
     ideal = {"adc.bits": "ideal", "adc.range": 2.0, "adc.backward_range": 1.0, "adc.ranging": "calibrated"}
     assert compose({**ideal, "adc.headroom": 0.5}).key == compose({"adc.bits": "ideal"}).key
@@ -478,7 +478,7 @@ def test_a_path_below_a_value_is_refused() -> None:
         ({"adc.backward_bits": "ideal"}, {"adc.bits": "ideal"}),
         ({"device.mean_slope": -0.05}, {"device.nonlinearity": 0.0}),
         ({"device.drift_reference_s": 10.0}, {"device.drift_exponent": 0.0}),
-        ({"clock.drift_every_images": 7}, {"device.drift_exponent": 0.0}),
+        ({"clock.drift_every_samples": 7}, {"device.drift_exponent": 0.0}),
     ],
 )
 def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: dict[str, Any], settings: dict[str, Any]) -> None:
@@ -489,8 +489,8 @@ def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: dict[str, Any
     ("acting", "settings"),
     [
         ({"adc.backward_bits": 6}, {}),
-        ({"device.reset_mean_us": 1.0}, {"refresh.every_images": 0, "device.stuck_reset_fraction": 0.2}),
-        ({"clock.drift_every_images": 7}, {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.01}),
+        ({"device.reset_mean_us": 1.0}, {"refresh.every_samples": 0, "device.stuck_reset_fraction": 0.2}),
+        ({"clock.drift_every_samples": 7}, {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.01}),
     ],
 )
 def test_what_acts_changes_the_key(acting: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def watched(data: Dataset, spec: TrainingSpec, maintain_every: int, **settings: 
     assert hardware is not None
     sizes = [(65, 12), (13, 10)]
     layers = [WatchedLayer(r, c, hardware, seed=1, layer=i) for i, (r, c) in enumerate(sizes)]
-    train(layers, data, spec, image_time_s=1e-3, maintain_every=maintain_every, seed=1, compiled=False)
+    train(layers, data, spec, sample_time_s=1e-3, maintain_every=maintain_every, seed=1, compiled=False)
     return layers
 
 
@@ -88,7 +88,7 @@ def test_the_outcome_of_a_crossbar_describes_its_layers(digits: Dataset) -> None
     assert [e.bias_rows for e in outcome.layers] == [1, 1]
     assert [(e.dac_bits, e.adc_bits, e.chi_bits) for e in outcome.layers] == [(None, 7, 6)] * 2
     assert [point.epoch for point in outcome.curve] == [1, 2]
-    assert outcome.train_images == 2 * len(digits.train)
+    assert outcome.train_samples == 2 * len(digits.train)
     assert outcome.simulated_time_s == pytest.approx(2 * len(digits.train) * 0.01)
     assert outcome.data_checksum == digits.checksum
     for layer in outcome.layers:
@@ -264,10 +264,10 @@ def layers_like(design: Design, data: Dataset, seed: int = 1) -> list[CrossbarLa
         layers,
         data,
         design.training,
-        image_time_s=design.clock.image_time_s,
-        drift_every=design.clock.drift_every_images,
-        maintain_every=design.refresh.every_images,
-        calibrate_every=design.adc.calibrate_every_images if design.adc.ranging == "calibrated" else 0,
+        sample_time_s=design.clock.sample_time_s,
+        drift_every=design.clock.drift_every_samples,
+        maintain_every=design.refresh.every_samples,
+        calibrate_every=design.adc.calibrate_every_samples if design.adc.ranging == "calibrated" else 0,
         seed=seed,
     )
     return layers
@@ -328,7 +328,7 @@ def test_the_outcome_reports_the_ranges_of_converters_that_have_one(
 
 
 def test_the_outcome_reports_the_last_calibrated_ranges(digits: Dataset) -> None:
-    settings = {"adc.ranging": "calibrated", "adc.calibrate_every_images": 100, "adc.headroom": 0.8}
+    settings = {"adc.ranging": "calibrated", "adc.calibrate_every_samples": 100, "adc.headroom": 0.8}
     design = compose({**SMALL, **settings})
     first, last = outcome_of(design, digits).layers
     twins = layers_like(design, digits)
@@ -359,7 +359,7 @@ def test_the_outcome_reports_the_bits_of_each_direction(
 
 
 def test_all_pairs_of_a_weight_are_counted_as_cells(digits: Dataset) -> None:
-    outcome = outcome_of(compose({**SMALL, "array.pairs_per_weight": 3, "refresh.every_images": 500}), digits)
+    outcome = outcome_of(compose({**SMALL, "array.pairs_per_weight": 3, "refresh.every_samples": 500}), digits)
     assert [e.cells for e in outcome.layers] == [6 * 65 * 12, 6 * 13 * 10]
     assert outcome.metrics["cells"] == 6 * (65 * 12 + 13 * 10)
     assert outcome.metrics["weights"] == 65 * 12 + 13 * 10

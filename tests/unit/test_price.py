@@ -77,7 +77,7 @@ ENERGY = tuple(name for name in COLUMNS if name.endswith("_j"))
 SCHEMA: dict[str, Any] = {
     "trial": pl.Int64,
     "seed": pl.Int64,
-    "train_images": pl.Int64,
+    "train_samples": pl.Int64,
     "rows": pl.Int64,
     "cols": pl.Int64,
     "bias_rows": pl.Int32,
@@ -108,7 +108,7 @@ NOT_DEPLOYED: dict[str, Any] = {
 }
 CONVERTERS = ("adc_bits", "adc_backward_bits", "dac_bits", "dac_backward_bits")
 HEAD = {
-    "trial": 0, "seed": 1, "train_images": 1000, "rows": 65, "cols": 16, "bias_rows": 1, "places": 1, "infers": True,
+    "trial": 0, "seed": 1, "train_samples": 1000, "rows": 65, "cols": 16, "bias_rows": 1, "places": 1, "infers": True,
     "layer": 0, "row_tiles": 1, "column_tiles": 1,
 }  # fmt: skip
 CROSSBAR: dict[str, Any] = {
@@ -269,9 +269,9 @@ def test_the_price_of_a_layer_is_what_the_formulas_give(layer: dict[str, Any]) -
     row = priced(layer).row(0, named=True)
     for name, energy in items.items():
         assert row[name] == pytest.approx(energy, rel=1e-12), name
-        assert row[name.replace("_j", "_per_image_j")] == pytest.approx(energy / 1000, rel=1e-12), name
+        assert row[name.replace("_j", "_per_sample_j")] == pytest.approx(energy / 1000, rel=1e-12), name
     assert row["energy_j"] == pytest.approx(sum(items.values()), rel=1e-12)
-    assert row["energy_per_image_j"] == pytest.approx(sum(items.values()) / 1000, rel=1e-12)
+    assert row["energy_per_sample_j"] == pytest.approx(sum(items.values()) / 1000, rel=1e-12)
 
 
 def test_a_layer_that_does_not_infer_is_no_part_of_the_model_and_hides_the_price_of_an_inference() -> None:
@@ -292,14 +292,14 @@ def test_phases_add_up_to_the_total_and_so_do_parts(layer: dict[str, Any]) -> No
         for name in names:
             own = sum(items[f"{item[0]}_{item[1]}_j"] for item in ITEMS if item[number] == name)
             assert row[f"{name}_j"] == pytest.approx(own, rel=1e-12), name
-        for per in ("", "_per_image"):
+        for per in ("", "_per_sample"):
             assert sum(row[f"{name}{per}_j"] for name in names) == pytest.approx(row[f"energy{per}_j"], rel=1e-13)
 
 
 @LAYERS
 def test_an_inference_is_the_forward_phase_of_one_image(layer: dict[str, Any]) -> None:
     row = priced(layer).row(0, named=True)
-    assert row["energy_per_inference_j"] == row["forward_per_image_j"] > 0.0
+    assert row["energy_per_inference_j"] == row["forward_per_sample_j"] > 0.0
     parts = [name for name in COLUMNS if name.endswith("_per_inference_j") and not name.startswith("energy")]
     assert sum(row[name] for name in parts) == pytest.approx(row["energy_per_inference_j"], rel=1e-13)
     nothing = {"chi_reads": 0, "set_pulses_update": 0, "adc_backward": 0, "macs_update": 0, "refresh_reads": 0}
@@ -357,7 +357,7 @@ def test_what_has_no_price_is_null_and_so_is_the_sum(change: dict[str, Any], unk
     row = priced({**CROSSBAR, **change}).row(0, named=True)
     assert {f"{p}_{q}_j" for p, q in ITEMS if row[f"{p}_{q}_j"] is None} == unknown
     assert row["energy_j"] is None
-    assert row["energy_per_image_j"] is None
+    assert row["energy_per_sample_j"] is None
     assert row["update_j"] is not None
 
 
@@ -560,13 +560,13 @@ def test_a_trial_of_many_layers_has_the_same_price_in_a_table_of_any_size() -> N
         assert at_once.filter(pl.col("trial") == trial).equals(alone)
 
 
-@pytest.mark.parametrize("name", ["energy_per_image_j", "latency_per_image_s", "area_m2", "years_to_first_cell"])
+@pytest.mark.parametrize("name", ["energy_per_sample_j", "latency_per_sample_s", "area_m2", "years_to_first_cell"])
 def test_asking_for_one_column_gives_what_asking_for_all_gives(name: str) -> None:
     assert price(table(CROSSBAR), CARD, [name])[name].equals(priced(CROSSBAR)[name])
 
 
 def test_an_unknown_column_is_refused_with_the_nearest() -> None:
-    with pytest.raises(QueryError, match="no column 'energy_per_images_j'; did you mean 'energy_per_image_j'"):
+    with pytest.raises(QueryError, match="no column 'energy_per_images_j'; did you mean 'energy_per_sample_j'"):
         price(table(CROSSBAR), CARD, ["energy_per_images_j"])
 
 

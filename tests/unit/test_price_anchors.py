@@ -29,14 +29,14 @@ def test_the_calibrated_card_gives_the_published_energies_of_simulated_events(
     anchor: str, total_j: float, phases_j: tuple[float, ...]
 ) -> None:
     row = prices_of(anchor, "nandakumar2020")
-    assert row["energy_per_image_j"] == pytest.approx(total_j, rel=0.01)
+    assert row["energy_per_sample_j"] == pytest.approx(total_j, rel=0.01)
     for phase, energy in zip(PHASES, phases_j, strict=True):
-        assert row[f"{phase}_per_image_j"] == pytest.approx(energy, rel=0.01), phase
+        assert row[f"{phase}_per_sample_j"] == pytest.approx(energy, rel=0.01), phase
 
 
 def test_the_calibrated_card_gives_the_published_ratio() -> None:
     pcm, digital = (prices_of(f"nandakumar2020_{kind}", "nandakumar2020") for kind in ("pcm", "digital"))
-    assert digital["energy_per_image_j"] / pcm["energy_per_image_j"] == pytest.approx(172.5, rel=0.01)
+    assert digital["energy_per_sample_j"] / pcm["energy_per_sample_j"] == pytest.approx(172.5, rel=0.01)
 
 
 def test_the_calibrated_card_says_which_constants_are_fitted() -> None:
@@ -101,8 +101,8 @@ def test_every_anchor_is_compared_with_every_card_by_what_was_computed() -> None
 def test_component_cards_and_the_published_system_disagree_and_the_table_says_so() -> None:
     table = compare([read_cost_card("bottom_up_28nm")])
     ratios = {(row["anchor"], row["quantity"]): row["ratio"] for row in table.iter_rows(named=True)}
-    assert ratios["nandakumar2020_pcm", "forward_per_image_j"] < 0.5
-    assert ratios["nandakumar2020_pcm", "update_per_image_j"] > 5.0
+    assert ratios["nandakumar2020_pcm", "forward_per_sample_j"] < 0.5
+    assert ratios["nandakumar2020_pcm", "update_per_sample_j"] > 5.0
 
 
 @pytest.mark.parametrize(

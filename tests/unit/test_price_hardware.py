@@ -36,9 +36,9 @@ def test_a_product_takes_the_read_and_the_conversions_that_share_a_converter() -
     forward = 1000 * (2e-7 + 6 * conversion_s(9, 65)) + (16_000 + 3_000) / (32 * 5e8)
     backward = 1000 * (2e-7 + 6 * conversion_s(6, 16)) + (16_000 + 4_000) / (32 * 5e8)
     r = row(CROSSBAR)
-    assert r["forward_per_image_s"] == pytest.approx(forward / 1000, rel=1e-12)
-    assert r["latency_per_inference_s"] == r["forward_per_image_s"]
-    assert r["backward_per_image_s"] == pytest.approx(backward / 1000, rel=1e-12)
+    assert r["forward_per_sample_s"] == pytest.approx(forward / 1000, rel=1e-12)
+    assert r["latency_per_inference_s"] == r["forward_per_sample_s"]
+    assert r["backward_per_sample_s"] == pytest.approx(backward / 1000, rel=1e-12)
 
 
 def test_a_converter_is_not_read_more_often_than_there_are_columns() -> None:
@@ -58,8 +58,8 @@ def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
 
 def test_an_update_takes_its_additions_and_its_pulses() -> None:
     expected = 70_000 / (4 * 5e8) + 5_000 * 5e-8 / 2
-    assert row(CROSSBAR)["update_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
-    flips = row({**CROSSBAR, "chi_storage": "pcm", "chi_flips": 800})["update_per_image_s"]
+    assert row(CROSSBAR)["update_per_sample_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    flips = row({**CROSSBAR, "chi_storage": "pcm", "chi_flips": 800})["update_per_sample_s"]
     assert flips == pytest.approx((expected + 800 * 1.5e-7 / 2) / 1000, rel=1e-12)
 
 
@@ -67,36 +67,36 @@ def test_a_deployment_takes_its_products_its_reads_and_its_pulses() -> None:
     products = 1_100 * (2e-7 + 6 * conversion_s(7, 65))
     reads = 10_500 / math.ceil(16 / 6) * (2e-7 + 0.5 * conversion_s(7, 65))
     expected = products + reads + 2_080 * 4e-8 / 2 + 10_400 * 5e-8 / 2
-    assert row(DEPLOYED)["deployment_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
-    assert row(DIGITAL)["deployment_per_image_s"] == 0.0
+    assert row(DEPLOYED)["deployment_per_sample_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    assert row(DIGITAL)["deployment_per_sample_s"] == 0.0
 
 
 def test_a_refresh_takes_its_reads_and_its_pulses() -> None:
     reads = 20_800 / math.ceil(16 / 6) * (2e-7 + 0.5 * conversion_s(9, 65))
     expected = reads + 60 * 4e-8 / 2 + 40 * 5e-8 / 2
-    assert row(CROSSBAR)["refresh_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    assert row(CROSSBAR)["refresh_per_sample_s"] == pytest.approx(expected / 1000, rel=1e-12)
 
 
 def test_a_refresh_without_conversions_needs_no_converter() -> None:
     flat = CARD.with_values({"refresh_conversions_per_read": 0.0})
     r = row({**CROSSBAR, "adc_forward": 0, "mvm_forward": 0, "adc_bits": None}, card=flat)
     expected = 20_800 / 3 * 2e-7 + 60 * 4e-8 / 2 + 40 * 5e-8 / 2
-    assert r["refresh_per_image_s"] == pytest.approx(expected / 1000, rel=1e-12)
+    assert r["refresh_per_sample_s"] == pytest.approx(expected / 1000, rel=1e-12)
 
 
 def test_layers_and_phases_follow_each_other() -> None:
     first, second, both = row(CROSSBAR), row({**CROSSBAR, "adc_bits": 5}), row(CROSSBAR, {**CROSSBAR, "adc_bits": 5})
-    for name in ("forward_per_image_s", "latency_per_image_s"):
+    for name in ("forward_per_sample_s", "latency_per_sample_s"):
         assert both[name] == pytest.approx(first[name] + second[name], rel=1e-12)
-    phases = [first[f"{phase}_per_image_s"] for phase in ("forward", "backward", "update", "refresh")]
-    assert first["latency_per_image_s"] == pytest.approx(sum(phases), rel=1e-12)
+    phases = [first[f"{phase}_per_sample_s"] for phase in ("forward", "backward", "update", "refresh")]
+    assert first["latency_per_sample_s"] == pytest.approx(sum(phases), rel=1e-12)
 
 
 def test_a_digital_network_takes_its_multiply_accumulates() -> None:
     r = row(DIGITAL)
-    assert r["forward_per_image_s"] == pytest.approx((1_040_000 + 16_000) / (32 * 5e8) / 1000, rel=1e-12)
-    assert r["update_per_image_s"] == pytest.approx(600_000 / (32 * 5e8) / 1000, rel=1e-12)
-    assert r["refresh_per_image_s"] == 0.0
+    assert r["forward_per_sample_s"] == pytest.approx((1_040_000 + 16_000) / (32 * 5e8) / 1000, rel=1e-12)
+    assert r["update_per_sample_s"] == pytest.approx(600_000 / (32 * 5e8) / 1000, rel=1e-12)
+    assert r["refresh_per_sample_s"] == 0.0
 
 
 def test_the_area_of_a_crossbar_is_that_of_its_parts() -> None:
@@ -131,7 +131,7 @@ def test_a_layer_that_is_not_read_backward_has_no_converters_for_it() -> None:
     first = {**CROSSBAR, "mvm_backward": 0, "adc_backward": 0, "dac_backward": 0, "adc_backward_bits": None}
     r = row(first)
     assert r["converters_m2"] == pytest.approx(math.ceil(16 / 6) * adc_m2(9) + 65 * 4e-11, rel=1e-12)
-    assert r["latency_per_image_s"] is not None
+    assert r["latency_per_sample_s"] is not None
 
 
 def test_floats_need_float_units_and_a_digital_network_its_own() -> None:
@@ -145,7 +145,7 @@ def test_floats_need_float_units_and_a_digital_network_its_own() -> None:
 @pytest.mark.parametrize("bits", [None, 13])
 def test_a_converter_without_a_price_has_no_time_and_no_area(bits: int | None) -> None:
     r = row(CROSSBAR, {**CROSSBAR, "adc_bits": bits})
-    for name in ("latency_per_image_s", "latency_per_inference_s", "converters_m2", "area_m2", "crossbar_m2"):
+    for name in ("latency_per_sample_s", "latency_per_inference_s", "converters_m2", "area_m2", "crossbar_m2"):
         assert r[name] is None, name
     assert r["cells_m2"] is not None
     assert r["model_size_bits"] is not None

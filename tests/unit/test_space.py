@@ -104,7 +104,7 @@ def test_what_cannot_be_searched_is_refused_with_the_reason(tables: dict[str, An
     [
         ({"architecture": "float"}, {"adc.bits": [4, 8]}, 'adc.bits has no effect where architecture = "float"'),
         ({"adc.bits": "ideal"}, {"adc.range": [4.0, 8.0]}, 'adc.range has no effect where adc.bits = "ideal"'),
-        ({"refresh.max_pulses": 3}, {"refresh.every_images": [0]}, "refresh.max_pulses has no effect where"),
+        ({"refresh.max_pulses": 3}, {"refresh.every_samples": [0]}, "refresh.max_pulses has no effect where"),
     ],
 )
 def test_a_parameter_that_can_never_act_is_refused(fixed: dict[str, Any], space: dict[str, Any], expected: str) -> None:

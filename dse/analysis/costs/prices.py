@@ -15,13 +15,13 @@ from dse.results.place import Where
 from dse.results.source import source_of, study_table
 
 SHOWN: tuple[str, ...] = (
-    "energy_per_image_j",
-    "forward_per_image_j",
-    "backward_per_image_j",
-    "update_per_image_j",
-    "refresh_per_image_j",
+    "energy_per_sample_j",
+    "forward_per_sample_j",
+    "backward_per_sample_j",
+    "update_per_sample_j",
+    "refresh_per_sample_j",
     "energy_per_inference_j",
-    "latency_per_image_s",
+    "latency_per_sample_s",
     "area_m2",
     "model_size_bits",
     "years_to_first_cell",
@@ -141,9 +141,9 @@ def prices(tables: Tables, cards: Sequence[CostCard], columns: Sequence[str] = C
 
 def without_price(table: pl.DataFrame) -> str:
     """Return a line that says which designs of the table of `prices` lack an energy, or ""."""
-    if "energy_per_image_j" not in table.columns:
+    if "energy_per_sample_j" not in table.columns:
         return ""
-    lacking = table.filter(pl.col("energy_per_image_j").is_null())
+    lacking = table.filter(pl.col("energy_per_sample_j").is_null())
     if lacking.is_empty():
         return ""
     first = lacking.row(0, named=True)

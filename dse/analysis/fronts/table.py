@@ -153,7 +153,7 @@ def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
 def parse_epsilon(text: str, objectives: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return epsilon for each objective and whether it is relative.
 
-    "1%" takes a hundredth of every objective; "accuracy=0.005,energy_per_image_j=10%" half a point of one and a tenth
+    "1%" takes a hundredth of every objective; "accuracy=0.005,energy_per_sample_j=10%" half a point of one and a tenth
     of the other, and nothing of those that are not named.
 
     Raises:

@@ -110,4 +110,4 @@ def _by_time(deployments: list[dict[str, Any]]) -> list[str]:
 
 def _of(table: pl.DataFrame, trial: int, seed: int) -> list[dict[str, Any]]:
     rows = table.filter((pl.col("trial") == trial) & (pl.col("seed") == seed))
-    return rows.drop("trial", "seed", "train_images").to_dicts()
+    return rows.drop("trial", "seed", "train_samples").to_dicts()

@@ -55,19 +55,19 @@ def energy(subject: Subject) -> Json | None:
     if layers.is_empty():
         return None
     card = own_card(subject.where, subject.tables)
-    names = [f"{phase}_{part}_per_image_j" for phase, part in ITEMS]
+    names = [f"{phase}_{part}_per_sample_j" for phase, part in ITEMS]
     few = replace(subject.tables, layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
-    priced = prices(few, [card], [*names, "energy_per_image_j"]).drop_nulls("energy_per_image_j")
+    priced = prices(few, [card], [*names, "energy_per_sample_j"]).drop_nulls("energy_per_sample_j")
     if priced.is_empty():
         return None
     used = [item for item, name in zip(ITEMS, names, strict=True) if (priced[name].fill_null(0) != 0).any()]
-    columns = [f"{phase}_{part}_per_image_j" for phase, part in used]
+    columns = [f"{phase}_{part}_per_sample_j" for phase, part in used]
     return {
         "card": card.name,
         "items": [{"phase": phase, "part": part} for phase, part in used],
         "of": {row["trial"]: short([row[name] for name in columns]) for row in priced.iter_rows(named=True)},
         "total": {
-            trial: short([total])[0] for trial, total in priced.select("trial", "energy_per_image_j").iter_rows()
+            trial: short([total])[0] for trial, total in priced.select("trial", "energy_per_sample_j").iter_rows()
         },
     }
 

@@ -40,7 +40,7 @@ def cell(name: str, value: object) -> str:
         unit = COLUMNS[name].unit if name in COLUMNS else ""
         if name.endswith("_m2"):
             return f"{value * 1e6:.3g} mm2"
-        if name.endswith(("_per_image_s", "_per_inference_s")):
+        if name.endswith(("_per_sample_s", "_per_inference_s")):
             return si(value, "s")
         return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
     return str(value)

@@ -109,8 +109,8 @@ def _column(name: str, values: list[Any]) -> pl.Series:
 
 
 def _unfold(raw: pl.DataFrame, column: str, fields: list[str]) -> pl.DataFrame:
-    keys = raw.select("trial", "seed", "train_images", column).filter(pl.col(column).list.len() > 0)
-    return keys.explode(column).unnest(column).select("trial", "seed", "train_images", *fields)
+    keys = raw.select("trial", "seed", "train_samples", column).filter(pl.col(column).list.len() > 0)
+    return keys.explode(column).unnest(column).select("trial", "seed", "train_samples", *fields)
 
 
 def search_trials(tables: Tables) -> pl.DataFrame:
