@@ -73,8 +73,8 @@ def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS
     """Price trials.
 
     Args:
-        layers: the table of layers: columns trial, seed, layer, train_samples, rows, cols, cells, bits, storage, events,
-            wear.
+        layers: the table of layers: columns trial, seed, layer, train_samples, rows, cols, cells, bits, storage,
+            events, wear.
         card: the cost card.
         columns: what to compute.
 
