@@ -18,7 +18,7 @@ import torch
 from click.testing import CliRunner, Result
 from s3_server import S3Server
 
-from dse.cli import main
+from dse.cli.main import main
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study

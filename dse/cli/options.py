@@ -61,6 +61,27 @@ study_argument = click.argument("study", type=click.Path(path_type=Path))
 
 objectives_option = click.option("--objectives", help="Metrics, separated by commas; by default those of the study.")
 
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random draws."
+)
+actors_option = click.option(
+    "--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default as many as there is room for."
+)
+wait_option = click.option(
+    "--wait-for-nodes",
+    "wait_s",
+    type=click.FloatRange(0.0, 86_400.0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for a node with room for an actor.",
+)
+
+
+def part_option(*parts: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return --show, which chooses among the tables of an answer; see `emit_parts`."""
+    text = f"Which table; by default all, and '{parts[0]}' alone in csv, json or parquet."
+    return click.option("--show", "part", type=click.Choice(["all", *parts]), default="all", help=text)
+
 
 def named(objectives: str | None, default: list[str]) -> list[str]:
     """Return the metrics of --objectives, or the default."""

@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT, SMALL_STUDY
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from dse.cli import main
+from dse.cli.main import main
 from dse.errors import ExecutorError, SettingError
 from dse.search import ray_jobs
 from dse.search.executor import code_version

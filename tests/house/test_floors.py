@@ -72,7 +72,9 @@ def test_pricing_loads_no_torch():
 
 
 def test_help_loads_nothing_heavy():
-    statement = "import sys; sys.argv = ['dse', '--help']\nimport dse.cli\ntry: dse.cli.main()\nexcept SystemExit: pass"
+    statement = (
+        "import sys; sys.argv = ['dse', '--help']\nfrom dse.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    )
     assert not loaded(statement) & {"torch", "ray", "optuna", "polars", "pyarrow", "sklearn", "scipy", "matplotlib"}
 
 

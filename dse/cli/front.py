@@ -1,4 +1,4 @@
-"""Commands that ask the results folder: front, query, show."""
+"""The command `dse front`: the Pareto front of a study, its ranks, volume and bands."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,6 @@ import click
 from dse.cli.options import emit, named, objectives_option, output_options, price_options, results_argument
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from dse.results.place import Where
 
 
@@ -48,8 +46,8 @@ def front(
     are metrics, or any quantity of `dse price`, such as area_m2 or years_to_first_cell.
     """
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.fronts import table as fronts  # noqa: PLC0415
     from dse.analysis.fronts.plot import plot_front  # noqa: PLC0415
-    from dse.analysis.fronts.table import table as fronts  # noqa: PLC0415
 
     if sum([hypervolume, bands, ranks or knee or epsilon is not None]) > 1:
         raise click.UsageError("--hypervolume, --bands and --ranks, --knee, --epsilon are different tables; take one")
@@ -68,49 +66,3 @@ def front(
     else:
         table = fronts.front_table(tables, names, ranked=ranks, knee=knee, epsilon=epsilon)
         emit(table, format_, output, title=f"{title}\n{fronts.confidence_note(tables)}")
-
-
-@click.command()
-@results_argument
-@click.argument("sql")
-@price_options
-@output_options
-def query(
-    results: "Where",
-    sql: str,
-    cards: tuple[str, ...],
-    changes: tuple[str, ...],
-    format_: str,
-    *,
-    output: Path | None,
-    no_free: bool,
-) -> None:
-    """Run SQL over the tables trials, designs, layers, curves, intervals, ranks and priced of the folder RESULTS.
-
-    `priced` has a row for each design and choice on the free axes, with every quantity of `dse price`.
-
-    Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
-    """
-    from dse.analysis.costs.priced import priced_designs  # noqa: PLC0415
-    from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
-    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
-
-    tables = open_tables(results)
-
-    def prices(columns: list[str]) -> "pl.DataFrame":
-        return priced_designs(results, tables, columns, cards, changes, study=not no_free)
-
-    emit(run_sql(tables, sql, prices), format_, output)
-
-
-@click.command()
-@results_argument
-@click.argument("trial", type=int)
-@click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def show(results: "Where", trial: int, format_: str) -> None:
-    """Show trial TRIAL of the folder RESULTS: its design, metrics, events, wear and curve."""
-    from dse.analysis.queries.show import as_json, as_text  # noqa: PLC0415
-    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
-
-    tables = open_tables(results)
-    click.echo(as_json(tables, trial) if format_ == "json" else as_text(tables, trial))

@@ -1,4 +1,4 @@
-"""Commands for the cells of the device library: device list, device fit."""
+"""The commands `dse device list` and `dse device fit`: the cells of the device library, and your own."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command that makes a report of a study: report."""
+"""The command `dse report`: one page of linked pictures, or the main figures as files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

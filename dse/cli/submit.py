@@ -1,11 +1,11 @@
-"""The command that hands a study to a cluster: submit."""
+"""The command `dse submit`: a study handed to a Ray cluster."""
 
 import sys
 from pathlib import Path, PurePosixPath
 
 import click
 
-from dse.cli.options import study_argument
+from dse.cli.options import actors_option, study_argument, wait_option
 from dse.errors import ExecutorError, SettingError
 
 
@@ -13,15 +13,8 @@ from dse.errors import ExecutorError, SettingError
 @study_argument
 @click.option("--address", required=True, help="Dashboard of the cluster, such as http://HOST:8265.")
 @click.option("--out", required=True, help="Results folder, an absolute path on the cluster's shared disk.")
-@click.option("--actors", type=click.IntRange(1, 10_000), help="Ray actors; by default as many as there is room for.")
-@click.option(
-    "--wait-for-nodes",
-    "wait_s",
-    type=click.FloatRange(0.0, 86_400.0),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait so long for a node with room for an actor.",
-)
+@actors_option
+@wait_option
 @click.option("--no-follow", is_flag=True, help="Return at once, and leave the job to the cluster.")
 def submit(study: Path, address: str, out: str, actors: int | None, wait_s: float, *, no_follow: bool) -> None:
     """Hand the study file STUDY to a Ray cluster, with this framework; submitted again it goes on."""

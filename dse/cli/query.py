@@ -1,0 +1,46 @@
+"""The command `dse query`: SQL over the tables of a study."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dse.cli.options import emit, output_options, price_options, results_argument
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dse.results.place import Where
+
+
+@click.command()
+@results_argument
+@click.argument("sql")
+@price_options
+@output_options
+def query(
+    results: "Where",
+    sql: str,
+    cards: tuple[str, ...],
+    changes: tuple[str, ...],
+    format_: str,
+    *,
+    output: Path | None,
+    no_free: bool,
+) -> None:
+    """Run SQL over the tables trials, designs, layers, curves, intervals, ranks and priced of the folder RESULTS.
+
+    `priced` has a row for each design and choice on the free axes, with every quantity of `dse price`.
+
+    Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
+    """
+    from dse.analysis.costs.priced import priced_designs  # noqa: PLC0415
+    from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
+    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
+
+    tables = open_tables(results)
+
+    def prices(columns: list[str]) -> "pl.DataFrame":
+        return priced_designs(results, tables, columns, cards, changes, study=not no_free)
+
+    emit(run_sql(tables, sql, prices), format_, output)

@@ -1,0 +1,181 @@
+"""What `dse run` and `dse resume` share: who simulates, progress, and what is said at the end."""
+
+import logging
+import os
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from dse.cli.options import actors_option, wait_option
+from dse.errors import SettingError
+
+if TYPE_CHECKING:
+    from dse.results.place import Where
+    from dse.search.executor import Executor
+    from dse.search.study import Study
+
+log = logging.getLogger(__name__)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that make a `Session`."""
+    options = [
+        click.option(
+            "--executor",
+            type=click.Choice(["ray", "local"]),
+            default="ray",
+            show_default=True,
+            help="Who simulates: Ray actors, or this process. The results are the same.",
+        ),
+        actors_option,
+        click.option(
+            "--address",
+            help='A Ray cluster to join: "auto", HOST:PORT or ray://HOST:PORT. By default a Ray is started here.',
+        ),
+        wait_option,
+        click.option(
+            "--device",
+            help='Where torch computes deep networks; by default "cuda" if [resources] asks for GPUs, else "cpu".',
+        ),
+        click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),
+        click.option(
+            "--patience",
+            "patience_s",
+            type=click.FloatRange(0),
+            default=86_400.0,
+            metavar="SECONDS",
+            help="How long to wait for a full disk or a store that is away to be mended; by default a day.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="Of what goes to standard error: text, or a JSON object a line.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a study is simulated and what is said of it, as the options of `run` and `resume` say.
+
+    Attributes:
+        executor: "ray" or "local".
+        actors: number of actors; None for as many as there is room for.
+        address: the Ray cluster to join; None for one of our own.
+        wait_s: how long to wait for a node with room for an actor, s.
+        device: where torch computes deep networks; None for an accelerator where the study asks for one.
+        quiet: whether progress is left out.
+        patience_s: for how long a write that fails is tried again, s.
+        log_format: "text" or "json".
+    """
+
+    executor: str
+    actors: int | None
+    address: str | None
+    wait_s: float
+    device: str | None
+    quiet: bool
+    patience_s: float
+    log_format: str
+
+    def make(self, study: "Study", where: "Where") -> "Executor":
+        """Return the executor."""
+        from dse.search.executor import LocalExecutor, Simulation, check_device  # noqa: PLC0415
+
+        simulate = Simulation(self.device or ("cuda" if study.spec.resources.gpus else "cpu"))
+        if self.executor == "ray":
+            from dse.results.place import place_of  # noqa: PLC0415
+            from dse.search.ray_pool import RayPool  # noqa: PLC0415
+
+            return RayPool(
+                self.actors,
+                address=self.address,
+                resources=study.spec.resources,
+                folder=place_of(where).work,
+                wait_s=self.wait_s,
+                simulate=simulate,
+            )
+        check_device(simulate.device)
+        return LocalExecutor(simulate)
+
+    def check(self, study: "Study") -> None:
+        """Refuse what the local executor cannot do."""
+        if self.executor == "ray":
+            return
+        if self.actors is not None or self.address is not None or self.wait_s:
+            raise click.UsageError(
+                "--actors, --address and --wait-for-nodes are for --executor ray; the local executor is this process"
+            )
+        if study.spec.resources.time_limit_s is not None:
+            raise SettingError(
+                "resources.time_limit_s needs Ray actors, which can be ended; leave --executor local, or the setting"
+            )
+
+
+def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:
+    """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
+    from dse.progress import progress, speak  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    spec = study.spec
+    speak(session.log_format)
+    log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
+    in_flight = spec.search.lookahead * spec.budget.seeds
+    learns = spec.search.sampler not in ("random", "quasi_random")
+    if learns and session.actors is not None and session.actors > in_flight:
+        log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
+    try:
+        with progress(spec.objectives, quiet=session.quiet, log_format=session.log_format) as report:
+            go(report)
+    except KeyboardInterrupt:
+        log.info("stopped; finished trials are safe. Go on with: %s resume %s", _dse(), shlex.quote(str(where)))
+        sys.exit(130)
+    _conclude(where)
+
+
+def _conclude(where: "Where") -> None:
+    from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
+    from dse.analysis.tables.render import render  # noqa: PLC0415
+    from dse.analysis.tables.tables import controls, open_tables  # noqa: PLC0415
+
+    tables = open_tables(where)
+    best = front_table(tables, tables.objectives)
+    click.echo(render(best, title=front_title(tables, tables.objectives)))
+    others = controls(tables)
+    if len(others):
+        columns = [name for name in best.columns if name in others.columns and name not in tables.parameters]
+        click.echo(render(others.select("origin", *columns), title="controls"))
+    failed = tables.designs.filter(tables.designs["state"] == "failed")
+    if len(failed):
+        click.echo(f"{len(failed)} trials failed; the reason of the first: {failed['failure'][0]}")
+    example = best["trial"][0] if len(best) else 0
+    columns = ", ".join(["trial", *tables.objectives])
+    click.echo(f"results: {where}\nnext:")
+    folder = shlex.quote(str(where))
+    click.echo(f"  {_dse()} front {folder} --plot front.png")
+    click.echo(f"  {_dse()} show {folder} {example}")
+    click.echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
+
+
+def _dse() -> str:
+    """Return how this command can be typed again: "dse", or its path where that is not found."""
+    called, found = Path(sys.argv[0]), shutil.which("dse")
+    if found and called.exists() and Path(found).samefile(called):
+        return "dse"
+    return os.path.relpath(called) if called.name == "dse" else "python -m dse"
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

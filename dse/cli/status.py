@@ -1,0 +1,40 @@
+"""The command `dse status`: how far a study is."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from dse.cli.options import results_argument
+
+if TYPE_CHECKING:
+    from dse.analysis.queries.status import Status
+    from dse.results.place import Where
+
+
+@click.command()
+@results_argument
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(results: "Where", format_: str) -> None:
+    """Say where the study in the folder RESULTS stands: who runs it, how fast, how long still, what failed."""
+    from dse.analysis.queries.status import status as stands  # noqa: PLC0415
+
+    found = stands(results)
+    click.echo(json.dumps(found.as_dict(), indent=2) if format_ == "json" else _text(found))
+
+
+def _text(now: "Status") -> str:
+    from dse.progress import duration  # noqa: PLC0415
+
+    lines = [f"{now.name}: {now.done} of {now.total} simulations done, {now.failed} failed"]
+    ended = "finished" if now.done >= now.total else f"last result {now.last_finished_at or 'none yet'}"
+    lines.append(f"  running: {now.running}" if now.running else f"  not running; {ended}")
+    if now.per_minute is not None:
+        left = "" if now.left_s is None else f", {duration(now.left_s)} left"
+        lines.append(f"  {now.per_minute:.3g} simulations a minute{left}")
+    volume = "" if now.volume is None else f", hypervolume {now.volume:.4f} of the box from worst to best"
+    lines.append(f"  front: {now.front} designs{volume}")
+    lines += [f"  {host}: {count} simulations" for host, count in now.hosts.items()]
+    lines += [f"  failed: {words}" for words in now.failures]
+    lines += [f"  damaged: {words}" for words in now.damaged]
+    return "\n".join(lines)
