@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dse.design.outcome import METRICS, Goal
+from dse.design.outcome import METRICS
+from dse.metric import Goal
 
 if TYPE_CHECKING:
     import numpy as np

@@ -56,7 +56,7 @@ def draw_samples(design: str, scale: str, epochs: int, data: Dataset, path: Path
     settings = {**base_of(EXPERIMENT, scale, epochs), **EXPERIMENT.designs[design]}
     with one_thread():
         generation = Generation(compose(settings), 0, data)
-        distance = generation.learn()[-1].frechet_distance
+        distance = generation.learn()[-1].metrics["frechet_distance"]
         images = generation.images(SIDE * SIDE)
     rows, columns = (data.shape or (1, 28, 28))[1:]
     grid = images.view(SIDE, SIDE, rows, columns).permute(0, 2, 1, 3).reshape(SIDE * rows, SIDE * columns)

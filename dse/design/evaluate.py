@@ -16,13 +16,14 @@ from dse.design.deployed import Network, deployed_module, deployed_perceptron, w
 from dse.design.design import Design
 from dse.design.generative import Generation
 from dse.design.hardware import calibrate_every, descent_of, hardware_of, placed, sample_time_s
-from dse.design.outcome import EpochOutcome, Failure, LayerOutcome, Outcome
+from dse.design.outcome import Failure, LayerOutcome, Outcome
 from dse.design.recurrent import learn_characters
 from dse.design.report import Passes, metrics_of, report, report_layers
 from dse.errors import DivergedError
 from dse.networks.convolutional import network_of
+from dse.tasks.curve import Epoch
 from dse.tasks.deep import train_deep, vectors_of
-from dse.tasks.loop import Epoch, train
+from dse.tasks.loop import train
 from dse.training.spec import CONVOLUTIONAL_NETWORKS
 from dse.updates.descent import CrossbarDescent
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
@@ -50,7 +51,7 @@ def evaluate(design: Design, seed: int, data: Dataset | Text, device: str = "cpu
         train_samples=trained.samples,
         simulated_time_s=time_s,
         layers=tuple(trained.layers),
-        curve=tuple(EpochOutcome(**vars(point)) for point in trained.curve),
+        curve=tuple(trained.curve),
         data_checksum=data.checksum,
     )
     if design.deployment is None or trained.deployed is None or isinstance(data, Text):

@@ -10,8 +10,8 @@ from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
 from dse.streams import derived_seed
 from dse.tasks.adversarial import Adversaries, discriminator_of, generator_of, train_adversaries
+from dse.tasks.curve import Epoch
 from dse.tasks.frechet import judge_of
-from dse.tasks.loop import Epoch
 from dse.updates.descent import CrossbarDescent, DigitalDescent
 
 

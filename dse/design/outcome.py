@@ -6,13 +6,11 @@ from functools import partial
 from typing import Literal
 
 from dse.deployment.evaluation import Evaluation
+from dse.metric import Metric
+from dse.tasks.curve import Epoch
 
 QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
-
-
-Goal = Literal["maximise", "minimise"]
-"""Which way of a metric is better."""
 
 
 Task = Literal["recognition", "text", "generation"]
@@ -25,50 +23,12 @@ def task_of(network: str) -> Task:
     return tasks.get(network, "recognition")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that describes a trial.
-
-    Attributes:
-        goal: which way is better.
-        unit: "1" where dimensionless.
-        meaning: one line.
-        priced: whether it needs a cost card.
-        deployed: whether it needs a deployment.
-        task: the task of the networks that it is measured on; None for all. See `task_of`.
-    """
-
-    goal: Goal
-    unit: str
-    meaning: str
-    priced: bool = False
-    deployed: bool = False
-    task: Task | None = None
-
-
-_deployed = partial(Metric, deployed=True, task="recognition")
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric("maximise", "1", "share of the test images recognised after the last epoch", task="recognition"),
-    "validation_accuracy": Metric(
-        "maximise", "1", "share of the held-out training images recognised, for the search", task="recognition"
-    ),
+COMMON_METRICS: dict[str, Metric] = {
     "loss": Metric(
         "minimise",
         "1",
         "mean loss over the training images in the last epoch: half the squared error, the cross-entropy in nats, or "
         "what a discriminator minimises",
-    ),
-    "bits_per_character": Metric(
-        "minimise", "bits", "mean of -log2 of the probabilities given to the characters of the test text", task="text"
-    ),
-    "validation_bits_per_character": Metric(
-        "minimise", "bits", "the same of the validation text, for the search", task="text"
-    ),
-    "frechet_distance": Metric(
-        "minimise", "1", "Frechet distance of generated from test images, on features of our own", task="generation"
-    ),
-    "validation_frechet_distance": Metric(
-        "minimise", "1", "the same from the held-out training images, for the search", task="generation"
     ),
     "energy_per_sample_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
@@ -79,6 +39,43 @@ METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included"),
     "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
+    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
+}
+"""Metrics of every trial."""
+
+TASK_METRICS: dict[Task, dict[str, Metric]] = {
+    "recognition": {
+        "accuracy": Metric(
+            "maximise", "1", "share of the test images recognised after the last epoch", task="recognition"
+        ),
+        "validation_accuracy": Metric(
+            "maximise", "1", "share of the held-out training images recognised, for the search", task="recognition"
+        ),
+    },
+    "text": {
+        "bits_per_character": Metric(
+            "minimise",
+            "bits",
+            "mean of -log2 of the probabilities given to the characters of the test text",
+            task="text",
+        ),
+        "validation_bits_per_character": Metric(
+            "minimise", "bits", "the same of the validation text, for the search", task="text"
+        ),
+    },
+    "generation": {
+        "frechet_distance": Metric(
+            "minimise", "1", "Frechet distance of generated from test images, on features of our own", task="generation"
+        ),
+        "validation_frechet_distance": Metric(
+            "minimise", "1", "the same from the held-out training images, for the search", task="generation"
+        ),
+    },
+}
+"""Metrics of the trials of a task."""
+
+_deployed = partial(Metric, deployed=True, task="recognition")
+DEPLOYMENT_METRICS: dict[str, Metric] = {
     "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment"),
     "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment"),
     "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment"),
@@ -90,7 +87,13 @@ METRICS: dict[str, Metric] = {
         "s",
         "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
     ),
-    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
+}
+"""Metrics of a trial that is deployed."""
+
+METRICS: dict[str, Metric] = {
+    **{name: metric for own in TASK_METRICS.values() for name, metric in own.items()},
+    **COMMON_METRICS,
+    **DEPLOYMENT_METRICS,
 }
 """Every metric that can be an objective."""
 
@@ -159,20 +162,6 @@ class LayerOutcome:
 
 
 @dataclass(frozen=True)
-class EpochOutcome:
-    """A point of the learning curve; see `dse.tasks.loop.Epoch`."""
-
-    epoch: int
-    loss: float
-    validation_accuracy: float | None = None
-    accuracy: float | None = None
-    validation_bits_per_character: float | None = None
-    bits_per_character: float | None = None
-    validation_frechet_distance: float | None = None
-    frechet_distance: float | None = None
-
-
-@dataclass(frozen=True)
 class Outcome:
     """A finished simulation.
 
@@ -190,7 +179,7 @@ class Outcome:
     train_samples: int
     simulated_time_s: float | None
     layers: tuple[LayerOutcome, ...]
-    curve: tuple[EpochOutcome, ...]
+    curve: tuple[Epoch, ...]
     data_checksum: str
     deployments: tuple[Evaluation, ...] = ()
 

@@ -10,7 +10,7 @@ from dse.design.outcome import LayerOutcome
 from dse.design.report import Passes, report_layers
 from dse.networks.recurrent import CharacterLstm, lstm_of
 from dse.tasks.characters import train_characters
-from dse.tasks.loop import Epoch
+from dse.tasks.curve import Epoch
 from dse.training.spec import TrainingSpec, WorkloadSpec
 
 TANHS_AND_SIGMOIDS = 5

@@ -12,7 +12,7 @@ from dse.crossbar.events import EVENT_NAMES, Events
 from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
 from dse.devices.spec import CellSpec
 from dse.kernel.arithmetic import ordered_sum
-from dse.tasks.loop import Epoch
+from dse.tasks.curve import Epoch
 from dse.training.spec import AccumulatorSpec
 from dse.updates.descent import CrossbarDescent, DigitalDescent
 from dse.updates.layers import CrossbarLayer, Layer
@@ -24,7 +24,8 @@ FLOAT_BITS = 32
 def metrics_of(last: Epoch, layers: Sequence[LayerOutcome]) -> dict[str, float | int | None]:
     """Return the metrics that need no price."""
     return {
-        **{name: value for name, value in vars(last).items() if name != "epoch"},
+        "loss": last.loss,
+        **last.metrics,
         "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
         "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
         "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),

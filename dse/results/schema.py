@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import METRICS, WEAR_NAMES, EpochOutcome, Failure, LayerOutcome, Outcome
+from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
 
 VERSION = 4
 """Version of the schema; a table of another version is refused."""
@@ -75,7 +75,14 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
 """Columns of the table of layers; see `LayerOutcome` and `Events`."""
 LAYER_FIELDS = tuple(field.name for field in fields(LayerOutcome) if field.name not in ("events", "wear"))
 CURVE_COLUMNS: dict[str, pa.DataType] = {
-    field.name: pa.int32() if field.name == "epoch" else pa.float64() for field in fields(EpochOutcome)
+    "epoch": pa.int32(),
+    "loss": pa.float64(),
+    "validation_accuracy": pa.float64(),
+    "accuracy": pa.float64(),
+    "validation_bits_per_character": pa.float64(),
+    "bits_per_character": pa.float64(),
+    "validation_frechet_distance": pa.float64(),
+    "frechet_distance": pa.float64(),
 }
 """Columns of the table of curves; see `Epoch`."""
 DEPLOYMENT_COLUMNS: dict[str, pa.DataType] = {
@@ -164,7 +171,9 @@ def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
         "train_samples": outcome.train_samples,
         "simulated_time_s": outcome.simulated_time_s,
         "layers": layers,
-        "curve": [vars(point) for point in outcome.curve],
+        "curve": [
+            {name: {**vars(point), **point.metrics}.get(name) for name in CURVE_COLUMNS} for point in outcome.curve
+        ],
         "deployments": [{name: getattr(e, name) for name in DEPLOYMENT_COLUMNS} for e in outcome.deployments],
         "data_checksum": outcome.data_checksum,
     }

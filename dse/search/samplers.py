@@ -22,8 +22,8 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from dse.design.outcome import Goal
 from dse.design.space import Choice, IntRange, Parameter, Value
+from dse.metric import Goal
 from dse.search.draws import Draws, Proposer, Sobol, at
 from dse.streams import derived_seed
 

@@ -31,10 +31,11 @@ from pydantic import Field, Strict, model_validator
 
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.design.design import Design, active, compose, default_of, flatten, is_deployed
-from dse.design.outcome import METRICS, Goal, task_of
+from dse.design.outcome import METRICS, task_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError, did_you_mean
+from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.card import CostCard, read_cost_card
 from dse.spec import Spec, field_at, shown

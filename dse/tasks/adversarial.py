@@ -25,9 +25,9 @@ from dse.data.datasets import Dataset
 from dse.errors import DivergedError
 from dse.streams import generator, stream
 from dse.tasks.calibration import Calibration
+from dse.tasks.curve import Epoch
 from dse.tasks.epochs import curve_of, schedule
 from dse.tasks.frechet import Judge
-from dse.tasks.loop import Epoch
 from dse.training.spec import NetworkSpec, TrainingSpec
 from dse.updates.descent import Descent
 
@@ -189,13 +189,13 @@ def train_adversaries(
                 calibration.after(len(chosen))
         return loss
 
-    def measure() -> dict[str, float | None]:
+    def measure() -> dict[str, float]:
         return _distances(pair.images(max(judge.samples.values())), judge)
 
     return curve_of(spec.epochs, samples, learn, measure, pair.descents, sample_time_s=sample_time_s)
 
 
-def _distances(images: Tensor, judge: Judge) -> dict[str, float | None]:
+def _distances(images: Tensor, judge: Judge) -> dict[str, float]:
     if not bool(images.isfinite().all()):
         raise DivergedError("the generated images are no numbers")
     names = {"validation": "validation_frechet_distance", "test": "frechet_distance"}

@@ -20,8 +20,8 @@ from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum
 from dse.networks.recurrent import CharacterLstm
 from dse.tasks.calibration import Calibration
+from dse.tasks.curve import Epoch
 from dse.tasks.epochs import curve_of, schedule
-from dse.tasks.loop import Epoch
 from dse.training.spec import TrainingSpec
 from dse.updates.descent import Descent
 
@@ -79,7 +79,7 @@ def train_characters(
             calibration.after(characters.numel())
         return loss
 
-    def measure() -> dict[str, float | None]:
+    def measure() -> dict[str, float]:
         parts = {"validation_bits_per_character": text.validation, "bits_per_character": text.test}
         return {name: bits_per_character(network, part, device) for name, part in parts.items()}
 

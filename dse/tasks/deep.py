@@ -17,8 +17,8 @@ from dse.data.augmentation import Mover, Pictures
 from dse.data.datasets import Dataset, Split
 from dse.streams import generator
 from dse.tasks.calibration import Calibration
+from dse.tasks.curve import Epoch
 from dse.tasks.epochs import curve_of, schedule
-from dse.tasks.loop import Epoch
 from dse.training.spec import TrainingSpec
 from dse.updates.descent import Descent
 
@@ -72,9 +72,9 @@ def train_deep(
             calibration.after(len(chosen))
         return loss
 
-    def measure() -> dict[str, float | None]:
-        held_out = None if data.validation is None else accuracy(network, pictures, data.validation, device)
-        return {"validation_accuracy": held_out, "accuracy": accuracy(network, pictures, data.test, device)}
+    def measure() -> dict[str, float]:
+        splits = {"validation_accuracy": data.validation, "accuracy": data.test}
+        return {name: accuracy(network, pictures, split, device) for name, split in splits.items() if split is not None}
 
     return curve_of(spec.epochs, samples, learn, measure, [descent], sample_time_s=sample_time_s)
 

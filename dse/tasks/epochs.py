@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from dse.errors import DivergedError
-from dse.tasks.loop import Epoch
+from dse.tasks.curve import Epoch
 from dse.training.spec import TrainingSpec
 from dse.updates.descent import Descent
 
@@ -17,7 +17,7 @@ def curve_of(
     epochs: int,
     samples: int,
     learn: Callable[[int], float],
-    measure: Callable[[], Mapping[str, float | None]],
+    measure: Callable[[], Mapping[str, float]],
     descents: Sequence[Descent],
     *,
     sample_time_s: float,
@@ -47,7 +47,7 @@ def curve_of(
             # All of them: a descent brings its events and wear up to date when it is measured.
             for descent in descents:
                 stack.enter_context(descent.measuring(now_s))
-            curve.append(Epoch(epoch, loss / samples, **measure()))
+            curve.append(Epoch(epoch, loss / samples, measure()))
     return curve
 
 

@@ -10,7 +10,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -21,37 +20,13 @@ from dse.data.datasets import Dataset, Split
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum, sigmoid
 from dse.streams import generator
+from dse.tasks.curve import Epoch
 from dse.training.spec import TrainingSpec
 from dse.updates import fast
 from dse.updates.layers import Layer
 from dse.updates.pace import Pace
 
 EVALUATION_BATCH = 1000
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """A point of the learning curve.
-
-    Attributes:
-        epoch: number of passes over the training images so far.
-        loss: mean over the samples of what is minimised, each measured before the sample was learned.
-        validation_accuracy: share of the held-out images recognised, or None.
-        accuracy: share of the test images recognised; None where a network does not recognise images.
-        validation_bits_per_character: mean of -log2 of the probabilities of the validation text; None for images.
-        bits_per_character: the same of the test text.
-        validation_frechet_distance: distance of generated from held-out images; see `dse.tasks.frechet`.
-        frechet_distance: distance of generated from test images.
-    """
-
-    epoch: int
-    loss: float
-    validation_accuracy: float | None = None
-    accuracy: float | None = None
-    validation_bits_per_character: float | None = None
-    bits_per_character: float | None = None
-    validation_frechet_distance: float | None = None
-    frechet_distance: float | None = None
 
 
 def train(
@@ -102,14 +77,9 @@ def train(
         now_s = images * sample_time_s
         for layer in layers:
             layer.survey(now_s)
-        curve.append(
-            Epoch(
-                epoch=epoch,
-                loss=loss / len(data.train),
-                validation_accuracy=None if data.validation is None else run.accuracy(data.validation, now_s),
-                accuracy=run.accuracy(data.test, now_s),
-            )
-        )
+        held_out = {} if data.validation is None else {"validation_accuracy": run.accuracy(data.validation, now_s)}
+        metrics = {**held_out, "accuracy": run.accuracy(data.test, now_s)}
+        curve.append(Epoch(epoch, loss / len(data.train), metrics))
     return curve
 
 

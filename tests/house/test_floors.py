@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = {
-    "dse.errors": 0, "dse.spec": 0, "dse.streams": 0, "dse.kernel": 0, "dse.devices": 0, "dse.crossbar": 1,
-    "dse.training": 1, "dse.data": 2, "dse.networks": 2, "dse.updates": 2, "dse.tasks": 2, "dse.deployment": 2,
-    "dse.design": 3, "dse.pricing": 3, "dse.results": 4, "dse.analysis": 4, "dse.search": 5, "dse.progress": 6,
-    "dse.cli": 6, "dse.__main__": 7, "dse": -1,
+    "dse.errors": 0, "dse.metric": 0, "dse.spec": 0, "dse.streams": 0, "dse.kernel": 0, "dse.devices": 0,
+    "dse.crossbar": 1, "dse.training": 1, "dse.data": 2, "dse.networks": 2, "dse.updates": 2, "dse.tasks": 2,
+    "dse.deployment": 2, "dse.design": 3, "dse.pricing": 3, "dse.results": 4, "dse.analysis": 4, "dse.search": 5,
+    "dse.progress": 6, "dse.cli": 6, "dse.__main__": 7, "dse": -1,
 }  # fmt: skip
 GUESTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},

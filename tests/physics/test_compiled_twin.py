@@ -10,7 +10,8 @@ from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import Failure
 from dse.errors import DivergedError
-from dse.tasks.loop import Epoch, train
+from dse.tasks.curve import Epoch
+from dse.tasks.loop import train
 from dse.training.spec import TrainingSpec
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer

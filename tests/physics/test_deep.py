@@ -175,7 +175,7 @@ def accuracies(settings: dict[str, Any]) -> list[Any]:
     """Losses and accuracies of a training, kept for those that compare with the same one."""
     if str(settings) not in _found:
         found = outcome(settings)
-        _found[str(settings)] = [(p.loss, p.accuracy, p.validation_accuracy) for p in found.curve]
+        _found[str(settings)] = [(p.loss, p.metrics) for p in found.curve]
     return _found[str(settings)]
 
 

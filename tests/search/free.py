@@ -7,7 +7,8 @@ of a real one: two layers with all their counts, and a curve.
 import json
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import WEAR_NAMES, EpochOutcome, LayerOutcome, Outcome
+from dse.design.outcome import WEAR_NAMES, LayerOutcome, Outcome
+from dse.tasks.curve import Epoch
 
 STUDY = """
 name = "free"
@@ -92,7 +93,7 @@ def free(job):
         train_samples=1000,
         simulated_time_s=10.0,
         layers=layers,
-        curve=tuple(EpochOutcome(epoch, loss, accuracy, accuracy) for epoch in range(5)),
+        curve=tuple(Epoch(epoch, loss, {"validation_accuracy": accuracy, "accuracy": accuracy}) for epoch in range(5)),
         data_checksum="0" * 64,
     )
 

@@ -22,7 +22,7 @@ import polars as pl
 
 from dse.analysis.fronts.pareto import as_costs, is_on_front, points_of
 from dse.analysis.tables.tables import Tables
-from dse.design.outcome import Goal
+from dse.metric import Goal
 
 LEVEL = 0.95
 DRAWS = 1000

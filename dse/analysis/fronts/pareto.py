@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.tables.metrics import quantity
-from dse.design.outcome import METRICS, Goal
+from dse.design.outcome import METRICS
 from dse.errors import QueryError
+from dse.metric import Goal
 
 
 def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:

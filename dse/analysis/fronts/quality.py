@@ -16,7 +16,7 @@ import moocore
 import numpy as np
 
 from dse.analysis.fronts.pareto import as_costs, is_on_front
-from dse.design.outcome import Goal
+from dse.metric import Goal
 
 WEIGHTS = 2000
 """Weightings of the objectives over which the utility of a knee is averaged."""

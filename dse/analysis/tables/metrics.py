@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from dse.design.outcome import METRICS, Metric
+from dse.design.outcome import METRICS
 from dse.errors import QueryError, did_you_mean
+from dse.metric import Metric
 from dse.pricing.price import COLUMNS
 from dse.pricing.wear import lifetimes
 
