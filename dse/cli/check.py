@@ -1,7 +1,6 @@
 """The command `dse check`: a study file checked without running it."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,15 +19,6 @@ def check(study: Path) -> None:
     click.echo(f"  {spec.budget.trials} trials x {spec.budget.seeds} seeds, {len(checked.controls)} controls")
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
     for path, parameter in checked.space.items():
-        click.echo(f"  {path}: {_describe(parameter)}")
+        click.echo(f"  {path}: {parameter}")
     for name, values in checked.free.axes.items():
         click.echo(f"  free, priced afterwards: {name}: {', '.join(map(str, values))}")
-
-
-def _describe(parameter: Any) -> str:
-    from dse.design.space import Choice  # noqa: PLC0415
-
-    if isinstance(parameter, Choice):
-        return "one of " + ", ".join(map(str, parameter.values))
-    scale = " on a log scale" if parameter.log else ""
-    return f"{parameter.low} to {parameter.high}{scale}"

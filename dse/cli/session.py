@@ -133,8 +133,7 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
     speak(session.log_format)
     log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
-    learns = spec.search.sampler not in ("random", "quasi_random")
-    if learns and session.actors is not None and session.actors > in_flight:
+    if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
         log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
     try:
         with progress(spec.objectives, quiet=session.quiet, log_format=session.log_format) as report:

@@ -43,6 +43,17 @@ class Choice:
         """Return the value at a position in [0, 1)."""
         return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
 
+    def choices(self) -> tuple[Value, ...]:
+        """Return the values, which can be listed."""
+        return self.values
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return the values: each may be the outermost in its own way."""
+        return self.values
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(str, self.values))}"
+
 
 @dataclass(frozen=True)
 class IntRange:
@@ -60,6 +71,17 @@ class IntRange:
             return min(max(round(math.exp(low + u * (high - low))), self.low), self.high)
         steps = (self.high - self.low) // self.step + 1
         return self.low + self.step * min(int(u * steps), steps - 1)
+
+    def choices(self) -> tuple[Value, ...]:
+        """Return nothing: a range is known by its ends."""
+        return ()
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return the lowest and the highest value."""
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +101,17 @@ class FloatRange:
         if self.log:
             return min(self.high, max(self.low, self.low * (self.high / self.low) ** u))
         return self.low + u * (self.high - self.low)
+
+    def choices(self) -> tuple[Value, ...]:
+        """Return nothing: a range is known by its ends."""
+        return ()
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return the lowest and the highest value."""
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"
 
 
 Parameter = Choice | IntRange | FloatRange
@@ -117,12 +150,8 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
 def _always(path: str, value: Any, fixed: Mapping[str, Any], space: Mapping[str, Parameter]) -> bool:
     """Return whether a setting has a value in every design of a study."""
     if path in space:
-        return _only(space[path]) == [value]
+        return space[path].choices() == (value,)
     return fixed.get(path, default_of(path)) == value
-
-
-def _only(parameter: Parameter) -> list[Value]:
-    return list(parameter.values) if isinstance(parameter, Choice) else []
 
 
 def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

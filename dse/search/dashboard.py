@@ -16,7 +16,7 @@ from dse.design.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError
 from dse.results.place import Where
 from dse.search.runs import open_study
-from dse.search.samplers import DIRECTIONS
+from dse.search.samplers.optuna_proposer import DIRECTIONS
 from dse.search.study import Study
 
 STATES = {

@@ -26,7 +26,6 @@ from dse.errors import ResultsError
 from dse.results.place import Place
 from dse.results.store import Store, read_table
 from dse.search.loop import Earlier, Row, mean_objectives
-from dse.search.samplers import make_proposer
 from dse.search.study import Study
 
 PROPOSALS = "proposals.json"
@@ -158,15 +157,7 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
     if all(number in by_trial for number in range(proposed)):
         return [_parameters(by_trial[number]) for number in range(proposed)]
     search, budget = old.spec.search, old.spec.budget
-    proposer = make_proposer(
-        old.space,
-        old.goals,
-        sampler=search.sampler,
-        seed=search.seed,
-        startup=search.startup,
-        trials=budget.trials,
-        given=earlier.proposals,
-    )
+    proposer = old.proposer(earlier.proposals)
     found: list[dict[str, Any]] = []
     for number in range(proposed):
         told = number - search.lookahead

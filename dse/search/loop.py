@@ -28,7 +28,6 @@ from dse.pricing.price import price
 from dse.results.store import Store
 from dse.search.executor import Answer, Executor, Job, unsimulated
 from dse.search.ledger import Row, Rows, Trial, open_trial
-from dse.search.samplers import make_proposer
 from dse.search.spool import Leftovers, remove
 from dse.search.study import Study
 
@@ -129,15 +128,7 @@ class _Run:
     ) -> None:
         spec = study.spec
         self.study, self.store, self.rows, self.executor, self.report = study, store, rows, executor, report
-        self.proposer = make_proposer(
-            study.space,
-            study.goals,
-            sampler=spec.search.sampler,
-            seed=spec.search.seed,
-            startup=spec.search.startup,
-            trials=spec.budget.trials,
-            given=earlier.proposals,
-        )
+        self.proposer = study.proposer(earlier.proposals)
         self.keys = {study.key, *earlier.keys}
         self.learns = self.proposer.blind < spec.budget.trials
         self.seeds = range(spec.budget.seeds)

@@ -21,8 +21,8 @@ from dse.errors import DseError, ExecutorError
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
 from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
+from dse.search.spec import ResourcesSpec
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
-from dse.search.study import ResourcesSpec
 
 START_TIMEOUT_S = 120.0
 """Time after which a study is given up of which no actor has been placed."""

@@ -32,7 +32,6 @@ from dse.results.store import read_table
 from dse.search.executor import LocalExecutor, work
 from dse.search.ray_pool import RayPool
 from dse.search.runs import start
-from dse.search.samplers import make_proposer
 from dse.search.study import parse_study
 
 cloudpickle.register_pickle_by_value(free)  # actors cannot import a benchmark
@@ -105,7 +104,7 @@ def samplers(budget_s):
 
 def _proposals(sampler, objectives, marks, budget_s):
     study = parse_study(free.study_text(max(marks), sampler, objectives), Path())
-    proposer = make_proposer(study.space, study.goals, sampler=sampler, seed=1, startup=16, trials=max(marks))
+    proposer = study.proposer()
     begun, spent = time.process_time(), []
     for number in range(max(marks)):
         now = time.process_time()

@@ -206,7 +206,7 @@ from ray import cloudpickle
 from dse.design.design import compose
 from dse.search.executor import Job, simulate_design
 from dse.search.ray_pool import RayPool
-from dse.search.study import ResourcesSpec
+from dse.search.spec import ResourcesSpec
 
 def greedy(job):
     if job.trial == 0:

@@ -18,7 +18,8 @@ from dse.search.executor import Job, simulate_design, work
 from dse.search.ray_cluster import living_nodes, offer, ray, room
 from dse.search.ray_pool import RayPool
 from dse.search.runs import start
-from dse.search.study import ResourcesSpec, parse_study
+from dse.search.spec import ResourcesSpec
+from dse.search.study import parse_study
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
 KILLS, HANGS, EATS, WAITS = 901, 902, 903, 904

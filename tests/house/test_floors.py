@@ -16,7 +16,10 @@ FLOORS = {
 }  # fmt: skip
 GUESTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
-    "optuna": {"dse/search/samplers.py", "dse/search/dashboard.py"},
+    "optuna": {
+        *(f"dse/search/samplers/{name}.py" for name in ("nsga2", "auto", "tpe", "optuna_proposer")),
+        "dse/search/dashboard.py",
+    },
 }
 FILES = sorted((ROOT / "dse").rglob("*.py"))
 
@@ -69,6 +72,16 @@ def test_analysis_loads_neither_torch_nor_ray_nor_optuna():
 
 def test_pricing_loads_no_torch():
     assert "torch" not in loaded("import dse.pricing.price, dse.pricing.card")
+
+
+def test_checking_a_study_loads_nothing_heavy():
+    assert not loaded("import dse.search.study") & {"torch", "ray", "optuna", "scipy", "sklearn"}
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "quasi_random"])
+def test_a_sampler_is_named_in_its_own_file_alone(name):
+    where = [path.relative_to(ROOT).as_posix() for path in FILES if f'"{name}"' in path.read_text()]
+    assert where == [f"dse/search/samplers/{name}.py"]
 
 
 def test_help_loads_nothing_heavy():

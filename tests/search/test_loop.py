@@ -11,9 +11,10 @@ from dse.design.outcome import Failure
 from dse.errors import ResultsError
 from dse.results.schema import RESULT_COLUMNS, result_fields
 from dse.results.store import Store, create, read_about, read_table
-from dse.search import loop, samplers
+from dse.search import loop
 from dse.search.executor import LocalExecutor, simulate_design, work
 from dse.search.runs import resume, start
+from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
 
 
@@ -104,7 +105,7 @@ def test_blind_proposals_keep_all_slots_busy_whatever_the_lookahead(tmp_path):
 def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tmp_path, monkeypatch):
     seen = []
 
-    class Watched(samplers.OptunaProposer):
+    class Watched(optuna_proposer.OptunaProposer):
         told = 0
 
         def ask(self):
@@ -116,7 +117,7 @@ def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tm
             self.told += 1
             super().tell(number, values)
 
-    monkeypatch.setattr(samplers, "OptunaProposer", Watched)
+    monkeypatch.setattr(optuna_proposer, "OptunaProposer", Watched)
     start(study, tmp_path / "r", lambda: Scrambled(4, seed=1))
     search = study.spec.search
     # The quasi-random start sees nothing; what has finished by then is told when the first model proposes.

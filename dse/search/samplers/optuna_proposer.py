@@ -1,16 +1,11 @@
-"""Proposals: which design comes next. The only file that imports Optuna.
+"""Proposals of a model that learns from results, behind Optuna.
 
-A proposal is a function of the study file and of the results it may see: the sampler is made anew for every ask, from
-a seed derived from the study's seed and the number of the trial, and results are told in order of number. So the same
-study proposes the same designs on any number of actors, killed and resumed or not.
-
-The policy "auto" follows measurements on problems of this size: a quasi-random start covers the space evenly; the
-multivariate TPE finds better fronts than NSGA-II up to about a thousand trials, but its cost grows with trials and
-front (three objectives: 0.2 s a proposal at a thousand), so NSGA-II takes over.
+The sampler of Optuna is made anew for every proposal, from a seed derived from the study's seed and the number of the
+trial, and results are told in order of number.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import optuna
@@ -20,16 +15,17 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from dse.design.space import Choice, IntRange, Parameter, Value
 from dse.metric import Goal
-from dse.search.draws import Draws, Proposer, Sobol, at
+from dse.search.samplers.base import Problem
+from dse.search.samplers.draws import Sobol, at
 from dse.streams import derived_seed
 
-TPE_TRIALS: dict[int, int] = {1: 2000, 2: 1000}
-"""Trials up to which "auto" uses TPE, by number of objectives; 300 for three and more."""
-TPE_TRIALS_MANY = 300
+Model = Callable[[int, int], BaseSampler]
+"""Gives Optuna's sampler for the number of a trial and a seed."""
 Direction = Literal["maximize", "minimize"]
 DIRECTIONS: dict[Goal, Direction] = {"maximise": "maximize", "minimise": "minimize"}
 GENERATION_KEY = "NSGAIISampler:generation"
@@ -37,70 +33,27 @@ GENERATION_KEY = "NSGAIISampler:generation"
 
 PARENTS_KEY = "NSGAIISampler:parent:"
 """Optuna's attribute of a study that names the parents of a generation, whose number follows."""
-BLIND_SAMPLERS = ("random", "quasi_random")
-"""Samplers whose proposals depend on no result."""
-
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-
-def make_proposer(
-    space: Mapping[str, Parameter],
-    goals: Sequence[Goal],
-    *,
-    sampler: str,
-    seed: int,
-    startup: int,
-    trials: int,
-    given: Sequence[Mapping[str, Any]] = (),
-) -> Proposer:
-    """Return what proposes the designs of a study.
-
-    Args:
-        space: what varies.
-        goals: which way is better, for each objective.
-        sampler: "auto", "random", "quasi_random", "tpe" or "nsga2".
-        seed: seed of the proposals.
-        startup: quasi-random trials before a model proposes.
-        trials: trials of the whole study.
-        given: parameters of the first trials, decided before.
-    """
-    if sampler in BLIND_SAMPLERS:
-        return Draws(space, quasi=sampler == "quasi_random", seed=seed, trials=trials, given=given)
-    return OptunaProposer(space, goals, sampler=sampler, seed=seed, startup=min(startup, trials), given=given)
 
 
 class OptunaProposer:
     """Optuna behind `Proposer`; the study lives in memory and is rebuilt from the table of results.
 
     Args:
-        space: what varies.
-        goals: which way is better, for each objective.
-        sampler: "auto", "tpe" or "nsga2".
-        seed: seed of the proposals.
-        startup: quasi-random trials before a model proposes.
-        given: parameters of the first trials, decided before.
+        problem: what designs are proposed for.
+        model: gives Optuna's sampler for a trial that is not of the start.
         forget: let go of what NSGA-II no longer looks at; the proposals are the same.
     """
 
-    def __init__(
-        self,
-        space: Mapping[str, Parameter],
-        goals: Sequence[Goal],
-        *,
-        sampler: str,
-        seed: int,
-        startup: int,
-        given: Sequence[Mapping[str, Any]] = (),
-        forget: bool = True,
-    ) -> None:
-        self._space = dict(space)
-        self._distributions = {path: _distribution(parameter) for path, parameter in space.items()}
-        self._sampler, self._seed, self._forget = sampler, seed, forget
-        self._directions: list[Direction] = [DIRECTIONS[goal] for goal in goals]
-        self._startup, self._given = startup, given
-        self.blind = max(startup, len(given))
-        self._sobol = Sobol(len(space), seed) if space else None
+    def __init__(self, problem: Problem, model: Model, *, forget: bool = True) -> None:
+        self._space = dict(problem.space)
+        self._distributions = {path: _distribution(parameter) for path, parameter in self._space.items()}
+        self._model, self._seed, self._forget = model, problem.seed, forget
+        self._directions: list[Direction] = [DIRECTIONS[goal] for goal in problem.goals]
+        self._startup, self._given = min(problem.startup, problem.trials), problem.given
+        self.blind = max(self._startup, len(self._given))
+        self._sobol = Sobol(len(self._space), self._seed) if self._space else None
         self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
         self._generation = 0
@@ -109,8 +62,7 @@ class OptunaProposer:
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
         number, self._asked = self._asked, self._asked + 1
-        name = self._sampler_at(number)
-        self._study.sampler = self._make_sampler(name, number)
+        self._study.sampler = self._sampler_for(number)
         decided = self._decided(number)
         if decided is not None:
             self._study.enqueue_trial({path: _index(self._space[path], value) for path, value in decided.items()})
@@ -172,20 +124,9 @@ class OptunaProposer:
         new._storage.set_study_system_attr(new._study_id, key, ids)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._study = new
 
-    def _sampler_at(self, number: int) -> str:
-        if number < self.blind:
-            return "startup"
-        if self._sampler == "auto":
-            return "tpe" if number < TPE_TRIALS.get(len(self._directions), TPE_TRIALS_MANY) else "nsga2"
-        return self._sampler
-
-    def _make_sampler(self, name: str, number: int) -> optuna.samplers.BaseSampler:
+    def _sampler_for(self, number: int) -> BaseSampler:
         seed = derived_seed(self._seed, "proposal", number) % 2**32
-        if name == "startup":
-            return optuna.samplers.RandomSampler(seed=seed)
-        if name == "tpe":
-            return optuna.samplers.TPESampler(multivariate=True, n_startup_trials=1, seed=seed)
-        return optuna.samplers.NSGAIISampler(seed=seed)
+        return RandomSampler(seed=seed) if number < self.blind else self._model(number, seed)
 
     def _value(self, path: str, raw: Any) -> Value:
         parameter = self._space[path]

@@ -1,57 +1,31 @@
 """Proposals that see no results: random and quasi-random points of the space, each a function of seed and number."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import cast
 
 import numpy as np
 from scipy.stats import qmc
 
 from dse.design.space import Parameter, Value
+from dse.search.samplers.base import Problem
 from dse.streams import derived_seed
 
 BLOCK = 1024
 """Quasi-random points that are drawn at once; a power of two, as Sobol sequences want."""
 
 
-class Proposer(Protocol):
-    """Proposes designs, one after the other."""
-
-    @property
-    def blind(self) -> int:
-        """How many of the first trials are proposed without regard to results."""
-        ...
-
-    def ask(self) -> dict[str, Value]:
-        """Return the parameters of the next trial."""
-        ...
-
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Take the objectives of a trial, or None where it failed; in order of number."""
-        ...
-
-
 class Draws:
     """Random or quasi-random proposals, behind `Proposer`; nothing is kept of results.
 
     Args:
-        space: what varies.
+        problem: what designs are proposed for.
         quasi: a scrambled Sobol sequence in place of random numbers.
-        seed: seed of the proposals.
-        trials: trials of the whole study.
-        given: parameters of the first trials, decided before.
     """
 
-    def __init__(
-        self,
-        space: Mapping[str, Parameter],
-        *,
-        quasi: bool,
-        seed: int,
-        trials: int,
-        given: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        self._space, self._seed, self.blind, self._given = dict(space), seed, trials, given
-        self._sobol = Sobol(len(space), seed) if quasi and space else None
+    def __init__(self, problem: Problem, *, quasi: bool) -> None:
+        self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
+        self.blind = problem.trials
+        self._sobol = Sobol(len(self._space), self._seed) if quasi and self._space else None
         self._asked = 0
 
     def ask(self) -> dict[str, Value]:

@@ -1,0 +1,68 @@
+"""What a sampler is: a name, whether it sees results, and a proposer for each study.
+
+A proposal is a function of the study file and of the results that it may see. So the same study proposes the same
+designs on any number of actors, killed and resumed or not: the proposer of a resumed study is asked and told again
+what it was asked and told before.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from dse.design.space import Parameter, Value
+from dse.metric import Goal
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What designs are proposed for.
+
+    Attributes:
+        space: what varies, by path.
+        goals: which way is better, for each objective.
+        seed: seed of the proposals.
+        startup: quasi-random trials before a model proposes.
+        trials: trials of the whole study.
+        given: parameters of the first trials, decided before.
+    """
+
+    space: Mapping[str, Parameter]
+    goals: Sequence[Goal]
+    seed: int
+    startup: int
+    trials: int
+    given: Sequence[Mapping[str, Any]] = ()
+
+
+class Proposer(Protocol):
+    """Proposes designs, one after the other."""
+
+    @property
+    def blind(self) -> int:
+        """How many of the first trials are proposed without regard to results."""
+        ...
+
+    def ask(self) -> dict[str, Value]:
+        """Return the parameters of the next trial."""
+        ...
+
+    def tell(self, number: int, values: Sequence[float] | None) -> None:
+        """Take the objectives of a trial, or None where it failed; in order of number."""
+        ...
+
+
+class AbstractSampler(ABC):
+    """A way to propose designs. It has no settings: what it needs is in the problem.
+
+    Attributes:
+        name: its name in a study file, `search.sampler`.
+        blind: whether no proposal depends on a result, so that none waits for any.
+    """
+
+    name: ClassVar[str]
+    blind: ClassVar[bool] = False
+
+    @abstractmethod
+    def proposer(self, problem: Problem) -> Proposer:
+        """Return what proposes the designs of a study, from its first trial on."""

@@ -1,0 +1,112 @@
+"""What every sampler promises. A test of one inherits `SamplerContract` and names the sampler."""
+
+from dse.design.space import Choice, FloatRange, IntRange
+from dse.search.samplers.base import Problem
+
+SPACE = {
+    "accumulator.bits": Choice((2, 8, "float")),
+    "adc.bits": IntRange(4, 10),
+    "dac.bits": IntRange(2, 16, log=True),
+    "network.width": FloatRange(0.25, 1.5, step=0.25),
+    "training.learning_rate": FloatRange(0.5, 4.0, log=True),
+}
+GOALS = ("maximise", "minimise")
+
+
+def problem(seed=0, trials=40, given=(), space=SPACE):
+    return Problem(space, GOALS, seed, startup=8, trials=trials, given=given)
+
+
+def values(parameters):
+    """Return two objectives that do not conflict, so that a search moves to the corner of both."""
+    return [parameters["adc.bits"], parameters["training.learning_rate"]]
+
+
+def failing(number):
+    return number % 7 == 3
+
+
+def propose(sampler, trials=40, lookahead=5, stop=None, **more):
+    """Return the proposals of a study, each made from the results of trials up to a lookahead before it."""
+    proposer = sampler.proposer(problem(trials=trials, **more))
+    asked, told = [], 0
+    for number in range(trials if stop is None else stop):
+        while told <= number - lookahead and number >= proposer.blind:
+            proposer.tell(told, None if failing(told) else values(asked[told]))
+            told += 1
+        asked.append(proposer.ask())
+    return asked
+
+
+class SamplerContract:
+    """Inherit this, and give `sampler`."""
+
+    sampler = None
+
+    def test_it_has_a_name_and_no_settings(self):
+        assert self.sampler.name.isidentifier()
+        assert vars(self.sampler) == {}
+
+    def test_proposals_are_of_the_space_and_reach_all_of_it(self):
+        proposals = propose(self.sampler, trials=60)
+        for p in proposals:
+            assert list(p) == list(SPACE)
+            assert p["accumulator.bits"] in (2, 8, "float")
+            assert p["adc.bits"] in range(4, 11)
+            assert p["dac.bits"] in range(2, 17)
+            assert p["network.width"] in (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+            assert 0.5 <= p["training.learning_rate"] <= 4.0
+        assert {p["accumulator.bits"] for p in proposals} == {2, 8, "float"}
+
+    def test_values_have_the_types_of_a_study_file(self):
+        for p in propose(self.sampler, trials=12):
+            assert [type(p[path]) for path in ("adc.bits", "dac.bits")] == [int, int]
+            assert [type(p[path]) for path in ("network.width", "training.learning_rate")] == [float, float]
+
+    def test_the_same_study_proposes_the_same_designs_and_another_seed_others(self):
+        assert propose(self.sampler) == propose(self.sampler)
+        assert propose(self.sampler) != propose(self.sampler, seed=1)
+
+    def test_a_study_that_is_asked_and_told_again_goes_on_as_if_it_had_not_stopped(self):
+        whole = propose(self.sampler)
+        for stop in (3, 8, 21):
+            assert propose(self.sampler, stop=stop) == whole[:stop]
+
+    def test_proposals_depend_on_the_results_they_may_see_and_on_no_others(self):
+        """A proposer is told what it may see in order of number, late or early: what is in flight does not matter."""
+        early = self.sampler.proposer(problem())
+        late = self.sampler.proposer(problem())
+        first = [early.ask() for _ in range(12)] if early.blind >= 12 else [early.ask() for _ in range(early.blind)]
+        assert first == [late.ask() for _ in first]
+        for number, p in enumerate(first):
+            early.tell(number, values(p))
+        for number, p in enumerate(first):
+            late.tell(number, values(p))
+        assert early.ask() == late.ask()
+
+    def test_blind_proposals_are_made_without_any_result(self):
+        proposer = self.sampler.proposer(problem())
+        assert proposer.blind == (40 if self.sampler.blind else 8)
+        alone = [proposer.ask() for _ in range(proposer.blind)]
+        assert alone == propose(self.sampler)[: proposer.blind]
+
+    def test_a_longer_study_begins_like_a_shorter_one(self):
+        assert propose(self.sampler, trials=30) == propose(self.sampler, trials=40)[:30]
+
+    def test_what_was_decided_before_stays_and_the_points_after_it_are_those_of_any_study(self):
+        given = [{**p, "adc.bits": 4} for p in propose(self.sampler, trials=5, seed=9)]
+        proposals = propose(self.sampler, given=given)
+        assert proposals[:5] == given
+        assert proposals[5:8] == propose(self.sampler)[5:8]
+
+    def test_a_study_in_which_every_trial_fails_goes_on(self):
+        proposer = self.sampler.proposer(problem(trials=20))
+        for number in range(20):
+            assert list(proposer.ask()) == list(SPACE)
+            proposer.tell(number, None)
+
+    def test_a_space_of_one_choice_is_proposed_again_and_again(self):
+        proposer = self.sampler.proposer(problem(trials=12, space={"adc.bits": Choice((6,))}))
+        for number in range(12):
+            assert proposer.ask() == {"adc.bits": 6}
+            proposer.tell(number, [6.0, 1.0])
