@@ -43,7 +43,8 @@ def report(
     dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
     """  # noqa: D301  click reads \b as "do not wrap"
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
-    from dse.results.place import Folder, place_of  # noqa: PLC0415
+    from dse.results.address import place_of  # noqa: PLC0415
+    from dse.results.folder import Folder  # noqa: PLC0415
 
     tables = open_priced(results, named(objectives, []) or None, study=False)
     names = named(objectives, tables.objectives)

@@ -23,7 +23,7 @@ def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: 
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
-    from dse.results.place import place_of  # noqa: PLC0415
+    from dse.results.address import place_of  # noqa: PLC0415
     from dse.results.store import has_results  # noqa: PLC0415
     from dse.search.runs import start  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415

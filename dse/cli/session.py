@@ -96,7 +96,7 @@ class Session:
 
         simulate = Simulation(self.device or ("cuda" if study.spec.resources.gpus else "cpu"))
         if self.executor == "ray":
-            from dse.results.place import place_of  # noqa: PLC0415
+            from dse.results.address import place_of  # noqa: PLC0415
             from dse.search.ray_pool import RayPool  # noqa: PLC0415
 
             return RayPool(

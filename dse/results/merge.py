@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as typed_compute
 
 from dse.errors import ResultsError
-from dse.results.place import Place, Where, place_of
+from dse.results.address import place_of
+from dse.results.place import Place, Where
 from dse.results.reading import each_once, unreachable
 from dse.results.schema import RESULT_COLUMNS, SCHEMA
 from dse.results.store import create, read_about, read_table

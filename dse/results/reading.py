@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from dse.design.outcome import METRICS
 from dse.errors import ResultsError
+from dse.results.address import place_of
 from dse.results.encoding import DamagedError, read_lines, read_part
-from dse.results.place import Place, Where, place_of
+from dse.results.place import Place, Where
 from dse.results.schema import COLUMNS, SCHEMA, VERSION
 
 ABOUT: dict[str, type | tuple[type, ...]] = {

@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from dse.errors import ResultsError
-from dse.results.place import Folder, Where, place_of
+from dse.results.address import place_of
+from dse.results.folder import Folder
+from dse.results.place import Where
 from dse.results.reading import unreachable
 
 

@@ -30,8 +30,9 @@ from typing import Any, Self, TypeVar
 import pyarrow as pa
 
 from dse.errors import ResultsError
+from dse.results.address import place_of
 from dse.results.encoding import number_of, read_lines, rows_of, to_line, to_part
-from dse.results.place import Log, Place, Where, place_of
+from dse.results.place import Log, Place, Where
 from dse.results.reading import (
     Damage,
     bad_lines,

@@ -8,7 +8,8 @@ study. Failures are not taken over. The row says where it came from.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dse.results.place import Where, place_of
+from dse.results.address import place_of
+from dse.results.place import Where
 from dse.results.store import read_table
 from dse.search.executor import Answer, Executor, Job, code_version, package_versions
 from dse.search.spool import RESULT_KEYS

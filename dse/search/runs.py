@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dse.errors import ResultsError
-from dse.results.place import Where, place_of
+from dse.results.address import place_of
+from dse.results.place import Where
 from dse.results.source import source_of
 from dse.results.store import Store, create, discard, has_results, read_about, read_table
 from dse.search.executor import Executor, code_version, package_versions

@@ -51,6 +51,32 @@ def test_imports_go_down_only(path):
             assert floor(name) <= floor(module), f"{module} imports {name}, which stands above it"
 
 
+def needs():
+    """Return for every module the modules of the package that it imports, but for the eyes of a type checker alone."""
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
+
+    def of(path):
+        tree = ast.parse(path.read_text())
+        for_types = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+        hidden = {id(node) for block in for_types for node in ast.walk(block)}
+        found = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and id(node) not in hidden:
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= names & modules.keys() or {node.module}
+        return found & modules.keys()
+
+    return {module: of(path) for module, path in modules.items()}
+
+
+def test_no_modules_import_each_other():
+    left = needs()
+    while free := [module for module, wanted in left.items() if not wanted & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left, "a circle of imports runs through some of these modules"
+
+
 @pytest.mark.parametrize("guest", GUESTS)
 def test_a_heavy_guest_stays_in_its_files(guest):
     where = {str(p.relative_to(ROOT)) for p in FILES if any(n.split(".")[0] == guest for n in imports(p))}

@@ -9,7 +9,8 @@ import polars as pl
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.table import hypervolume_table
 from dse.analysis.tables.tables import open_tables, search_trials
-from dse.results.place import Where, place_of
+from dse.results.address import place_of
+from dse.results.place import Where
 from dse.results.reading import Damage, read_rows
 
 WINDOW_S = 600.0
