@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from scipy.stats import t as student_t
 
+from dse.analysis.intervals import half_width
 from dse.analysis.tables.tables import open_tables
 from dse.deployment.spec import DAY_S, HOUR_S, MONTH_S, YEAR_S
 from dse.errors import DseError
@@ -134,13 +134,6 @@ def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", d
     return summary(folder, metric)
 
 
-def half_interval(seeds: int, deviation: float | None) -> float | None:
-    """Return half of the 95 % interval of a mean, or None where there is none."""
-    if deviation is None or seeds < 2:
-        return None
-    return float(student_t.ppf(0.975, seeds - 1)) * deviation / math.sqrt(seeds)
-
-
 def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accuracy", *others: pl.Expr) -> pl.DataFrame:
     """Return for each group of rows, one a seed, the mean of a metric with half of its 95 % interval over seeds.
 
@@ -159,8 +152,7 @@ def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accura
         pl.col(metric).std().alias("deviation"),
         *others,
     )
-    half = [half_interval(n, s) for n, s in found.select("seeds", "deviation").rows()]
-    return found.with_columns(pl.Series("interval_95", half, pl.Float64))
+    return found.with_columns(half_width(pl.col("deviation"), pl.col("seeds")).alias("interval_95"))
 
 
 def summary(folder: Path, metric: str = "accuracy") -> pl.DataFrame:

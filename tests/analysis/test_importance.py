@@ -65,8 +65,8 @@ def test_a_parameter_that_does_not_act_carries_no_information_there():
 def test_numbers_mixed_with_words_have_a_column_each(replicated):
     tables = open_tables(replicated)
     designs = designs_of(tables, search_trials(tables))
-    bits = next(p for p in designs.parameters if p.name == "accumulator.bits")
-    assert (bits.numbers, bits.words) == ((4.0, 8.0), ("float",))
+    bits = next(p for p in designs.axes if p.name == "accumulator.bits")
+    assert (bits.numbers, bits.strings) == ((4.0, 8.0), ("float",))
     assert columns(bits, [4.0, "float", 8.0, None]).tolist() == [[4, 0], [6, 1], [8, 0], [6, 0]]
 
 

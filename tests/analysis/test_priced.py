@@ -127,7 +127,7 @@ def test_require_finds_the_card_that_a_target_needs(replicated):
     bound = math.sqrt(math.prod(energies[ENERGY].to_list()))
     found = open_priced(replicated, [ENERGY], cards)
     answer = require(found, parse_targets({ENERGY: f"<= {bound}"}))
-    place = [p.name for p in answer.designs.parameters].index("card")
+    place = [p.name for p in answer.designs.axes].index("card")
     allowed = dict(zip(answer.levels.values[place], answer.region[place], strict=True))
     assert allowed == {"bottom_up_14nm": True, "bottom_up_28nm": False}
     assert summary_table(answer)["designs"][0] == 2 * len(search_trials(open_tables(replicated)).drop_nulls(ENERGY))

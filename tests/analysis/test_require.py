@@ -108,7 +108,7 @@ def test_a_region_holds_the_share_and_cannot_be_widened_by_a_value(seed):
     ]
     assert here.tolist() == by_definition
     share = meets[here].mean()
-    for place, parameter in enumerate(levels.parameters):
+    for place, parameter in enumerate(levels.axes):
         outside = np.flatnonzero(~region[place])
         ends = np.flatnonzero(region[place])
         beside = [v for v in outside if not parameter.is_ordered or v in (ends[0] - 1, ends[-1] + 1)]

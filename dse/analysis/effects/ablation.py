@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from dse.analysis.fronts.confidence import LEVEL
 from dse.analysis.fronts.pareto import checked
+from dse.analysis.intervals import mean_half_width, welch_half_width
 from dse.analysis.tables.metrics import QUANTITIES
 from dse.analysis.tables.tables import Tables, controls
 from dse.errors import QueryError, did_you_mean
@@ -70,7 +70,7 @@ def difference(tables: Tables, metric: str, trial: int, base_tables: Tables, bas
     a, b = np.array(list(here.values())), np.array(list(there.values()))
     gap = float(a.mean() - b.mean())
     paired = here.keys() == there.keys()
-    half = _paired(a - b) if paired else _welch(a, b)
+    half = mean_half_width(a - b) if paired else welch_half_width(a, b)
     known = not math.isnan(half)
     return {
         "of_design": float(a.mean()),
@@ -89,31 +89,6 @@ def _by_seed(tables: Tables, trial: int, metric: str) -> dict[int, float]:
     if rows[metric].null_count():
         return {}
     return {int(seed): float(value) for seed, value in rows.select("seed", metric).iter_rows()}
-
-
-def _paired(differences: np.ndarray) -> float:
-    """Return the half-width of the interval of a mean difference; NaN for one."""
-    count = len(differences)
-    if count < 2:
-        return math.nan
-    return _quantile(count - 1) * float(differences.std(ddof=1)) / math.sqrt(count)
-
-
-def _welch(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the half-width of the interval of a difference of means; NaN where one has a single value."""
-    if min(len(a), len(b)) < 2:
-        return math.nan
-    parts = [float(v.var(ddof=1)) / len(v) for v in (a, b)]
-    if sum(parts) == 0:
-        return 0.0
-    degrees = sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (a, b), strict=True))
-    return _quantile(degrees) * math.sqrt(sum(parts))
-
-
-def _quantile(degrees: float) -> float:
-    from scipy.special import stdtrit  # noqa: PLC0415  a tenth of a second that other commands do without
-
-    return float(stdtrit(degrees, 0.5 + LEVEL / 2))
 
 
 def _verdict(gap: float, half: float, metric: str) -> str:

@@ -1,7 +1,7 @@
 """Designs as numbers for a model: what the search chose, one or several columns a parameter.
 
-A parameter of numbers is one column. Words (a rounding rule, or "float" among numbers of bits) get a column of their
-own, 1 where the word was chosen. Where a parameter does not act (an accumulator of a float network) its column holds
+A parameter of numbers is one column. Strings (a rounding rule, or "float" among numbers of bits) get a column each, 1
+where that string was chosen. Where a parameter does not act (an accumulator of a float network) its column holds
 the median of the numbers that occur, and so no information: what switched it off is another column.
 """
 
@@ -16,29 +16,29 @@ import polars as pl
 from dse.analysis.tables.tables import Tables, together
 from dse.design.design import active, flatten
 
-Value = float | str
+AxisValue = float | str
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Axis:
     """What the designs of a study say of one parameter.
 
     Attributes:
         name: its path.
         numbers: the numbers that occur, sorted.
-        words: the words that occur, sorted.
+        strings: the strings that occur, sorted.
         whole: whether the numbers are integers.
     """
 
     name: str
     numbers: tuple[float, ...]
-    words: tuple[str, ...]
+    strings: tuple[str, ...]
     whole: bool
 
     @property
     def is_ordered(self) -> bool:
         """Whether it is made of numbers alone."""
-        return not self.words
+        return not self.strings
 
     @property
     def is_log(self) -> bool:
@@ -57,15 +57,15 @@ class Designs:
 
     Attributes:
         table: a row a design, as `search_trials` gives it.
-        parameters: those that vary.
-        values: by parameter a value for each design: a number, a word, or None where it does not act.
+        axes: the parameters that vary.
+        values: by parameter a value for each design: a number, a string, or None where it does not act.
         base: the settings that designs share, flat; of one of them.
         simulation: numbers from 0, equal for designs that differ in free axes alone, shape (designs,).
     """
 
     table: pl.DataFrame
-    parameters: tuple[Parameter, ...]
-    values: Mapping[str, list[Value | None]]
+    axes: tuple[Axis, ...]
+    values: Mapping[str, list[AxisValue | None]]
     base: Mapping[str, Any]
     simulation: np.ndarray
 
@@ -89,14 +89,14 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
         ]
         for name in tables.parameters
     }
-    parameters = [_parameter(name, values[name]) for name in tables.parameters]
-    varying = tuple(p for p in parameters if len(p.numbers) + len(p.words) > 1)
+    axes = [_axis(name, values[name]) for name in tables.parameters]
+    varying = tuple(p for p in axes if len(p.numbers) + len(p.strings) > 1)
     simulation = together(tables, table["trial"])
     return Designs(table, varying, values, settings[0] if settings else {}, simulation)
 
 
-def value_of(value: Any) -> Value | None:
-    """Return a stored value as a number where it is one, and as a word elsewhere."""
+def value_of(value: Any) -> AxisValue | None:
+    """Return a stored value as a number where it is one, and as a string elsewhere."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -107,40 +107,40 @@ def value_of(value: Any) -> Value | None:
         return str(value)
 
 
-def _parameter(name: str, values: Sequence[Value | None]) -> Parameter:
+def _axis(name: str, values: Sequence[AxisValue | None]) -> Axis:
     numbers = tuple(sorted({v for v in values if isinstance(v, float)}))
-    words = tuple(sorted({v for v in values if isinstance(v, str)}))
-    return Parameter(name, numbers, words, all(v.is_integer() for v in numbers))
+    strings = tuple(sorted({v for v in values if isinstance(v, str)}))
+    return Axis(name, numbers, strings, all(v.is_integer() for v in numbers))
 
 
-def columns(parameter: Parameter, values: Sequence[Value | None]) -> np.ndarray:
-    """Return the columns of one parameter, shape (designs, 1 + words) or (designs, words) where it has no numbers."""
-    parts = [np.array([value == word for value in values], dtype=float) for word in parameter.words]
-    if parameter.numbers:
+def columns(axis: Axis, values: Sequence[AxisValue | None]) -> np.ndarray:
+    """Return the columns of one axis, shape (designs, 1 + strings), or (designs, strings) where it has no numbers."""
+    parts = [np.array([value == text for value in values], dtype=float) for text in axis.strings]
+    if axis.numbers:
         numbers = np.array([v if isinstance(v, float) else np.nan for v in values])
-        middle = float(np.median(parameter.numbers))
+        middle = float(np.median(axis.numbers))
         parts.insert(0, np.where(np.isnan(numbers), middle, numbers))
     return np.stack(parts, axis=1)
 
 
-def matrix(designs: Designs, values: Mapping[str, Sequence[Value | None]] | None = None) -> np.ndarray:
+def matrix(designs: Designs, values: Mapping[str, Sequence[AxisValue | None]] | None = None) -> np.ndarray:
     """Return all columns, shape (designs, columns), of the designs or of other values for their parameters."""
     chosen = designs.values if values is None else values
-    return np.concatenate([columns(p, chosen[p.name]) for p in designs.parameters], axis=1)
+    return np.concatenate([columns(p, chosen[p.name]) for p in designs.axes], axis=1)
 
 
 def groups(designs: Designs) -> dict[str, list[int]]:
     """Return which columns of `matrix` belong to each parameter."""
     found: dict[str, list[int]] = {}
     start = 0
-    for parameter in designs.parameters:
-        width = len(parameter.words) + bool(parameter.numbers)
-        found[parameter.name] = list(range(start, start + width))
+    for axis in designs.axes:
+        width = len(axis.strings) + bool(axis.numbers)
+        found[axis.name] = list(range(start, start + width))
         start += width
     return found
 
 
-def without_idle(designs: Designs, settings: Mapping[str, Value]) -> dict[str, Value | None]:
+def without_idle(designs: Designs, settings: Mapping[str, AxisValue]) -> dict[str, AxisValue | None]:
     """Return a choice for each parameter with None for those that other choices switch off."""
     acting = active({**designs.base, **settings})
     return {name: settings[name] if name in acting else None for name in settings}

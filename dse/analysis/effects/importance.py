@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.effects.features import Designs, Value, columns, designs_of, groups, matrix
+from dse.analysis.effects.features import AxisValue, Designs, columns, designs_of, groups, matrix
 from dse.analysis.fronts.pareto import checked
 from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.tables import Tables, search_trials, without_free
@@ -42,10 +42,10 @@ class Task:
     Attributes:
         designs: the designs.
         x: their columns, shape (designs, columns).
-        y: the objective on its scale, with mean 0 and deviation 1: a forest takes joules for nought.
+        y: the objective on its scale, with mean 0 and standard deviation 1: a forest takes joules for nought.
         scale: "linear" or "log10".
         centre: mean of the objective on its scale.
-        spread: deviation of the objective on its scale.
+        spread: standard deviation of the objective on its scale.
     """
 
     designs: Designs
@@ -92,7 +92,7 @@ def importance(tables: Tables, objectives: Sequence[str], seed: int = 0) -> pl.D
 
 def _of_objective(tables: Tables, objective: str, seed: int) -> pl.DataFrame:
     task = learned(tables, objective)
-    names = [p.name for p in task.designs.parameters]
+    names = [p.name for p in task.designs.axes]
     falls: list[np.ndarray] = []
     quality: list[float] = []
     for fit in fits(task, seed):
@@ -129,7 +129,7 @@ def learned(tables: Tables, objective: str) -> Task:
     designs = designs_of(seen, search_trials(seen).drop_nulls(objective))
     if len(designs) < AT_LEAST:
         raise QueryError(f"{len(designs)} complete designs have {objective}; what decides needs at least {AT_LEAST}")
-    if not designs.parameters:
+    if not designs.axes:
         raise QueryError("no parameter varies among the complete designs")
     y: np.ndarray = designs.table[objective].cast(pl.Float64).to_numpy()
     if np.ptp(y) == 0:
@@ -193,7 +193,7 @@ def dependence(tables: Tables, objective: str, parameter: str, seed: int = 0) ->
     """Return how an objective depends on a parameter, the others as they are in the designs where it acts.
 
     Partial dependence (Friedman, "Greedy function approximation", Ann. Stat. 29, 2001): `value` (as text, since numbers
-    and words can mix), the objective `predicted`, and `low` and `high`, 2.5 and 97.5 % over the bootstrap forests.
+    and strings can mix), the objective `predicted`, and `low` and `high`, 2.5 and 97.5 % over the bootstrap forests.
 
     Raises:
         QueryError: an unknown objective or parameter, one that does not vary, or too few designs.
@@ -201,14 +201,14 @@ def dependence(tables: Tables, objective: str, parameter: str, seed: int = 0) ->
     checked([objective])
     task = learned(tables, objective)
     places = groups(task.designs)
-    chosen = {p.name: p for p in task.designs.parameters}.get(parameter)
+    chosen = {p.name: p for p in task.designs.axes}.get(parameter)
     if chosen is None:
         hint = did_you_mean(parameter, places)
         raise QueryError(f"no parameter {parameter!r} varies{hint} (those that do: {', '.join(places)})")
     numbers = chosen.numbers
     if len(numbers) > POINTS:
         numbers = tuple(float(v) for v in np.quantile(numbers, np.linspace(0, 1, POINTS), method="nearest"))
-    values: list[Value] = [*numbers, *chosen.words]
+    values: list[AxisValue] = [*numbers, *chosen.strings]
     acting = task.x[task.designs.acting(parameter)][:AT_MOST]
     tried = np.stack([_at(acting, places[parameter], columns(chosen, [value])) for value in values])
     curves = np.array([predict(fit, tried).mean(axis=1) for fit in fits(task, seed)])

@@ -2,7 +2,7 @@
 
 A design that was simulated under n seeds has a mean with the 95 % interval of Student's t,
 mean +- t(0.975, n - 1) s / sqrt(n). Its mean is drawn again from the multivariate t distribution that belongs to this
-interval: with the deviations d_k of the n replicates from their mean, standard normal z_k and chi2 of n - 1 degrees,
+interval: with the differences d_k of the n replicates from their mean, standard normal z_k and chi2 of n - 1 degrees,
 
     mean + sum_k z_k d_k / sqrt(n (n - 1)) * sqrt((n - 1) / chi2).
 
@@ -21,28 +21,15 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.fronts.pareto import as_costs, is_on_front, points_of
+from dse.analysis.intervals import half_width
 from dse.analysis.tables.tables import Tables
 from dse.metric import Goal
 
-LEVEL = 0.95
 DRAWS = 1000
 """Draws for a probability; its standard error is below 0.016."""
 BAND_DRAWS = 200
 """Draws for bands."""
 PERCENTILES = (10.0, 50.0, 90.0)
-
-
-def half_width(deviation: pl.Expr, count: pl.Expr) -> pl.Expr:
-    """Return the half-width of the interval of a mean; null for fewer than two values."""
-    quantile = count.map_batches(_t_quantiles, return_dtype=pl.Float64)
-    return pl.when(count > 1).then(quantile * deviation / count.cast(pl.Float64).sqrt()).otherwise(None)
-
-
-def _t_quantiles(counts: pl.Series) -> pl.Series:
-    from scipy.special import stdtrit  # noqa: PLC0415  a tenth of a second that other commands do without
-
-    degrees = np.maximum(counts.to_numpy().astype(float) - 1.0, 1.0)
-    return pl.Series(stdtrit(degrees, 0.5 + LEVEL / 2), dtype=pl.Float64)
 
 
 def intervals(tables: Tables) -> pl.DataFrame:
@@ -103,7 +90,7 @@ def drawn_means(
     """
     there: np.ndarray = ~np.all(np.isnan(values), axis=2)
     count = np.asarray(there.sum(axis=1), dtype=np.float64)
-    means, deviations = _moments(values, there)
+    means, differences = _moments(values, there)
     degrees = np.maximum(count - 1, 1)
     scale = np.where(count > 1, 1.0 / np.sqrt(np.maximum(count, 1) * degrees), 0.0)
     random = np.random.default_rng(seed)
@@ -112,11 +99,11 @@ def drawn_means(
     for _ in range(draws):
         z = random.standard_normal((len(own), values.shape[1]))[group]
         wide = scale * np.sqrt(degrees / random.chisquare(own)[group])
-        yield means + wide[:, None] * np.einsum("ds,dso->do", z, deviations)
+        yield means + wide[:, None] * np.einsum("ds,dso->do", z, differences)
 
 
 def _moments(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means and deviations from them; exactly equal replicates deviate by exactly 0, so that ties stay ties."""
+    """Return means and differences from them, exactly 0 where all replicates are equal, so that ties stay ties."""
     filled = np.where(there[..., None], values, 0.0)
     means = filled.sum(axis=1) / np.maximum(there.sum(axis=1), 1)[:, None]
     first = filled[:, 0]

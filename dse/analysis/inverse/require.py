@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.effects.features import Designs, Parameter, Value, designs_of, matrix, without_idle
+from dse.analysis.effects.features import Axis, AxisValue, Designs, designs_of, matrix, without_idle
 from dse.analysis.inverse.region import Levels, Region, everything, find_region, inside, levels_of
 from dse.analysis.inverse.targets import Target, met
 from dse.analysis.tables.tables import Tables, search_trials
@@ -76,7 +76,7 @@ def require(tables: Tables, targets: Sequence[Target], share: float = SHARE, see
     if len(table) < AT_LEAST:
         raise QueryError(f"there are {len(table)} complete designs; a region needs at least {AT_LEAST}")
     designs = designs_of(tables, table)
-    if not designs.parameters:
+    if not designs.axes:
         raise QueryError("no parameter varies among the complete designs")
     meets = met(table, targets)
     levels = levels_of(designs)
@@ -96,7 +96,7 @@ def _held_out(levels: Levels, meets: np.ndarray, simulation: np.ndarray, share: 
         learn, judge = folds != fold, folds == fold
         if not meets[learn].any():
             continue
-        known = Levels(levels.parameters, levels.values, levels.codes[:, learn])
+        known = Levels(levels.axes, levels.values, levels.codes[:, learn])
         region = find_region(known, meets[learn], share)
         here = inside(region, levels.codes[:, judge])
         found, hits = found + int(here.sum()), hits + int(meets[judge][here].sum())
@@ -143,27 +143,25 @@ def region_table(answer: Answer) -> pl.DataFrame:
     `kept`, the part of its range or of its choices that is left. A bound lies half-way between the last value inside
     and the next one seen outside, on the scale of the parameter; for integers and few choices at the last value inside.
     """
-    rows = [
-        _demand(p, v, a) for p, v, a in zip(answer.designs.parameters, answer.levels.values, answer.region, strict=True)
-    ]
+    rows = [_demand(p, v, a) for p, v, a in zip(answer.designs.axes, answer.levels.values, answer.region, strict=True)]
     schema = {"parameter": pl.String, "demand": pl.String, "low": pl.Float64, "high": pl.Float64}
     schema |= {"choices": pl.String, "kept": pl.Float64}
     return pl.DataFrame(rows, schema=schema).sort("kept", descending=True, maintain_order=True)
 
 
-def _demand(parameter: Parameter, values: tuple[Value, ...], allowed: np.ndarray) -> dict[str, Any]:
-    if not parameter.is_ordered:
+def _demand(axis: Axis, values: tuple[AxisValue, ...], allowed: np.ndarray) -> dict[str, Any]:
+    if not axis.is_ordered:
         left = [shown(v) for v, a in zip(values, allowed, strict=True) if a]
         demand = "any" if allowed.all() else f"one of {', '.join(left)}"
-        return {"parameter": parameter.name, "demand": demand, "low": None, "high": None} | {
+        return {"parameter": axis.name, "demand": demand, "low": None, "high": None} | {
             "choices": ", ".join(left),
             "kept": float(allowed.mean()),
         }
-    low, high = bounds(parameter, allowed)
-    kept = float(allowed.mean()) if not parameter.is_free else _width(parameter, low, high)
+    low, high = bounds(axis, allowed)
+    kept = float(allowed.mean()) if not axis.is_free else _width(axis, low, high)
     below, above = not allowed[0], not allowed[-1]
     texts = [f">= {low:.4g}"] * below + [f"<= {high:.4g}"] * above
-    return {"parameter": parameter.name, "demand": " and ".join(texts) or "any"} | {
+    return {"parameter": axis.name, "demand": " and ".join(texts) or "any"} | {
         "low": low if below else None,
         "high": high if above else None,
         "choices": None,
@@ -171,27 +169,27 @@ def _demand(parameter: Parameter, values: tuple[Value, ...], allowed: np.ndarray
     }
 
 
-def bounds(parameter: Parameter, allowed: np.ndarray) -> tuple[float, float]:
+def bounds(axis: Axis, allowed: np.ndarray) -> tuple[float, float]:
     """Return the ends of the interval that a region allows of a parameter of numbers."""
-    places, numbers = np.flatnonzero(allowed), parameter.numbers
+    places, numbers = np.flatnonzero(allowed), axis.numbers
     first, last = int(places[0]), int(places[-1])
     low, high = numbers[first], numbers[last]
-    if parameter.is_free:
-        low = low if first == 0 else _between(parameter, low, numbers[first - 1])
-        high = high if last == len(numbers) - 1 else _between(parameter, high, numbers[last + 1])
+    if axis.is_free:
+        low = low if first == 0 else _between(axis, low, numbers[first - 1])
+        high = high if last == len(numbers) - 1 else _between(axis, high, numbers[last + 1])
     return low, high
 
 
-def _between(parameter: Parameter, a: float, b: float) -> float:
-    return math.sqrt(a * b) if parameter.is_log else (a + b) / 2
+def _between(axis: Axis, a: float, b: float) -> float:
+    return math.sqrt(a * b) if axis.is_log else (a + b) / 2
 
 
-def _width(parameter: Parameter, low: float, high: float) -> float:
-    scale = math.log if parameter.is_log else float
-    return (scale(high) - scale(low)) / (scale(parameter.numbers[-1]) - scale(parameter.numbers[0]))
+def _width(axis: Axis, low: float, high: float) -> float:
+    scale = math.log if axis.is_log else float
+    return (scale(high) - scale(low)) / (scale(axis.numbers[-1]) - scale(axis.numbers[0]))
 
 
-def shown(value: Value) -> str:
+def shown(value: AxisValue) -> str:
     """Return a value as it stands in a study file."""
     return value if isinstance(value, str) else f"{value:g}"
 
@@ -211,15 +209,15 @@ def next_table(answer: Answer, count: int = 5) -> pl.DataFrame:
     taken = _apart(matrix(answer.designs, candidates)[unsure], count)
     picked = [int(unsure[i]) for i in taken]
     columns: dict[str, list[Any]] = {"probability": [float(probability[i]) for i in picked]}
-    for p in answer.designs.parameters:
+    for p in answer.designs.axes:
         columns[p.name] = [_typed(p, candidates[p.name][i]) for i in picked]
     return pl.DataFrame(columns, strict=False)
 
 
-def _typed(parameter: Parameter, value: Value | None) -> Any:
+def _typed(axis: Axis, value: AxisValue | None) -> Any:
     if value is None or isinstance(value, str):
         return value
-    return shown(value) if parameter.words else int(value) if parameter.whole else value
+    return shown(value) if axis.strings else int(value) if axis.whole else value
 
 
 def _apart(points: np.ndarray, count: int) -> list[int]:
@@ -233,23 +231,23 @@ def _apart(points: np.ndarray, count: int) -> list[int]:
     return taken
 
 
-def _probability(answer: Answer, values: dict[str, list[Value | None]]) -> np.ndarray:
+def _probability(answer: Answer, values: dict[str, list[AxisValue | None]]) -> np.ndarray:
     return np.asarray(answer.forest.predict(matrix(answer.designs, values)), dtype=np.float64)
 
 
-def drawn(answer: Answer, region: Region) -> dict[str, list[Value | None]]:
+def drawn(answer: Answer, region: Region) -> dict[str, list[AxisValue | None]]:
     """Draw `DRAWN` designs in a region, evenly on the scale of each parameter; None where one does not act."""
     random = np.random.default_rng(answer.seed)
-    columns: dict[str, list[Value]] = {}
-    for parameter, values, allowed in zip(answer.designs.parameters, answer.levels.values, region, strict=True):
-        if parameter.is_ordered and parameter.is_free:
-            low, high = bounds(parameter, allowed)
+    columns: dict[str, list[AxisValue]] = {}
+    for axis, values, allowed in zip(answer.designs.axes, answer.levels.values, region, strict=True):
+        if axis.is_ordered and axis.is_free:
+            low, high = bounds(axis, allowed)
             u = random.random(DRAWN)
-            found = low * (high / low) ** u if parameter.is_log else low + u * (high - low)
-            columns[parameter.name] = [float(v) for v in found]
+            found = low * (high / low) ** u if axis.is_log else low + u * (high - low)
+            columns[axis.name] = [float(v) for v in found]
         else:
             places = random.choice(np.flatnonzero(allowed), size=DRAWN)
-            columns[parameter.name] = [values[place] for place in places]
+            columns[axis.name] = [values[place] for place in places]
     acting = [
         without_idle(answer.designs, dict(zip(columns, row, strict=True)))
         for row in zip(*columns.values(), strict=True)

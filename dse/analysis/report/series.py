@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 
 from dse.analysis.costs.prices import own_card, prices
-from dse.analysis.fronts.confidence import half_width
+from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
 from dse.pricing.energy import ITEMS
 
@@ -30,9 +30,9 @@ def curves(subject: Subject) -> Json | None:
     table = table.filter(pl.col("epoch").is_in(ends))
     count = pl.len().cast(pl.Int64).alias("count")
     means = [pl.col(name).mean() for name in CURVES]
-    deviations = [pl.col(name).std().alias(f"deviation_{name}") for name in CURVES]
-    grouped = table.group_by("trial", "epoch").agg(count, *means, *deviations).sort("trial", "epoch")
-    widths = [half_width(pl.col(f"deviation_{name}"), pl.col("count")).alias(f"ci95_{name}") for name in CURVES]
+    stds = [pl.col(name).std().alias(f"std_{name}") for name in CURVES]
+    grouped = table.group_by("trial", "epoch").agg(count, *means, *stds).sort("trial", "epoch")
+    widths = [half_width(pl.col(f"std_{name}"), pl.col("count")).alias(f"ci95_{name}") for name in CURVES]
     grouped = grouped.with_columns(widths)
     held = [name for name in (*CURVES, *(f"ci95_{n}" for n in CURVES)) if grouped[name].null_count() < len(grouped)]
     found = {
