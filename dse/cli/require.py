@@ -1,31 +1,47 @@
 """The command `dse require`: what a design must be like to reach targets."""
 
-from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.options import emit_parts, output_options, part_option, price_options, results_argument, seed_option
-from dse.design.outcome import METRICS
 
 if TYPE_CHECKING:
     from dse.results.place import Where
 
 
-def _targets(command: Callable[..., None]) -> Callable[..., None]:
-    for name, metric in reversed(METRICS.items()):
-        unit = "" if metric.unit == "1" else f", {metric.unit}"
-        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-        help_ = f"Target: {metric.meaning}{unit}."
-        command = click.option(*spellings, name, metavar="BOUND", help=help_)(command)
-    priced = "A target of any quantity, of `dse price` too: 'area_m2 <= 1e-7'."
-    return click.option("--target", "others", multiple=True, metavar="'NAME BOUND'", help=priced)(command)
+class _WithTargets(click.Command):
+    """A command with an option for each metric, made when the command is used: `dse --help` need not load them."""
+
+    @cached_property
+    def targets(self) -> list[click.Parameter]:
+        """The options."""
+        from dse.design.outcome import METRICS  # noqa: PLC0415
+
+        found: list[click.Parameter] = []
+        for name, metric in METRICS.items():
+            unit = "" if metric.unit == "1" else f", {metric.unit}"
+            spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
+            found.append(click.Option([*spellings, name], metavar="BOUND", help=f"Target: {metric.meaning}{unit}."))
+        return found
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return all parameters: the results first, then the targets."""
+        results, *others = super().get_params(ctx)
+        return [results, *self.targets, *others]
 
 
-@click.command()
+@click.command(cls=_WithTargets)
 @results_argument
-@_targets
+@click.option(
+    "--target",
+    "others",
+    multiple=True,
+    metavar="'NAME BOUND'",
+    help="A target of any quantity, of `dse price` too: 'area_m2 <= 1e-7'.",
+)
 @click.option("--share", type=float, default=0.9, show_default=True, help="Of designs inside that shall meet them.")
 @click.option(
     "--next", "count", type=click.IntRange(min=1, max=100), default=5, show_default=True, help="Designs to propose."

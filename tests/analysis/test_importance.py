@@ -1,14 +1,11 @@
 """What decides, on studies where it is known, and ablations against closed forms."""
 
-import math
-
-import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
 from synthetic import study
 
-from dse.analysis.effects.ablation import _paired, _verdict, _welch, ablation
+from dse.analysis.effects.ablation import _verdict, ablation
 from dse.analysis.effects.features import columns, designs_of, groups, matrix
 from dse.analysis.effects.importance import dependence, importance
 from dse.analysis.tables.tables import open_tables, search_trials
@@ -84,15 +81,6 @@ def test_an_objective_that_never_changes_and_an_unknown_parameter_are_refused():
         importance(study(lambda _: {"accuracy": 0.5}, count=20), ["accuracy"])
     with pytest.raises(QueryError, match=r"did you mean 'adc\.bits'"):
         dependence(study(metrics, count=20), "accuracy", "adc.bit")
-
-
-def test_intervals_of_differences_are_those_of_scipy():
-    a, b = np.array([1.0, 2.0, 4.0]), np.array([0.5, 2.5, 1.0])
-    low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
-    assert _paired(a - b) == pytest.approx((high - low) / 2)
-    low, high = stats.ttest_ind(a, np.append(b, 3.0), equal_var=False).confidence_interval(0.95)
-    assert _welch(a, np.append(b, 3.0)) == pytest.approx((high - low) / 2)
-    assert math.isnan(_paired(np.array([1.0])))
 
 
 @pytest.mark.parametrize(

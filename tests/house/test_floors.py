@@ -1,4 +1,4 @@
-"""The structure of the code: imports go down, heavy guests stay in one room, the front door is quick."""
+"""The structure of the code: imports go down, never in a circle; heavy libraries stay in their files."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ FLOORS = {
     "dse.deployment": 2, "dse.design": 3, "dse.pricing": 3, "dse.results": 4, "dse.analysis": 4, "dse.search": 5,
     "dse.progress": 6, "dse.cli": 6, "dse.__main__": 7, "dse": -1,
 }  # fmt: skip
-GUESTS = {
+CONFINED_IMPORTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
     "optuna": {
         *(f"dse/search/samplers/{name}.py" for name in ("nsga2", "auto", "tpe", "optuna_proposer")),
@@ -24,14 +24,15 @@ GUESTS = {
 FILES = sorted((ROOT / "dse").rglob("*.py"))
 
 
-def imports(path):
-    """Return the names of all modules that a file imports, at any depth."""
+def imports(source, modules=()):
+    """Return the names of what a source imports, at any depth; of `from a import b`, a.b alone if that is a module."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= members if members <= set(modules) else members | {node.module}
     return names
 
 
@@ -45,48 +46,74 @@ def floor(module):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down_only(path):
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for name in imports(path):
+    module = module_name(path)
+    for name in imports(path.read_text()):
         if name.split(".")[0] == "dse":
             assert floor(name) <= floor(module), f"{module} imports {name}, which stands above it"
 
 
-def needs():
-    """Return for every module the modules of the package that it imports, but for the eyes of a type checker alone."""
-    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
-
-    def of(path):
-        tree = ast.parse(path.read_text())
-        for_types = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
-        hidden = {id(node) for block in for_types for node in ast.walk(block)}
-        found = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module and id(node) not in hidden:
-                names = {f"{node.module}.{alias.name}" for alias in node.names}
-                found |= names & modules.keys() or {node.module}
-        return found & modules.keys()
-
-    return {module: of(path) for module, path in modules.items()}
+@pytest.mark.parametrize("library", CONFINED_IMPORTS)
+def test_a_heavy_library_stays_in_its_files(library):
+    where = {str(p.relative_to(ROOT)) for p in FILES if any(n.split(".")[0] == library for n in imports(p.read_text()))}
+    assert where == CONFINED_IMPORTS[library]
 
 
-def test_no_modules_import_each_other():
-    left = needs()
-    while free := [module for module, wanted in left.items() if not wanted & left.keys()]:
-        for module in free:
-            del left[module]
-    assert not left, "a circle of imports runs through some of these modules"
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("guest", GUESTS)
-def test_a_heavy_guest_stays_in_its_files(guest):
-    where = {str(p.relative_to(ROOT)) for p in FILES if any(n.split(".")[0] == guest for n in imports(p))}
-    assert where == GUESTS[guest]
+def import_graph(sources):
+    """Return for each module of {name: source} those of the others that it imports, for types or late too."""
+    return {name: {o for o in imports(source, sources) if o in sources} - {name} for name, source in sources.items()}
+
+
+def by_folder(graph, folders):
+    """Return the import graph of folders: for each the others that one of its modules imports."""
+    found = {}
+    for name, others in graph.items():
+        here = found.setdefault(folders[name], set())
+        here |= {folders[other] for other in others} - {folders[name]}
+    return found
+
+
+def circles(graph):
+    """Return every set of nodes that reach each other: the strongly connected components of more than one."""
+    reached = {}
+    for start in graph:
+        seen, waiting = set(), [start]
+        while waiting:
+            new = graph[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        reached[start] = seen
+    return {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
+
+
+SOURCES = {module_name(path): path.read_text() for path in FILES}
+FOLDERS = {module_name(p): str(p if p.parent == ROOT / "dse" else p.parent) for p in FILES}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(import_graph(SOURCES)) == set()
+
+
+def test_no_sub_packages_import_each_other_in_a_circle():
+    assert circles(by_folder(import_graph(SOURCES), FOLDERS)) == set()
+
+
+def test_a_circle_is_seen_however_it_is_imported():
+    late = "def f():\n    from a.c import C"
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a.x.b"
+    graph = import_graph({"a.x.b": late, "a.c": typed, "a.d": "import a.c"})
+    assert circles(graph) == {frozenset({"a.x.b", "a.c"})}
+    assert circles(by_folder(graph, {"a.x.b": "a/x", "a.c": "a", "a.d": "a"})) == {frozenset({"a", "a/x"})}
 
 
 def loaded(statement):
     """Return the top-level modules that are loaded after a statement in a fresh process."""
     code = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_analysis_loads_neither_torch_nor_ray_nor_optuna():
@@ -110,23 +137,8 @@ def test_a_sampler_is_named_in_its_own_file_alone(name):
     assert where == [f"dse/search/samplers/{name}.py"]
 
 
-def test_help_loads_nothing_heavy():
-    statement = (
-        "import sys; sys.argv = ['dse', '--help']\nfrom dse.cli.main import main\ntry: main()\nexcept SystemExit: pass"
-    )
-    assert not loaded(statement) & {"torch", "ray", "optuna", "polars", "pyarrow", "sklearn", "scipy", "matplotlib"}
-
-
-def test_help_answers_in_under_half_a_second():
-    # A bound on the processor's time, not on the clock's, so that other work on the machine does not matter.
-    code = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run([sys.executable, '-m', 'dse', '--help'], check=True, stdout=subprocess.DEVNULL)\n"
-        "usage = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(usage.ru_utime + usage.ru_stime)"
-    )
-    best = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    )
-    assert best < 0.5
+def test_help_loads_click_alone():
+    # So `dse --help` answers at once: the rest of what is installed takes a second and more.
+    help_ = "from dse.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    theirs = loaded(help_) - loaded("import click, importlib.metadata") - sys.stdlib_module_names
+    assert theirs <= {"dse", "click"}

@@ -47,14 +47,14 @@ def linear(features: int, outputs: int, crossbars=BITS) -> AnalogLinear:
     return AnalogLinear(layer, crossbars)
 
 
-def network() -> nn.Sequential:
+def network(*, bias: bool = True) -> nn.Sequential:
     layers = nn.Sequential(
         torch.nn.utils.skip_init(nn.Conv2d, 3, 8, 3, padding=1, bias=False),
         nn.BatchNorm2d(8),
         nn.ReLU(),
-        torch.nn.utils.skip_init(nn.Conv2d, 8, 6, 3, stride=2, padding=1),
+        torch.nn.utils.skip_init(nn.Conv2d, 8, 6, 3, stride=2, padding=1, bias=bias),
         nn.Flatten(),
-        torch.nn.utils.skip_init(nn.Linear, 96, 5),
+        torch.nn.utils.skip_init(nn.Linear, 96, 5, bias=bias),
     )
     for seed, parameter in enumerate(layers.parameters()):
         parameter.data = normal(*parameter.shape, seed=seed) / 5
@@ -68,18 +68,15 @@ def gradients(module: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     return [y.detach(), x.grad, *(parameter.grad for parameter in module.parameters())]
 
 
-@pytest.mark.parametrize("counting", [False, True])
-def test_ideal_converters_without_noise_are_torch_to_the_last_bit(counting: bool) -> None:
-    plain, x = network(), normal(4, 3, 8, 8)
+@pytest.mark.parametrize(("counting", "bias"), [(False, True), (True, False), (True, True)])
+def test_ideal_converters_without_noise_are_torch_to_the_last_bit(counting: bool, bias: bool) -> None:
+    plain, x = network(bias=bias), normal(4, 3, 8, 8)
     analog = on_crossbars(plain, Crossbars(tile_rows=16, tile_columns=4))
     for _, layer in analog_layers(analog):
         layer.counting = counting
-    for ours, torchs in zip(gradients(analog, x)[:2], gradients(plain, x)[:2], strict=True):
-        assert torch.equal(ours, torchs)
-    for own, other in zip(analog.parameters(), plain.parameters(), strict=True):
-        # An added bias is summed apart from the product, in another order.
-        assert torch.allclose(own.grad, other.grad, rtol=1e-5, atol=1e-6) if own.dim() == 1 else True
-        assert own.dim() == 1 or torch.equal(own.grad, other.grad)
+    for ours, torchs in zip(gradients(analog, x), gradients(plain, x), strict=True):
+        # A bias is added behind a counted product, where torch may fuse the two: equal to rounding.
+        assert torch.allclose(ours, torchs, rtol=1e-5, atol=1e-6) if counting and bias else torch.equal(ours, torchs)
 
 
 def test_conversion_leaves_the_module_alone_and_says_where_layers_are() -> None:

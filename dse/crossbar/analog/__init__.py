@@ -2,13 +2,15 @@
 
 spec      what the arrays and converters of such layers are
 passes    whole tensors through converters, and what that drives, in one pass each
-layers    `AnalogLinear`, `AnalogConv2d`
+base      `AnalogLayer`: what such layers share
 products  their products as functions that torch differentiates
+layers    `AnalogLinear`, `AnalogConv2d`
 convert   `on_crossbars`: puts the layers of a module on crossbars and says what is lost
 """
 
+from dse.crossbar.analog.base import AnalogLayer, analog_layers, calibrate_on
 from dse.crossbar.analog.convert import Placement, on_crossbars, placement_of
-from dse.crossbar.analog.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, calibrate_on
+from dse.crossbar.analog.layers import AnalogConv2d, AnalogLinear
 from dse.crossbar.analog.spec import Crossbars
 
 __all__ = [

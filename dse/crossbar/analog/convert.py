@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from dse.crossbar.analog.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, named_parts
+from dse.crossbar.analog.base import AnalogLayer, analog_layers, named_parts
+from dse.crossbar.analog.layers import AnalogConv2d, AnalogLinear
 from dse.crossbar.analog.spec import Crossbars
 from dse.errors import SettingError
 

@@ -10,13 +10,14 @@ of windows are added first, which is the same in distribution.
 """
 
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from dse.crossbar.analog.base import AnalogLayer
 from dse.crossbar.analog.passes import (
     drives,
     largest_magnitudes,
@@ -24,11 +25,8 @@ from dse.crossbar.analog.passes import (
     quantise_and_fold,
     scale_and_quantise,
 )
+from dse.crossbar.analog.spec import Tile
 from dse.streams import Stream
-
-if TYPE_CHECKING:
-    from dse.crossbar.analog.layers import AnalogLayer
-    from dse.crossbar.analog.spec import Tile
 
 FORWARD, BACKWARD = 0, 1
 ROOM_FLOATS = 2**18
@@ -36,37 +34,29 @@ ROOM_FLOATS = 2**18
 Bits = int | Literal["ideal"]
 
 
-def seen_through(weight: Tensor, effective: Tensor) -> Tensor:
-    """Return the effective weights; their gradients go to the clean ones."""
-    return cast("Tensor", _SeenThrough.apply(weight, effective))
+def output(layer: AnalogLayer, x: Tensor) -> Tensor:
+    """Return what a layer makes of inputs: the product, scaled digitally, plus the bias."""
+    scale = layer.output_scale
+    if layer.is_plain and scale is None:
+        return layer.exact(x, layer.held_weight, layer.bias)
+    y = layer.exact(x, layer.held_weight) if layer.is_plain else product(layer, x)
+    if scale is not None:
+        y = y * (scale if scale.dim() == 0 else scale.reshape(layer.per_column))
+    return y if layer.bias is None else y + layer.bias.reshape(layer.per_column)
 
 
-def product(layer: "AnalogLayer", x: Tensor) -> Tensor:
+def product(layer: AnalogLayer, x: Tensor) -> Tensor:
     """Return the product of a layer with inputs, every vector of a linear layer being a sample."""
     flat = x if layer.weight.dim() > 2 else x.reshape(-1, x.shape[-1])
     y = cast("Tensor", _Product.apply(flat, layer.held_weight, layer))
     return y if flat is x else y.reshape(*x.shape[:-1], y.shape[-1])
 
 
-class _SeenThrough(Function):
-    """Effective weights in place of clean ones."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, effective: Tensor) -> Tensor:  # noqa: ARG004
-        """Return the effective weights."""
-        return effective.view_as(effective)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
-        """Hand the gradient to the clean weights."""
-        return gradients[0], None
-
-
 class _Product(Function):
     """An analog product in both directions."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, layer: "AnalogLayer") -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, layer: AnalogLayer) -> Tensor:
         """Take the forward product."""
         ctx.layer = layer
         ctx.save_for_backward(x, weight)
@@ -83,7 +73,7 @@ class _Product(Function):
         return back, own, None
 
 
-def forward(layer: "AnalogLayer", x: Tensor, weight: Tensor) -> Tensor:
+def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     """Return ADC(DAC(x) W), and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
     driven, scales = _driven(layer, x, dac, adc)
@@ -105,7 +95,7 @@ def forward(layer: "AnalogLayer", x: Tensor, weight: Tensor) -> Tensor:
     return y
 
 
-def backward(layer: "AnalogLayer", d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
     """Return ADC(DAC(d) W^T) with the parts of windows added, and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits_backward, layer.crossbars.adc.bits_backward
     driven, scales = _driven(layer, d, dac, adc)
@@ -123,7 +113,7 @@ def backward(layer: "AnalogLayer", d: Tensor, weight: Tensor, x: Tensor) -> Tens
     return back
 
 
-def outer(layer: "AnalogLayer", x: Tensor, d: Tensor) -> Tensor:
+def outer(layer: AnalogLayer, x: Tensor, d: Tensor) -> Tensor:
     """Return the digital gradient of the weights, and count its products where the layer counts."""
     bits = layer.crossbars.operand_bits
     if bits != "float":
@@ -134,7 +124,7 @@ def outer(layer: "AnalogLayer", x: Tensor, d: Tensor) -> Tensor:
 
 
 def _through_converters(
-    layer: "AnalogLayer", d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
+    layer: AnalogLayer, d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
 ) -> tuple[Tensor, int]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
     bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
@@ -155,14 +145,14 @@ def _through_converters(
     return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
 
 
-def _driven(layer: "AnalogLayer", x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
+def _driven(layer: AnalogLayer, x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
     """Return inputs behind their converters and the full scale of each sample; ones where nothing asks for it."""
     if dac != "ideal":
         return scale_and_quantise(x.detach(), dac)
     return x, torch.ones(1) if adc == "ideal" and not layer.counting else largest_magnitudes(x.detach())
 
 
-def _reads(layer: "AnalogLayer", weight: Tensor, noise: Stream) -> tuple[Tensor, Tensor | None]:
+def _reads(layer: AnalogLayer, weight: Tensor, noise: Stream) -> tuple[Tensor, Tensor | None]:
     """Return weights and the variance of a read; a read for the whole mini-batch is drawn here."""
     variance = layer.read_variance()
     if variance is None or layer.crossbars.read_noise_per == "product":
@@ -176,7 +166,7 @@ def _noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
     return torch.addcmul(y, variance.clamp_min(0.0).sqrt(), draw)
 
 
-def _converted(layer: "AnalogLayer", way: int, y: Tensor, bits: Bits, scales: Tensor) -> tuple[Tensor, int]:
+def _converted(layer: AnalogLayer, way: int, y: Tensor, bits: Bits, scales: Tensor) -> tuple[Tensor, int]:
     """Return products after the converter of a direction, and how many were cut."""
     if bits == "ideal":
         return y, 0
@@ -184,7 +174,7 @@ def _converted(layer: "AnalogLayer", way: int, y: Tensor, bits: Bits, scales: Te
     return quantise(y, bits, scales * layer.ranges[way], in_place=True)
 
 
-def _watch(layer: "AnalogLayer", way: int, y: Tensor, scales: Tensor) -> None:
+def _watch(layer: AnalogLayer, way: int, y: Tensor, scales: Tensor) -> None:
     """Note the largest product before a converter where its range follows the products."""
     if layer.watching or (layer.counting and layer.crossbars.adc.ranging == "calibrated"):
         peak = float((largest_magnitudes(y) / scales).max())
@@ -198,7 +188,7 @@ def _vectors(y: Tensor) -> int:
     return y.shape[0] * y[0, 0].numel()
 
 
-def _count_forward(layer: "AnalogLayer", driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
+def _count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
     lines, time = drives(driven, scales, layer.windows(driven))
     events.mvm_forward += vectors
@@ -210,7 +200,7 @@ def _count_forward(layer: "AnalogLayer", driven: Tensor, y: Tensor, scales: Tens
     events.partial_adds_forward += vectors * layer.cols * (row_tiles - 1)
 
 
-def _count_backward(layer: "AnalogLayer", driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
+def _count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
     events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
     ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
     lines, time = drives(driven, scales, ones)
