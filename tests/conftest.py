@@ -10,65 +10,18 @@ import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from s3_server import S3Server
 
 from dse.cli.main import main
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "search"))  # where the simulation that costs nothing lies
-
-SMALL_STUDY = """
-name = "small"
-objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
-[workload]
-dataset = "digits"
-[design]
-network.hidden = [16]
-training.epochs = 1
-[space]
-"accumulator.bits" = [4, 8]
-"accumulator.epsilon" = { low = 0.5, high = 4.0, log = true }
-"training.learning_rate" = { low = 0.5, high = 4.0, log = true }
-"adc.bits" = { low = 4, high = 8 }
-[controls.digital_float]
-architecture = "float"
-[search]
-seed = 3
-startup = 6
-lookahead = 4
-[budget]
-trials = 14
-"""
-
-REPLICATED_STUDY = (
-    SMALL_STUDY.replace('"worst_writes"]', '"worst_writes", "loss"]')
-    .replace('"accumulator.bits" = [4, 8]', '"accumulator.bits" = [4, 8, "float"]')
-    .replace("[search]", "[controls.base]\naccumulator.bits = 8\n[search]")
-    .replace("trials = 14", "trials = 20\nseeds = 3")
-)
-
-FINE: dict[str, Any] = {
-    "device.card": "ideal_linear",
-    "device.granularity_us": 1e-4,
-    "device.mean_offset_us": 1e-4,
-    "device.g_max_us": 1e5,
-    "array.conductance_per_std_us": 100.0,
-    "array.initial_mean_us": 2000.0,
-    "accumulator.bits": "float",
-    "refresh.every_samples": 0,
-    "dac.bits": "ideal",
-    "adc.bits": "ideal",
-}
-"""Pulses so fine and products so exact that training on cells is digital training, to rounding."""
+from tests.s3_server import S3Server
+from tests.studies import REPLICATED_STUDY, ROOT, SMALL_STUDY
 
 
 @pytest.fixture(autouse=True)

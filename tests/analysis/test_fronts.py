@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from synthetic import study
 
 from dse.analysis.effects.compare import best_table, fronts_table, notes, shared_objectives, shared_table
 from dse.analysis.fronts import table as fronts
@@ -14,6 +13,7 @@ from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.plot import plot_front
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError
+from tests.analysis.synthetic import study
 
 
 def metrics(p):

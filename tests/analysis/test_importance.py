@@ -3,13 +3,13 @@
 import polars as pl
 import pytest
 from scipy import stats
-from synthetic import study
 
 from dse.analysis.effects.ablation import _verdict, ablation
 from dse.analysis.effects.features import columns, designs_of, groups, matrix
 from dse.analysis.effects.importance import dependence, importance
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import QueryError
+from tests.analysis.synthetic import study
 
 
 def metrics(p):

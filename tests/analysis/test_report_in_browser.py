@@ -4,13 +4,13 @@ import dataclasses
 from pathlib import Path
 from urllib.parse import urlparse
 
-import chromium
 import polars as pl
 import pytest
 
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.tables import open_tables
+from tests.analysis import chromium
 
 pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium is installed")
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from synthetic import study
 
 from dse.analysis.inverse.region import everything, find_region, inside, levels_of
 from dse.analysis.inverse.require import next_table, region_table, require, summary_table, wilson
 from dse.analysis.inverse.targets import Target, parse_target, parse_targets
 from dse.errors import QueryError
+from tests.analysis.synthetic import study
 
 
 def truth(p):

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from conftest import SMALL_STUDY
 
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.plot import ON_FRONT, SEARCHED, plot_front
@@ -18,6 +17,7 @@ from dse.pricing.price import price
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
+from tests.studies import SMALL_STUDY
 
 
 @pytest.fixture

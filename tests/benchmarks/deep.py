@@ -1,6 +1,6 @@
 """How fast deep networks train and recognise images on crossbars, against eager float torch on the same network.
 
-    python tests/benchmarks/deep.py [--network resnet32] [--batch 128] [--rounds 5]
+    python -m tests.benchmarks.deep [--network resnet32] [--batch 128] [--rounds 5]
 
 Every path first shows that it computes what it should: ideal converters without noise give torch's own outputs and
 gradients, converters and drifted cells stay close to them but differ, accumulators keep what the updates were worth,

@@ -1,9 +1,9 @@
 """How fast the engine is when simulations cost nothing, and whether every row of its tables is right.
 
-    python tests/benchmarks/engine.py rate [--trials 10000]      trials a second through actors, durable rows and tell
-    python tests/benchmarks/engine.py samplers [--budget 60]     time of a proposal as trials grow
-    python tests/benchmarks/engine.py scale [--trials 100000]    500 slots in simulated time: memory of the driver
-    python tests/benchmarks/engine.py tune [--trials 100]        against Ray Tune with OptunaSearch; needs ray[tune]
+    python -m tests.benchmarks.engine rate [--trials 10000]      trials a second through actors, durable rows and tell
+    python -m tests.benchmarks.engine samplers [--budget 60]     time of a proposal as trials grow
+    python -m tests.benchmarks.engine scale [--trials 100000]    500 slots in simulated time: memory of the driver
+    python -m tests.benchmarks.engine tune [--trials 100]        against Ray Tune with OptunaSearch; needs ray[tune]
 
 The objectives are a closed form of the parameters, against which every row is checked. Wall times want an idle machine;
 times of the processor are given beside them.
@@ -15,15 +15,11 @@ import json
 import os
 import platform
 import resource
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "search"))
-
-import free
 import pyarrow.parquet as pq
 from ray import cloudpickle
 
@@ -33,6 +29,7 @@ from dse.search.executor import LocalExecutor, work
 from dse.search.ray_pool import RayPool
 from dse.search.runs import start
 from dse.search.study import parse_study
+from tests.search import free
 
 cloudpickle.register_pickle_by_value(free)  # actors cannot import a benchmark
 

@@ -1,6 +1,6 @@
 """How fast fronts of large tables are found, and whether they are right.
 
-    python tests/benchmarks/fronts.py [--points 1000000] [--judged 2000]
+    python -m tests.benchmarks.fronts [--points 1000000] [--judged 2000]
 
 Points are even in a cube (few on the front), in a shell (many), on a coarse grid (ties and duplicates) and on a plane
 (all on the front). First a part of each kind goes through the definition written out; then points drawn from all of

@@ -1,6 +1,6 @@
 """How fast 784-250-10 learns MNIST on PCM, against eager torch in the same run, and in how much memory.
 
-    DSE_DATA_DIR=... python tests/benchmarks/mnist.py [--batch 1 100] [--rounds 9]
+    DSE_DATA_DIR=... python -m tests.benchmarks.mnist [--batch 1 100] [--rounds 9]
 
 Every path first learns some mini-batches on the plain path too, and it stops if the two do not leave the same
 weights and accumulators to the last bit; eager torch must halve its loss. Paths take turns with eager torch, and the

@@ -1,6 +1,6 @@
 """How fast stored designs are re-priced: 1,000 trials times 1,000 cost variants, and the front of them all.
 
-    python tests/benchmarks/price_million.py [--trials 1000] [--cards 1000] [--columns energy_per_sample_j]
+    python -m tests.benchmarks.price_million [--trials 1000] [--cards 1000] [--columns energy_per_sample_j]
 
 Trials are made up from the simulated events of an anchor, two layers each; variants are cards whose constants are drawn
 from half to twice their value. The last line is a question as `dse front` answers it: a study of 1,000 trials, free

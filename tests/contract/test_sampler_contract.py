@@ -1,13 +1,12 @@
 """The samplers of the framework keep the contract."""
 
-from samplers import SamplerContract
-
 from dse.search.samplers import SAMPLERS
 from dse.search.samplers.auto import Auto
 from dse.search.samplers.nsga2 import Nsga2
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.random import Random
 from dse.search.samplers.tpe import Tpe
+from tests.contract.samplers import SamplerContract
 
 
 class TestAuto(SamplerContract):

@@ -1,11 +1,10 @@
 """The small study with changes, and what tests of its life share."""
 
-from conftest import SMALL_STUDY
-
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search.executor import LocalExecutor, work
 from dse.search.study import parse_study
+from tests.studies import SMALL_STUDY
 
 WITHOUT_KEY = [name for name in RESULT_COLUMNS if name != "study_key"]
 

@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL_STUDY
-from raylets import TOKEN, Cluster, descendants, environment
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
+from tests.end_to_end.raylets import TOKEN, Cluster, descendants, environment
+from tests.studies import ROOT, SMALL_STUDY
 
 pytestmark = pytest.mark.slow
 LONGER = SMALL_STUDY.replace("training.epochs = 1", "training.epochs = 8").replace("trials = 14", "trials = 60")

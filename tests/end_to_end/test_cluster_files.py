@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from conftest import ROOT, SMALL_STUDY
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from dse.cli.main import main
@@ -17,6 +16,7 @@ from dse.errors import ExecutorError, SettingError
 from dse.search import ray_jobs
 from dse.search.executor import code_version
 from dse.search.study import parse_study
+from tests.studies import ROOT, SMALL_STUDY
 
 CLUSTER = ROOT / "pipelines" / "cluster"
 

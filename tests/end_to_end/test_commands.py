@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import polars as pl
 import pytest
-from conftest import SMALL_STUDY
+
+from tests.studies import SMALL_STUDY
 
 
 def edited(tmp_path, old, new):

@@ -4,14 +4,14 @@ import subprocess
 
 import polars as pl
 import pytest
-from conftest import SMALL_STUDY
-from edits import LOSS_TOO, Stops, edited, results, study_of
 
 from dse.errors import ResultsError
 from dse.results.store import read_about, read_table
 from dse.search.executor import LocalExecutor
 from dse.search.extend import refuse_changes
 from dse.search.runs import resume, start
+from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
+from tests.studies import SMALL_STUDY
 
 MORE_TRIALS = ("trials = 14", "trials = 20")
 MORE_SEEDS = ("trials = 14", "trials = 14\nseeds = 2")

@@ -8,13 +8,13 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, SMALL_STUDY
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
+from tests.studies import ROOT, SMALL_STUDY
 
 
 def results(folder):

@@ -12,8 +12,6 @@ import urllib.request
 import optuna
 import pyarrow as pa
 import pytest
-from conftest import ROOT, SMALL_STUDY
-from edits import LOSS_TOO, Stops, edited, results, study_of
 
 from dse.design.outcome import Failure
 from dse.errors import ResultsError
@@ -25,6 +23,8 @@ from dse.search.dashboard import to_storage
 from dse.search.executor import LocalExecutor
 from dse.search.replay import replay
 from dse.search.runs import resume, start
+from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
+from tests.studies import ROOT, SMALL_STUDY
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, SMALL_STUDY
-from edits import Stops, edited, results
 
 from dse.results.bucket import Bucket
 from dse.results.store import has_results, read_table
 from dse.search.runs import resume
 from dse.search.study import parse_study
+from tests.end_to_end.edits import Stops, edited, results
+from tests.studies import ROOT, SMALL_STUDY
 
 numbers = itertools.count()
 

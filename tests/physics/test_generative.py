@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import FINE
 
 from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
@@ -16,6 +15,7 @@ from dse.design.outcome import Outcome
 from dse.tasks.adversarial import LOSSES
 from dse.tasks.frechet import Judge, Moments, frechet_distance, judge_of
 from dse.updates.descent import CrossbarDescent
+from tests.studies import FINE
 
 GAN: dict[str, Any] = {
     "network.name": "gan",

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FINE
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,6 +18,7 @@ from dse.networks.recurrent import CharacterLstm, lstm_of
 from dse.tasks.characters import bits_per_character
 from dse.training.spec import NetworkSpec
 from dse.updates.descent import CrossbarDescent
+from tests.studies import FINE
 
 SYMBOLS = 5
 LSTM: dict[str, Any] = {

@@ -10,13 +10,13 @@ import threading
 import time
 
 import pytest
-from rows import ABOUT, row
 
 from dse.errors import ResultsError
 from dse.results import store as store_module
 from dse.results.bucket import Bucket
 from dse.results.lease import Lease, newest_lease
 from dse.results.store import Store, create, discard, has_results, read_about, read_table
+from tests.results.rows import ABOUT, row
 
 numbers = itertools.count()
 
@@ -142,10 +142,8 @@ def test_a_second_writer_is_refused_while_the_first_lives(address):
 
 def test_a_killed_writer_loses_no_acknowledged_row_and_its_lease_runs_out(address):
     code = textwrap.dedent(f"""
-        import sys
         from dse.results import lease, store as s
-        sys.path.insert(0, "tests/results")
-        from rows import row
+        from tests.results.rows import row
         s.SEAL_ROWS, s.UNITE_PARTS, s.UNITE_BELOW = 3, 3, (9, 27)
         lease.BEAT_S, lease.LEASE_S = 0.1, 1.0
         with s.Store({address!r}) as store:

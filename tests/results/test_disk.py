@@ -9,10 +9,10 @@ import threading
 import time
 
 import pytest
-from rows import ABOUT, row
 
 from dse.errors import ResultsError
 from dse.results.store import Store, create, read_table
+from tests.results.rows import ABOUT, row
 
 
 def fill(path):
@@ -97,11 +97,9 @@ def test_readers_beside_a_writer_see_every_acknowledged_row_once(tmp_path):
     folder = tmp_path / "r"
     create(folder, ABOUT, {"study.toml": b""})
     code = textwrap.dedent(f"""
-        import sys
         from pathlib import Path
         from dse.results import store as s
-        sys.path.insert(0, "tests/results")
-        from rows import row
+        from tests.results.rows import row
         s.SEAL_ROWS, s.UNITE_PARTS, s.UNITE_BELOW = 2, 3, (6, 18)
         with s.Store(Path({str(folder)!r})) as store:
             for n in range(100000):

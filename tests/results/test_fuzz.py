@@ -9,12 +9,12 @@ import shutil
 from importlib.resources import files
 
 import pytest
-from conftest import SMALL_STUDY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.results.encoding import to_line
 from dse.results.store import read_table
+from tests.studies import SMALL_STUDY
 
 CARD = (files("device_library") / "cells" / "pcm_gst.toml").read_text()
 COSTS = (files("device_library") / "costs" / "bottom_up_28nm.toml").read_text()

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from rows import ABOUT, row
 
 from dse.errors import ResultsError
 from dse.results.encoding import PART_NAME, to_line
 from dse.results.schema import SCHEMA, check_row
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
+from tests.results.rows import ABOUT, row
 
 
 @pytest.fixture

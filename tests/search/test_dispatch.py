@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from free import free
 
 from dse.design.design import compose
 from dse.design.outcome import Failure
 from dse.results.schema import result_fields
 from dse.search.dispatch import MAX_LOSSES, Dispatcher
 from dse.search.executor import MAX_BATCH, Job, work
+from tests.search.free import free
 
 DESIGN = compose({})
 DIED = Failure("crashed", "its process died")

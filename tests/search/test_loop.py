@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from free import free, study_text
 
 from dse.design.outcome import Failure
 from dse.errors import ResultsError
@@ -16,6 +15,7 @@ from dse.search.executor import LocalExecutor, simulate_design, work
 from dse.search.runs import resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
+from tests.search.free import free, study_text
 
 
 class Scrambled:

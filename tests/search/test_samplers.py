@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 
 import optuna
 import pytest
@@ -14,10 +12,7 @@ from dse.search.samplers.optuna_proposer import OptunaProposer
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.tpe import Tpe
 from dse.search.spec import SearchSpec, sampler_named
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-
-from samplers import failing, problem, propose
+from tests.contract.samplers import failing, problem, propose
 
 
 def test_models_learn_where_the_best_results_are():

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from free import check, free, study_text
 
 from dse.design.design import compose
 from dse.results.store import Store, create, read_about, read_table
@@ -13,6 +12,7 @@ from dse.search.ledger import Rows
 from dse.search.runs import start
 from dse.search.spool import Leftovers, decode, encode, is_here, keeping, lines_of, open_spool
 from dse.search.study import parse_study
+from tests.search.free import check, free, study_text
 
 JOBS = [Job(trial, 0, compose({"adc.bits": 4 + trial})) for trial in range(4)]
 

@@ -1,12 +1,12 @@
 """Free axes as a study file gives them."""
 
 import pytest
-from conftest import SMALL_STUDY
 
 from dse.errors import SettingError
 from dse.pricing.axes import FreeAxes, parse_axes
 from dse.pricing.card import read_cost_card
 from dse.search.study import parse_study
+from tests.studies import SMALL_STUDY
 
 AXES = """
 [free]

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FINE
 
 from dse.crossbar.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
 from dse.data.datasets import Dataset, Split, load
@@ -13,6 +12,7 @@ from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
 from dse.networks.convolutional import Dropout, network_of, weights_of
 from dse.training.spec import NetworkSpec
+from tests.studies import FINE
 
 SMALL: dict[str, Any] = {
     "network.name": "cnn9",

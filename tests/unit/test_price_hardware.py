@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced
 
 from dse.pricing.card import CostCard
 from dse.pricing.price import price
+from tests.unit.test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced
 
 WORN: dict[str, float] = {
     "wear_set_max": 2000.0,
