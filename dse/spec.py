@@ -5,8 +5,8 @@ range in its annotation and its unit in its name.
 """
 
 import types
-from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,7 +41,35 @@ class Spec(BaseModel):
             raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0])) from None
 
 
-S = TypeVar("S", bound=Spec)
+Condition = Mapping[str, Any]
+"""Settings, by their dotted paths, with values, all of which must hold."""
+
+
+class ActsUnless:
+    """Under what a setting, or a whole table, has no effect; stands in the annotation of its field.
+
+        rounding: Annotated[Literal["nearest", "stochastic"], ActsUnless(bits="float")]
+
+    Settings of the same table go by their name alone, all others by their path. All that one `ActsUnless` names must
+    hold together; several stand side by side, and any of them is enough.
+
+    Args:
+        condition: path or name of other settings -> the values that leave this one without effect.
+        same: the same for settings of this table.
+    """
+
+    def __init__(self, condition: Condition | None = None, /, **same: Any) -> None:
+        self._condition = {**(condition or {}), **same}
+
+    def within(self, table: str, names: Collection[str]) -> Condition:
+        """Return the condition with the names of settings of this table as paths.
+
+        Args:
+            table: path of the table that the setting stands in, "" for the design itself.
+            names: names of the settings of that table.
+        """
+        prefix = f"{table}." if table else ""
+        return {prefix + name if name in names else name: value for name, value in self._condition.items()}
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:

@@ -5,11 +5,17 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
-from dse.spec import Spec
+from dse.spec import ActsUnless, Spec
 
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
 BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
+TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
+NO_CONVERTERS = (
+    ActsUnless(bits="ideal", backward_bits="same"),
+    ActsUnless(bits="ideal", backward_bits="ideal"),
+)
+"""Nothing before which a range could stand: products pass as floats both ways."""
 
 
 class ArraySpec(Spec):
@@ -21,17 +27,19 @@ class ArraySpec(Spec):
 
     conductance_per_weight_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
     """Conductance difference of each pair that stands for a weight of 1, uS (beta)."""
-    pairs_per_weight: Annotated[int, Ge(1), Le(64)] = 1
+    pairs_per_weight: Annotated[int, Ge(1), Le(64), ActsUnless(architecture="float")] = 1
     """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
-    conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4)] = 2.0
+    conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(architecture="float")] = 2.0
     """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
     initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
-    tile_rows: Annotated[int, Ge(1), Le(65536)] | Literal["whole"] = "whole"
+    tile_rows: Annotated[TileLines, ActsUnless(architecture="float")] = "whole"
     """Rows of an array: a layer with more inputs takes several, whose products are converted apart and added digitally;
     256 by default for deep networks. "whole": as many as the layer needs."""
-    tile_columns: Annotated[int, Ge(1), Le(65536)] | Literal["whole"] = "whole"
+    tile_columns: Annotated[TileLines, ActsUnless(architecture="float")] = "whole"
     """Columns of an array; the same for the outputs of a layer and for backward products."""
-    read_noise_per: Literal["product", "mini_batch"] = "product"
+    read_noise_per: Annotated[
+        Literal["product", "mini_batch"], ActsUnless(architecture="float"), ActsUnless({"device.read_noise_scale": 0.0})
+    ] = "product"
     """Deep networks: "product" draws read noise anew for every product of an array with a vector;
     "mini_batch" draws that of a weight once for a pass of a mini-batch in a direction (an lstm: for each of its steps),
     which is fast and correlates its images."""
@@ -83,15 +91,17 @@ class AdcSpec(Spec):
     """Resolution of forward outputs; "ideal" passes floats."""
     backward_bits: BackwardBits = "same"
     """Resolution of backward outputs, which have converters of their own; "same" takes `bits`."""
-    range: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
+    range: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(bits="ideal")] = 8.0
     """Largest magnitude of a forward product that is not cut; with calibration, until its first time."""
-    backward_range: Annotated[float, Gt(0.0), Le(1e4)] = 4.0
+    backward_range: Annotated[
+        float, Gt(0.0), Le(1e4), ActsUnless(bits="ideal", backward_bits="same"), ActsUnless(backward_bits="ideal")
+    ] = 4.0
     """Largest magnitude of a backward product that is not cut; with calibration, until its first time."""
-    ranging: Literal["fixed", "calibrated"] = "fixed"
+    ranging: Annotated[Literal["fixed", "calibrated"], *NO_CONVERTERS] = "fixed"
     """Whether ranges stay, or follow the products of each layer, the default for deep networks."""
-    calibrate_every_samples: Annotated[int, Ge(1), Le(10**9)] = 1000
+    calibrate_every_samples: Annotated[int, Ge(1), Le(10**9), ActsUnless(ranging="fixed"), *NO_CONVERTERS] = 1000
     """Training images between two calibrations, rounded up to whole mini-batches."""
-    headroom: Annotated[float, Gt(0.0), Le(100.0)] = 1.0
+    headroom: Annotated[float, Gt(0.0), Le(100.0), ActsUnless(ranging="fixed"), *NO_CONVERTERS] = 1.0
     """A calibrated range in units of the largest magnitude seen; below 1 it cuts the tail and refines the steps."""
 
     @property
@@ -109,9 +119,9 @@ class RefreshSpec(Spec):
 
     every_samples: Annotated[int, Ge(0), Le(10**9)] = 100
     """Training images between two refreshes, rounded up to whole mini-batches; 0 never refreshes."""
-    threshold_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
+    threshold_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(every_samples=0)] = 8.0
     """Conductance above which a cell is near saturation, uS."""
-    difference_us: Annotated[float, Gt(0.0), Le(1e4)] = 6.0
+    difference_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(every_samples=0)] = 6.0
     """Pairs that differ by at least this much are left alone, uS."""
-    max_pulses: Annotated[int, Ge(0), Le(1000)] = 8
+    max_pulses: Annotated[int, Ge(0), Le(1000), ActsUnless(every_samples=0)] = 8
     """Most SET pulses to re-write a difference."""

@@ -5,16 +5,17 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
-from dse.crossbar.spec import Bits
+from dse.crossbar.spec import Bits, TileLines
 from dse.devices.spec import ProgrammedCellSpec
-from dse.spec import Spec
+from dse.spec import ActsUnless, Spec
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
 Compensation = Literal["none", "gdc", "gdc_columns", "adabs", "gdc_adabs"]
 Time = Annotated[float, Ge(0.0), Le(1e10)]
-TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
+_KEPT = ActsUnless(architecture="mixed_precision", reprogram=False)
+"""The cells of the training live on, and none are programmed."""
 
 
 class DeploymentSpec(Spec):
@@ -28,7 +29,12 @@ class DeploymentSpec(Spec):
 
     times_s: Annotated[tuple[Time, ...], MinLen(1), Strict(strict=False)] = TIMES_S
     """Times of evaluation, s, ascending."""
-    repetitions: Annotated[int, Ge(1), Le(10_000)] = 5
+    repetitions: Annotated[
+        int,
+        Ge(1),
+        Le(10_000),
+        ActsUnless({"device.read_noise_scale": 0.0}, architecture="mixed_precision", reprogram=False),
+    ] = 5
     """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
     kept. Accuracies are means over them."""
     compensation: Compensation = "gdc"
@@ -37,28 +43,41 @@ class DeploymentSpec(Spec):
     training images; "gdc_adabs": both."""
     compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = ("none",)
     """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
-    gdc_vectors: Annotated[int, Ge(1), Le(100_000)] = 32
+    gdc_vectors: Annotated[
+        int, Ge(1), Le(100_000), *[ActsUnless(compared=("none",), compensation=how) for how in ("none", "adabs")]
+    ] = 32
     """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
     an output would exceed the range of its converter."""
-    calibration_samples: Annotated[int, Ge(2), Le(1_000_000)] = 1300
+    calibration_samples: Annotated[
+        int,
+        Ge(2),
+        Le(1_000_000),
+        *[ActsUnless(compared=("none",), compensation=how) for how in ("none", "gdc", "gdc_columns")],
+    ] = 1300
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
     """Accuracy that may be lost since the first time; the retention time ends there."""
-    reprogram: bool = False
+    reprogram: Annotated[bool, ActsUnless(architecture="float")] = False
     """Whether the weights of a network trained on PCM are read and programmed into fresh cells, too."""
-    samples_per_read: Annotated[int, Ge(1), Le(1_000_000)] = 100
+    samples_per_read: Annotated[
+        int,
+        Ge(1),
+        Le(1_000_000),
+        _KEPT,
+        ActsUnless({"deployment.device.read_noise_scale": 0.0}),
+    ] = 100
     """Images between two draws of the 1/f noise of programmed cells. Most of that noise is slower than an image: it
     must not be new in every product, nor be the same for all images."""
-    dac_bits: Bits = 8
+    dac_bits: Annotated[Bits, ActsUnless(architecture="mixed_precision")] = 8
     """Input converters of a network that was trained digitally; inputs in [0, 1]."""
-    adc_bits: Bits = 8
+    adc_bits: Annotated[Bits, ActsUnless(architecture="mixed_precision")] = 8
     """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
     its outputs over training images, measured after programming."""
-    tile_rows: TileLines = 256
+    tile_rows: Annotated[TileLines, ActsUnless(architecture="mixed_precision")] = 256
     """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
-    tile_columns: TileLines = 256
+    tile_columns: Annotated[TileLines, ActsUnless(architecture="mixed_precision")] = 256
     """Outputs of an array; likewise."""
-    device: ProgrammedCellSpec | None = None
+    device: Annotated[ProgrammedCellSpec | None, _KEPT] = None
     """The programmed cell; absent where trained cells are kept."""
 
     @property

@@ -20,7 +20,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
-from dse.spec import Spec
+from dse.spec import ActsUnless, Spec
 
 Conductance = Annotated[float, Ge(0.0), Le(1e6)]
 Scale = Annotated[float, Ge(0.0), Le(10.0)]
@@ -40,17 +40,17 @@ class CellSpec(Spec):
     """Highest conductance that a SET pulse can leave, uS."""
     granularity_us: Annotated[float, Gt(0.0), Le(100.0)]
     """Mean increment of a SET pulse over the range in use, uS: the unit of the threshold epsilon."""
-    mean_slope: Slope
+    mean_slope: Annotated[Slope, ActsUnless(nonlinearity=0.0)]
     """Slope of the mean increment over conductance (m1), dimensionless."""
-    mean_offset_us: Increment
+    mean_offset_us: Annotated[Increment, ActsUnless(nonlinearity=0.0)]
     """Mean increment at G = 0 after many pulses (c1), uS."""
-    mean_history_us: Increment
+    mean_history_us: Annotated[Increment, ActsUnless(nonlinearity=0.0)]
     """What the first pulses add to the mean increment (A1), uS."""
-    std_slope: Slope
+    std_slope: Annotated[Slope, ActsUnless(write_noise_scale=0.0)]
     """Slope of the deviation of the increment over conductance (m2), dimensionless."""
-    std_offset_us: Deviation
+    std_offset_us: Annotated[Deviation, ActsUnless(write_noise_scale=0.0)]
     """Deviation of the increment at G = 0 after many pulses (c2), uS."""
-    std_history_us: Deviation
+    std_history_us: Annotated[Deviation, ActsUnless(write_noise_scale=0.0)]
     """What the first pulses add to the deviation of the increment (A2), uS."""
     history_pulses: Annotated[float, Gt(0.0), Le(1e3)]
     """Number of pulses over which the history fades by 1/e (alpha)."""
@@ -70,9 +70,9 @@ class CellSpec(Spec):
     """Share of the cells that stay at reset_mean_us whatever the pulses."""
     write_noise_scale: Scale = 1.0
     """Multiplies the deviation of the increment: 1 is the measured cell, 0 switches write noise off."""
-    read_noise_slope: Slope
+    read_noise_slope: Annotated[Slope, ActsUnless(read_noise_scale=0.0)]
     """Deviation of a read in proportion to conductance (m3), dimensionless."""
-    read_noise_offset_us: Deviation
+    read_noise_offset_us: Annotated[Deviation, ActsUnless(read_noise_scale=0.0)]
     """Deviation of a read at G = 0 (c3), uS."""
     read_noise_scale: Scale = 1.0
     """Multiplies the deviation of a read: 1 is the measured cell, 0 switches read noise off."""
@@ -80,13 +80,13 @@ class CellSpec(Spec):
     """Exponent nu of the drift; 0 switches drift off."""
     drift_exponent_spread: Annotated[float, Ge(0.0), Le(1.0)] = 0.0
     """Deviation of the drift exponent from cell to cell, not below an exponent of 0; 0 for equal cells."""
-    drift_reference_s: Annotated[float, Gt(0.0), Le(1e9)]
+    drift_reference_s: Annotated[float, Gt(0.0), Le(1e9), ActsUnless(drift_exponent=0.0, drift_exponent_spread=0.0)]
     """Time T0 after a pulse at which the increments were measured, s; the drift starts there."""
-    reset_mean_us: Conductance
+    reset_mean_us: Annotated[Conductance, ActsUnless({"refresh.every_samples": 0}, stuck_reset_fraction=0.0)]
     """Mean conductance after a RESET pulse, uS."""
-    reset_std_us: Deviation
+    reset_std_us: Annotated[Deviation, ActsUnless({"refresh.every_samples": 0})]
     """Deviation of the conductance after a RESET pulse, uS."""
-    reset_min_us: Conductance
+    reset_min_us: Annotated[Conductance, ActsUnless({"refresh.every_samples": 0})]
     """Lowest conductance after a RESET pulse, uS."""
 
     @model_validator(mode="after")
@@ -152,47 +152,47 @@ class ProgrammedCellSpec(Spec):
     """Name of the card in the device library that gave the values which the design does not give itself."""
     g_max_us: Annotated[float, Gt(0.0), Le(1e6)]
     """Conductance that stands for the largest weight of a layer, uS."""
-    programming_std_us: Deviation
+    programming_std_us: Annotated[Deviation, ActsUnless(programming_noise_scale=0.0)]
     """Deviation of a programmed conductance for a target of 0, uS."""
-    programming_std_linear_us: Increment
+    programming_std_linear_us: Annotated[Increment, ActsUnless(programming_noise_scale=0.0)]
     """What the deviation gains in proportion to the target g, uS."""
-    programming_std_quadratic_us: Increment
+    programming_std_quadratic_us: Annotated[Increment, ActsUnless(programming_noise_scale=0.0)]
     """What the deviation gains in proportion to g^2, uS."""
     programming_noise_scale: Scale = 1.0
     """Multiplies the deviation of programming: 1 is the measured cell, 0 switches programming noise off."""
     programming_pulses: Annotated[float, Ge(0.0), Le(1e6)]
     """Mean number of SET pulses to program a cell, each followed by a read that verifies; only its cost follows it."""
-    drift_mean_slope: Slope
+    drift_mean_slope: Annotated[Slope, ActsUnless(drift_scale=0.0)]
     """Slope of the mean drift exponent over ln g, dimensionless."""
-    drift_mean_offset: Slope
+    drift_mean_offset: Annotated[Slope, ActsUnless(drift_scale=0.0)]
     """Mean drift exponent at g = 1 before it is clipped."""
-    drift_mean_min: Slope
+    drift_mean_min: Annotated[Slope, ActsUnless(drift_scale=0.0)]
     """Smallest mean drift exponent."""
-    drift_mean_max: Slope
+    drift_mean_max: Annotated[Slope, ActsUnless(drift_scale=0.0)]
     """Largest mean drift exponent."""
-    drift_std_slope: Slope
+    drift_std_slope: Annotated[Slope, ActsUnless(drift_spread_scale=0.0), ActsUnless(drift_scale=0.0)]
     """Slope of the deviation of the drift exponent from cell to cell over ln g, dimensionless."""
-    drift_std_offset: Slope
+    drift_std_offset: Annotated[Slope, ActsUnless(drift_spread_scale=0.0), ActsUnless(drift_scale=0.0)]
     """Deviation of the drift exponent at g = 1 before it is clipped."""
-    drift_std_min: Annotated[float, Ge(0.0), Le(1.0)]
+    drift_std_min: Annotated[float, Ge(0.0), Le(1.0), ActsUnless(drift_spread_scale=0.0), ActsUnless(drift_scale=0.0)]
     """Smallest deviation of the drift exponent."""
-    drift_std_max: Annotated[float, Ge(0.0), Le(1.0)]
+    drift_std_max: Annotated[float, Ge(0.0), Le(1.0), ActsUnless(drift_spread_scale=0.0), ActsUnless(drift_scale=0.0)]
     """Largest deviation of the drift exponent."""
     drift_scale: Scale = 1.0
     """Multiplies every drift exponent: 1 is the measured cell, 0 switches drift off."""
-    drift_spread_scale: Scale = 1.0
+    drift_spread_scale: Annotated[Scale, ActsUnless(drift_scale=0.0)] = 1.0
     """Multiplies the deviation of the drift exponent: 0 lets all cells of equal conductance drift alike."""
     drift_reference_s: Annotated[float, Gt(0.0), Le(1e9)]
     """Time t_c between programming and the first read, s; drift and the times of a deployment count from there."""
-    read_noise_factor: Annotated[float, Ge(0.0), Le(10.0)]
+    read_noise_factor: Annotated[float, Ge(0.0), Le(10.0), ActsUnless(read_noise_scale=0.0)]
     """Relative 1/f noise of a cell at g = 1, dimensionless."""
-    read_noise_exponent: Annotated[float, Ge(0.0), Le(10.0)]
+    read_noise_exponent: Annotated[float, Ge(0.0), Le(10.0), ActsUnless(read_noise_scale=0.0)]
     """Exponent with which the relative noise grows towards small g."""
-    read_noise_max: Annotated[float, Ge(0.0), Le(10.0)]
+    read_noise_max: Annotated[float, Ge(0.0), Le(10.0), ActsUnless(read_noise_scale=0.0)]
     """Largest relative noise Q."""
     read_noise_scale: Scale = 1.0
     """Multiplies the deviation of a read: 1 is the measured cell, 0 switches read noise off."""
-    read_time_s: Annotated[float, Gt(0.0), Le(1.0)]
+    read_time_s: Annotated[float, Gt(0.0), Le(1.0), ActsUnless(read_noise_scale=0.0)]
     """Width t_r of the pulse that reads, s, where the spectrum of the noise ends."""
 
     @model_validator(mode="after")
