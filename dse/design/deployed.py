@@ -11,7 +11,7 @@ from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.pairs import Sensed
 from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
 from dse.data.augmentation import Pictures
-from dse.data.datasets import Dataset
+from dse.data.images import Dataset
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule

@@ -1,26 +1,22 @@
 """What a simulation gives back, and the one table that says what is measured and which way is up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dse.deployment.evaluation import Evaluation
 from dse.metric import Metric
+from dse.networks import NETWORKS
+from dse.tasks import TASKS
 from dse.tasks.curve import Epoch
 
 QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
 
 
-Task = Literal["recognition", "text", "generation"]
-"""What a network is for."""
-
-
-def task_of(network: str) -> Task:
-    """Return the task of a network by its name."""
-    tasks: dict[str, Task] = {"lstm": "text", "gan": "generation"}
-    return tasks.get(network, "recognition")
+def task_of(network: str) -> str | None:
+    """Return the name of the task of a network by its name; None where there is no such network."""
+    return next((own.task.name for own in NETWORKS if own.model_fields["name"].default == network), None)
 
 
 COMMON_METRICS: dict[str, Metric] = {
@@ -43,57 +39,15 @@ COMMON_METRICS: dict[str, Metric] = {
 }
 """Metrics of every trial."""
 
-TASK_METRICS: dict[Task, dict[str, Metric]] = {
-    "recognition": {
-        "accuracy": Metric(
-            "maximise", "1", "share of the test images recognised after the last epoch", task="recognition"
-        ),
-        "validation_accuracy": Metric(
-            "maximise", "1", "share of the held-out training images recognised, for the search", task="recognition"
-        ),
-    },
-    "text": {
-        "bits_per_character": Metric(
-            "minimise",
-            "bits",
-            "mean of -log2 of the probabilities given to the characters of the test text",
-            task="text",
-        ),
-        "validation_bits_per_character": Metric(
-            "minimise", "bits", "the same of the validation text, for the search", task="text"
-        ),
-    },
-    "generation": {
-        "frechet_distance": Metric(
-            "minimise", "1", "Frechet distance of generated from test images, on features of our own", task="generation"
-        ),
-        "validation_frechet_distance": Metric(
-            "minimise", "1", "the same from the held-out training images, for the search", task="generation"
-        ),
-    },
+TASK_METRICS: dict[str, Metric] = {
+    name: replace(metric, task=task.name) for task in TASKS for name, metric in task.metrics.items()
 }
-"""Metrics of the trials of a task."""
-
-_deployed = partial(Metric, deployed=True, task="recognition")
-DEPLOYMENT_METRICS: dict[str, Metric] = {
-    "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment"),
-    "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment"),
-    "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment"),
-    "validation_retained_accuracy": _deployed(
-        "maximise", "1", "the same on the held-out training images, for the search"
-    ),
-    "retention_s": _deployed(
-        "maximise",
-        "s",
-        "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if any",
-    ),
-}
-"""Metrics of a trial that is deployed."""
+"""Metrics that a task has of its own."""
 
 METRICS: dict[str, Metric] = {
-    **{name: metric for own in TASK_METRICS.values() for name, metric in own.items()},
+    **{name: metric for name, metric in TASK_METRICS.items() if not metric.deployed},
     **COMMON_METRICS,
-    **DEPLOYMENT_METRICS,
+    **{name: metric for name, metric in TASK_METRICS.items() if metric.deployed},
 }
 """Every metric that can be an objective."""
 

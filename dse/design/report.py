@@ -13,10 +13,10 @@ from dse.design.outcome import QUANTILES, WEAR_NAMES, LayerOutcome
 from dse.devices.spec import CellSpec
 from dse.kernel.arithmetic import ordered_sum
 from dse.tasks.curve import Epoch
-from dse.training.spec import AccumulatorSpec
 from dse.updates.descent import CrossbarDescent, DigitalDescent
 from dse.updates.layers import CrossbarLayer, Layer
 from dse.updates.modules import CrossbarParameter
+from dse.updates.spec import AccumulatorSpec
 
 FLOAT_BITS = 32
 

@@ -9,8 +9,9 @@ In a study file a setting is named by its path, with a list of choices or a rang
 Both ends of a range and every choice are checked against what the setting allows before anything runs.
 """
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -18,16 +19,17 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import Design, completed, compose, conditions, default_of
+from dse.design.design import compose
+from dse.design.settings import FAMILIES, completed, conditions, default_of, field_of, settings
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
-from dse.spec import allowed, field_at, leaf_paths, shown
+from dse.spec import Condition, allowed, shown
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
 CARDS = {"device.card": read_cell, "deployment.device.card": read_programmed_cell}
 """Settings that name a card, and what reads it."""
-SETTINGS = frozenset(leaf_paths(Design))
+SETTINGS = frozenset(settings())
 """Paths of all settings of a design."""
 TABLES = frozenset(path.rpartition(".")[0] for path in SETTINGS)
 """Paths of the tables that hold them."""
@@ -139,19 +141,35 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
     Raises:
         SettingError: a setting that no design of the study would use.
     """
-    held = completed(fixed)
+    studies = list(_variants(fixed, space))
     for path in [*fixed, *space]:
-        for condition in conditions(path):
-            if all(_always(other, off, held, space) for other, off in condition.items()):
-                found = " and ".join(f"{other} = {shown(off)}" for other, off in condition.items())
-                raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
+        idle = [_never_acts(path, completed(own), rest) for own, rest in studies]
+        if all(condition is not None for condition in idle):
+            found = " and ".join(f"{other} = {shown(off)}" for other, off in (idle[0] or {}).items())
+            raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 
 
-def _always(path: str, value: Any, fixed: Mapping[str, Any], space: Mapping[str, Parameter]) -> bool:
+def _variants(
+    fixed: Mapping[str, Any], space: Mapping[str, Parameter]
+) -> Iterator[tuple[dict[str, Any], dict[str, Parameter]]]:
+    """Yield what is fixed and what varies for each choice of data set and network."""
+    varied = {family.path: space[family.path].choices() for family in FAMILIES if family.path in space}
+    rest = {path: parameter for path, parameter in space.items() if path not in varied}
+    for values in itertools.product(*varied.values()):
+        yield {**fixed, **dict(zip(varied, values, strict=True))}, rest
+
+
+def _never_acts(path: str, held: Mapping[str, Any], space: Mapping[str, Parameter]) -> Condition | None:
+    """Return a condition that always holds and leaves a setting without effect, or None."""
+    found = conditions(path, held)
+    return next((c for c in found if all(_always(other, off, held, space) for other, off in c.items())), None)
+
+
+def _always(path: str, value: Any, held: Mapping[str, Any], space: Mapping[str, Parameter]) -> bool:
     """Return whether a setting has a value in every design of a study."""
     if path in space:
         return space[path].choices() == (value,)
-    return fixed.get(path, default_of(path)) == value
+    return held.get(path, default_of(path, held)) == value
 
 
 def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -170,7 +188,7 @@ def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _parameter(path: str, raw: object, folder: Path | None) -> Parameter:
-    field = field_at(Design, path)
+    field = field_of(path)
     if path.split(".", maxsplit=1)[0] == "workload":
         raise SettingError(f"space: {path} cannot vary within a study; accuracies on different data do not compare")
     if isinstance(raw, list):

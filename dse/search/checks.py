@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from dse.deployment.spec import DAY_S, TIMES_S
-from dse.design.design import Design, compose, default_of, is_deployed
+from dse.design.design import Design, compose, is_deployed
 from dse.design.outcome import METRICS, task_of
+from dse.design.settings import data_of, default_of
 from dse.design.space import Parameter
 from dse.errors import SettingError, did_you_mean
 from dse.pricing.card import CostCard
 from dse.spec import shown
+from dse.tasks import TASKS
 
 LAST = 1.0 - 1e-12
 """The last position on an axis."""
@@ -37,7 +39,7 @@ class Scope:
         """Return what a setting can be: each choice, both ends of a range, or the one value that all designs have."""
         if path in self.space:
             return self.space[path].extremes()
-        return (self.fixed.get(path, default_of(path)),)
+        return (self.fixed.get(path, default_of(path, self.fixed)),)
 
     def corner(self, u: float) -> dict[str, Any]:
         """Return the parameters at a position in [0, 1) on every axis."""
@@ -150,11 +152,10 @@ def _check_tasks(objectives: Sequence[str], scope: Scope, controls: Mapping[str,
         raise SettingError(
             f"networks of different tasks do not compare: {', '.join(tasks.values())}; give each a study"
         )
-    if "loss" in objectives and "generation" in tasks:
-        raise SettingError(
-            "the objective loss is the discriminator's where images are generated, and smallest where the generator "
-            "fails; give frechet_distance or validation_frechet_distance"
-        )
+    for task in (own for own in TASKS if own.name in tasks):
+        for name in [name for name in objectives if name in task.misleading]:
+            known = " or ".join(other for other, metric in task.metrics.items() if not metric.deployed)
+            raise SettingError(f"the objective {name} misleads here: {task.misleading[name]}; give {known}")
     for name in objectives:
         if METRICS[name].task not in (None, *tasks):
             known = [other for other, metric in METRICS.items() if metric.task in tasks]
@@ -164,8 +165,10 @@ def _check_tasks(objectives: Sequence[str], scope: Scope, controls: Mapping[str,
 
 
 def _check_validation(objectives: Sequence[str], scope: Scope) -> None:
-    for name in ("validation_accuracy", "validation_retained_accuracy", "validation_frechet_distance"):
-        if name in objectives and scope.values("workload.validation") == (0.0,):
+    settings = {path.removeprefix("workload."): v for path, v in scope.fixed.items() if path.startswith("workload.")}
+    held_out = data_of(scope.fixed).parse(settings, "workload").held_out
+    for name in objectives:
+        if name.startswith("validation_") and not held_out:
             raise SettingError(f"the objective {name} needs workload.validation above 0")
 
 

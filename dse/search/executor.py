@@ -27,7 +27,7 @@ from dse.results.schema import result_fields
 
 DECIDING = (
     *("spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),
-    *("networks/**/*.py", "updates/**/*.py", "training/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
+    *("networks/**/*.py", "updates/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
     *("design/**/*.py", "pricing/**/*.py", "search/**/*.py"),
 )
 """The source files that decide what is in a table, as patterns below the package."""
@@ -118,12 +118,11 @@ class Simulation:
         Raises:
             DataError: the data set is missing or unreadable.
         """
-        from dse.data.datasets import load_workload  # noqa: PLC0415
         from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
 
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")
-        data = load_workload(job.design.workload)
+        data = job.design.workload.load()
         with one_thread():
             return evaluate(job.design, job.seed, data, self.device)
 

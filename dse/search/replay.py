@@ -7,12 +7,11 @@ from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
-from pydantic import ValidationError
 
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import one_trial, open_tables
-from dse.design.design import Design
-from dse.errors import QueryError
+from dse.design.design import Design, parse_design
+from dse.errors import QueryError, SettingError
 from dse.results.place import Where
 from dse.results.store import read_table
 from dse.search.executor import Answer, Job, work
@@ -84,10 +83,9 @@ def stored_design(row: Mapping[str, Any]) -> Design:
     if row["design"] is None:
         raise QueryError(f"trial {row['trial']} has no design to simulate: {row['failure']}")
     try:
-        design = Design.model_validate_json(row["design"])
-    except ValidationError as error:
-        reason = error.errors(include_url=False)[0]["msg"]
-        raise QueryError(f"the design of trial {row['trial']} is not one of this version: {reason}") from None
+        design = parse_design(json.loads(row["design"]))
+    except (SettingError, ValueError) as error:
+        raise QueryError(f"the design of trial {row['trial']} is not one of this version: {error}") from None
     if design.key != row["design_key"]:
         raise QueryError(
             f"this version reads the design of trial {row['trial']} otherwise ({design.key} for {row['design_key']}); "

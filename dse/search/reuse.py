@@ -8,6 +8,7 @@ study. Failures are not taken over. The row says where it came from.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dse.data.base import AbstractData
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.store import read_table
@@ -46,7 +47,7 @@ class Reusing:
     def __init__(self, inner: Executor, known: Known) -> None:
         self._inner, self._known = inner, known
         self._ready: list[Answer] = []
-        self._checksums: dict[tuple[str, float], str] = {}
+        self._checksums: dict[AbstractData, str] = {}
 
     @property
     def slots(self) -> int:
@@ -71,15 +72,12 @@ class Reusing:
         self._inner.close()
 
     def _checksum(self, job: Job) -> str:
-        from dse.data.datasets import load_workload  # noqa: PLC0415  torch
-
         if job.design is None:
             return ""
         workload = job.design.workload
-        key = (workload.dataset, workload.validation)
-        if key not in self._checksums:
-            self._checksums[key] = load_workload(workload).checksum
-        return self._checksums[key]
+        if workload not in self._checksums:
+            self._checksums[workload] = workload.load().checksum
+        return self._checksums[workload]
 
 
 def _answer(job: Job, row: Mapping[str, Any]) -> Answer:

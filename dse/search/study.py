@@ -23,8 +23,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dse.design.design import Design, active, compose, default_of, flatten
+from dse.design.design import Design, active, compose, flatten
 from dse.design.outcome import METRICS
+from dse.design.settings import default_of, field_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError
@@ -34,7 +35,6 @@ from dse.pricing.card import CostCard, read_cost_card
 from dse.search.checks import LAST, Scope, check_names, check_objectives, check_time
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.spec import StudySpec, sampler_named
-from dse.spec import field_at
 
 MEANINGLESS = {"description", "free", "resources"}
 """Parts of a study file that change nothing in the table."""
@@ -194,7 +194,7 @@ def _fixed(spec: StudySpec) -> dict[str, Any]:
         raise SettingError("the workload has a table of its own, [workload], outside [design]")
     fixed = {**flatten({"workload": spec.workload}), **design}
     for path in fixed:
-        field_at(Design, path)
+        field_of(path)
     return fixed
 
 
@@ -224,7 +224,7 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
     if any(path.split(".")[0] == "workload" for path in own):
         raise SettingError(f"controls.{name}: a control shares the workload of its study")
     for path in own:
-        field_at(Design, path)
+        field_of(path)
     settings = {**fixed, **own}
     idle = own.keys() - active({"architecture": default_of("architecture"), **settings}).keys()
     if idle:

@@ -1,1 +1,9 @@
-"""Tasks: how a network learns, and what it is measured by."""
+"""Tasks: each in a folder of its own, listed here."""
+
+from dse.tasks.base import AbstractTask
+from dse.tasks.generation.spec import Generation
+from dse.tasks.language.spec import Language
+from dse.tasks.recognition.spec import Recognition
+
+TASKS: tuple[type[AbstractTask], ...] = (Recognition, Language, Generation)
+"""All tasks."""

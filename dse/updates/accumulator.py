@@ -14,7 +14,7 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.errors import DivergedError
 from dse.streams import Stream
-from dse.training.spec import AccumulatorSpec
+from dse.updates.spec import AccumulatorSpec
 
 FLOAT_BITS = 32
 LARGEST_UPDATE = 2.0**30

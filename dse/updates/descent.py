@@ -16,9 +16,9 @@ from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum
 from dse.streams import Stream, stream
-from dse.training.spec import TrainingSpec
 from dse.updates.layers import Hardware
 from dse.updates.modules import CrossbarParameter, MixedPrecisionSgd
+from dse.updates.training import ModuleTraining
 
 
 class Descent(Protocol):
@@ -48,7 +48,7 @@ class DigitalDescent:
     deviation eta * max|W|; the gradient goes to the clean weights, which are then kept within alpha * std(W).
     """
 
-    def __init__(self, network: nn.Module, spec: TrainingSpec, *, seed: int) -> None:
+    def __init__(self, network: nn.Module, spec: ModuleTraining, *, seed: int) -> None:
         self._spec = spec
         self._layers = [layer for _, layer in analog_layers(network)]
         self._noise: list[Stream] = [stream(seed, "weight noise", layer.number) for layer in self._layers]

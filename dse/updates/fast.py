@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from dse.crossbar.events import Events
-from dse.data.datasets import Split
+from dse.data.images import Split
 from dse.devices.pcm import MAX_PULSES, mean_response_us, too_many_pulses
 from dse.kernel import engine as images
 from dse.kernel import state

@@ -17,8 +17,8 @@ from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
 from dse.streams import stream
-from dse.training.spec import AccumulatorSpec
 from dse.updates.accumulator import Accumulator
+from dse.updates.spec import AccumulatorSpec
 
 
 class Layer(Protocol):

@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = {
-    "dse.errors": 0, "dse.metric": 0, "dse.spec": 0, "dse.streams": 0, "dse.kernel": 0, "dse.devices": 0,
-    "dse.crossbar": 1, "dse.training": 1, "dse.data": 2, "dse.networks": 2, "dse.updates": 2, "dse.tasks": 2,
-    "dse.deployment": 2, "dse.design": 3, "dse.pricing": 3, "dse.results": 4, "dse.analysis": 4, "dse.search": 5,
-    "dse.progress": 6, "dse.cli": 6, "dse.__main__": 7, "dse": -1,
+    "dse.errors": 0, "dse.metric": 0, "dse.spec": 0, "dse.streams": 0, "dse.kernel": 0, "dse.renamed": 0,
+    "dse.devices": 0, "dse.crossbar": 1, "dse.data": 1, "dse.updates": 2, "dse.tasks": 3, "dse.deployment": 3,
+    "dse.networks": 4, "dse.design": 5, "dse.pricing": 5, "dse.results": 6, "dse.analysis": 6, "dse.search": 7,
+    "dse.progress": 8, "dse.cli": 8, "dse.__main__": 9, "dse": -1,
 }  # fmt: skip
 CONFINED_IMPORTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
@@ -90,7 +90,8 @@ def circles(graph):
 
 
 SOURCES = {module_name(path): path.read_text() for path in FILES}
-FOLDERS = {module_name(p): str(p if p.parent == ROOT / "dse" else p.parent) for p in FILES}
+# The list of variants of an idea stands above its variants, and what they share below them.
+FOLDERS = {module_name(p): str(p if p.parent == ROOT / "dse" or p.stem == "__init__" else p.parent) for p in FILES}
 
 
 def test_no_modules_import_each_other_in_a_circle():

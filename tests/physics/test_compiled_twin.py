@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-
 from dse.data.datasets import Dataset, Split, load
+from dse.tasks.loop import train
+from dse.training.spec import TrainingSpec
+
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import Failure
 from dse.errors import DivergedError
 from dse.tasks.curve import Epoch
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 

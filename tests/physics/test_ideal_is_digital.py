@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import pytest
 import torch
+from dse.data.datasets import Dataset, Split, load
+from dse.tasks.loop import train
+from dse.training.spec import TrainingSpec
 from torch import Tensor
 
-from dse.data.datasets import Dataset, Split, load
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
 from dse.tasks.curve import Epoch
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from dse.updates.layers import CrossbarLayer, FloatLayer
 
 GRANULARITY_US = 1e-5

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from dse.data.datasets import Dataset, Split, load
+from dse.tasks.loop import train
+from dse.training.spec import TrainingSpec
 from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.data.datasets import Dataset, Split, load
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
 from dse.design.report import _wear
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from dse.updates.accumulator import DivergedError
 from dse.updates.layers import CrossbarLayer, FloatLayer
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dse.data.datasets import Dataset, Split, load
+from dse.data.images import Dataset, Split
 from dse.streams import generator, stream
 
 SEED = 20170626
@@ -39,7 +39,7 @@ class Moments:
     covariance: np.ndarray
 
 
-class Judge:
+class FrechetScorer:
     """Measures how far images are from those of a data set.
 
     Attributes:
@@ -89,12 +89,12 @@ class Judge:
 
 
 @lru_cache(maxsize=2)
-def judge_of(data: Dataset) -> Judge:
-    """Return the judge of a data set; a process keeps the last two.
+def scorer_of(data: Dataset) -> FrechetScorer:
+    """Return the scorer of a data set; a process keeps the last two.
 
     Its classifier learns all training images, held out or left out by a workload or not, so that designs compare.
     """
-    return Judge(data, load(data.name, 0.0).train)
+    return FrechetScorer(data, data.everything())
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:

@@ -4,11 +4,15 @@ A record is a byte for the class and 3,072 for the image: red, green, blue, each
 in five files, 10,000 test images in one.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from dse.data.base import RawImages
 from dse.data.fetch import fetch
+from dse.data.image_data import AbstractImageData
 from dse.errors import DataError
 
 FOLDER = "cifar-10-batches-bin"
@@ -24,15 +28,30 @@ PIXELS = 3072
 CLASSES = 10
 
 
-def read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return training images and classes, then test images and classes, from `folder / FOLDER`.
+class Cifar10(AbstractImageData):
+    """60,000 colour images of 32x32 pixels in ten classes (Krizhevsky 2009)."""
 
-    Images are bytes, shape (images, 3072); classes int64.
+    dataset: Literal["cifar10"] = "cifar10"
+    """60,000 colour images of 32x32 pixels; `dse data cifar10` downloads them."""
+    total = 50_000
+    classes = CLASSES
+    shape = SHAPE
+    is_public = True
+    # Photographs show the same thing moved or mirrored; digits do not.
+    defaults: ClassVar[Mapping[str, Any]] = {"training.augmentation": "crop_flip"}
 
-    Raises:
-        DataError: a file is missing or not the canonical one.
-    """
-    return *_part(folder / FOLDER, TRAIN), *_part(folder / FOLDER, TEST)
+    def read(self, folder: Path) -> RawImages:
+        """Return the images; see `AbstractImageData`."""
+        return RawImages(*_part(folder / FOLDER, TRAIN), *_part(folder / FOLDER, TEST), full_scale=255.0)
+
+    @classmethod
+    def download(cls, folder: Path) -> Path:
+        """Download the six files; see `AbstractData`."""
+        import pooch  # noqa: PLC0415  only for this command
+
+        # The archive has the folder in it.
+        fetch(ARCHIVE, MD5, MIRRORS, folder, pooch.Untar(extract_dir="."))
+        return folder / FOLDER
 
 
 def _part(folder: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,16 +77,3 @@ def _records(path: Path) -> np.ndarray:
 
 def _not_canonical(path: Path, why: str) -> DataError:
     return DataError(f"CIFAR-10: {path} is not the canonical file: {why}. Remove it and run `dse data cifar10`")
-
-
-def download(folder: Path) -> Path:
-    """Download the six files with their checksum into `folder / FOLDER`, and return that.
-
-    Raises:
-        DataError: no mirror could be reached, or it has something else.
-    """
-    import pooch  # noqa: PLC0415  only for this command
-
-    # The archive has the folder in it.
-    fetch(ARCHIVE, MD5, MIRRORS, folder, pooch.Untar(extract_dir="."))
-    return folder / FOLDER

@@ -8,7 +8,6 @@
 (`dse.updates.fast`) is its twin and gives the same result to the last bit.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -16,71 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.data.datasets import Dataset, Split
-from dse.errors import DivergedError
+from dse.data.images import Dataset, Split
 from dse.kernel.arithmetic import ordered_sum, sigmoid
-from dse.streams import generator
-from dse.tasks.curve import Epoch
-from dse.training.spec import TrainingSpec
-from dse.updates import fast
 from dse.updates.layers import Layer
 from dse.updates.pace import Pace
 
 EVALUATION_BATCH = 1000
-
-
-def train(
-    layers: Sequence[Layer],
-    data: Dataset,
-    spec: TrainingSpec,
-    *,
-    sample_time_s: float,
-    maintain_every: int,
-    seed: int,
-    drift_every: int = 1000,
-    calibrate_every: int = 0,
-    compiled: bool = True,
-) -> list[Epoch]:
-    """Train layers in place.
-
-    Args:
-        layers: the network, first layer first.
-        data: what to learn.
-        spec: epochs, mini-batch, learning rate.
-        sample_time_s: simulated time of one image, s.
-        maintain_every: images between two calls of `Layer.maintain`, rounded up to whole mini-batches; 0 for none.
-        seed: seed of the trial, for the order of the images.
-        drift_every: images between two evaluations of the drift.
-        calibrate_every: images between two calls of `Layer.calibrate`, rounded up to whole mini-batches; 0 for none.
-        compiled: take the compiled path where it applies; the result is the same.
-
-    Returns:
-        The learning curve, one point an epoch.
-
-    Raises:
-        DivergedError: the training left the range of numbers.
-    """
-    order = generator(seed, "order")
-    pace = Pace(spec.learning_rate, sample_time_s, drift_every, maintain_every, calibrate_every)
-    run: Run = (
-        fast.runner(layers, data.train, spec.batch_size, pace)
-        if compiled and fast.takes(layers)
-        else PlainRun(layers, data, spec.batch_size, pace)
-    )
-    images = 0
-    curve: list[Epoch] = []
-    for epoch in range(1, spec.epochs + 1):
-        loss = run.learn(torch.randperm(len(data.train), generator=order), images)
-        images += len(data.train)
-        if not math.isfinite(loss):
-            raise DivergedError(f"the loss of epoch {epoch} is not finite")
-        now_s = images * sample_time_s
-        for layer in layers:
-            layer.survey(now_s)
-        held_out = {} if data.validation is None else {"validation_accuracy": run.accuracy(data.validation, now_s)}
-        metrics = {**held_out, "accuracy": run.accuracy(data.test, now_s)}
-        curve.append(Epoch(epoch, loss / len(data.train), metrics))
-    return curve
 
 
 class Run(Protocol):

@@ -19,7 +19,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from dse.streams import stream
-from dse.training.spec import NetworkSpec
 
 GATES = 4
 FORGET_BIAS = 1.0
@@ -103,16 +102,16 @@ class CharacterLstm(nn.Module):
         return self.read_out(x), after
 
 
-def lstm_of(spec: NetworkSpec, symbols: int, *, seed: int) -> CharacterLstm:
+def lstm_of(units: Sequence[int], symbols: int, *, seed: int) -> CharacterLstm:
     """Return a network with initial weights: uniform within 1 / sqrt(units) of their layer, biases 0 and `FORGET_BIAS`.
 
     Args:
-        spec: units of each layer before the width multiplier.
+        units: LSTM units of each layer.
         symbols: size of the alphabet.
         seed: seed of the trial.
     """
     with torch.random.fork_rng(devices=[]):  # torch draws initial weights of its own, which are replaced
-        network = CharacterLstm(symbols, [spec.widened(units) for units in spec.hidden])
+        network = CharacterLstm(symbols, units)
     for number, linear in enumerate(part for part in network.modules() if isinstance(part, nn.Linear)):
         inputs = linear.in_features if linear is network.read_out else linear.out_features // GATES
         draws = stream(seed, "initial weights", number).next_uniform(linear.weight.numel())

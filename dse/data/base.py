@@ -1,0 +1,145 @@
+"""What a data set is: settings that say which samples are used, and how they come to the machine.
+
+A data set is a final class below `AbstractData` in a file of its own, and stands in `dse.data.DATA`. It says without
+loading anything how many samples there are and of what kind (`DataInfo`), since studies are checked before they run.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from dse.errors import DataError
+from dse.spec import Spec
+
+
+@dataclass(frozen=True)
+class DataInfo:
+    """What a network must know of the samples that it learns.
+
+    Attributes:
+        samples: samples to learn from.
+    """
+
+    reads: ClassVar[str]
+    """What the samples are, in a word."""
+    samples: int
+
+
+@dataclass(frozen=True)
+class ImageInfo(DataInfo):
+    """Images and their classes.
+
+    Attributes:
+        classes: number of classes.
+        shape: channels, height and width.
+    """
+
+    reads = "images"
+    classes: int
+    shape: tuple[int, int, int]
+
+    @property
+    def pixels(self) -> int:
+        """Numbers of an image."""
+        channels, height, width = self.shape
+        return channels * height * width
+
+
+@dataclass(frozen=True)
+class TextInfo(DataInfo):
+    """Text as characters, each of which is a sample.
+
+    Attributes:
+        symbols: size of the alphabet.
+    """
+
+    reads = "text"
+    symbols: int
+
+
+class Data(Protocol):
+    """A data set in memory, split."""
+
+    @property
+    def name(self) -> str:
+        """Its name in a study file."""
+        ...
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of what was read, before any split."""
+        ...
+
+    @property
+    def info(self) -> DataInfo:
+        """What a network must know of it."""
+        ...
+
+
+class RawImages(NamedTuple):
+    """The images of a data set as they were read.
+
+    Attributes:
+        train: training images, shape (images, pixels), bytes or float32.
+        train_labels: their classes, int64.
+        test: test images.
+        test_labels: their classes.
+        full_scale: the value of a pixel that stands for 1.
+    """
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+    full_scale: float
+
+
+class AbstractData(Spec):
+    """The workload: a data set and how much of it is used. Its test samples are never trained on."""
+
+    dataset: Any
+    """Name of the data set: one string, a literal of its own in each."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that this data set brings for settings of other tables, by their paths."""
+    is_public: ClassVar[bool] = False
+    """Whether `dse data` can download it."""
+
+    @property
+    def info(self) -> DataInfo:
+        """What the samples are, known without loading them."""
+        raise NotImplementedError
+
+    @property
+    def held_out(self) -> bool:
+        """Whether there are samples beside the test samples for the search to measure on."""
+        raise NotImplementedError
+
+    def load(self) -> Data:
+        """Load the samples; a process keeps some of what it has loaded.
+
+        Raises:
+            DataError: files are missing or unreadable; the message says what to do.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def download(cls, folder: Path) -> Path:  # noqa: ARG003  for those that have files
+        """Download the files with their checksums below a folder, and return where they are.
+
+        Raises:
+            DataError: no mirror could be reached, or it has something else.
+        """
+        raise DataError(f"{cls.__name__} cannot be downloaded, nor need it be; its files are not public")
+
+
+def data_folder() -> Path:
+    """Return `$DSE_DATA_DIR`, or the folder of the user's cache where downloads go."""
+    if folder := os.environ.get("DSE_DATA_DIR"):
+        return Path(folder).expanduser()
+    import pooch  # noqa: PLC0415  only where no folder is given
+
+    return Path(pooch.os_cache("pcm-dse"))

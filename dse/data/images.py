@@ -1,0 +1,178 @@
+"""Images in memory as tensors, with a fixed split.
+
+Pixels are kept as bytes and scaled to [0, 1] as they are used.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dse.data.base import ImageInfo, RawImages, data_folder
+
+SPLIT_SEED = 20180501
+"""Seed of the stratified splits; a constant, so that all trials of all studies see the same images."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their classes.
+
+    Attributes:
+        images: shape (images, pixels); float32, or bytes, which take a quarter of the room.
+        labels: classes, int64, shape (images,).
+        full_scale: the value of a pixel that stands for 1.
+    """
+
+    images: Tensor
+    labels: Tensor
+    full_scale: float = 1.0
+
+    def floats(self, chosen: Tensor) -> Tensor:
+        """Return some images (int64 indices) as float32 in [0, 1], shape (chosen, pixels)."""
+        return self.images[chosen].to(torch.float32) / self.full_scale
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return self.images.shape[0]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, split.
+
+    Attributes:
+        name: its name in a study file.
+        train: images to learn from.
+        validation: images for the search to measure accuracy on, or None.
+        test: images for the reported accuracy.
+        classes: number of classes.
+        checksum: SHA-256 over all images and labels in file order, before any split.
+        shape: channels, height and width of an image; None for a row of pixels.
+        source: the workload that it was loaded for; None for one that was made otherwise.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    test: Split
+    classes: int
+    checksum: str
+    shape: tuple[int, int, int] | None = None
+    source: "ImageSource | None" = None
+
+    def everything(self) -> Split:
+        """Return all training images, those that the workload holds out or leaves out included."""
+        if self.source is None:
+            return self.train
+        return load_images(self.source.whole(), data_folder()).train
+
+    @property
+    def info(self) -> ImageInfo:
+        """What a network must know of it."""
+        return ImageInfo(len(self.train), self.classes, self.shape or (1, 1, self.train.images.shape[1]))
+
+
+class ImageSource(Protocol):
+    """What images are loaded for; see `dse.data.image_data.AbstractImageData`."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        ...
+
+    @property
+    def validation(self) -> float:
+        """Share of the training images held out."""
+        ...
+
+    @property
+    def images(self) -> int | str:
+        """Training images to keep of the others, as many of each class; or "all"."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        ...
+
+    def whole(self) -> "ImageSource":
+        """Return the same data set with nothing held out or left out."""
+        ...
+
+    def read(self, folder: Path) -> RawImages:
+        """Return the images as they lie below the folder of data."""
+        ...
+
+
+@lru_cache(maxsize=2)
+def load_images(workload: ImageSource, folder: Path) -> Dataset:
+    """Load the images of a workload; a process keeps the last two.
+
+    Args:
+        workload: the data set, and what is used of it.
+        folder: where data sets lie.
+
+    Raises:
+        DataError: files are missing or unreadable; the message says what to do.
+    """
+    raw = workload.read(folder)
+    digest = hashlib.sha256()
+    for array in raw[:4]:
+        digest.update(np.ascontiguousarray(array).data.cast("B"))
+    images, labels, held_out = raw.train, raw.train_labels, None
+    if workload.validation > 0.0:
+        images, labels, out, out_labels = stratified(images, labels, workload.validation)
+        held_out = _split(out, out_labels, raw.full_scale)
+    chosen = _evenly(labels, workload.images if isinstance(workload.images, int) else None)
+    return Dataset(
+        name=workload.dataset,
+        train=_split(images[chosen], labels[chosen], raw.full_scale),
+        validation=held_out,
+        test=_split(raw.test, raw.test_labels, raw.full_scale),
+        classes=workload.classes,
+        checksum=digest.hexdigest(),
+        shape=workload.shape,
+        source=workload,
+    )
+
+
+def _evenly(labels: np.ndarray, count: int | None) -> np.ndarray | slice:
+    """Return the places of the first images of every class, as many of each, in their order."""
+    if count is None:
+        return slice(None)
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        rank[own] = np.arange(np.count_nonzero(own))
+    return np.sort(np.argsort(rank, kind="stable")[:count])
+
+
+def _split(images: np.ndarray, labels: np.ndarray, full_scale: float) -> Split:
+    return Split(
+        torch.from_numpy(np.require(images, requirements=["C", "W"])), torch.from_numpy(labels.copy()), full_scale
+    )
+
+
+def stratified(
+    images: np.ndarray, labels: np.ndarray, held_out: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (images, labels) kept and (images, labels) held out: a number of images, or a share below 1."""
+    from sklearn import model_selection  # noqa: PLC0415  takes a second to import
+
+    split = cast("Callable[..., list[np.ndarray]]", model_selection.train_test_split)
+    kept, out, kept_labels, out_labels = split(
+        images, labels, test_size=held_out, stratify=labels, random_state=SPLIT_SEED
+    )
+    return kept, kept_labels, out, out_labels

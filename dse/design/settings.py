@@ -1,0 +1,228 @@
+"""The settings of a design: where they stand, what they default to, and under what they have no effect.
+
+Two tables come in variants, the data set (`workload.dataset`) and the network (`network.name`); the network decides
+what the table `training` holds, too. A setting that belongs to another variant than the chosen one has no effect, nor
+has one whose field says so (`dse.spec.ActsUnless`), or that the network or its task does not use (`idle`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from pydantic.fields import FieldInfo
+
+from dse.data import DATA
+from dse.data.base import AbstractData
+from dse.design.tables import Design, design_class
+from dse.errors import SettingError
+from dse.networks import NETWORKS
+from dse.networks.base import AbstractNetwork
+from dse.spec import ActsUnless, Condition, Spec, field_at, leaf_paths
+
+Flat = Mapping[str, Any]
+"""Settings as {dotted path: value}."""
+NOTHING: Flat = MappingProxyType({})
+"""No settings: those of the default design."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A table that comes in variants.
+
+    Attributes:
+        table: its path.
+        key: the setting that names the variant.
+        variants: the variants, the default first.
+        tables: tables whose settings follow from the variant.
+    """
+
+    table: str
+    key: str
+    variants: Sequence[type[Spec]]
+    tables: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Path of the setting that names the variant."""
+        return f"{self.table}.{self.key}"
+
+    @cached_property
+    def names(self) -> dict[str, type[Spec]]:
+        """Variants by name."""
+        return {variant.model_fields[self.key].default: variant for variant in self.variants}
+
+    @cached_property
+    def field(self) -> FieldInfo:
+        """The setting that names the variant, as one that can be any of them."""
+        about = "; ".join(f'"{name}": {own.model_fields[self.key].description}' for name, own in self.names.items())
+        names: Any = Literal[tuple(self.names)]
+        return FieldInfo(annotation=names, default=next(iter(self.names)), description=about)
+
+
+WORKLOADS = Family("workload", "dataset", DATA, ("workload",))
+NETWORK = Family("network", "name", NETWORKS, ("network", "training"))
+FAMILIES = (WORKLOADS, NETWORK)
+
+
+def network_of(given: Flat) -> type[AbstractNetwork]:
+    """Return the network that flat settings choose; the default where they name none that there is."""
+    return cast("type[AbstractNetwork]", _chosen(NETWORK, given))
+
+
+def data_of(given: Flat) -> type[AbstractData]:
+    """Return the data set that flat settings choose; the default where they name none that there is."""
+    return cast("type[AbstractData]", _chosen(WORKLOADS, given))
+
+
+def _chosen(family: Family, given: Flat) -> type[Spec]:
+    name = given.get(family.path)
+    return family.names.get(name, family.variants[0]) if isinstance(name, str) else family.variants[0]
+
+
+def class_of(given: Flat) -> type[Design]:
+    """Return the class of the design that flat settings choose by data set and network."""
+    return design_class(network_of(given), data_of(given))
+
+
+@lru_cache(maxsize=1)
+def every_class() -> tuple[type[Design], ...]:
+    """Return classes in which every setting of every variant stands, the default design first."""
+    others = [design_class(network, DATA[0]) for network in NETWORKS]
+    return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]))
+
+
+@lru_cache(maxsize=1)
+def settings() -> tuple[str, ...]:
+    """Return the paths of all settings, of all variants."""
+    return tuple(dict.fromkeys(path for model in every_class() for path in _leaves(model)))
+
+
+@lru_cache(maxsize=256)
+def _leaves(model: type[Design]) -> dict[str, None]:
+    return dict.fromkeys(leaf_paths(model))
+
+
+def field_of(path: str, given: Flat = NOTHING) -> FieldInfo:
+    """Return the field of a setting: in the design that flat settings choose, else where another variant has it.
+
+    Raises:
+        SettingError: there is no such setting; the nearest is named.
+    """
+    return _field(path, class_of(given))
+
+
+@lru_cache(maxsize=4096)
+def _field(path: str, model: type[Design]) -> FieldInfo:
+    return next((family.field for family in FAMILIES if family.path == path), None) or field_at(
+        path, model, *every_class()
+    )
+
+
+def default_of(path: str, given: Flat = NOTHING) -> Any:
+    """Return the default of a setting, as its field has it, in the design that flat settings choose."""
+    return field_of(path, given).default
+
+
+def completed(given: Flat) -> dict[str, Any]:
+    """Return flat settings with the defaults that follow from the network and the data set."""
+    network, leaves = network_of(given), _leaves(class_of(given))
+    brought = {**network.defaults, **data_of(given).defaults}
+    if given.get("architecture") == "float":
+        brought |= network.digital_defaults
+    return {**{path: value for path, value in brought.items() if path in leaves}, **given}
+
+
+def conditions(path: str, given: Flat) -> list[Condition]:
+    """Return the conditions under any of which a setting has no effect, in the design that flat settings choose."""
+    return [*_of_other_variants(path, given), *_of_the_network(path, given), *_of_the_fields(path, class_of(given))]
+
+
+def _of_other_variants(path: str, given: Flat) -> list[Condition]:
+    if path in _leaves(class_of(given)):
+        return []
+    table = path.partition(".")[0]
+    return [{family.path: _name(family, given)} for family in FAMILIES if table in family.tables]
+
+
+def _name(family: Family, given: Flat) -> Any:
+    return given.get(family.path, family.variants[0].model_fields[family.key].default)
+
+
+def _of_the_network(path: str, given: Flat) -> list[Condition]:
+    network = network_of(given)
+    own = {NETWORK.path: _name(NETWORK, given)}
+    return [
+        {**own, **condition}
+        for idle in (network.idle, network.task.idle)
+        for name, condition in idle.items()
+        if path == name or path.startswith(f"{name}.")
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _of_the_fields(path: str, model: type[Design]) -> tuple[Condition, ...]:
+    """Return what the fields of a setting and of the tables that it stands in say."""
+    found: list[Condition] = []
+    parts = path.split(".")
+    for length in range(1, len(parts) + 1):
+        table, inner = ".".join(parts[: length - 1]), ".".join(parts[:length])
+        field = field_at(inner, model, *every_class(), tables=True)
+        siblings = {name.rpartition(".")[2] for name in settings() if name.rpartition(".")[0] == table}
+        found += [entry.within(table, siblings) for entry in field.metadata if isinstance(entry, ActsUnless)]
+    return tuple(found)
+
+
+def active(given: Flat) -> dict[str, Any]:
+    """Return the flat settings that act, given each other, with the defaults that network and data set bring."""
+    whole = completed(given)
+    return {path: value for path, value in whole.items() if not is_idle(path, whole)}
+
+
+def is_idle(path: str, given: Flat) -> bool:
+    """Return whether a setting has no effect, given flat settings."""
+    return any(
+        all(given.get(other, default_of(other, given)) == off for other, off in condition.items())
+        for condition in conditions(path, given)
+    )
+
+
+def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as {dotted path: value}; lists are values.
+
+    Raises:
+        SettingError: a path is given twice, quoted ("a.b" = 1) and nested (a.b = 1).
+    """
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        inner = (
+            flatten(cast("Mapping[str, Any]", value), f"{prefix}{key}.")
+            if isinstance(value, Mapping)
+            else {prefix + key: value}
+        )
+        for path in inner.keys() & flat.keys():
+            raise SettingError(f"{path} is given twice, quoted and nested; remove one of them")
+        flat |= inner
+    return flat
+
+
+def nest(flat: Flat) -> dict[str, Any]:
+    """Return {dotted path: value} as nested tables.
+
+    Raises:
+        SettingError: a path is both a value and a table.
+    """
+    tables: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, leaf = path.split(".")
+        place: dict[str, Any] = tables
+        for parent in parents:
+            inner: Any = place.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise SettingError(f"{path}: {parent} is a value, not a table")
+            place = cast("dict[str, Any]", inner)
+        if leaf in place:
+            raise SettingError(f"{path} is both a value and a table")
+        place[leaf] = value
+    return tables

@@ -1,0 +1,98 @@
+"""What a network is: its settings, what it brings to the rest of a design, and how it is built.
+
+A network is a final class below `AbstractNetwork` in a folder of its own, with its settings in `spec.py`, which loads
+without torch, and its modules in `module.py`. It stands in `dse.networks.NETWORKS`.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import Strict
+
+from dse.data.base import Data
+from dse.spec import Condition, Spec
+from dse.tasks.base import AbstractTask, Learner
+from dse.updates.training import TrainingSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dse.updates.platform import Platform
+
+Units = Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MinLen(1), Strict(strict=False)]
+"""Units of each hidden layer."""
+
+
+class AbstractNetwork(Spec):
+    """The network that learns. Its settings stand in the table `network` of a design."""
+
+    name: Any
+    """Name of the network: one string, a literal of its own in each."""
+    width: Annotated[float, Gt(0.0), Le(64.0)] = 1.0
+    """Width multiplier: a hidden layer has max(1, round(width * units)) units, or as many channels."""
+
+    task: ClassVar[type[AbstractTask]]
+    """What it is for."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that it brings for settings of other tables, by their paths."""
+    digital_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Further ones where it learns digitally."""
+    idle: ClassVar[Mapping[str, Condition]] = {}
+    """Settings of other tables that have no effect on it, by their paths, and under which further condition."""
+
+    batch_norm: ClassVar[bool] = False
+    """Whether it has batch normalisation, whose statistics a deployment can estimate anew."""
+
+    @classmethod
+    def training(cls) -> type[TrainingSpec]:
+        """Return what the table `training` holds."""
+        return cls.task.training
+
+    def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
+        """Return the network, ready to learn a data set on the hardware of a platform.
+
+        Args:
+            data: the data set, of the kind that its task accepts.
+            training: the table `training` of its design.
+            platform: the hardware.
+            seed: seed of the trial.
+        """
+        from dse.tasks.modules import own_generator  # noqa: PLC0415  torch
+
+        with own_generator(seed, "initial weights of modules"):
+            networks = self.build(data.info, training, seed=seed)
+        return self.task.learner(networks, data, training, platform, seed=seed)
+
+    def build(self, info: Any, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":
+        """Return the torch modules of the network with initial weights; two for a generator and its discriminator.
+
+        Args:
+            info: what the samples are; see `dse.data.base.DataInfo`.
+            training: the table `training` of its design.
+            seed: seed of the trial; every random number comes from streams of it.
+        """
+        raise NotImplementedError
+
+    def widened(self, units: int) -> int:
+        """Return how many units or channels there are for a number before the multiplier."""
+        return max(1, round(self.width * units))
+
+
+class ModuleNetwork(AbstractNetwork):
+    """A network of torch modules, whose layers go on crossbars through `dse.crossbar.analog`.
+
+    What a weight is worth in conductance follows the standard deviation of a layer's initial weights.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "training.schedule": "cosine",
+        "array.tile_rows": 256,
+        "array.tile_columns": 256,
+        "adc.ranging": "calibrated",
+    }
+    idle: ClassVar[Mapping[str, Condition]] = {
+        "array.conductance_per_weight_us": {},
+        "array.initial_mean_us": {"architecture": "float"},
+        **{f"array.initial_{what}_us": {} for what in ("std", "min", "max")},
+    }

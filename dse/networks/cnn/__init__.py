@@ -1,0 +1,1 @@
+"""A plain network of three convolutions."""

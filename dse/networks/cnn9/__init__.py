@@ -1,0 +1,1 @@
+"""A plain network of nine layers, with dropout."""

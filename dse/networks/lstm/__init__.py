@@ -1,0 +1,1 @@
+"""Stacked LSTM layers that read text."""

@@ -1,0 +1,38 @@
+"""Stacked LSTM layers: their settings."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from dse.data.base import TextInfo
+from dse.networks.base import ModuleNetwork, Units
+from dse.tasks.language.spec import Language
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Lstm(ModuleNetwork):
+    """Stacked LSTM layers between the symbols of an alphabet; see `dse.networks.lstm.module`."""
+
+    name: Literal["lstm"] = "lstm"
+    """Stacked LSTM layers that predict characters."""
+    hidden: Units = (128, 128)
+    """Units of each LSTM layer, before the width multiplier."""
+    task = Language
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **ModuleNetwork.defaults,
+        "training.batch_size": 16,
+        "training.sequence_length": 32,
+        "training.learning_rate": 10.0,
+        "training.gradient_clip": 0.25,
+        "array.conductance_per_std_us": 0.5,
+        "refresh.every_samples": 20_000,
+        "adc.calibrate_every_samples": 20_000,
+        "clock.drift_every_samples": 20_000,
+    }
+
+    def build(self, info: TextInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
+        """Return the network; see `AbstractNetwork`."""
+        from dse.networks.lstm.module import lstm_of  # noqa: PLC0415  torch
+
+        return (lstm_of([self.widened(units) for units in self.hidden], info.symbols, seed=seed),)

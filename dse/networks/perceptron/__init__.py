@@ -1,0 +1,1 @@
+"""A multilayer perceptron of sigmoid units, learned by compiled code."""

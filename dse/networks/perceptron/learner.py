@@ -1,0 +1,61 @@
+"""A perceptron that learns, in compiled code where it can."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from dse.data.images import Dataset
+from dse.networks.perceptron.plain import PlainRun, Run
+from dse.streams import generator
+from dse.updates import fast
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.pace import Pace
+from dse.updates.platform import Platform
+
+
+class PerceptronLearner:
+    """A perceptron that learns the classes of images; see `dse.tasks.base.Learner`.
+
+    Attributes:
+        samples: images of an epoch.
+        layers: its layers, first layer first; on crossbars all, or digital all.
+
+    Args:
+        layers: the layers with their initial weights, which learn.
+        data: the images.
+        batch_size: images between two updates.
+        pace: learning rate and time.
+        seed: seed of the trial, for the order of the images.
+        compiled: take the compiled path where it applies; the result is the same.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace, *, seed: int, compiled: bool = True
+    ) -> None:
+        self.samples, self.layers, self._data = len(data.train), list(layers), data
+        self._order = generator(seed, "order")
+        self._run: Run = (
+            fast.runner(self.layers, data.train, batch_size, pace)
+            if compiled and fast.takes(self.layers)
+            else PlainRun(self.layers, data, batch_size, pace)
+        )
+
+    def learn(self, seen: int) -> float:
+        """Learn for an epoch; see `dse.tasks.base.Learner`."""
+        return self._run.learn(torch.randperm(self.samples, generator=self._order), seen)
+
+    def measure(self, now_s: float) -> Mapping[str, float]:
+        """Return the accuracies; see `dse.tasks.base.Learner`."""
+        for layer in self.layers:
+            layer.survey(now_s)
+        held_out = self._data.validation
+        validation = {} if held_out is None else {"validation_accuracy": self._run.accuracy(held_out, now_s)}
+        return {**validation, "accuracy": self._run.accuracy(self._data.test, now_s)}
+
+
+def layers_of(sizes: Sequence[tuple[int, int]], platform: Platform, *, seed: int) -> list[Layer]:
+    """Return layers with initial weights, from (rows, cols) of each."""
+    numbered, hardware = enumerate(sizes), platform.hardware
+    if hardware is None:
+        return [FloatLayer(rows, cols, platform.array, seed=seed, layer=number) for number, (rows, cols) in numbered]
+    return [CrossbarLayer(rows, cols, hardware, seed=seed, layer=number) for number, (rows, cols) in numbered]

@@ -1,0 +1,53 @@
+"""A multilayer perceptron: its settings."""
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from dse.data.base import Data
+from dse.networks.base import AbstractNetwork, Units
+from dse.spec import Condition
+from dse.tasks.base import Learner
+from dse.tasks.recognition.spec import Recognition
+from dse.updates.training import TrainingSpec
+
+if TYPE_CHECKING:
+    from dse.updates.platform import Platform
+
+
+class Perceptron(AbstractNetwork):
+    """Sigmoid units with a bias row in every layer, learned by plain descent on half the squared error.
+
+    Inputs lie in [0, 1], so that converters are unsigned; what a weight is worth in conductance is a setting, the same
+    in every layer, and initial weights are those of the initial conductances (Nandakumar et al. 2018, 2020).
+    """
+
+    name: Literal["perceptron"] = "perceptron"
+    """A multilayer perceptron of sigmoid units, with a bias row in every layer."""
+    hidden: Units = (64,)
+    """Units of each hidden layer, before the width multiplier."""
+    task = Recognition
+    idle: ClassVar[Mapping[str, Condition]] = {
+        **{f"array.{what}": {} for what in ("conductance_per_std_us", "tile_rows", "tile_columns", "read_noise_per")},
+        "accumulator.inference": {},
+        **{f"deployment.tile_{lines}": {} for lines in ("rows", "columns")},
+    }
+
+    @classmethod
+    def training(cls) -> type[TrainingSpec]:
+        """Return plain descent: none of what other networks can do with their training."""
+        return TrainingSpec
+
+    def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
+        """Return (rows, cols) of every layer's weights, bias rows included."""
+        units = [inputs, *(self.widened(n) for n in self.hidden), classes]
+        return [(a + 1, b) for a, b in itertools.pairwise(units)]
+
+    def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
+        """Return what learns in compiled code; see `AbstractNetwork`."""
+        from dse.data.images import Dataset  # noqa: PLC0415  torch
+        from dse.networks.perceptron.learner import PerceptronLearner, layers_of  # noqa: PLC0415
+
+        images = cast("Dataset", data)
+        layers = layers_of(self.layer_sizes(images.info.pixels, images.classes), platform, seed=seed)
+        return PerceptronLearner(layers, images, training.batch_size, platform.pace(training.learning_rate), seed=seed)

@@ -1,0 +1,1 @@
+"""Generation: samples that look like those of a data set."""

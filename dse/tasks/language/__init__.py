@@ -1,0 +1,1 @@
+"""Language: which character follows in a text."""

@@ -1,0 +1,123 @@
+"""How torch modules learn: mini-batch by mini-batch, on crossbars or digitally.
+
+    for every mini-batch    the loss of the task .backward();  the update rule steps
+
+What a task adds is in its learner: which mini-batches there are, what a step is, what is measured.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+from dse.streams import derived_seed
+from dse.tasks.calibration import Calibration
+from dse.updates.descent import Descent
+from dse.updates.platform import Platform
+from dse.updates.training import ModuleTraining
+
+STEPS = ((0.5, 0.1), (0.75, 0.01))
+"""Where the schedule "step" lowers the rate, as shares of the training, and to what."""
+Batch = TypeVar("Batch")
+
+
+class AbstractModuleLearner(ABC, Generic[Batch]):
+    """Torch modules that learn; see `dse.tasks.base.Learner`.
+
+    Attributes:
+        samples: samples of an epoch.
+        networks: the modules, their layers on the crossbars of a platform, ideal ones for digital training.
+        updates: what moves the weights of each.
+
+    Args:
+        networks: the modules with their initial weights; they are copied.
+        seeds: a seed for the random streams of each.
+        samples: samples of an epoch.
+        training: epochs, learning rate, schedule.
+        platform: the hardware.
+        seed: seed of the trial.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        seeds: Sequence[int],
+        samples: int,
+        training: ModuleTraining,
+        platform: Platform,
+        *,
+        seed: int,
+    ) -> None:
+        self.samples, self.training, self.platform, self.seed = samples, training, platform, seed
+        pairs = list(zip(networks, seeds, strict=True))
+        self.networks = [platform.placed(network, seed=own).to(platform.device) for network, own in pairs]
+        self.updates: list[Descent] = [
+            platform.update(network, training, seed=own) for network, (_, own) in zip(self.networks, pairs, strict=True)
+        ]
+        self._calibrations = [Calibration(network, platform.calibrate_every) for network in self.networks]
+
+    @abstractmethod
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Yield the mini-batches of an epoch with their numbers of samples."""
+
+    @abstractmethod
+    def step(self, batch: Batch, rate: float, epochs: float) -> float:
+        """Learn a mini-batch at a learning rate after a number of epochs, and return its mean loss."""
+
+    @abstractmethod
+    def measured(self) -> Mapping[str, float]:
+        """Return the metrics of the networks as products see them now."""
+
+    def learn(self, seen: int) -> float:
+        """Learn for an epoch; see `dse.tasks.base.Learner`."""
+        loss = 0.0
+        with own_generator(self.seed, "modules", seen):
+            for network in self.networks:
+                network.train()
+            for count, batch in self.batches():
+                share = seen / (self.training.epochs * self.samples)
+                rate = self.training.learning_rate * schedule(self.training.schedule, share)
+                loss += self.step(batch, rate, seen / self.samples) * count
+                seen += count
+                for calibration in self._calibrations:
+                    calibration.after(count)
+        return loss
+
+    def measure(self, now_s: float) -> Mapping[str, float]:
+        """Return the metrics at a time, in s; see `dse.tasks.base.Learner`."""
+        for update in self.updates:
+            update.survey(now_s)
+        with self.measuring(now_s):
+            return self.measured()
+
+    @contextmanager
+    def measuring(self, now_s: float) -> Generator[None]:
+        """Let products see what inference sees at a time, in s."""
+        with ExitStack() as stack:
+            # All of them: an update rule brings its events and wear up to date when its network is measured.
+            for update in self.updates:
+                stack.enter_context(update.measuring(now_s))
+            for network in self.networks:
+                network.eval()
+            yield
+
+
+@contextmanager
+def own_generator(seed: int, *purpose: str | int) -> Generator[None]:
+    """Let modules that draw from torch's global generator draw from a stream of their own, and leave it as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, *purpose))
+        yield
+
+
+def schedule(name: str, share: float) -> float:
+    """Return the factor of the learning rate after a share of the training."""
+    if name == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * share))
+    if name == "step":
+        return min([1.0, *(factor for start, factor in STEPS if share >= start)])
+    return 1.0

@@ -1,0 +1,1 @@
+"""Recognition: which class a sample belongs to."""

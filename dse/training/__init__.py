@@ -1,1 +1,0 @@
-"""Layers, accumulators, networks, data sets, and the loop that trains."""

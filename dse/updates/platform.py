@@ -1,0 +1,86 @@
+"""The hardware that a design offers to a network: crossbars with their converters, and what moves the weights."""
+
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from torch import nn
+
+from dse.crossbar.analog import Crossbars, on_crossbars
+from dse.crossbar.spec import ArraySpec
+from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.layers import Hardware
+from dse.updates.pace import Pace
+from dse.updates.spec import ClockSpec
+from dse.updates.training import ModuleTraining
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where a network learns.
+
+    Attributes:
+        array: how conductance stands for weight, and where weights begin.
+        hardware: cells, converters, accumulators, refresh; None for digital training.
+        clock: simulated time; None for digital training.
+        device: where torch computes, such as "cuda".
+    """
+
+    array: ArraySpec
+    hardware: Hardware | None
+    clock: ClockSpec | None
+    device: str = "cpu"
+
+    @property
+    def sample_time_s(self) -> float:
+        """Simulated time of a sample, s; 0 for digital training."""
+        return 0.0 if self.clock is None else self.clock.sample_time_s
+
+    @property
+    def drift_every(self) -> int:
+        """Samples between two evaluations of the drift."""
+        return 1 if self.clock is None else self.clock.drift_every_samples
+
+    @property
+    def refresh_every(self) -> int:
+        """Samples between two refreshes; 0 for none."""
+        return 0 if self.hardware is None else self.hardware.refresh.every_samples
+
+    @property
+    def calibrate_every(self) -> int:
+        """Samples between two calibrations of the converters; 0 for none."""
+        adc = None if self.hardware is None else self.hardware.adc
+        return 0 if adc is None or adc.ranging == "fixed" else adc.calibrate_every_samples
+
+    def pace(self, learning_rate: float) -> Pace:
+        """Return what sets the pace of a training at a learning rate."""
+        return Pace(learning_rate, self.sample_time_s, self.drift_every, self.refresh_every, self.calibrate_every)
+
+    def placed(self, network: M, *, seed: int) -> M:
+        """Return a copy of a network with its layers on crossbars, ideal ones for digital training."""
+        crossbars = Crossbars()
+        if self.hardware is not None:
+            crossbars = Crossbars(
+                dac=self.hardware.dac,
+                adc=self.hardware.adc,
+                tile_rows=None if self.array.tile_rows == "whole" else self.array.tile_rows,
+                tile_columns=None if self.array.tile_columns == "whole" else self.array.tile_columns,
+                operand_bits=self.hardware.accumulator.operand_bits,
+                read_noise_per=self.array.read_noise_per,
+            )
+        return cast("M", on_crossbars(network, crossbars, seed=seed))
+
+    def update(self, network: nn.Module, training: ModuleTraining, *, seed: int) -> DigitalDescent | CrossbarDescent:
+        """Return what moves the weights of a network on crossbars."""
+        if self.hardware is None or self.clock is None:
+            return DigitalDescent(network, training, seed=seed)
+        return CrossbarDescent(
+            network,
+            self.hardware,
+            conductance_per_std_us=self.array.conductance_per_std_us,
+            with_accumulator=self.hardware.accumulator.inference == "cells_and_accumulator",
+            seed=seed,
+            sample_time_s=self.clock.sample_time_s,
+            drift_every=self.clock.drift_every_samples,
+        )
