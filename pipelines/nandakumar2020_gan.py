@@ -13,12 +13,12 @@ act on `pcm_all`, which has eight pairs. `samples_*.png` shows what seed 0 gener
 
 from pathlib import Path
 
-from dse.data.datasets import Dataset, load
 from dse.design.generative import Generation
-from dse.tasks.frechet import judge_of
 
+from dse.data.images import Dataset
 from dse.design.design import compose
 from dse.search.executor import one_thread
+from dse.tasks.generation.frechet import scorer_of
 from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
@@ -74,7 +74,7 @@ def main() -> None:
     options = run(EXPERIMENT, __doc__ or "")
     data = load("mnist", 0.0)
     with one_thread():  # the judge that measured the study, to the last bit
-        print(f"  training from test images, what a perfect generator would reach: {judge_of(data).floor():.2f}")
+        print(f"  training from test images, what a perfect generator would reach: {scorer_of(data).floor():.2f}")
     for design in ("digital_plain_descent", "pcm", "pcm_8_pairs", "pcm_32_pairs"):
         draw_samples(design, options.scale, options.epochs, data, options.out / f"samples_{design}.png")
 

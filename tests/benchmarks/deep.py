@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from dse.training.spec import NetworkSpec
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +25,6 @@ from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.design.design import Design, compose
 from dse.design.evaluate import hardware_of, network_on_crossbars
 from dse.networks.convolutional import network_of
-from dse.training.spec import NetworkSpec
 from dse.updates.descent import CrossbarDescent, DigitalDescent
 
 CLASSES = 10

@@ -20,13 +20,14 @@ from typing import Any
 
 import torch
 
-from dse.data.datasets import Dataset, load
+from dse.data.images import Dataset
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
-from dse.tasks.loop import PlainRun
+from dse.networks.perceptron.plain import PlainRun
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 from dse.updates.pace import Pace
+from tests.data import load
 
 SIZES = [(785, 250), (251, 10)]
 QUIET = {"device.read_noise_scale": 0.0, "device.drift_exponent": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}
@@ -139,7 +140,7 @@ def memory() -> None:
 import json
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
-from dse.data.datasets import load
+from tests.data import load
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dse.data.datasets import load
 from dse.errors import DseError
 from dse.search.study import parse_study
 from pipelines import joshi2020_inference as inference
@@ -15,6 +14,7 @@ from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
 from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines.common import Experiment, Scale, base_of, program, run, study_text, with_intervals
+from tests.data import load
 
 PROGRAMS = (inference, hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
 EXPERIMENTS = [module.EXPERIMENT for module in PROGRAMS]
@@ -129,7 +129,7 @@ def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
 
 
 def test_samples_are_those_of_the_trained_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 500)
+    monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
     picture = tmp_path / "samples.png"
     nandakumar2020_gan.draw_samples("pcm", "small", 1, load("digits", 0.3), picture)
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from dse.crossbar.events import Events
-from dse.data.datasets import Dataset, Split
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
 from dse.streams import Stream
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from dse.updates.layers import CrossbarLayer
+from dse.updates.training import TrainingSpec
+from tests.perceptron import train
 
 SIZES = [(9, 6), (7, 3)]
 SEED = 4

@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from dse.data.datasets import Dataset, Split, load
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import Failure
@@ -15,6 +13,9 @@ from dse.errors import DivergedError
 from dse.tasks.curve import Epoch
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.training import TrainingSpec
+from tests.data import load
+from tests.perceptron import train
 
 SIZES = [(65, 20), (21, 12), (13, 10)]
 CELLS = ("g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses")

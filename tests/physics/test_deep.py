@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from dse.data.datasets import Dataset, Split, load
 from dse.tasks.deep import accuracy, vectors_of
-from dse.tasks.epochs import schedule
-from dse.training.spec import TrainingSpec
 from torch import nn
 from torch.nn import functional
 
 from dse.crossbar.analog import analog_layers
 from dse.crossbar.events import EVENT_NAMES
 from dse.data.augmentation import Pictures
+from dse.data.images import Dataset, Split
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate, hardware_of, network_on_crossbars
 from dse.design.outcome import Failure, Outcome
+from dse.tasks.modules import schedule
 from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.training import TrainingSpec
+from tests.data import load
 
 SMALL: dict[str, Any] = {
     "network.name": "cnn",

@@ -9,7 +9,7 @@ from torch import nn
 from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
-from dse.data.datasets import Split, load
+from dse.data.images import Split
 from dse.deployment.compensation import BatchNorms
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
@@ -21,6 +21,7 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import stream
+from tests.data import load
 
 OFF = {"programming_noise_scale": 0.0, "drift_scale": 0.0, "read_noise_scale": 0.0}
 EQUAL = {**OFF, "drift_scale": 1.0, "drift_spread_scale": 0.0, "drift_mean_min": 0.06, "drift_mean_max": 0.06}

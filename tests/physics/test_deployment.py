@@ -7,7 +7,7 @@ import torch
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
-from dse.data.datasets import Split, load
+from dse.data.images import Split
 from dse.deployment.compensation import drift_factor
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
@@ -20,6 +20,7 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import Stream, stream
+from tests.data import load
 
 CELL = "deployment.device."
 IDEAL = {"deployment.dac_bits": "ideal", "deployment.adc_bits": "ideal"}

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dse.design.generative import Generation
 
-from dse.data.datasets import Dataset, Split, load
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
-from dse.design.generative import Generation
 from dse.design.outcome import Outcome
-from dse.tasks.adversarial import LOSSES
-from dse.tasks.frechet import Judge, Moments, frechet_distance, judge_of
+from dse.tasks.generation.frechet import FrechetScorer, Moments, frechet_distance, scorer_of
+from dse.tasks.generation.losses import LOSSES
 from dse.updates.descent import CrossbarDescent
+from tests.data import load
 from tests.studies import FINE
 
 GAN: dict[str, Any] = {
@@ -37,7 +38,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="module")
 def few(digits: Dataset) -> Dataset:
-    judge_of(digits)
+    scorer_of(digits)
     train = Split(digits.train.images[:100], digits.train.labels[:100], digits.train.full_scale)
     return replace(digits, train=train)
 
@@ -61,7 +62,7 @@ def test_the_distance_of_normal_distributions_is_the_closed_form() -> None:
 
 
 def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> None:
-    judge = judge_of(digits)
+    judge = scorer_of(digits)
     test = digits.test
     with torch.no_grad():
         found = judge.logits(test.floats(torch.arange(len(test)))).argmax(dim=1)
@@ -77,20 +78,20 @@ def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> N
 
 
 def test_another_judge_of_the_same_data_is_the_same(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 500)
+    monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
     images = few.test.floats(torch.arange(50))
-    first, second = (Judge(few, few.train).distance(images, "test") for _ in range(2))
+    first, second = (FrechetScorer(few, few.train).distance(images, "test") for _ in range(2))
     assert first == second
 
 
 def test_designs_that_learn_from_fewer_images_have_the_same_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 500)
-    judge_of.cache_clear()
+    monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
+    scorer_of.cache_clear()
     distances = [
-        judge_of(data).distance(data.test.floats(torch.arange(50)), "test")
+        scorer_of(data).distance(data.test.floats(torch.arange(50)), "test")
         for data in (load("digits", 0.0), load("digits", 0.0, 100), load("digits", 0.3))
     ]
-    judge_of.cache_clear()
+    scorer_of.cache_clear()
     assert distances[0] == distances[1] == distances[2]
 
 

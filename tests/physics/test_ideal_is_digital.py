@@ -5,15 +5,16 @@ from itertools import pairwise
 
 import pytest
 import torch
-from dse.data.datasets import Dataset, Split, load
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from torch import Tensor
 
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import hardware_of
 from dse.tasks.curve import Epoch
 from dse.updates.layers import CrossbarLayer, FloatLayer
+from dse.updates.training import TrainingSpec
+from tests.data import load
+from tests.perceptron import train
 
 GRANULARITY_US = 1e-5
 BETA_US = 8.0

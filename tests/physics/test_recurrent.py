@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from dse.training.spec import NetworkSpec
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,9 +15,8 @@ from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.hardware import placed
 from dse.design.outcome import Outcome
-from dse.networks.recurrent import CharacterLstm, lstm_of
-from dse.tasks.characters import bits_per_character
-from dse.training.spec import NetworkSpec
+from dse.networks.lstm.module import CharacterLstm, lstm_of
+from dse.tasks.language.learner import bits_per_character
 from dse.updates.descent import CrossbarDescent
 from tests.studies import FINE
 

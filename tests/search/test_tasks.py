@@ -94,7 +94,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the study of a generator, measured by a classifier that has learned little."""
     folder = tmp_path_factory.mktemp("generated") / "results"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dse.tasks.frechet.LEARNED_IMAGES", 1000)
+        patch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 1000)
         start(parse(GENERATING), folder, LocalExecutor)
     return folder
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dse.crossbar.events import Events
 from dse.errors import SettingError
 from dse.streams import Stream
-from dse.training.spec import AccumulatorSpec
 from dse.updates.accumulator import Accumulator, DivergedError
+from dse.updates.spec import AccumulatorSpec
 
 THRESHOLD = 0.1
 DYADIC = 0.125

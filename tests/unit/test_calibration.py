@@ -9,15 +9,16 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
-from dse.data.datasets import Dataset, Split, load
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import LayerOutcome, Outcome
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from dse.updates.layers import CrossbarLayer
+from dse.updates.training import TrainingSpec
+from tests.data import load
+from tests.perceptron import train
 
 ROWS, COLS, BATCH = 7, 5, 6
 Bits = int | Literal["ideal"]

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from dse.data import datasets
-from dse.data.datasets import MNIST_MD5, download_mnist, load, load_workload
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.errors import DataError, SettingError
+from tests.data import load
 
 needs_mnist = pytest.mark.skipif(
     not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / "mnist").is_dir(),

@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from dse.data.datasets import Dataset, Split, load
-from dse.tasks.loop import train
-from dse.training.spec import TrainingSpec
 from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.data.images import Dataset, Split
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate, hardware_of
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
 from dse.design.report import _wear
 from dse.updates.accumulator import DivergedError
 from dse.updates.layers import CrossbarLayer, FloatLayer
+from dse.updates.training import TrainingSpec
+from tests.data import load
+from tests.perceptron import train
 
 SMALL: dict[str, Any] = {"network.hidden": [12], "training.epochs": 1, "refresh.threshold_us": 3.0}
 BUSY: dict[str, Any] = {**SMALL, "accumulator.bits": 6, "accumulator.rounding": "stochastic"}

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from dse.training.spec import CONVOLUTIONAL_NETWORKS, NetworkSpec
 from torch import nn
 
 from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
 from dse.networks.convolutional import network_of, weights_of
-from dse.training.spec import CONVOLUTIONAL_NETWORKS, NetworkSpec
 
 
 def network(

@@ -9,8 +9,9 @@ import torch
 
 from dse.data import cifar
 from dse.data.augmentation import Mover, Moves, Pictures
-from dse.data.datasets import Dataset, Split, load
+from dse.data.images import Dataset, Split
 from dse.errors import DataError, SettingError
+from tests.data import load
 
 needs_cifar = pytest.mark.skipif(
     not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / cifar.FOLDER).is_dir(),

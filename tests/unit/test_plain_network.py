@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 import torch
+from dse.training.spec import NetworkSpec
 
 from dse.crossbar.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
-from dse.data.datasets import Dataset, Split, load
+from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
 from dse.networks.convolutional import Dropout, network_of, weights_of
-from dse.training.spec import NetworkSpec
+from tests.data import load
 from tests.studies import FINE
 
 SMALL: dict[str, Any] = {

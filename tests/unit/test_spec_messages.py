@@ -8,7 +8,7 @@ import pytest
 from dse.design.design import Design
 from dse.errors import SettingError
 from dse.spec import Spec, allowed, field_at, leaf_paths
-from dse.training.spec import AccumulatorSpec, TrainingSpec, WorkloadSpec
+from dse.updates.spec import AccumulatorSpec, TrainingSpec, WorkloadSpec
 
 
 class Switch(Spec):

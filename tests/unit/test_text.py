@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from dse.training.spec import PTB_CHARACTERS, WorkloadSpec
 
 from dse.data import text
-from dse.data.datasets import load_workload
 from dse.errors import DataError
-from dse.training.spec import PTB_CHARACTERS, WorkloadSpec
 
 DATA = Path(os.environ.get("DSE_DATA_DIR", "/nowhere"))
 needs_ptb = pytest.mark.skipif(
