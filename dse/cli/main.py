@@ -25,6 +25,7 @@ from dse.cli.report import report
 from dse.cli.require import require
 from dse.cli.resume import resume
 from dse.cli.run import run
+from dse.cli.settings import settings
 from dse.cli.show import show
 from dse.cli.status import status
 from dse.cli.submit import submit
@@ -36,6 +37,7 @@ def main() -> None:
     """Explore the designs of neural networks on phase-change-memory crossbars.
 
     \b
+    dse settings accumulator                  what can be chosen
     dse run search_spaces/quickstart.toml     search designs; results go to a folder
     dse run STUDY --address HOST:6379         the same, on a Ray cluster
     dse status RESULTS                        how far it is, from another terminal
@@ -49,7 +51,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(run, resume, submit, status, check, data),
+    *(run, resume, submit, status, check, settings, data),
     *(front, query, show, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),

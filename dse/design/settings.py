@@ -56,7 +56,8 @@ class Family:
     @cached_property
     def field(self) -> FieldInfo:
         """The setting that names the variant, as one that can be any of them."""
-        about = "; ".join(f'"{name}": {own.model_fields[self.key].description}' for name, own in self.names.items())
+        parts = {name: (own.model_fields[self.key].description or "").rstrip(".") for name, own in self.names.items()}
+        about = "; ".join(f'"{name}": {part}' for name, part in parts.items()) + "."
         names: Any = Literal[tuple(self.names)]
         return FieldInfo(annotation=names, default=next(iter(self.names)), description=about)
 

@@ -33,7 +33,7 @@ class LanguageTraining(ModuleTraining):
 class Language(AbstractTask):
     """The next character of a text, learned on the cross-entropy."""
 
-    name = "text"
+    name = "language"
     accepts = TextInfo
     training = LanguageTraining
     metrics: ClassVar = {

@@ -1,0 +1,46 @@
+"""A variant stays at home: what is said of one network, data set, task or sampler stands in one place."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dse.data import DATA
+from dse.networks import NETWORKS
+from dse.search.samplers import SAMPLERS
+from dse.tasks import TASKS
+
+ROOT = Path(__file__).parents[2]
+FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py"))}
+OTHER_MEANINGS = {"auto"}
+"""Names that are words for something else, too: "auto" is an address of a Ray cluster."""
+NAMES = sorted(
+    {
+        *(own.model_fields["name"].default for own in NETWORKS),
+        *(own.model_fields["dataset"].default for own in DATA),
+        *(own.name for own in TASKS),
+        *(own.name for own in SAMPLERS),
+    }
+    - OTHER_MEANINGS
+)
+
+
+def homes(name: str) -> set[str]:
+    """Return the files that name a variant as a string."""
+    quoted = re.compile(rf"""["']{re.escape(name)}["']""")
+    return {str(path.relative_to(ROOT)) for path, text in FILES.items() if quoted.search(text)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_variant_is_named_in_one_file(name: str) -> None:
+    assert len(homes(name)) == 1, homes(name)
+
+
+def test_names_are_looked_for_where_they_are() -> None:
+    assert homes("lstm") == {"dse/networks/lstm/spec.py"}
+    assert {"lstm", "gan", "tpe"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS])
+def test_a_variant_is_final(variants: tuple[type, ...]) -> None:
+    assert not [(a, b) for a in variants for b in variants if a is not b and issubclass(a, b)]

@@ -1,0 +1,70 @@
+"""The reference of settings says what the fields say, and the page in the repository is the one that is made."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dse.cli.main import main
+from dse.design.design import compose
+from dse.design.reference import reference
+from dse.design.settings import settings
+from dse.errors import SettingError
+
+PAGE = Path(__file__).parents[2] / "search_spaces" / "SETTINGS.md"
+BY_PATH = {setting.path: setting for setting in reference()}
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(main, ["settings", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_every_setting_is_explained_with_what_it_may_be() -> None:
+    assert set(BY_PATH) == set(settings())
+    for setting in BY_PATH.values():
+        assert setting.about, setting.path
+        assert setting.allowed != "a table", setting.path
+        assert setting.default, setting.path
+
+
+def test_the_page_in_the_repository_is_what_the_command_prints() -> None:
+    assert PAGE.read_text() == run("--format", "markdown"), "run `dse settings --format markdown` into the page"
+
+
+def test_defaults_are_those_of_the_networks_that_have_them() -> None:
+    sizes = {
+        name: compose({"network.name": name, "workload.dataset": data}).training.batch_size
+        for name, data in (("perceptron", "digits"), ("lstm", "ptb"), ("gan", "digits"), ("cnn", "digits"))
+    }
+    said = BY_PATH["training.batch_size"].default
+    assert said == (
+        f"{sizes['perceptron']}; {sizes['lstm']} for lstm; {sizes['gan']} for gan; "
+        f"{sizes['cnn']} for any but perceptron, lstm, gan"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "belongs_to", "idle"),
+    [
+        ("training.dropout", "network.name = cnn9", ()),
+        ("accumulator.rounding", "", ('architecture = "float"', 'accumulator.bits = "float"')),
+        ("workload.train_characters", "workload.dataset = ptb", ()),
+        ("array.initial_mean_us", "", ('architecture = "float" (network.name = any but perceptron)',)),
+    ],
+)
+def test_owners_and_conditions_are_said(path: str, belongs_to: str, idle: tuple[str, ...]) -> None:
+    assert (BY_PATH[path].belongs_to, BY_PATH[path].idle) == (belongs_to, idle)
+
+
+def test_a_table_a_setting_or_a_nested_table_can_be_asked_for() -> None:
+    assert {s.path for s in reference(["dac"])} == {"dac.bits", "dac.backward_bits"}
+    assert [s.path for s in reference(["adc.bits"])] == ["adc.bits"]
+    assert all(s.path.startswith("deployment.device.") for s in reference(["deployment.device"]))
+    assert "adc.bits = 8" in run("adc.bits")
+
+
+def test_what_is_not_there_is_answered_with_the_nearest() -> None:
+    with pytest.raises(SettingError, match="no setting or table 'acumulator'; did you mean 'accumulator'"):
+        reference(["acumulator"])
