@@ -1,8 +1,7 @@
 """Designs with their prices, and multiplied by the free axes of their study: tables that every analysis takes.
 
 A design of n variants becomes n designs. The axes are parameters like those of the search, so that fronts, importances
-and requirements see them; prices are metrics. In these tables `trial` numbers variants: trial * variants + variant,
-which `dse.analysis.tables.tables.unnumbered` turns back.
+and requirements see them; prices are metrics. What `trial` holds in these tables: see `dse.analysis.tables.variants`.
 """
 
 import re
@@ -14,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.costs.prices import assignments, number_of, open_card, own_card
-from dse.analysis.tables.tables import Tables, open_tables, unnumbered
+from dse.analysis.tables.tables import Tables, open_tables
+from dse.analysis.tables.variants import design_number, with_simulated_trials
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.axes import CARD, DIGITAL, STORAGE, FreeAxes, Variant, parse_axes
@@ -122,12 +122,11 @@ def priced(tables: Tables, card: CostCard, axes: FreeAxes, columns: Sequence[str
     if len(axes) > 1:  # what made a row need not be repeated for each variant
         kept = [name for name in KEPT if name in rows.columns]
         rows = rows.select(*kept, *tables.parameters, *stored)
-    chosen = pl.DataFrame(axes.choices()) if axes.axes else pl.DataFrame({"": [0]}).drop("")
     count = len(axes)
-    chosen = chosen.insert_column(0, pl.Series("variant", range(count), pl.Int64))
+    chosen = pl.DataFrame([{"variant": number, **choice} for number, choice in enumerate(axes.choices())])
     wide = rows.join(chosen, how="cross", maintain_order="left_right")
     wide = wide.join(found, on=["variant", "trial", "seed"], how="left", maintain_order="left")
-    number = pl.col("trial") * count + pl.col("variant")
+    number = design_number(pl.col("trial"), pl.col("variant"), count)
     many = [pl.format("{}/{}", "design_key", "variant").alias("design_key")] if count > 1 else []
     many_valued = [name for name, values in axes.axes.items() if len(values) > 1]
     return replace(
@@ -197,7 +196,7 @@ def priced_designs(
     """
     axes = free_axes(where, tables.about, cards, texts, study=study)
     found = priced(tables, own_card(where, tables), axes, columns)
-    return unnumbered(found, found.designs)
+    return with_simulated_trials(found, found.designs)
 
 
 def priced_columns(sql: str) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.tables.tables import Tables, together
+from dse.analysis.tables.tables import Tables
+from dse.analysis.tables.variants import simulation_groups
 from dse.design.design import active, flatten
 
 AxisValue = float | str
@@ -91,7 +92,7 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     }
     axes = [_axis(name, values[name]) for name in tables.parameters]
     varying = tuple(p for p in axes if len(p.numbers) + len(p.strings) > 1)
-    simulation = together(tables, table["trial"])
+    simulation = simulation_groups(tables, table["trial"])
     return Designs(table, varying, values, settings[0] if settings else {}, simulation)
 
 

@@ -20,7 +20,8 @@ import polars as pl
 from dse.analysis.effects.features import AxisValue, Designs, columns, designs_of, groups, matrix
 from dse.analysis.fronts.pareto import checked
 from dse.analysis.tables.metrics import quantity
-from dse.analysis.tables.tables import Tables, search_trials, without_free
+from dse.analysis.tables.tables import Tables, search_trials
+from dse.analysis.tables.variants import first_variants
 from dse.errors import QueryError, did_you_mean
 
 RESAMPLES = 40
@@ -125,7 +126,7 @@ def learned(tables: Tables, objective: str) -> Task:
     Raises:
         QueryError: too few designs, nothing that varies, or an objective that is the same for all.
     """
-    seen = tables if quantity(objective).priced else without_free(tables)
+    seen = tables if quantity(objective).priced else first_variants(tables)
     designs = designs_of(seen, search_trials(seen).drop_nulls(objective))
     if len(designs) < AT_LEAST:
         raise QueryError(f"{len(designs)} complete designs have {objective}; what decides needs at least {AT_LEAST}")

@@ -83,7 +83,7 @@ def drawn_means(
         draws: how many.
         seed: of the draws.
         groups: numbers from 0, equal for designs that vary together; see
-            `dse.analysis.tables.tables.together`. By default all vary on their own.
+            `dse.analysis.tables.variants.simulation_groups`. By default all vary on their own.
 
     Yields:
         Means, shape (designs, objectives). O(designs seeds objectives) each.

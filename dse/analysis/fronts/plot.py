@@ -11,7 +11,8 @@ import polars as pl
 from dse.analysis.fronts.confidence import bands, half_widths, replicates
 from dse.analysis.fronts.pareto import checked, front
 from dse.analysis.tables.metrics import QUANTITIES
-from dse.analysis.tables.tables import Tables, controls, search_trials, together
+from dse.analysis.tables.tables import Tables, controls, search_trials
+from dse.analysis.tables.variants import simulation_groups
 from dse.errors import QueryError
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -104,7 +105,7 @@ def _draw_sureness(axes: Any, tables: Tables, searched: pl.DataFrame, best: pl.D
     axes.errorbar(best[x], best[y], *bars[::-1], fmt="none", ecolor=ON_FRONT, elinewidth=0.6, alpha=0.6, zorder=1)
     goals = checked([x, y])
     values = replicates(tables, searched["trial"], [x, y])
-    surfaces = bands(values, goals, groups=together(tables, searched["trial"]))
+    surfaces = bands(values, goals, groups=simulation_groups(tables, searched["trial"]))
     worst_x = limits[0][0 if goals[0] == "maximise" else 1]
     worst_y = limits[1][0 if goals[1] == "maximise" else 1]
     for percentile, ascending in surfaces.items():

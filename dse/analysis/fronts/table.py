@@ -9,7 +9,8 @@ import polars as pl
 from dse.analysis.fronts import quality
 from dse.analysis.fronts.confidence import bands, front_probability, half_widths, replicates
 from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_of, ranks
-from dse.analysis.tables.tables import Tables, search_trials, together, unnumbered
+from dse.analysis.tables.tables import Tables, search_trials
+from dse.analysis.tables.variants import simulation_groups, with_simulated_trials
 from dse.errors import QueryError, did_you_mean
 
 MOST_DRAWN = 20_000
@@ -57,7 +58,7 @@ def front_table(
         found = found.sort(order, descending=[name == "knee" for name in order], nulls_last=True, maintain_order=True)
     measured = [name for objective in objectives for name in (objective, f"ci95_{objective}") if name in found.columns]
     extra = [name for name in ("accuracy",) if name not in objectives]
-    return unnumbered(tables, found).select("trial", *added, *sure, *measured, *extra, *tables.parameters)
+    return with_simulated_trials(tables, found).select("trial", *added, *sure, *measured, *extra, *tables.parameters)
 
 
 def _with_confidence(
@@ -69,7 +70,7 @@ def _with_confidence(
     if len(designs) > MOST_DRAWN:
         return designs.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
     values = replicates(tables, designs["trial"], objectives)
-    groups = together(tables, designs["trial"])
+    groups = simulation_groups(tables, designs["trial"])
     sure = designs.with_columns(p_front=_column(front_probability(values, checked(objectives), groups=groups)))
     return sure.join(widths, on="trial", how="left", maintain_order="left"), ["p_front", "seeds"]
 
@@ -140,7 +141,7 @@ def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
     if designs.is_empty() or int(tables.about["seeds"]) < 2:
         raise QueryError("bands need complete designs with several seeds; see budget.seeds of the study file")
     values = replicates(tables, designs["trial"], objectives)
-    surfaces = bands(values, goals, groups=together(tables, designs["trial"]))
+    surfaces = bands(values, goals, groups=simulation_groups(tables, designs["trial"]))
     parts = [
         pl.DataFrame(surface, schema=list(objectives), orient="row").insert_column(
             0, pl.Series("percentile", [percentile] * len(surface))

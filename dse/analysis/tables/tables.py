@@ -8,10 +8,9 @@ deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-import numpy as np
 import polars as pl
 
 from dse.design.outcome import METRICS
@@ -34,7 +33,7 @@ class Tables:
         objectives: names of the objectives.
         metrics: columns of `trials` that say how good a design is.
         free: parameters that prices alone depend on; see `dse.analysis.costs.priced`.
-        variants: designs that each simulated one stands for by its free axes.
+        variants: designs that each trial stands for by its free axes; see `dse.analysis.tables.variants`.
         deployments: see the module.
     """
 
@@ -122,25 +121,6 @@ def search_trials(tables: Tables) -> pl.DataFrame:
 def controls(tables: Tables) -> pl.DataFrame:
     """Return the designs that the study file names for comparison."""
     return tables.designs.filter(pl.col("origin") != "search")
-
-
-def unnumbered(tables: Tables, table: pl.DataFrame) -> pl.DataFrame:
-    """Return a table with the trials that were simulated in place of the numbers of their variants."""
-    return table if tables.variants == 1 else table.with_columns(pl.col("trial") // tables.variants)
-
-
-def together(tables: Tables, trials: pl.Series) -> np.ndarray:
-    """Return numbers that are equal for designs of one simulation, whose noise is the same."""
-    return np.unique(trials.to_numpy() // tables.variants, return_inverse=True)[1]
-
-
-def without_free(tables: Tables) -> Tables:
-    """Return tables with one variant of each design: for metrics that no price enters, the others repeat it."""
-    if tables.variants == 1:
-        return tables
-    first = tables.trials.filter(pl.col("trial") % tables.variants == 0)
-    searched = [name for name in tables.parameters if name not in tables.free]
-    return replace(tables, trials=unnumbered(tables, first), parameters=searched, free=[], variants=1)
 
 
 def one_trial(tables: Tables, trial: int) -> pl.DataFrame:
