@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dse.design.outcome import METRICS
 from dse.metric import Goal
 
 if TYPE_CHECKING:
@@ -110,8 +109,10 @@ class _Follower:
     """Keeps the front of what finished, to tell its size and volume as it grows."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
+        from dse.analysis.tables.metrics import quantity  # noqa: PLC0415  polars, which the command line starts without
+
         self._objectives = objectives
-        self._goals: list[Goal] = [METRICS[name].goal for name in objectives]
+        self._goals: list[Goal] = [quantity(name).goal for name in objectives]
         self._front: list[list[float]] = []
         self._seen: set[str] = set()
         self._reference: np.ndarray | None = None
@@ -123,9 +124,10 @@ class _Follower:
     def take(self, state: "Progress") -> None:
         """Take in where the study stands."""
         self._state = state
-        new = [row for row in state.rows if self._is_new(row)]
+        new = [judged.values for judged in state.new if self._is_new(judged.row)]
         if new:
-            self._grow([[math.nan if row[n] is None else float(row[n]) for n in self._objectives] for row in new])
+            unknown = [math.nan] * len(self._objectives)
+            self._grow([unknown if values is None else list(map(float, values)) for values in new])
 
     def _is_new(self, row: "Row") -> bool:
         # One row a design: the live count follows the first seed, the table at the end the means over seeds.

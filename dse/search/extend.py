@@ -25,7 +25,9 @@ from dse.design.design import flatten
 from dse.errors import ResultsError
 from dse.results.place import Place
 from dse.results.store import Store, read_table
-from dse.search.loop import Earlier, Row, mean_objectives
+from dse.search.criteria import mean
+from dse.search.ledger import Row
+from dse.search.loop import Earlier
 from dse.search.study import Study
 
 PROPOSALS = "proposals.json"
@@ -167,7 +169,7 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
                 raise ResultsError(
                     f"trial {told + len(old.controls)} was lost from the table; `dse resume` without --study first"
                 )
-            proposer.tell(told, mean_objectives(seeds, old))
+            proposer.tell(told, mean(old.criteria.of([seeds[seed] for seed in range(budget.seeds)])))
         asked = dict(proposer.ask())
         found.append(_parameters(by_trial[number]) if number in by_trial else asked)
     return found

@@ -2,18 +2,24 @@
 
 Rows are in the table. A design that is proposed again is not simulated again; its row is copied from the one that was
 stored, which is read back from a file without a name in the results folder, so that memory does not grow with rows.
+
+    Trial   a design of the study that lacks a row
+    Held    rows that the table held when the run began, until a trial takes them
+    Twins   designs that were simulated, or are about to be, and the trials that take copies
+    Rows    the file
 """
 
 import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dse.design.design import Design
+from dse.errors import ResultsError
 
 Row = dict[str, Any]
 
@@ -28,7 +34,8 @@ class Trial:
         parameters: what the search chose, as JSON.
         design: the design; None where its settings contradict each other.
         description: the whole design, as JSON, or None.
-        values: objectives, by seed; None for a seed that failed.
+        reason: how its settings contradict each other, or "".
+        values: what it is judged by, by seed; None for a seed that failed.
     """
 
     number: int
@@ -36,7 +43,8 @@ class Trial:
     parameters: str
     design: Design | None
     description: str | None
-    values: dict[int, list[float] | None] = field(default_factory=dict[int, "list[float] | None"])
+    reason: str = ""
+    values: dict[int, Sequence[float] | None] = field(default_factory=dict[int, "Sequence[float] | None"])
 
     @property
     def key(self) -> str | None:
@@ -44,10 +52,56 @@ class Trial:
         return None if self.design is None else self.design.key
 
 
-def open_trial(number: int, origin: str, parameters: Mapping[str, Any], design: Design | None) -> Trial:
+def open_trial(
+    number: int, origin: str, parameters: Mapping[str, Any], design: Design | None, reason: str = ""
+) -> Trial:
     """Return a trial of which nothing is stored."""
     description = None if design is None else json.dumps(design.as_dict())
-    return Trial(number, origin, json.dumps(dict(parameters)), design, description)
+    return Trial(number, origin, json.dumps(dict(parameters)), design, description, reason=reason)
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """What is needed of a row that the table held when the run began."""
+
+    design_key: str | None
+    study_key: str
+    code: str
+    failed: bool
+    values: Sequence[float] | None
+
+
+class Held:
+    """Rows that the table held when the run began, until the trials of the study are proposed again and take them.
+
+    Args:
+        keys: keys that their study may have.
+    """
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self._keys = keys
+        self._rows: dict[tuple[int, int], HeldRow] = {}
+
+    def add(self, row: Row, values: Sequence[float] | None) -> None:
+        """Remember a row, with what it is judged by."""
+        failed = row["state"] == "failed"
+        held = HeldRow(row["design_key"], row["study_key"], row["code"], failed=failed, values=values)
+        self._rows[row["trial"], row["seed"]] = held
+
+    def take(self, trial: Trial, seed: int) -> HeldRow | None:
+        """Return what is known of the row of a trial, and forget it; None where there is none.
+
+        Raises:
+            ResultsError: it is the row of another design, or of another study.
+        """
+        found = self._rows.pop((trial.number, seed), None)
+        if found is not None and (found.design_key != trial.key or found.study_key not in self._keys):
+            raise ResultsError(
+                f"trial {trial.number} in the table has design {found.design_key}; this study proposes "
+                f"{trial.key}. The table comes from another version of the framework or of Optuna: "
+                f"it was written by {found.code}. Install that version to go on, or start afresh with --out"
+            )
+        return found
 
 
 class Rows:
@@ -93,3 +147,50 @@ class Rows:
 def _number(key: str, seed: int) -> int:
     # An integer takes half the memory of a tuple with a string.
     return int(key, 16) << 10 | seed
+
+
+class Twins:
+    """Sees to it that a design is simulated once under each seed; other trials of that design take copies of its row.
+
+    Args:
+        rows: the rows of what was simulated.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._followers: dict[tuple[str, int], list[Trial]] = {}
+
+    def add(self, row: Row) -> None:
+        """Remember a row that is stored, if it is that of a simulation."""
+        if row["same_as"] is None and row["design_key"] is not None:
+            self._rows.add(row)
+
+    def stored(self, trial: Trial, seed: int) -> Row | None:
+        """Return the row of a trial as a copy of its twin's; None where the design has no row under this seed yet."""
+        key = str(trial.key)
+        return copy_for(trial, self._rows.get(key, seed)) if (key, seed) in self._rows else None
+
+    def follows(self, trial: Trial, seed: int) -> bool:
+        """Return whether a twin is on its way, whose row the trial will get; else it is the first and leads."""
+        of = (str(trial.key), seed)
+        if of in self._followers:
+            self._followers[of].append(trial)
+            return True
+        self._followers[of] = []
+        return False
+
+    def copies(self, row: Row) -> list[tuple[Row, Trial]]:
+        """Return copies of a new row for the trials that waited for it."""
+        followers = self._followers.pop((str(row["design_key"]), row["seed"]), [])
+        return [(copy_for(trial, row), trial) for trial in followers]
+
+
+def copy_for(trial: Trial, row: Row) -> Row:
+    """Return the row of a trial whose design another has; it names that other."""
+    return {
+        **row,
+        "trial": trial.number,
+        "origin": trial.origin,
+        "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
+        "parameters": trial.parameters,
+    }

@@ -14,8 +14,8 @@ from dse.design.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
 from dse.results.store import read_table
+from dse.search.criteria import ENERGY, prices_of
 from dse.search.executor import Answer, Job, work
-from dse.search.loop import energy_per_sample_j
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -69,7 +69,7 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
         answer = work(Job(trial, row["seed"], stored_design(row)))
         now = dict(answer.result)
         if now["state"] == "complete":
-            now["energy_per_sample_j"] = energy_per_sample_j(now, card)
+            now |= prices_of([now], card, [ENERGY])[0]
         replays.append(_compared(row, now, answer))
     return replays
 

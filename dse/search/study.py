@@ -33,6 +33,7 @@ from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.card import CostCard, read_cost_card
 from dse.search.checks import LAST, Scope, check_names, check_objectives, check_time
+from dse.search.criteria import Criteria
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.spec import StudySpec, sampler_named
 
@@ -76,6 +77,11 @@ class Study:
     def scope(self) -> Scope:
         """The designs that the study can have."""
         return Scope(self.fixed, self.space, self.folder)
+
+    @property
+    def criteria(self) -> Criteria:
+        """What designs are judged by."""
+        return Criteria(self.spec.objectives, self.card)
 
     @property
     def sampler(self) -> AbstractSampler:

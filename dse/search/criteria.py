@@ -1,0 +1,91 @@
+"""What designs are judged by: the objectives of a study, from the rows of its table.
+
+A quantity is a metric that the table stores, or one that a price adds (see `dse.pricing.price`), which is computed from
+the layers of a row and the cost card whenever it is needed. A price is a pure function of both, and of a row it is the
+same to the last bit whether it is priced alone or among others: so what a sampler is told is the same in a run, in a
+resume and in the analysis afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import polars as pl
+import pyarrow as pa
+
+from dse.design.outcome import METRICS
+from dse.pricing.card import CostCard
+from dse.pricing.price import price
+from dse.results.schema import LAYER_COLUMNS
+from dse.search.ledger import Row
+
+ENERGY = "energy_per_sample_j"
+"""The one price that the table stores."""
+
+Values = Sequence[float]
+"""A number for each quantity of some `Criteria`."""
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What the designs of a study are judged by.
+
+    Attributes:
+        objectives: names of quantities; see `dse.analysis.tables.metrics`.
+        card: the cost card.
+    """
+
+    objectives: Sequence[str]
+    card: CostCard
+
+    def of(self, rows: Sequence[Row]) -> list[Values | None]:
+        """Return the values of rows, in their order; None for a row that lacks one, as a failed one does."""
+        priced = [name for name in self.objectives if name not in METRICS]
+        none: list[dict[str, float | None]] = [{} for _ in rows]
+        prices = prices_of(rows, self.card, priced) if priced else none
+        return [self._values(row, own) for row, own in zip(rows, prices, strict=True)]
+
+    def _values(self, row: Row, prices: Mapping[str, float | None]) -> Values | None:
+        found: list[float] = []
+        for name in self.objectives:
+            value = prices[name] if name in prices else row[name]
+            if value is None:
+                return None
+            found.append(value)
+        return found
+
+
+def mean(of_seeds: Sequence[Values | None]) -> Values | None:
+    """Return the mean of each value over the seeds of a trial, or None where a seed has none."""
+    known = [values for values in of_seeds if values is not None]
+    if len(known) < len(of_seeds):
+        return None
+    return [sum(values) / len(of_seeds) for values in zip(*known, strict=True)]
+
+
+def prices_of(
+    results: Sequence[Mapping[str, Any]], card: CostCard, names: Sequence[str]
+) -> list[dict[str, float | None]]:
+    """Return prices of results, all computed at once: a price has a fixed cost, whatever the number.
+
+    Args:
+        results: each with `train_samples` and `layers`, as a row of the table has them.
+        card: the cost card.
+        names: columns of `dse.pricing.price.COLUMNS`.
+
+    Returns:
+        A dictionary for each result, by name; None where something has no price, and for results without layers.
+    """
+    layers = [
+        {"trial": number, "seed": 0, "train_samples": result["train_samples"], **layer}
+        for number, result in enumerate(results)
+        for layer in result["layers"]
+    ]
+    found: list[dict[str, float | None]] = [dict.fromkeys(names) for _ in results]
+    if layers:
+        head = {"trial": pa.int64(), "seed": pa.int64(), "train_samples": pa.int64()}
+        table = pa.Table.from_pylist(layers, schema=pa.schema(list({**head, **LAYER_COLUMNS}.items())))
+        priced = price(cast("pl.DataFrame", pl.from_arrow(table)), card, names)
+        for row in priced.drop("seed").iter_rows(named=True):
+            found[row.pop("trial")] = row
+    return found

@@ -1,0 +1,51 @@
+"""The trials of a search in order of number: asked of a sampler, which is told what came of them."""
+
+from dse.design.space import Value
+from dse.search.criteria import Values
+from dse.search.samplers.base import Proposer
+
+
+class Proposals:
+    """Asks for trials and tells results, both in order of number.
+
+    Trial n is asked for when the results of all trials up to n - lookahead were told, and no others. What has finished
+    out of order waits here. A proposal that sees no results waits for none.
+
+    Args:
+        proposer: who proposes.
+        trials: how many.
+        lookahead: see `dse.search.spec.SearchSpec`.
+
+    Attributes:
+        asked: trials that were proposed.
+    """
+
+    def __init__(self, proposer: Proposer, trials: int, lookahead: int) -> None:
+        self._proposer, self._trials, self._lookahead = proposer, trials, lookahead
+        self.asked = 0
+        self._told = 0
+        self._waiting: dict[int, Values | None] = {}
+        self._learns = proposer.blind < trials
+
+    def is_next_ready(self) -> bool:
+        """Return whether another trial can be proposed now, after telling the results that it sees."""
+        if self.asked >= self._trials:
+            return False
+        if self.asked < self._proposer.blind:
+            return True
+        while self._told <= self.asked - self._lookahead:
+            if self._told not in self._waiting:
+                return False
+            self._proposer.tell(self._told, self._waiting.pop(self._told))
+            self._told += 1
+        return True
+
+    def ask(self) -> dict[str, Value]:
+        """Return the parameters of the next trial."""
+        self.asked += 1
+        return self._proposer.ask()
+
+    def settle(self, number: int, values: Values | None) -> None:
+        """Take what came of a trial, None where it failed; in any order."""
+        if self._learns:
+            self._waiting[number] = values
