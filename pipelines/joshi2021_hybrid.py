@@ -23,10 +23,11 @@ from typing import Any
 import polars as pl
 
 from dse.analysis.tables.tables import open_tables
+from dse.data.cifar10 import Cifar10
 from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
-from dse.networks.convolutional import network_of, weights_of
+from dse.design.design import compose
+from dse.networks.parts import weights_of
 from dse.pricing.card import read_cost_card
-from dse.training.spec import ConvolutionalNetwork, NetworkSpec
 from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
 WIDTHS, SHORT_WIDTH = (0.25, 0.5), 0.25
@@ -60,18 +61,19 @@ def name_of(kind: str, width: float) -> str:
     return f"{kind}_{width:g}".replace(".", "_")
 
 
-def narrower(network: ConvolutionalNetwork, width: float) -> float:
+def narrower(network: str, width: float) -> float:
     """Return the width, in hundredths, at which a float network is nearest in size to a hybrid one of a width."""
 
     def weights(width: float) -> int:
-        return weights_of(network_of(NetworkSpec(name=network, width=width), 3, 10, seed=0))
+        design = compose({"network.name": network, "network.width": width})
+        return weights_of(design.network.build(Cifar10().info, design.training, seed=0)[0])
 
     wanted = weights(width) * CELL_BITS / FLOAT_BITS
     above = bisect.bisect_left(range(round(100 * width)), wanted, lo=2, key=lambda n: weights(n / 100))
     return min((above / 100, (above - 1) / 100), key=lambda narrow: abs(math.log(weights(narrow) / wanted)))
 
 
-def designs(network: ConvolutionalNetwork, widths: Sequence[float], short_width: float) -> dict[str, Settings]:
+def designs(network: str, widths: Sequence[float], short_width: float) -> dict[str, Settings]:
     """Return hybrid networks, float ones of equal width and of equal size, and short accumulators."""
     table: dict[str, Settings] = {
         name_of("hybrid", width): {"network.width": width, **HYBRID, **YEAR} for width in widths

@@ -12,13 +12,16 @@ act on `pcm_all`, which has eight pairs. `samples_*.png` shows what seed 0 gener
 """
 
 from pathlib import Path
-
-from dse.design.generative import Generation
+from typing import cast
 
 from dse.data.images import Dataset
+from dse.data.mnist import Mnist
 from dse.design.design import compose
+from dse.design.hardware import platform_of
 from dse.search.executor import one_thread
 from dse.tasks.generation.frechet import scorer_of
+from dse.tasks.generation.learner import GenerationLearner
+from dse.tasks.train import train
 from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
@@ -54,11 +57,14 @@ def draw_samples(design: str, scale: str, epochs: int, data: Dataset, path: Path
     """Train a design again under seed 0, and draw what it generates; the training is the same to the last bit."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    settings = {**base_of(EXPERIMENT, scale, epochs), **EXPERIMENT.designs[design]}
+    composed = compose({**base_of(EXPERIMENT, scale, epochs), **EXPERIMENT.designs[design]})
+    platform = platform_of(composed)
     with one_thread():
-        generation = Generation(compose(settings), 0, data)
-        distance = generation.learn()[-1].metrics["frechet_distance"]
-        images = generation.images(SIDE * SIDE)
+        learner = cast("GenerationLearner", composed.network.learner(data, composed.training, platform, seed=0))
+        curve = train(learner, epochs, sample_time_s=platform.sample_time_s)
+        with learner.measuring(epochs * learner.samples * platform.sample_time_s):
+            images = learner.images(SIDE * SIDE)
+    distance = curve[-1].metrics["frechet_distance"]
     rows, columns = (data.shape or (1, 28, 28))[1:]
     grid = images.view(SIDE, SIDE, rows, columns).permute(0, 2, 1, 3).reshape(SIDE * rows, SIDE * columns)
     figure = Figure(figsize=(4, 4.3), layout="constrained")
@@ -72,8 +78,8 @@ def draw_samples(design: str, scale: str, epochs: int, data: Dataset, path: Path
 def main() -> None:
     """Run the study, then draw samples of a digital design and one on PCM."""
     options = run(EXPERIMENT, __doc__ or "")
-    data = load("mnist", 0.0)
-    with one_thread():  # the judge that measured the study, to the last bit
+    data = Mnist(validation=0.0).load()
+    with one_thread():  # the scorer that measured the study, to the last bit
         print(f"  training from test images, what a perfect generator would reach: {scorer_of(data).floor():.2f}")
     for design in ("digital_plain_descent", "pcm", "pcm_8_pairs", "pcm_32_pairs"):
         draw_samples(design, options.scale, options.epochs, data, options.out / f"samples_{design}.png")

@@ -16,16 +16,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from dse.training.spec import NetworkSpec
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dse.crossbar.analog import Crossbars, analog_layers, calibrate_on, on_crossbars
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.design.design import Design, compose
-from dse.design.evaluate import hardware_of, network_on_crossbars
-from dse.networks.convolutional import network_of
+from dse.design.hardware import hardware_of
 from dse.updates.descent import CrossbarDescent, DigitalDescent
+from tests.networks import modules_of, placed
 
 CLASSES = 10
 QUIET = {"device.read_noise_scale": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}
@@ -57,7 +56,7 @@ class Bench:
 
     def plain(self) -> nn.Module:
         """The network in torch alone, as most people would run it."""
-        return network_of(NetworkSpec(name=self.name), 3, CLASSES, seed=0)  # type: ignore[arg-type]
+        return modules_of(self.design())[0]
 
     def design(self, **settings: Any) -> Design:
         return compose({"network.name": self.name, **settings})
@@ -92,7 +91,7 @@ class Bench:
         return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
     def check_ideal(self) -> None:
-        plain, ours = self.plain(), network_on_crossbars(self.design(architecture="float"), 3, CLASSES, seed=0)
+        plain, ours = self.plain(), placed(self.design(architecture="float"))
         with torch.no_grad():
             must(same(ours.eval()(self.last), plain.eval()(self.x)), "ideal crossbars differ from torch")
         for own, other in zip(self.gradients(ours, self.last), self.gradients(plain, self.x), strict=True):
@@ -100,7 +99,7 @@ class Bench:
 
     def noise_aware(self) -> Path:
         design = self.design(architecture="float", **{"training.weight_noise": 0.038, "training.clip_std": 2.0})
-        network = network_on_crossbars(design, 3, CLASSES, seed=0)
+        network = placed(design)
         step = self.through(DigitalDescent(network, design.training, seed=0), network)
         for _ in range(2):  # the first clips, the second draws noise for what is clipped
             step()
@@ -120,7 +119,7 @@ class Bench:
         hardware, clock = hardware_of(design), design.clock
         assert hardware is not None
         assert clock is not None
-        network = network_on_crossbars(design, 3, CLASSES, seed=0)
+        network = placed(design)
         descent = CrossbarDescent(
             network,
             hardware,

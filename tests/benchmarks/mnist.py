@@ -22,7 +22,7 @@ import torch
 
 from dse.data.images import Dataset
 from dse.design.design import compose
-from dse.design.evaluate import hardware_of
+from dse.design.hardware import hardware_of
 from dse.networks.perceptron.plain import PlainRun
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer

@@ -7,7 +7,8 @@ import torch
 
 from dse.data.images import Dataset, Split
 from dse.design.design import compose
-from dse.design.evaluate import evaluate, hardware_of
+from dse.design.evaluate import evaluate
+from dse.design.hardware import hardware_of
 from dse.design.outcome import Failure
 from dse.errors import DivergedError
 from dse.tasks.curve import Epoch

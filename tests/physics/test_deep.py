@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from dse.tasks.deep import accuracy, vectors_of
 from torch import nn
 from torch.nn import functional
 
@@ -15,12 +14,14 @@ from dse.crossbar.events import EVENT_NAMES
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset, Split
 from dse.design.design import Design, compose
-from dse.design.evaluate import evaluate, hardware_of, network_on_crossbars
+from dse.design.evaluate import evaluate
+from dse.design.hardware import hardware_of
 from dse.design.outcome import Failure, Outcome
 from dse.tasks.modules import schedule
+from dse.tasks.recognition.learner import accuracy
 from dse.updates.descent import CrossbarDescent, DigitalDescent
-from dse.updates.training import TrainingSpec
 from tests.data import load
+from tests.networks import placed
 
 SMALL: dict[str, Any] = {
     "network.name": "cnn",
@@ -92,6 +93,7 @@ def test_a_measured_cell_learns_and_its_events_are_those_of_its_shapes() -> None
     assert found.simulated_time_s == pytest.approx(6 * 200 * 0.01)
     for layer in found.layers:
         events, places = layer.events, {0: 64, 1: 16, 2: 4, 3: 1}[layer.layer]
+        assert layer.places == places
         vectors = 6 * 200 * places
         assert events["mvm_forward"] == vectors
         assert events["mvm_backward"] == (0 if layer.layer == 0 else vectors)
@@ -189,7 +191,7 @@ def test_a_training_that_diverges_is_a_failure_with_a_reason() -> None:
 
 def network(**settings: Any) -> tuple[Design, nn.Module]:
     design = compose({**SMALL, **settings})
-    return design, network_on_crossbars(design, 1, 10, seed=0)
+    return design, placed(design, (1, 8, 8))
 
 
 def test_noise_on_the_weights_has_its_size_and_gradients_go_to_the_clean_ones() -> None:
@@ -309,14 +311,9 @@ def test_measuring_accuracy_changes_no_training() -> None:
 
 def test_schedules_have_their_shape() -> None:
     def rates(name: str) -> list[float]:
-        return [schedule(TrainingSpec(schedule=name), share) for share in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)]
+        return [schedule(name, share) for share in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)]
 
     assert rates("constant") == [1.0] * 6
     assert rates("step") == [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
     assert rates("cosine")[0::2][:2] == [1.0, pytest.approx(0.5)]
     assert rates("cosine")[-1] == pytest.approx(0.0, abs=1e-12)
-
-
-def test_vectors_of_an_image_are_the_places_of_the_outputs() -> None:
-    _, own = network()
-    assert list(vectors_of(own, (1, 8, 8)).values()) == [64, 16, 4, 1]

@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from dse.design.generative import Generation
+from torch import Tensor
 
 from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
+from dse.design.hardware import platform_of
 from dse.design.outcome import Outcome
 from dse.tasks.generation.frechet import FrechetScorer, Moments, frechet_distance, scorer_of
+from dse.tasks.generation.learner import GenerationLearner
 from dse.tasks.generation.losses import LOSSES
+from dse.tasks.train import train
 from dse.updates.descent import CrossbarDescent
 from tests.data import load
 from tests.studies import FINE
@@ -47,6 +50,13 @@ def outcome_of(settings: dict[str, Any], data: Dataset, seed: int = 1) -> Outcom
     outcome = evaluate(compose(settings), seed, data)
     assert isinstance(outcome, Outcome)
     return outcome
+
+
+def learner_of(settings: dict[str, Any], data: Dataset, seed: int = 1) -> GenerationLearner:
+    design = compose(settings)
+    learner = design.network.learner(data, design.training, platform_of(design), seed=seed)
+    assert isinstance(learner, GenerationLearner)
+    return learner
 
 
 def test_the_distance_of_normal_distributions_is_the_closed_form() -> None:
@@ -147,10 +157,10 @@ def test_events_are_those_counted_by_hand(few: Dataset) -> None:
 
 
 def test_pulses_and_wear_of_both_networks_are_reported(few: Dataset) -> None:
-    generation = Generation(compose({**GAN, **BUSY}), 1, few)
-    generation.learn()
-    layers = generation.layers()
-    for descent, own in zip(generation.pair.descents, (layers[:3], layers[3:]), strict=True):
+    learner = learner_of({**GAN, **BUSY}, few)
+    train(learner, GAN["training.epochs"], sample_time_s=0.01)
+    layers = outcome_of({**GAN, **BUSY}, few).layers
+    for descent, own in zip(learner.updates, (layers[:3], layers[3:]), strict=True):
         assert isinstance(descent, CrossbarDescent)
         for pair, layer in zip(descent.pairs, own, strict=True):
             pulses = pair.layer.array.cells.set_pulses
@@ -167,20 +177,23 @@ def test_the_same_design_and_seed_give_the_same_outcome_and_pictures(few: Datase
     first = outcome_of(settings, few)
     assert first == outcome_of(settings, few)
     assert first != outcome_of(settings, few, seed=2)
-    generation = Generation(compose(settings), 1, few)
-    assert generation.learn()[-1].metrics["frechet_distance"] == first.metrics["frechet_distance"]
-    assert generation.layers() == list(first.layers)
-    before = generation.layers()
-    assert generation.images(600).shape == (600, 64)
-    assert generation.layers()[0].events["mvm_forward"] == before[0].events["mvm_forward"]  # pictures are not counted
+    learners = [learner_of(settings, few) for _ in range(2)]
+    curves = [train(learner, GAN["training.epochs"], sample_time_s=0.01) for learner in learners]
+    assert curves == [list(first.curve)] * 2
+    pictures: list[Tensor] = []
+    for learner in learners:
+        with learner.measuring(2.0):
+            pictures.append(learner.images(600))
+    assert pictures[0].shape == (600, 64)
+    assert torch.equal(*pictures)
 
 
 def test_the_same_latent_vectors_are_measured_every_time(few: Dataset) -> None:
-    generation = Generation(compose({**GAN, "architecture": "float"}), 1, few)
-    images = generation.images(700)
+    learner = learner_of({**GAN, "architecture": "float"}, few)
+    images = learner.images(700)
     assert float(images.min()) > 0.0
     assert float(images.max()) < 1.0
-    assert torch.equal(images[:600], generation.images(600))
+    assert torch.equal(images[:600], learner.images(600))
     assert not torch.equal(images[:100], images[500:600])
 
 

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 import torch
-from dse.training.spec import NetworkSpec
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.data.base import TextInfo
 from dse.data.text import Text
 from dse.design.design import compose
-from dse.design.evaluate import evaluate, hardware_of
-from dse.design.hardware import placed
+from dse.design.evaluate import evaluate
+from dse.design.hardware import hardware_of, platform_of
 from dse.design.outcome import Outcome
 from dse.networks.lstm.module import CharacterLstm, lstm_of
+from dse.networks.lstm.spec import Lstm
 from dse.tasks.language.learner import bits_per_character
 from dse.updates.descent import CrossbarDescent
 from tests.studies import FINE
@@ -51,7 +52,7 @@ def outcome_of(settings: dict[str, Any], data: Text, seed: int = 1) -> Outcome:
 
 
 def test_a_layer_is_the_lstm_of_torch_in_both_directions() -> None:
-    network = lstm_of(NetworkSpec(name="lstm", hidden=(4, 3)), SYMBOLS, seed=1)
+    network = lstm_of((4, 3), SYMBOLS, seed=1)
     for layer, inputs in zip(network.layers, (SYMBOLS, 4), strict=True):
         units = layer.units
         with torch.random.fork_rng():
@@ -78,7 +79,7 @@ def test_a_layer_is_the_lstm_of_torch_in_both_directions() -> None:
 
 
 def test_bits_per_character_are_those_of_the_definition(words: Text) -> None:
-    network = lstm_of(NetworkSpec(name="lstm", hidden=(4, 3)), SYMBOLS, seed=1)
+    network = lstm_of((4, 3), SYMBOLS, seed=1)
     length = (len(words.test) - 1) // 32
     bits = 0.0
     for start in range(0, 32 * length, length):
@@ -103,14 +104,14 @@ def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(words: T
 def test_the_clip_bounds_the_step_of_an_update(words: Text) -> None:
     settings = {**LSTM, "architecture": "float", "training.epochs": 1, "training.gradient_clip": 1e-9}
     still = outcome_of(settings, words)
-    untrained = lstm_of(compose(settings).network, SYMBOLS, seed=1)
+    untrained = lstm_of((4, 3), SYMBOLS, seed=1)
     assert still.metrics["bits_per_character"] == pytest.approx(bits_per_character(untrained, words.test), abs=1e-6)
     assert outcome_of({**settings, "training.gradient_clip": "none"}, words).curve != still.curve
 
 
 def test_chi_is_conserved_through_time(words: Text) -> None:
     design = compose({**LSTM, "accumulator.bits": "float", "array.conductance_per_std_us": 2.0})
-    network = placed(design, lstm_of(design.network, SYMBOLS, seed=1), seed=1)
+    network = platform_of(design).placed(lstm_of((4, 3), SYMBOLS, seed=1), seed=1)
     hardware = hardware_of(design)
     assert hardware is not None
     descent = CrossbarDescent(
@@ -209,7 +210,7 @@ def test_the_same_design_and_seed_give_the_same_outcome(words: Text) -> None:
 
 
 def test_the_network_has_as_many_weights_as_its_width_says() -> None:
-    network = lstm_of(NetworkSpec(name="lstm", hidden=(128, 128), width=0.5), 50, seed=1)
+    (network,) = Lstm(hidden=(128, 128), width=0.5).build(TextInfo(1000, 50), None, seed=1)
     assert isinstance(network, CharacterLstm)
     matrices = [part.weight.shape for part in network.modules() if isinstance(part, nn.Linear)]
     assert matrices == [(256, 50), (256, 64), (256, 64), (256, 64), (50, 64)]

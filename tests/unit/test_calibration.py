@@ -11,7 +11,8 @@ from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.data.images import Dataset, Split
 from dse.design.design import compose
-from dse.design.evaluate import evaluate, hardware_of
+from dse.design.evaluate import evaluate
+from dse.design.hardware import hardware_of
 from dse.design.outcome import LayerOutcome, Outcome
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dse.data import datasets
+from dse.data import mnist
+from dse.data.images import Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.errors import DataError, SettingError
@@ -43,7 +44,7 @@ def test_floats_are_the_chosen_images_in_units_of_full_scale():
     floats = split.floats(chosen)
     assert floats.dtype == torch.float32
     assert floats.tolist() == [[value / 16 for value in split.images[n].tolist()] for n in (5, 0, 5)]
-    plain = datasets.Split(torch.tensor([[0.25, 1.0]]), torch.tensor([0]))
+    plain = Split(torch.tensor([[0.25, 1.0]]), torch.tensor([0]))
     assert plain.floats(torch.tensor([0])).tolist() == [[0.25, 1.0]]
 
 
@@ -76,10 +77,10 @@ def test_fewer_images_are_as_many_of_each_class_and_among_the_others(count):
 
 def test_a_workload_learns_from_as_many_images_as_it_says():
     design = compose({"workload.images": 200, "training.epochs": 1, "architecture": "float"})
-    outcome = evaluate(design, 0, load_workload(design.workload))
+    outcome = evaluate(design, 0, design.workload.load())
     assert outcome.train_samples == 200
     whole = compose({"training.epochs": 1, "architecture": "float"})
-    assert outcome.curve != evaluate(whole, 0, load_workload(whole.workload)).curve
+    assert outcome.curve != evaluate(whole, 0, whole.workload.load()).curve
 
 
 @pytest.mark.parametrize("images", [1078, 60_000])
@@ -111,7 +112,7 @@ def mirror(tmp_path):
     """A web server on the loopback with files named like those of MNIST."""
     served = tmp_path / "served"
     served.mkdir()
-    for name in MNIST_MD5:
+    for name in mnist.MD5:
         (served / f"{name}.gz").write_bytes(gzip.compress(name.encode(), mtime=0))
     handler = functools.partial(QuietHandler, directory=str(served))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -129,16 +130,16 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 def test_a_download_checks_its_checksums_and_tries_the_next_mirror(mirror, tmp_path, monkeypatch):
     served, url = mirror
     monkeypatch.setenv("DSE_DATA_DIR", str(tmp_path / "data"))
-    sums = {name: hashlib.md5((served / f"{name}.gz").read_bytes()).hexdigest() for name in MNIST_MD5}
-    monkeypatch.setattr(datasets, "MNIST_MD5", sums)
-    monkeypatch.setattr(datasets, "MNIST_MIRRORS", ("http://127.0.0.1:1/", url))
-    folder = download_mnist()
-    assert {path.name for path in folder.iterdir()} == {f"{name}.gz" for name in MNIST_MD5}
+    sums = {name: hashlib.md5((served / f"{name}.gz").read_bytes()).hexdigest() for name in mnist.MD5}
+    monkeypatch.setattr(mnist, "MD5", sums)
+    monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:1/", url))
+    folder = mnist.Mnist.download(tmp_path / "data")
+    assert {path.name for path in folder.iterdir()} == {f"{name}.gz" for name in mnist.MD5}
 
 
 def test_a_download_of_something_else_is_refused(mirror, tmp_path, monkeypatch):
     monkeypatch.setenv("DSE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(datasets, "MNIST_MIRRORS", (mirror[1],))
+    monkeypatch.setattr(mnist, "MIRRORS", (mirror[1],))
     with pytest.raises(DataError, match=r"cannot download train-images-idx3-ubyte\.gz into"):
-        download_mnist()
+        mnist.Mnist.download(tmp_path / "data")
     assert not list((tmp_path / "data" / "mnist").glob("*.gz"))

@@ -11,7 +11,8 @@ from torch import Tensor
 from dse.crossbar.events import EVENT_NAMES
 from dse.data.images import Dataset, Split
 from dse.design.design import Design, compose
-from dse.design.evaluate import evaluate, hardware_of
+from dse.design.evaluate import evaluate
+from dse.design.hardware import hardware_of
 from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
 from dse.design.report import _wear
 from dse.updates.accumulator import DivergedError

@@ -2,17 +2,14 @@
 
 import pytest
 import torch
-from dse.training.spec import CONVOLUTIONAL_NETWORKS, NetworkSpec
-from torch import nn
 
 from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
-from dse.networks.convolutional import network_of, weights_of
+from dse.networks import NETWORKS
+from dse.networks.convolutional import ConvolutionalNetwork
+from dse.networks.parts import weights_of
+from tests.networks import network
 
-
-def network(
-    name: str, channels: int = 3, seed: int = 0, width: float = 1.0, size: tuple[int, int] = (32, 32)
-) -> nn.Module:
-    return network_of(NetworkSpec(name=name, width=width), channels, 10, seed=seed, size=size)
+CONVOLUTIONAL = [own.model_fields["name"].default for own in NETWORKS if issubclass(own, ConvolutionalNetwork)]
 
 
 def by_hand(blocks: int, widths: tuple[int, int, int], channels: int = 3) -> int:
@@ -38,10 +35,10 @@ def test_residual_networks_have_the_weights_of_their_definition(name: str, block
     assert weights_of(network(name, width=width)) == by_hand(blocks, widths)
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONAL_NETWORKS)
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_all_networks_take_all_images(name: str, shape: tuple[int, int, int]) -> None:
-    own = network(name, shape[0], width=0.25, size=shape[1:])
+    own = network(name, shape, width=0.25)
     assert own(torch.zeros(2, *shape)).shape == (2, 10)
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from dse.data import cifar
+from dse.data import cifar10
 from dse.data.augmentation import Mover, Moves, Pictures
 from dse.data.images import Dataset, Split
 from dse.errors import DataError, SettingError
 from tests.data import load
 
 needs_cifar = pytest.mark.skipif(
-    not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / cifar.FOLDER).is_dir(),
-    reason=f"CIFAR-10 is not there; set DSE_DATA_DIR to a folder that has it in its subfolder {cifar.FOLDER}",
+    not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / cifar10.FOLDER).is_dir(),
+    reason=f"CIFAR-10 is not there; set DSE_DATA_DIR to a folder that has it in its subfolder {cifar10.FOLDER}",
 )
 
 
@@ -67,28 +67,28 @@ def test_a_data_set_without_height_and_width_is_refused() -> None:
 
 
 def write_cifar(folder: Path, labels: np.ndarray) -> None:
-    (folder / cifar.FOLDER).mkdir()
-    for name in (*cifar.TRAIN, *cifar.TEST):
-        records = np.zeros((cifar.IMAGES_IN_A_FILE, cifar.PIXELS + 1), np.uint8)
+    (folder / cifar10.FOLDER).mkdir()
+    for name in (*cifar10.TRAIN, *cifar10.TEST):
+        records = np.zeros((cifar10.IMAGES_IN_A_FILE, cifar10.PIXELS + 1), np.uint8)
         records[:, 0] = labels
-        (folder / cifar.FOLDER / name).write_bytes(records.tobytes())
+        (folder / cifar10.FOLDER / name).write_bytes(records.tobytes())
 
 
 def test_missing_or_wrong_files_of_cifar_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data_batch_1.bin is missing. Download it with `dse data cifar10`"):
-        cifar.read(tmp_path)
-    write_cifar(tmp_path, np.zeros(cifar.IMAGES_IN_A_FILE, np.uint8))
+        cifar10.Cifar10().read(tmp_path)
+    write_cifar(tmp_path, np.zeros(cifar10.IMAGES_IN_A_FILE, np.uint8))
     with pytest.raises(DataError, match="its classes are not equally frequent"):
-        cifar.read(tmp_path)
-    (tmp_path / cifar.FOLDER / "data_batch_1.bin").write_bytes(b"123")
+        cifar10.Cifar10().read(tmp_path)
+    (tmp_path / cifar10.FOLDER / "data_batch_1.bin").write_bytes(b"123")
     with pytest.raises(DataError, match="it has 3 bytes instead of 30730000"):
-        cifar.read(tmp_path)
+        cifar10.Cifar10().read(tmp_path)
 
 
 def test_an_archive_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cifar, "MIRRORS", ("http://127.0.0.1:1/",))
+    monkeypatch.setattr(cifar10, "MIRRORS", ("http://127.0.0.1:1/",))
     with pytest.raises(DataError, match=r"cannot download cifar-10-binary.tar.gz into"):
-        cifar.download(tmp_path)
+        cifar10.Cifar10.download(tmp_path)
 
 
 @needs_cifar

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-from dse.training.spec import NetworkSpec
 
 from dse.crossbar.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
 from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.outcome import Outcome
-from dse.networks.convolutional import Dropout, network_of, weights_of
+from dse.networks.parts import Dropout, weights_of
 from tests.data import load
+from tests.networks import network
 from tests.studies import FINE
 
 SMALL: dict[str, Any] = {
@@ -41,16 +41,16 @@ def outcome_of(settings: dict[str, Any], data: Dataset) -> Outcome:
 
 
 def test_it_has_nine_layers_and_one_and_a_half_million_weights() -> None:
-    network = network_of(NetworkSpec(name="cnn9"), 3, 10, seed=1)
-    layers = [type(layer) for _, layer in analog_layers(on_crossbars(network, Crossbars()))]
+    own = network("cnn9")
+    layers = [type(layer) for _, layer in analog_layers(on_crossbars(own, Crossbars()))]
     assert layers == [AnalogConv2d] * 6 + [AnalogLinear] * 3
-    assert weights_of(network) == 1_464_986
+    assert weights_of(own) == 1_464_986
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_it_takes_images_of_any_size(shape: tuple[int, int, int]) -> None:
-    network = network_of(NetworkSpec(name="cnn9", width=0.05), shape[0], 7, seed=1, size=shape[1:])
-    assert network(torch.zeros(2, *shape)).shape == (2, 7)
+    own = network("cnn9", shape, classes=7, width=0.05)
+    assert own(torch.zeros(2, *shape)).shape == (2, 7)
 
 
 def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dataset) -> None:

@@ -10,7 +10,7 @@ from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.design.design import compose
-from dse.design.evaluate import hardware_of
+from dse.design.hardware import hardware_of
 from dse.devices.card import read_cell
 from dse.devices.pcm import mean_response_us
 from dse.devices.spec import CellSpec

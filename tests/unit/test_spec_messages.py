@@ -1,14 +1,20 @@
 """What a wrong setting is answered with: the path, what came, what is allowed."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dse.design.design import Design
+from dse.data import DATA
+from dse.design.design import parse_design
+from dse.design.settings import field_of, settings
+from dse.design.tables import design_class
 from dse.errors import SettingError
-from dse.spec import Spec, allowed, field_at, leaf_paths
-from dse.updates.spec import AccumulatorSpec, TrainingSpec, WorkloadSpec
+from dse.networks import NETWORKS
+from dse.spec import Spec, allowed, field_at
+from dse.updates.spec import AccumulatorSpec
+from dse.updates.training import ModuleTraining, TrainingSpec
 
 
 class Switch(Spec):
@@ -18,10 +24,18 @@ class Switch(Spec):
     count: int
 
 
-def message(model: type[Spec], values: dict[str, Any], where: str = "") -> str:
+DESIGN = design_class(NETWORKS[0], DATA[0])
+"""The class of the default design."""
+
+
+def refusal(parse: Callable[..., object], *given: Any) -> str:
     with pytest.raises(SettingError) as caught:
-        model.parse(values, where)
+        parse(*given)
     return str(caught.value)
+
+
+def message(model: type[Spec], values: dict[str, Any], where: str = "") -> str:
+    return refusal(model.parse, values, where)
 
 
 def test_an_unknown_key_names_the_nearest_and_all_known_ones() -> None:
@@ -78,22 +92,37 @@ def test_a_setting_of_two_kinds_is_answered_once_with_both(value: object, writte
 
 
 def test_a_choice_is_answered_with_all_choices() -> None:
-    assert message(WorkloadSpec, {"dataset": "cifar"}) == (
-        'dataset = "cifar" is not allowed; give one of "digits", "mnist", "cifar10", "ptb"'
+    assert message(ModuleTraining, {"schedule": "cosin"}) == (
+        'schedule = "cosin" is not allowed; give one of "constant", "cosine", "step"'
     )
 
 
+@pytest.mark.parametrize(("value", "written"), [("cifar", '"cifar"'), (3, "3"), (["digits"], "['digits']")])
+def test_an_unknown_data_set_is_answered_with_all_of_them(value: object, written: str) -> None:
+    assert f'workload.dataset = {written} is not allowed; give one of "digits", "mnist", "cifar10", "ptb"' in refusal(
+        parse_design, {"workload": {"dataset": value}}
+    )
+
+
+@pytest.mark.parametrize(("value", "written"), [("resnet9", '"resnet9"'), (True, "true"), (None, "None")])
+def test_an_unknown_network_is_answered_with_all_of_them(value: object, written: str) -> None:
+    text = refusal(parse_design, {"network": {"name": value, "hidden": [8]}})
+    assert f'network.name = {written} is not allowed; give one of "perceptron", "lstm", "gan", "cnn", "cnn9", ' in text
+    assert "hidden" not in text  # whether a network that there is not has such a setting, nobody knows
+
+
 def test_a_wrong_setting_of_a_nested_table_is_named_by_its_path() -> None:
-    assert message(Design, {"training": {"epochs": 0}}).startswith("training.epochs = 0 is not allowed")
-    assert "unknown key 'training.epoch'; did you mean 'epochs'?" in message(Design, {"training": {"epoch": 3}})
+    assert message(DESIGN, {"training": {"epochs": 0}}).startswith("training.epochs = 0 is not allowed")
+    assert "unknown key 'training.epoch'; did you mean 'epochs'?" in message(DESIGN, {"training": {"epoch": 3}})
 
 
 def test_a_value_where_a_table_belongs_is_refused() -> None:
-    assert message(Design, {"training": 3}) == "training = 3 is not allowed; give a table"
+    for table in ("training", "network", "workload", "dac"):
+        assert f"{table} = 3 is not allowed; give a table" in refusal(parse_design, {table: 3})
 
 
 def test_several_wrong_settings_are_reported_at_once() -> None:
-    text = message(Design, {"training": {"epochs": 0, "epoch": 1}, "architecture": "flaot"}, "study.toml")
+    text = refusal(parse_design, {"training": {"epochs": 0, "epoch": 1}, "architecture": "flaot"}, "study.toml")
     head, *lines = text.splitlines()
     assert head == "study.toml: "
     assert len(lines) == 3
@@ -117,8 +146,8 @@ def test_a_table_cannot_be_changed() -> None:
 
 
 def test_field_at_follows_a_path() -> None:
-    assert field_at(Design, "training.epochs").default == 30
-    assert allowed(field_at(Design, "dac.bits")) == 'an integer from 2 to 16 or "ideal"'
+    assert field_at("training.epochs", DESIGN).default == 30
+    assert allowed(field_at("dac.bits", DESIGN)) == 'an integer from 2 to 16 or "ideal"'
 
 
 @pytest.mark.parametrize(
@@ -132,13 +161,17 @@ def test_field_at_follows_a_path() -> None:
 )
 def test_field_at_says_what_an_unknown_path_may_have_meant(path: str, hint: str) -> None:
     with pytest.raises(SettingError) as caught:
-        field_at(Design, path)
+        field_at(path, DESIGN)
     assert f"unknown parameter {path!r}" in str(caught.value)
     assert hint in str(caught.value)
 
 
-def test_every_leaf_path_leads_to_a_documented_field() -> None:
-    paths = leaf_paths(Design)
-    assert len(set(paths)) == len(paths) > 30
-    for path in paths:
-        assert field_at(Design, path).description, path
+def test_a_field_is_that_of_the_first_model_that_has_it() -> None:
+    assert field_at("epochs", Switch, TrainingSpec).default == 30
+    assert field_at("count", Switch, TrainingSpec).is_required()
+
+
+def test_every_setting_of_every_variant_is_documented() -> None:
+    assert len(set(settings())) == len(settings()) > 90
+    for path in settings():
+        assert field_of(path).description, path

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from dse.training.spec import PTB_CHARACTERS, WorkloadSpec
 
 from dse.data import text
+from dse.data.ptb import CHARACTERS, PennTreebank, read
 from dse.errors import DataError
 
 DATA = Path(os.environ.get("DSE_DATA_DIR", "/nowhere"))
@@ -19,9 +19,8 @@ needs_ptb = pytest.mark.skipif(
 
 @needs_ptb
 def test_the_treebank_has_the_published_counts() -> None:
-    found = load_workload(WorkloadSpec(dataset="ptb"))
-    assert isinstance(found, text.Text)
-    assert (len(found.train), len(found.validation), len(found.test)) == (PTB_CHARACTERS, 393_042, 442_423)
+    found = PennTreebank().load()
+    assert (len(found.train), len(found.validation), len(found.test)) == (CHARACTERS, 393_042, 442_423)
     assert found.symbols == 50
     assert bytes(found.alphabet[place] for place in found.train[:33].tolist()) == b"aer banknote berlitz calloway cen"
     assert int(found.train.max()) == 49
@@ -51,8 +50,8 @@ def test_a_cut_text_keeps_its_beginning_its_alphabet_and_its_checksum() -> None:
 
 def test_missing_and_other_files_are_answered_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ptb\.train\.txt is missing\. Download it with `dse data ptb`"):
-        text.load(tmp_path)
+        read(tmp_path)
     (tmp_path / "ptb").mkdir()
     (tmp_path / "ptb" / "ptb.train.txt").write_text("something else\n")
     with pytest.raises(DataError, match=r"is not the canonical file\. Remove it"):
-        text.load(tmp_path)
+        read(tmp_path)
