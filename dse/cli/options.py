@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from dse.errors import DseError, did_you_mean
+from dse.renamed import quantity
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,9 +84,9 @@ def part_option(*parts: str) -> Callable[[Callable[..., None]], Callable[..., No
     return click.option("--show", "part", type=click.Choice(["all", *parts]), default="all", help=text)
 
 
-def named(objectives: str | None, default: list[str]) -> list[str]:
-    """Return the metrics of --objectives, or the default."""
-    return [name.strip() for name in objectives.split(",")] if objectives else default
+def named(texts: str | None, default: list[str]) -> list[str]:
+    """Return the quantities that --objectives or --columns names, or the default."""
+    return [quantity(name.strip()) for name in texts.split(",")] if texts else default
 
 
 def price_options(command: Callable[..., None]) -> Callable[..., None]:

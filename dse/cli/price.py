@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import PLACE, emit, output_options
+from dse.cli.options import PLACE, emit, named, output_options
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -47,7 +47,7 @@ def price(
     found = [p.open_card(name) for name in cards] or [p.own_card(results, tables)]
     chosen = [p.with_settings(card, values) for card in found]
     brief = p.SHOWN if len(chosen) == 1 else p.SHOWN[:1]
-    names = [name.strip() for name in columns.split(",")] if columns else brief if format_ == "table" else COLUMNS
+    names = named(columns, list(brief if format_ == "table" else COLUMNS))
     table = p.prices(tables, chosen, names)
     on = ", ".join(card.name for card in chosen)
     title = f"{tables.about['name']} on {on}; designs priced: {tables.layers['trial'].n_unique()}"

@@ -19,13 +19,18 @@ class _WithTargets(click.Command):
     def targets(self) -> list[click.Parameter]:
         """The options."""
         from dse.design.outcome import METRICS  # noqa: PLC0415
+        from dse.renamed import QUANTITIES  # noqa: PLC0415
 
         found: list[click.Parameter] = []
         for name, metric in METRICS.items():
             unit = "" if metric.unit == "1" else f", {metric.unit}"
             spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
             found.append(click.Option([*spellings, name], metavar="BOUND", help=f"Target: {metric.meaning}{unit}."))
-        return found
+        former = [old for old, new in QUANTITIES.items() if new in METRICS]
+        return [
+            *found,
+            *(click.Option([f"--{name}", f"--{name.replace('_', '-')}", name], hidden=True) for name in former),
+        ]
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return all parameters: the results first, then the targets."""

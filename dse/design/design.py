@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from dse import renamed
 from dse.design.settings import FAMILIES, active, class_of, default_of, field_of, flatten, nest
 from dse.design.tables import HARDWARE, Design
 from dse.devices.card import read_cell, read_programmed_cell
@@ -33,9 +34,10 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     Raises:
         SettingError: naming every wrong setting, what came and what is allowed.
     """
-    for path in settings:
+    given = renamed.settings(settings)
+    for path in given:
         field_of(path)
-    acting = active(settings)
+    acting = active(given)
     tables = nest(acting)
     if is_deployed(acting):
         _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)

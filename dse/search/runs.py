@@ -123,7 +123,7 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
     if about.get("merged"):
         raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
     path = source_of(where, about) / "study.toml"
-    study = read_study(path)
+    study = read_study(path, warn=False)
     if study.key != about["study_key"]:
         raise ResultsError(
             f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "

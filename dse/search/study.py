@@ -23,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dse import renamed
 from dse.design.design import Design, active, compose, flatten
 from dse.design.outcome import METRICS
 from dse.design.settings import default_of, field_of
@@ -144,8 +145,8 @@ class Study:
         return {**cards, "study.toml": self.text.encode()}
 
 
-def read_study(path: Path) -> Study:
-    """Read and check a study file.
+def read_study(path: Path, *, warn: bool = True) -> Study:
+    """Read and check a study file; `warn` says which names in it are those of before.
 
     Raises:
         SettingError: everything that is wrong with it, as far as it can be told at once.
@@ -156,11 +157,11 @@ def read_study(path: Path) -> Study:
         raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingError(f"the study file {path} is not UTF-8 text") from None
-    return parse_study(text, path.parent, str(path))
+    return parse_study(text, path.parent, str(path), warn=warn)
 
 
-def parse_study(text: str, folder: Path, where: str = "study") -> Study:
-    """Check the text of a study file; `folder` is where its card files lie.
+def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = True) -> Study:
+    """Check the text of a study file; `folder` is where its card files lie, `warn` as for `read_study`.
 
     Raises:
         SettingError: see `read_study`.
@@ -169,6 +170,10 @@ def parse_study(text: str, folder: Path, where: str = "study") -> Study:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingError(f"{where} is not valid TOML: {error}") from None
+    try:
+        tables = renamed.in_study(tables, warn=warn)
+    except SettingError as error:
+        raise SettingError(f"{where}: {error}") from None
     spec = StudySpec.parse(tables, where)
     try:
         return _check(spec, folder, text)

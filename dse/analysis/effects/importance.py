@@ -23,6 +23,7 @@ from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.analysis.tables.variants import first_variants
 from dse.errors import QueryError, did_you_mean
+from dse.renamed import setting
 
 RESAMPLES = 40
 TREES = 40
@@ -202,6 +203,7 @@ def dependence(tables: Tables, objective: str, parameter: str, seed: int = 0) ->
     checked([objective])
     task = learned(tables, objective)
     places = groups(task.designs)
+    parameter = setting(parameter)
     chosen = {p.name: p for p in task.designs.axes}.get(parameter)
     if chosen is None:
         hint = did_you_mean(parameter, places)

@@ -12,6 +12,7 @@ from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.analysis.tables.variants import simulation_groups, with_simulated_trials
 from dse.errors import QueryError, did_you_mean
+from dse.renamed import quantity
 
 MOST_DRAWN = 20_000
 """Most designs for which the probability to be on the front is drawn, which then takes some ten seconds."""
@@ -168,6 +169,7 @@ def parse_epsilon(text: str, objectives: Sequence[str]) -> tuple[np.ndarray, np.
 
 def _named(part: str, objectives: Sequence[str]) -> tuple[str, str]:
     name, equals, value = (piece.strip() for piece in part.partition("="))
+    name = quantity(name)
     if not equals or name not in objectives:
         hint = did_you_mean(name, objectives)
         raise QueryError(f"{part!r} is not understood{hint}; give NAME=VALUE for some of: {', '.join(objectives)}")

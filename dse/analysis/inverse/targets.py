@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from dse import renamed
 from dse.analysis.fronts.table import number
 from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.render import cell
@@ -83,7 +84,7 @@ def parse_targets(given: Mapping[str, str]) -> list[Target]:
     """
     if not given:
         raise QueryError(f'no target is given; give at least one, such as --accuracy ">= 0.975" ({", ".join(METRICS)})')
-    return [parse_target(metric, text) for metric, text in given.items()]
+    return [parse_target(renamed.quantity(metric), text) for metric, text in given.items()]
 
 
 def met(table: pl.DataFrame, targets: Sequence[Target]) -> np.ndarray:

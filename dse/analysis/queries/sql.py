@@ -8,7 +8,7 @@ priced                            a row a design and choice on the free axes; se
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from dse.analysis.fronts.confidence import intervals
 from dse.analysis.fronts.table import front_table
 from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError
+from dse.renamed import in_word
 
 DERIVED = ("intervals", "ranks", "priced")
 """Tables that are computed when a query names them."""
@@ -50,12 +51,20 @@ def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] 
         with pl.SQLContext(frames, eager=True) as context:
             return context.execute(sql)
     except pl.exceptions.PolarsError as error:
-        names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
-        others = ", ".join(name for name in DERIVED if name not in frames)
-        raise QueryError(
-            f'the query failed: {error}\nTables and columns (quote names with a dot: "accumulator.bits"):\n{names}'
-            + (f"\nand, computed when named: {others}" if others else "")
-        ) from None
+        raise QueryError(f"the query failed: {error}\n{_renamed(sql) or _columns(frames)}") from None
+
+
+def _renamed(sql: str) -> str:
+    """Return what the names of before in a query are called now; "" where it has none."""
+    words = dict.fromkeys(re.findall(r"[\w.]+", sql))
+    return "\n".join(f"{word} is called {now} now" for word in words if (now := in_word(word)) != word)
+
+
+def _columns(frames: Mapping[str, pl.DataFrame]) -> str:
+    names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
+    others = ", ".join(name for name in DERIVED if name not in frames)
+    more = f"\nand, computed when named: {others}" if others else ""
+    return f'Tables and columns (quote names with a dot: "accumulator.bits"):\n{names}{more}'
 
 
 def _names(table: str, sql: str) -> bool:

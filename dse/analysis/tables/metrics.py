@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from dse import renamed
 from dse.design.outcome import METRICS
 from dse.errors import QueryError, did_you_mean
 from dse.metric import Metric
@@ -29,7 +30,7 @@ def quantity(name: str, what: str = "objective") -> Metric:
         QueryError: nothing; what there is.
     """
     if name not in QUANTITIES:
-        hint = did_you_mean(name, QUANTITIES)
+        hint = renamed.hint(name) or did_you_mean(name, QUANTITIES)
         raise QueryError(
             f"unknown {what} {name!r}{hint} (known: {', '.join(METRICS)}, and the columns of `dse price --format csv`)"
         )
