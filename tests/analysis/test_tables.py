@@ -42,7 +42,7 @@ def test_pricing_the_stored_table_equals_the_price_at_run_time_bit_for_bit(table
     stored = tables.trials.filter(pl.col("state") == "complete").select("trial", "seed", "energy_per_sample_j")
     joined = stored.join(priced, on=["trial", "seed"], suffix="_again")
     assert len(joined) == len(stored) == 15
-    assert joined["energy_per_sample_j"].equals(joined["energy_per_image_j_again"])
+    assert joined["energy_per_sample_j"].equals(joined["energy_per_sample_j_again"])
 
 
 def test_the_search_and_its_controls_are_kept_apart(tables):
