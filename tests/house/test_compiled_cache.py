@@ -37,16 +37,3 @@ def test_a_process_without_a_home_or_a_cache_to_write_to_uses_temporary_files(tm
     )
     assert cached == "True"
     assert Path(folder).is_relative_to(tmp_path / f"pcm-dse-{os.getuid()}")
-
-
-def test_the_files_a_reader_is_sent_to_exist() -> None:
-    root = Path(__file__).parents[2]
-    words = (root / "README.md").read_text().replace("`", " ").replace("(", " ").replace(")", " ").split()
-    roots = ("dse/", "tests/", "pipelines/", "search_spaces/", "device_library/")
-    named = {
-        word.rstrip(".,;:|").split("#")[0]
-        for word in words
-        if word.startswith(roots) and word.count("/") and "." in word
-    }
-    assert len(named) > 15
-    assert [name for name in sorted(named) if "*" not in name and not (root / name).exists()] == []
