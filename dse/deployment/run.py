@@ -2,36 +2,18 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 from dse.data.images import Split
+from dse.deployment.compensation import compensation_named
 from dse.deployment.evaluation import Evaluation
 from dse.deployment.matrices import Purpose
+from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import Compensation
 
 
-class Deployed(Protocol):
-    """A network on cells that age."""
-
-    def renew(self, repetition: int) -> None:
-        """Begin a repetition; the time is 0."""
-        ...
-
-    def age(self, time_s: float) -> None:
-        """Go to a time of the deployment."""
-        ...
-
-    def compensate(self, how: Compensation) -> None:
-        """Compensate for what this time has done."""
-        ...
-
-    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
-        """Return the share of images recognised now, by reads for a purpose."""
-        ...
-
-
 def deploy(
-    network: Deployed,
+    network: AbstractDeployedNetwork[Any],
     test: Split,
     validation: Split | None,
     *,
@@ -60,7 +42,7 @@ def deploy(
         for time_s in times_s:
             network.age(time_s)
             for how in compensations:
-                network.compensate(how)
+                network.compensate(compensation_named(how))
                 for values, (purpose, split) in zip(found[how, time_s], splits.items(), strict=True):
                     values.append(network.accuracy(split, purpose))
     return [

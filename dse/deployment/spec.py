@@ -1,21 +1,32 @@
 """What can be chosen about the life of a network after training: cells, times, compensation."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
 from dse.crossbar.spec import Bits, TileLines
+from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
 from dse.spec import ActsUnless, Spec
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
-Compensation = Literal["none", "gdc", "gdc_columns", "adabs", "gdc_adabs"]
+if TYPE_CHECKING:
+    Compensation = str
+else:
+    Compensation = Literal[tuple(own.name for own in COMPENSATIONS)]
+NO_COMPENSATION, DEFAULT_COMPENSATION = COMPENSATIONS[0].name, COMPENSATIONS[1].name
 Time = Annotated[float, Ge(0.0), Le(1e10)]
 _KEPT = ActsUnless(architecture="mixed_precision", reprogram=False)
 """The cells of the training live on, and none are programmed."""
+
+
+def _used(setting: str) -> list[ActsUnless]:
+    """Return under which compensations, where they are the only one, a setting has no effect."""
+    others = [own.name for own in COMPENSATIONS if setting not in own.uses]
+    return [ActsUnless(compared=(NO_COMPENSATION,), compensation=how) for how in others]
 
 
 class DeploymentSpec(Spec):
@@ -37,23 +48,16 @@ class DeploymentSpec(Spec):
     ] = 5
     """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
     kept. Accuracies are means over them."""
-    compensation: Compensation = "gdc"
-    """"gdc": global drift compensation, a digital factor for each layer, m(0) / m(t), m being the mean magnitude of its
-    outputs under fixed inputs; "gdc_columns": one for each output; "adabs": batch-norm statistics re-estimated on
-    training images; "gdc_adabs": both."""
-    compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = ("none",)
+    compensation: Compensation = Field(
+        default=DEFAULT_COMPENSATION,
+        description="; ".join(f'"{own.name}": {own.about}' for own in COMPENSATIONS) + ".",
+    )
+    compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = (NO_COMPENSATION,)
     """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
-    gdc_vectors: Annotated[
-        int, Ge(1), Le(100_000), *[ActsUnless(compared=("none",), compensation=how) for how in ("none", "adabs")]
-    ] = 32
+    gdc_vectors: Annotated[int, Ge(1), Le(100_000), *_used("gdc_vectors")] = 32
     """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
     an output would exceed the range of its converter."""
-    calibration_samples: Annotated[
-        int,
-        Ge(2),
-        Le(1_000_000),
-        *[ActsUnless(compared=("none",), compensation=how) for how in ("none", "gdc", "gdc_columns")],
-    ] = 1300
+    calibration_samples: Annotated[int, Ge(2), Le(1_000_000), *_used("calibration_samples")] = 1300
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
     """Accuracy that may be lost since the first time; the retention time ends there."""
@@ -96,7 +100,8 @@ class DeploymentSpec(Spec):
 
 def no_batch_norm(how: str) -> str:
     """Return the message for a compensation that needs batch normalisation where there is none."""
+    others = " or ".join(f'"{own.name}"' for own in COMPENSATIONS if not own.needs_batch_norm)
     return (
         f'deployment.compensation = "{how}" re-estimates batch-norm statistics, and this network has none; '
-        'give "none", "gdc" or "gdc_columns"'
+        f"give {others}"
     )

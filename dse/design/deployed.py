@@ -1,60 +1,21 @@
-"""From a trained network to its life on cells, and to what that adds to the outcome."""
+"""What the life of a network on cells adds to the outcome of its training."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any
 
-from torch import Tensor, nn
-
-from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
-from dse.crossbar.events import EVENT_NAMES, Events
-from dse.crossbar.pairs import Sensed
-from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
-from dse.data.augmentation import Pictures
-from dse.data.images import Dataset
+from dse.crossbar.events import EVENT_NAMES
+from dse.crossbar.spec import Resolution
 from dse.deployment.evaluation import Evaluation, retention_s
-from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
-from dse.deployment.modules import DeployedModule
-from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron
-from dse.deployment.run import Deployed, deploy
+from dse.deployment.network import AbstractDeployedLayer, AbstractDeployedNetwork
+from dse.deployment.run import deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
 from dse.design.outcome import LayerOutcome, Outcome
-from dse.streams import Stream, stream
-from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 
 
-class LayerOnCells(Protocol):
-    """What the outcome tells of a deployed layer."""
-
-    matrix: Matrix
-    events: Events
-
-    @property
-    def cells(self) -> int:
-        """Cells that hold it."""
-        ...
-
-    @property
-    def dac_bits(self) -> Resolution:
-        """Resolution of its inputs."""
-        ...
-
-    @property
-    def adc_bits(self) -> Resolution:
-        """Resolution of its outputs."""
-        ...
-
-
-class Network(Deployed, Protocol):
-    """A deployed network that says what its layers took."""
-
-    @property
-    def layers(self) -> Sequence[LayerOnCells]:
-        """Its layers, first layer first."""
-        ...
-
-
-def with_deployment(outcome: Outcome, network: Network, data: Dataset, spec: DeploymentSpec) -> Outcome:
+def with_deployment(
+    outcome: Outcome, network: AbstractDeployedNetwork[Any], data: Any, spec: DeploymentSpec
+) -> Outcome:
     """Return the outcome of a training with what its deployment adds.
 
     Args:
@@ -79,115 +40,6 @@ def with_deployment(outcome: Outcome, network: Network, data: Dataset, spec: Dep
     )
 
 
-def deployed_perceptron(
-    layers: Sequence[Layer], data: Dataset, spec: DeploymentSpec, *, seed: int, trained_until_s: float
-) -> DeployedPerceptron:
-    """Return a trained perceptron on the cells of its deployment.
-
-    Args:
-        layers: the trained layers, first layer first; on crossbars all, or digital all.
-        data: the data set.
-        spec: the deployment; with a cell where weights are programmed.
-        seed: seed of the trial.
-        trained_until_s: when the training ended on its clock, s.
-    """
-    deployed: list[DeployedLayer] = []
-    for number, layer in enumerate(layers):
-        cells = 2 * layer.rows * layer.cols
-        dac_bits, adc_bits, adc_range = spec.dac_bits, spec.adc_bits, None
-        if isinstance(layer, CrossbarLayer):
-            dac_bits, adc_bits, adc_range = layer.array.dac.bits, layer.array.adc.bits, layer.array.ranges[0]
-            cells = layer.array.cells.g_us.numel() if spec.device is None else cells
-            matrix = _matrix(layer, number, spec, seed, trained_until_s)
-        elif isinstance(layer, FloatLayer) and spec.device is not None:
-            matrix = ProgrammedMatrix(layer.weight, spec.device, seed=seed, name=number)
-        else:
-            raise TypeError(f"a layer of type {type(layer).__name__} cannot be deployed")
-        deployed.append(DeployedLayer(layer.rows, layer.cols, cells, matrix, dac_bits, adc_bits, adc_range))
-    return DeployedPerceptron(deployed, data.train, spec.samples_per_read, spec.gdc_vectors)
-
-
-def deployed_module(
-    network: nn.Module,
-    crossbars: Sequence[CrossbarLayer] | None,
-    data: Dataset,
-    spec: DeploymentSpec,
-    *,
-    seed: int,
-    trained_until_s: float,
-    with_accumulator: bool = False,
-    device: str = "cpu",
-) -> DeployedModule:
-    """Return a trained network of convolutions on the cells of its deployment.
-
-    Args:
-        network: the network, its layers on crossbars, ideal ones where it was trained digitally; it is changed.
-        crossbars: the cells of each of these layers, brought up to date; None for a network that was trained digitally.
-        data: the data set.
-        spec: the deployment; with a cell where weights are programmed.
-        seed: seed of the trial.
-        trained_until_s: when the training ended on its clock, s.
-        with_accumulator: whether inference adds the accumulators to the weights in the cells.
-        device: where torch computes.
-    """
-    matrices: dict[str, Matrix] = {}
-    cells: dict[str, int] = {}
-    for number, (name, layer) in enumerate(analog_layers(network)):
-        cells[name] = 2 * layer.rows * layer.cols
-        if crossbars is not None:
-            own = crossbars[number]
-            chi = own.accumulator.chi if with_accumulator else None
-            matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s, chi)
-            cells[name] = own.array.cells.g_us.numel() if spec.device is None else cells[name]
-        elif spec.device is not None:
-            _put_on_crossbars(layer, spec)
-            weight = layer.weight.detach().cpu()
-            matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number)
-    return DeployedModule(
-        network,
-        matrices,
-        cells,
-        Pictures(data).batch,
-        data.train,
-        samples_per_read=spec.samples_per_read,
-        vectors=spec.gdc_vectors,
-        calibration_samples=spec.calibration_samples,
-        ranges=crossbars is None,
-        device=device,
-    )
-
-
-def _matrix(
-    layer: CrossbarLayer,
-    number: int,
-    spec: DeploymentSpec,
-    seed: int,
-    trained_until_s: float,
-    chi: Tensor | None = None,
-) -> Matrix:
-    """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
-    if spec.device is None:
-        return KeptMatrix(layer.array, trained_until_s, seed=seed, name=number, digital=chi)
-    learned = _read_once(layer.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
-    learned = learned if chi is None else learned + chi
-    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.cells.g_us.numel())
-
-
-def _read_once(sensed: Sensed, noise: Stream) -> Tensor:
-    """Return the weights that one read of every cell gives."""
-    if sensed.noise_variance is None:
-        return sensed.weight
-    draws = noise.next_normal(sensed.weight.numel()).reshape(sensed.weight.shape)
-    return sensed.weight + draws * sensed.noise_variance.sqrt()
-
-
-def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:
-    """Give a layer that was trained digitally the arrays and converters of its deployment."""
-    tiles = [None if lines == "whole" else lines for lines in (spec.tile_rows, spec.tile_columns)]
-    dac, adc = DacSpec(bits=spec.dac_bits), AdcSpec(bits=spec.adc_bits)
-    layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1])
-
-
 def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, float | int | None]:
     life = [e for e in found if e.compensation == spec.compensation]
     held_out = [e.validation_accuracy for e in life if e.validation_accuracy is not None]
@@ -200,15 +52,16 @@ def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, flo
     }
 
 
-def _with_layer(report: LayerOutcome, layer: LayerOnCells) -> LayerOutcome:
+def _with_layer(report: LayerOutcome, layer: AbstractDeployedLayer) -> LayerOutcome:
     """Return the report of a layer with what its deployment took."""
     layer.matrix.renew(0)
+    dac_bits, adc_bits = layer.resolutions
     return replace(
         report,
         events={name: report.events[name] + getattr(layer.events, name) for name in EVENT_NAMES},
         deployed_cells=layer.cells,
-        deployed_dac_bits=_resolution(layer.dac_bits),
-        deployed_adc_bits=_resolution(layer.adc_bits),
+        deployed_dac_bits=_resolution(dac_bits),
+        deployed_adc_bits=_resolution(adc_bits),
         deployed_conductance_us=layer.matrix.mean_conductance_us(),
     )
 

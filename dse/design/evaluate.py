@@ -8,7 +8,7 @@ from dse.data.base import Data
 from dse.design.deployed import with_deployment
 from dse.design.hardware import platform_of
 from dse.design.outcome import Failure, Outcome
-from dse.design.passes import deployed_of, usage_of
+from dse.design.passes import usage_of
 from dse.design.report import metrics_of
 from dse.design.tables import Design
 from dse.errors import DivergedError
@@ -45,5 +45,5 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
     )
     if design.deployment is None:
         return outcome
-    network = deployed_of(learner, design, data, seed, time_s or 0.0, device)
-    return with_deployment(outcome, network, data, design.deployment)
+    network = learner.deployed(design.deployment, time_s or 0.0)
+    return outcome if network is None else with_deployment(outcome, network, data, design.deployment)

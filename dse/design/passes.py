@@ -91,24 +91,3 @@ def vectors_of(network: nn.Module, shape: tuple[int, int, int], device: str = "c
         layer.counting = held
     network.train(was_training)
     return found
-
-
-def deployed_of(learner, design: Design, data, seed: int, ended_s: float, device: str):
-    from dse.design.deployed import deployed_module, deployed_perceptron
-    from dse.updates.descent import CrossbarDescent
-
-    spec = design.deployment
-    assert spec is not None
-    if isinstance(learner, PerceptronLearner):
-        return deployed_perceptron(learner.layers, data, spec, seed=seed, trained_until_s=ended_s)
-    (update,), chi = learner.updates, design.accumulator
-    return deployed_module(
-        learner.networks[0],
-        [pair.layer for pair in update.pairs] if isinstance(update, CrossbarDescent) else None,
-        data,
-        spec,
-        seed=seed,
-        trained_until_s=ended_s,
-        with_accumulator=chi is not None and chi.inference == "cells_and_accumulator",
-        device=device,
-    )

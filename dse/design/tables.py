@@ -14,6 +14,7 @@ from pydantic import Field, create_model, model_validator
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.data import DATA
 from dse.data.base import AbstractData, DataInfo
+from dse.deployment.compensation import compensation_named
 from dse.deployment.spec import DeploymentSpec, no_batch_norm
 from dse.devices.spec import CellSpec
 from dse.networks import NETWORKS
@@ -83,7 +84,7 @@ class Design(Spec):
         if self.programs != (self.deployment.device is not None):
             msg = "deployment.device belongs to a deployment that programs cells, and to no other"
             raise ValueError(msg)
-        estimated = [how for how in self.deployment.compensations if how in ("adabs", "gdc_adabs")]
+        estimated = [how for how in self.deployment.compensations if compensation_named(how).needs_batch_norm]
         if estimated and not self.network.batch_norm:
             raise ValueError(no_batch_norm(estimated[-1]))
         return self

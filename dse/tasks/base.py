@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dse.crossbar.usage import LayerUsage
-    from dse.deployment.network import DeployedNetwork
+    from dse.deployment.network import AbstractDeployedNetwork
     from dse.deployment.spec import DeploymentSpec
     from dse.updates.platform import Platform
 
@@ -46,7 +46,7 @@ class Learner(Protocol):
         """Return what happened in the layers, first layer first."""
         ...
 
-    def deployed(self, spec: "DeploymentSpec", trained_until_s: float) -> "DeployedNetwork | None":
+    def deployed(self, spec: "DeploymentSpec", trained_until_s: float) -> "AbstractDeployedNetwork[Any] | None":
         """Return the trained network on the cells of its deployment; None where the task has none."""
         ...
 

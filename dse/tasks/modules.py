@@ -9,11 +9,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
+from dse.deployment.network import AbstractDeployedNetwork
+from dse.deployment.spec import DeploymentSpec
 from dse.streams import derived_seed
 from dse.tasks.calibration import Calibration
 from dse.updates.descent import Descent
@@ -93,6 +95,10 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
             update.survey(now_s)
         with self.measuring(now_s):
             return self.measured()
+
+    def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> AbstractDeployedNetwork[Any] | None:  # noqa: ARG002
+        """Return None: most tasks have no deployment; see `dse.tasks.base.Learner`."""
+        return None
 
     @contextmanager
     def measuring(self, now_s: float) -> Generator[None]:

@@ -6,20 +6,22 @@ from pathlib import Path
 import pytest
 
 from dse.data import DATA
+from dse.deployment.compensation import COMPENSATIONS
 from dse.networks import NETWORKS
 from dse.search.samplers import SAMPLERS
 from dse.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py"))}
-OTHER_MEANINGS = {"auto"}
-"""Names that are words for something else, too: "auto" is an address of a Ray cluster."""
+OTHER_MEANINGS = {"auto", "none"}
+"""Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation."""
 NAMES = sorted(
     {
         *(own.model_fields["name"].default for own in NETWORKS),
         *(own.model_fields["dataset"].default for own in DATA),
         *(own.name for own in TASKS),
         *(own.name for own in SAMPLERS),
+        *(own.name for own in COMPENSATIONS),
     }
     - OTHER_MEANINGS
 )
@@ -38,9 +40,9 @@ def test_a_variant_is_named_in_one_file(name: str) -> None:
 
 def test_names_are_looked_for_where_they_are() -> None:
     assert homes("lstm") == {"dse/networks/lstm/spec.py"}
-    assert {"lstm", "gan", "tpe"} <= set(NAMES)
+    assert {"lstm", "gan", "gdc", "tpe"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS])
+@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS])
 def test_a_variant_is_final(variants: tuple[type, ...]) -> None:
     assert not [(a, b) for a in variants for b in variants if a is not b and issubclass(a, b)]

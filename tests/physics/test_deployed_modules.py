@@ -10,9 +10,10 @@ from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.data.images import Split
-from dse.deployment.compensation import BatchNorms
+from dse.deployment.compensation import compensation_named
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
+from dse.deployment.norms import BatchNorms
 from dse.deployment.run import deploy
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
@@ -111,7 +112,7 @@ def test_drift_compensation_is_exact_where_all_exponents_are_equal(how, crossbar
     life = deployed(trained(), crossbars, **EQUAL)
     life.renew(0)
     life.age(3e7)
-    life.compensate(how)
+    life.compensate(compensation_named(how))
     expected = (1.0 + 3e7 / 20.0) ** 0.06
     tolerance = 1e-4 if crossbars.adc.bits == "ideal" else 0.1  # the gain is fitted to fresh cells
     for own in life.layers:
@@ -170,8 +171,8 @@ def test_every_mini_batch_has_a_read_of_its_own():
 def test_a_network_without_batch_normalisation_refuses_to_estimate_it():
     life = DeployedModule(perceptron(), {"1": _matrix(10, 64)}, {"1": 1280}, inputs, images())
     life.renew(0)
-    with pytest.raises(SettingError, match="this network has none"):
-        life.compensate("adabs")
+    with pytest.raises(SettingError, match="the network has none"):
+        life.compensate(compensation_named("adabs"))
 
 
 def _matrix(*shape):

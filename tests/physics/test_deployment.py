@@ -8,10 +8,11 @@ from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.data.images import Split
-from dse.deployment.compensation import drift_factor
+from dse.deployment.compensation import compensation_named
+from dse.deployment.compensation.gdc import drift_factor
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
-from dse.deployment.perceptron import DeployedLayer, DeployedPerceptron
+from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
 from dse.deployment.run import deploy
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
@@ -74,7 +75,7 @@ def test_products_are_those_of_the_trained_array_to_the_last_bit() -> None:
         def read(self, noise: Stream) -> Sensed:
             return array.sense(100.0)
 
-    layer = DeployedLayer(65, 10, 1300, Held(), 6, 6, 8.0)  # type: ignore[arg-type]
+    layer = PerceptronLayer(matrix=Held(), cells=1300, rows=65, cols=10, dac_bits=6, adc_bits=6, adc_range=8.0)  # type: ignore[arg-type]
     mine = layer.product(x.numpy(), Stream(array.evaluation_noise.key), adc_range=8.0)
     assert np.array_equal(mine, array.forward(array.sense(100.0), x).numpy())
 
@@ -85,12 +86,21 @@ def perceptron(how_bits="ideal", **changes) -> DeployedPerceptron:
         torch.randn(rows, cols, generator=torch.Generator().manual_seed(rows)) for rows, cols in ((65, 30), (31, 10))
     ]
     layers = [
-        DeployedLayer(*w.shape, 2 * w.numel(), ProgrammedMatrix(w, cell, seed=3, name=n), how_bits, how_bits, None)
+        PerceptronLayer(
+            matrix=ProgrammedMatrix(w, cell, seed=3, name=n),
+            cells=2 * w.numel(),
+            rows=w.shape[0],
+            cols=w.shape[1],
+            dac_bits=how_bits,
+            adc_bits=how_bits,
+            adc_range=None,
+            vectors=16,
+        )
         for n, w in enumerate(weights)
     ]
     images = torch.rand(200, 64, generator=torch.Generator().manual_seed(9))
     split = Split(images, torch.arange(200) % 10)
-    network = DeployedPerceptron(layers, split, samples_per_read=50, vectors=16)
+    network = DeployedPerceptron(layers, split, samples_per_read=50)
     network.renew(0)
     return network
 
@@ -105,11 +115,11 @@ EQUAL = {
 def test_drift_compensation_is_exact_where_all_exponents_are_equal(how) -> None:
     network = perceptron(**EQUAL)
     network.age(3e7)
-    network.compensate(how)
+    network.compensate(compensation_named(how))
     expected = (1.0 + 3e7 / 20.0) ** 0.06
     for layer in network.layers:
         assert layer.factor == pytest.approx(expected, rel=2e-5)
-    network.compensate("none")
+    network.compensate(compensation_named("none"))
     assert all((layer.factor == 1.0).all() for layer in network.layers)
 
 
@@ -123,8 +133,8 @@ def test_a_factor_for_each_column_undoes_what_columns_lose() -> None:
 
 def test_fixed_inputs_stay_within_the_range_of_a_converter() -> None:
     network = perceptron(how_bits=8, read_noise_scale=0.0)
-    for number in range(2):
-        assert network._response(number).max() <= network._ranges[number] * (1 + 1e-6)
+    for layer in network.layers:
+        assert layer.response().max() <= layer.range * (1 + 1e-6)
 
 
 def test_drift_takes_accuracy_and_compensation_gives_it_back() -> None:
@@ -170,8 +180,8 @@ def test_events_of_a_deployment_are_those_of_one_repetition() -> None:
 
 
 def test_batch_norm_statistics_are_refused_where_there_are_none() -> None:
-    with pytest.raises(SettingError, match="this network has none"):
-        perceptron().compensate("adabs")
+    with pytest.raises(SettingError, match="the network has none"):
+        perceptron().compensate(compensation_named("adabs"))
 
 
 def found(accuracy, time_s):

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from dse.data.images import Dataset
+from dse.deployment.build import deployed_perceptron
+from dse.deployment.perceptron import DeployedPerceptron
+from dse.deployment.spec import DeploymentSpec
 from dse.networks.perceptron.plain import PlainRun, Run
 from dse.streams import generator
 from dse.updates import fast
@@ -32,7 +35,7 @@ class PerceptronLearner:
     def __init__(
         self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace, *, seed: int, compiled: bool = True
     ) -> None:
-        self.samples, self.layers, self._data = len(data.train), list(layers), data
+        self.samples, self.layers, self._data, self._seed = len(data.train), list(layers), data, seed
         self._order = generator(seed, "order")
         self._run: Run = (
             fast.runner(self.layers, data.train, batch_size, pace)
@@ -51,6 +54,10 @@ class PerceptronLearner:
         held_out = self._data.validation
         validation = {} if held_out is None else {"validation_accuracy": self._run.accuracy(held_out, now_s)}
         return {**validation, "accuracy": self._run.accuracy(self._data.test, now_s)}
+
+    def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> DeployedPerceptron:
+        """Return the network on the cells of its deployment; see `dse.tasks.base.Learner`."""
+        return deployed_perceptron(self.layers, self._data, spec, seed=self._seed, trained_until_s=trained_until_s)
 
 
 def layers_of(sizes: Sequence[tuple[int, int]], platform: Platform, *, seed: int) -> list[Layer]:

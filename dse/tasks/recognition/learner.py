@@ -8,8 +8,12 @@ from torch.nn import functional
 
 from dse.data.augmentation import Mover, Pictures
 from dse.data.images import Dataset, Split
+from dse.deployment.build import deployed_module
+from dse.deployment.modules import DeployedModule
+from dse.deployment.spec import DeploymentSpec
 from dse.streams import generator
 from dse.tasks.modules import AbstractModuleLearner
+from dse.updates.descent import CrossbarDescent
 from dse.updates.platform import Platform
 from dse.updates.training import ModuleTraining
 
@@ -67,6 +71,20 @@ class RecognitionLearner(AbstractModuleLearner[Labelled]):
         held_out = self._data.validation
         validation = {} if held_out is None else {"validation_accuracy": self._accuracy(held_out)}
         return {**validation, "accuracy": self._accuracy(self._data.test)}
+
+    def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> DeployedModule:
+        """Return the network on the cells of its deployment; see `dse.tasks.base.Learner`."""
+        (update,), hardware = self.updates, self.platform.hardware
+        return deployed_module(
+            self.networks[0],
+            [pair.layer for pair in update.pairs] if isinstance(update, CrossbarDescent) else None,
+            self._data,
+            spec,
+            seed=self.seed,
+            trained_until_s=trained_until_s,
+            with_accumulator=hardware is not None and hardware.accumulator.inference == "cells_and_accumulator",
+            device=self.platform.device,
+        )
 
     def _accuracy(self, split: Split) -> float:
         return accuracy(self.networks[0], self._pictures, split, self.platform.device)

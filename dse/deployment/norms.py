@@ -1,46 +1,12 @@
-"""What is done against drift: digital factors from fixed inputs, and batch-norm statistics estimated anew.
-
-Global drift compensation (Le Gallo et al., Adv. Electron. Mater. 4, 1700627, 2018) scales the outputs of a layer by
-m(0) / m(t), m being their mean magnitude under fixed inputs. AdaBS (Joshi et al., Nat. Commun. 11:2473,
-2020) feeds training images through the drifted network and takes mean and variance of every batch normalisation from
-them; weights stay as they are.
-"""
+"""Batch normalisations of a network, whose statistics can be estimated anew."""
 
 from collections.abc import Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from dse.deployment.spec import no_batch_norm
 from dse.errors import SettingError
-from dse.kernel.arithmetic import Floats, ordered_sum
-from dse.streams import stream
-
-
-def fixed_inputs(vectors: int, rows: int) -> Floats:
-    """Return the inputs under which drift is measured, evenly distributed in [0, 1], shape (vectors, rows)."""
-    drawn = stream(0, "inputs of drift compensation", rows).next_uniform(vectors * rows)
-    return drawn.reshape(vectors, rows).numpy()
-
-
-def drift_factor(before: Floats, now: Floats, *, by_column: bool) -> Floats:
-    """Return the factor of global drift compensation: mean magnitude before over mean magnitude now.
-
-    Args:
-        before: magnitudes of outputs under fixed inputs at time 0, shape (vectors, cols).
-        now: the same at this time.
-        by_column: one factor for each output, or one for all.
-
-    Returns:
-        Shape (cols,) or (1,); 1 where either mean is 0.
-    """
-    sums = [
-        np.array([ordered_sum(column) for column in (m.T if by_column else [m])], np.float64) for m in (before, now)
-    ]
-    known = (sums[0] > 0.0) & (sums[1] > 0.0)
-    return np.where(known, sums[0] / np.where(known, sums[1], 1.0), 1.0).astype(np.float32)
 
 
 class BatchNorms:
@@ -69,7 +35,7 @@ class BatchNorms:
             SettingError: there are no batch normalisations.
         """
         if not self.layers:
-            raise SettingError(no_batch_norm("adabs"))
+            raise SettingError("batch-norm statistics cannot be re-estimated: the network has none")
         momenta = [layer.momentum for layer in self.layers]
         network.eval()
         for layer in self.layers:

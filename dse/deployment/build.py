@@ -1,0 +1,137 @@
+"""From a trained network to its life on cells: kept ones, or fresh ones with what it has learned."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
+from dse.crossbar.pairs import Sensed
+from dse.crossbar.spec import AdcSpec, DacSpec
+from dse.data.augmentation import Pictures
+from dse.data.images import Dataset
+from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
+from dse.deployment.modules import DeployedModule
+from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
+from dse.deployment.spec import DeploymentSpec
+from dse.streams import Stream, stream
+from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+
+
+def deployed_perceptron(
+    layers: Sequence[Layer], data: Dataset, spec: DeploymentSpec, *, seed: int, trained_until_s: float
+) -> DeployedPerceptron:
+    """Return a trained perceptron on the cells of its deployment.
+
+    Args:
+        layers: the trained layers, first layer first; on crossbars all, or digital all.
+        data: the data set.
+        spec: the deployment; with a cell where weights are programmed.
+        seed: seed of the trial.
+        trained_until_s: when the training ended on its clock, s.
+    """
+    deployed: list[PerceptronLayer] = []
+    for number, layer in enumerate(layers):
+        cells = 2 * layer.rows * layer.cols
+        dac_bits, adc_bits, adc_range = spec.dac_bits, spec.adc_bits, None
+        if isinstance(layer, CrossbarLayer):
+            dac_bits, adc_bits, adc_range = layer.array.dac.bits, layer.array.adc.bits, layer.array.ranges[0]
+            cells = layer.array.cells.g_us.numel() if spec.device is None else cells
+            matrix = _matrix(layer, number, spec, seed, trained_until_s)
+        elif isinstance(layer, FloatLayer) and spec.device is not None:
+            matrix = ProgrammedMatrix(layer.weight, spec.device, seed=seed, name=number)
+        else:
+            raise TypeError(f"a layer of type {type(layer).__name__} cannot be deployed")
+        deployed.append(
+            PerceptronLayer(
+                matrix=matrix,
+                cells=cells,
+                rows=layer.rows,
+                cols=layer.cols,
+                dac_bits=dac_bits,
+                adc_bits=adc_bits,
+                adc_range=adc_range,
+                vectors=spec.gdc_vectors,
+            )
+        )
+    return DeployedPerceptron(deployed, data.train, spec.samples_per_read)
+
+
+def deployed_module(
+    network: nn.Module,
+    crossbars: Sequence[CrossbarLayer] | None,
+    data: Dataset,
+    spec: DeploymentSpec,
+    *,
+    seed: int,
+    trained_until_s: float,
+    with_accumulator: bool = False,
+    device: str = "cpu",
+) -> DeployedModule:
+    """Return a trained network of convolutions on the cells of its deployment.
+
+    Args:
+        network: the network, its layers on crossbars, ideal ones where it was trained digitally; it is changed.
+        crossbars: the cells of each of these layers, brought up to date; None for a network that was trained digitally.
+        data: the data set.
+        spec: the deployment; with a cell where weights are programmed.
+        seed: seed of the trial.
+        trained_until_s: when the training ended on its clock, s.
+        with_accumulator: whether inference adds the accumulators to the weights in the cells.
+        device: where torch computes.
+    """
+    matrices: dict[str, Matrix] = {}
+    cells: dict[str, int] = {}
+    for number, (name, layer) in enumerate(analog_layers(network)):
+        cells[name] = 2 * layer.rows * layer.cols
+        if crossbars is not None:
+            own = crossbars[number]
+            chi = own.accumulator.chi if with_accumulator else None
+            matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s, chi)
+            cells[name] = own.array.cells.g_us.numel() if spec.device is None else cells[name]
+        elif spec.device is not None:
+            _put_on_crossbars(layer, spec)
+            weight = layer.weight.detach().cpu()
+            matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number)
+    return DeployedModule(
+        network,
+        matrices,
+        cells,
+        Pictures(data).batch,
+        data.train,
+        samples_per_read=spec.samples_per_read,
+        vectors=spec.gdc_vectors,
+        calibration_samples=spec.calibration_samples,
+        ranges=crossbars is None,
+        device=device,
+    )
+
+
+def _matrix(
+    layer: CrossbarLayer,
+    number: int,
+    spec: DeploymentSpec,
+    seed: int,
+    trained_until_s: float,
+    chi: Tensor | None = None,
+) -> Matrix:
+    """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
+    if spec.device is None:
+        return KeptMatrix(layer.array, trained_until_s, seed=seed, name=number, digital=chi)
+    learned = _read_once(layer.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
+    learned = learned if chi is None else learned + chi
+    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.cells.g_us.numel())
+
+
+def _read_once(sensed: Sensed, noise: Stream) -> Tensor:
+    """Return the weights that one read of every cell gives."""
+    if sensed.noise_variance is None:
+        return sensed.weight
+    draws = noise.next_normal(sensed.weight.numel()).reshape(sensed.weight.shape)
+    return sensed.weight + draws * sensed.noise_variance.sqrt()
+
+
+def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:
+    """Give a layer that was trained digitally the arrays and converters of its deployment."""
+    tiles = [None if lines == "whole" else lines for lines in (spec.tile_rows, spec.tile_columns)]
+    dac, adc = DacSpec(bits=spec.dac_bits), AdcSpec(bits=spec.adc_bits)
+    layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1])

@@ -1,0 +1,164 @@
+"""A trained network on cells that age: reads, compensation, accuracy, whatever computes its products.
+
+    renew     fresh cells or fresh reads; ranges of converters; outputs under fixed inputs at time 0
+    age       the cells at a time
+    compensate, accuracy
+
+What computes products is a subclass: compiled code for a perceptron (`dse.deployment.perceptron`), torch for any
+module (`dse.deployment.modules`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from dse.crossbar.events import Events
+from dse.crossbar.spec import Resolution
+from dse.data.images import Split
+from dse.deployment.compensation.base import AbstractCompensation
+from dse.deployment.matrices import Matrix, Purpose
+from dse.kernel.arithmetic import Floats
+from dse.streams import Stream, stream
+
+RANGE_SAMPLES = 1000
+"""Training samples over which the ranges of output converters are measured."""
+
+
+@dataclass(kw_only=True)
+class AbstractDeployedLayer(ABC):
+    """A layer on cells.
+
+    Attributes:
+        matrix: what its cells hold.
+        cells: how many they are.
+        events: what the deployment took, evaluation apart.
+    """
+
+    matrix: Matrix
+    cells: int
+    events: Events = field(default_factory=Events)
+
+    @property
+    @abstractmethod
+    def resolutions(self) -> tuple[Resolution, Resolution]:
+        """Bits of the input converters and of the output converters."""
+
+    @abstractmethod
+    def scale(self, factor: Floats | None) -> None:
+        """Scale the outputs digitally: one factor, or one for each output; None for none."""
+
+    @abstractmethod
+    def first_response(self) -> Floats:
+        """Make fixed inputs and their converters fit each other, at time 0, and return the response then."""
+
+    @abstractmethod
+    def response(self) -> Floats:
+        """Return the magnitudes of the outputs under fixed inputs, shape (vectors, cols)."""
+
+    @abstractmethod
+    def count_response(self) -> None:
+        """Count the products that a response takes."""
+
+
+Layer = TypeVar("Layer", bound=AbstractDeployedLayer)
+
+
+class AbstractDeployedNetwork(ABC, Generic[Layer]):
+    """A network on cells.
+
+    Attributes:
+        layers: its layers, first layer first.
+        fresh: responses of the layers at time 0, by which compensations judge what drift has done.
+
+    Args:
+        layers: its layers.
+        samples_per_read: samples between two reads of programmed cells.
+    """
+
+    def __init__(self, layers: Sequence[Layer], samples_per_read: int) -> None:
+        self.layers = layers
+        self.fresh: list[Floats] = []
+        self._samples_per_read = samples_per_read
+        self._counting, self._fresh_is_counted = False, False
+
+    @abstractmethod
+    def outputs(self, split: Split, chosen: Tensor, reads: Sequence[Stream]) -> Floats:
+        """Return the outputs for some samples (int64 indices) of a split by one read of every layer's cells."""
+
+    @abstractmethod
+    def set_ranges(self) -> None:
+        """Set the ranges of the output converters to what training samples need, where they are not given."""
+
+    def estimate_norms(self) -> None:
+        """Estimate the statistics of batch normalisations anew, on training samples.
+
+        Raises:
+            SettingError: there are none.
+        """
+        raise NotImplementedError
+
+    def restore_norms(self) -> None:
+        """Go back to the statistics of the training."""
+
+    def renew(self, repetition: int) -> None:
+        """Begin a repetition; the time is 0. What the first one takes is counted."""
+        self._counting, self._fresh_is_counted = repetition == 0, False
+        self._uncompensated()
+        for layer in self.layers:
+            layer.matrix.renew(repetition)
+            if self._counting:
+                layer.matrix.count_programming(layer.events)
+        self.set_ranges()
+        self.fresh = [layer.first_response() for layer in self.layers]
+
+    def age(self, time_s: float) -> None:
+        """Go to a time of the deployment."""
+        for layer in self.layers:
+            layer.matrix.age(time_s)
+
+    def compensate(self, how: type[AbstractCompensation]) -> None:
+        """Compensate for what this time has done.
+
+        Raises:
+            SettingError: the network has not what the compensation needs.
+        """
+        self._uncompensated()
+        how.apply(self)
+
+    def responses(self) -> list[Floats]:
+        """Return the responses of the layers now, counted with those at time 0."""
+        found = [layer.response() for layer in self.layers]
+        if self._counting:
+            for _ in range(1 if self._fresh_is_counted else 2):
+                for layer in self.layers:
+                    layer.count_response()
+            self._fresh_is_counted = True
+        return found
+
+    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
+        """Return the share of samples recognised now, by reads for a purpose."""
+        right, reads = 0, self.reads(purpose)
+        for chosen in torch.split(torch.arange(len(split)), self._samples_per_read):
+            # numpy's argmax takes the first of equal outputs; torch's does not say.
+            found = self.outputs(split, chosen, reads).argmax(axis=1)
+            right += int((found == split.labels[chosen].numpy()).sum())
+        return right / len(split)
+
+    def reads(self, purpose: Purpose) -> list[Stream]:
+        """Return the streams of reads for a purpose, one a layer."""
+        return [layer.matrix.noise(purpose) for layer in self.layers]
+
+    def _uncompensated(self) -> None:
+        self.restore_norms()
+        for layer in self.layers:
+            layer.scale(None)
+
+
+def fixed_inputs(vectors: int, rows: int) -> Floats:
+    """Return the inputs under which drift is measured, evenly distributed in [0, 1], shape (vectors, rows)."""
+    drawn = stream(0, "inputs of drift compensation", rows).next_uniform(vectors * rows)
+    return drawn.reshape(vectors, rows).numpy()
