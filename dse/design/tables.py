@@ -95,7 +95,7 @@ class Design(Spec):
         if not isinstance(info, task.accepts):
             msg = (
                 f'network.name = "{self.network.name}" cannot learn workload.dataset = "{self.workload.dataset}": '
-                f"it reads {task.accepts.reads}, and this is {info.reads}. {_matches(task, info)}"
+                f"it reads {task.accepts.reads}, and this is {info.reads}. {_what_to_give(task, info)}"
             )
             raise ValueError(msg)  # noqa: TRY004  pydantic reports it as a wrong setting
         task.check(self.training, info)
@@ -143,15 +143,13 @@ def design_class(network: type[AbstractNetwork], data: type[AbstractData]) -> ty
     return create_model("Design", __base__=Design, __module__=__name__, __doc__=Design.__doc__, **own)
 
 
-def _matches(task: type[AbstractTask], info: DataInfo) -> str:
+def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
     """Return which data sets the networks of a task can learn, and which networks can learn some data."""
-    data = [own for own in DATA if isinstance(own().info, task.accepts)]
-    networks = [own for own in NETWORKS if isinstance(info, own.task.accepts)]
-    known = [
-        ", ".join(shown(own.model_fields[key].default) for own in owns)
-        for key, owns in (("dataset", data), ("name", networks))
-    ]
-    return f"It can learn {known[0] or 'nothing'}; the data can be learned by {known[1] or 'none'}"
+    data = [shown(own.model_fields["dataset"].default) for own in DATA if isinstance(own().info, task.accepts)]
+    names = [shown(own.model_fields["name"].default) for own in NETWORKS if isinstance(info, own.task.accepts)]
+    first = f"{'one of ' if len(data) > 1 else ''}workload.dataset = {', '.join(data)}"
+    second = f"a network that reads {info.reads}: {'one of ' if len(names) > 1 else ''}{', '.join(names)}"
+    return f"Give {', or '.join(part for part, known in ((first, data), (second, names)) if known)}"
 
 
 def _again(network: type[AbstractNetwork], data: type[AbstractData], content: dict[str, Any]) -> Design:

@@ -3,123 +3,23 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
-from dse.design.design import HARDWARE, Design, active, compose, flatten, nest
-from dse.devices.card import read_cell, read_programmed_cell
+from dse.design.design import HARDWARE, active, compose, flatten, nest, parse_design
+from dse.design.settings import conditions, data_of, default_of, network_of
+from dse.design.settings import settings as every_setting
+from dse.design.tables import design_class
+from dse.devices.card import read_cell
 from dse.errors import SettingError
 from dse.spec import leaf_paths
+from tests.choices import Settings, acting, another, composes, is_family, other, switched_on, variants
 
-PROGRAMMED = {name: value for name, value in read_programmed_cell("pcm_joshi2020").items() if name != "card"}
-OTHER: dict[str, Any] = {
-    "architecture": "float",
-    "workload.dataset": "mnist",
-    "workload.validation": 0.0,
-    "workload.images": 1000,
-    "network.name": "resnet8",
-    "workload.train_characters": 5000,
-    "workload.evaluation_characters": 4000,
-    "network.hidden": [64, 64],
-    "network.latent": 7,
-    "network.width": 1.5,
-    "training.epochs": 31,
-    "training.batch_size": 1,
-    "training.learning_rate": 2.0000000001,
-    "training.schedule": "step",
-    "training.momentum": 0.5,
-    "training.weight_decay": 1e-3,
-    "training.augmentation": "crop_flip",
-    "training.dropout": 0.2,
-    "training.sequence_length": 16,
-    "training.gradient_clip": 0.5,
-    "training.adversarial_loss": "hinge",
-    "training.discriminator_rate": 0.5,
-    "training.weight_noise": 0.038,
-    "training.weight_noise_ramp_epochs": 3,
-    "training.clip_std": 2.0,
-    "device.card": "ideal_linear",
-    "device.g_min_us": 0.2,
-    "device.g_max_us": 20.0,
-    "device.granularity_us": 0.78,
-    "device.mean_slope": 0.0,
-    "device.mean_offset_us": 0.89,
-    "device.mean_history_us": 1.5,
-    "device.std_slope": 0.0,
-    "device.std_offset_us": 0.0,
-    "device.std_history_us": 0.0,
-    "device.history_pulses": 2.7,
-    "device.history_linear_per_us": 0.0,
-    "device.history_quadratic_per_us2": 0.0,
-    "device.history_cubic_per_us3": 0.0,
-    "device.nonlinearity": 0.9,
-    "device.response_spread": 0.1,
-    "device.stuck_set_fraction": 0.01,
-    "device.stuck_reset_fraction": 0.01,
-    "device.drift_exponent_spread": 0.01,
-    "device.write_noise_scale": 0.5,
-    "device.read_noise_slope": 0.0,
-    "device.read_noise_offset_us": 0.0,
-    "device.read_noise_scale": 0.5,
-    "device.drift_exponent": 0.05,
-    "device.drift_reference_s": 1.0,
-    "device.reset_mean_us": 0.2,
-    "device.reset_std_us": 0.0,
-    "device.reset_min_us": 0.0,
-    "array.conductance_per_weight_us": 9.0,
-    "array.pairs_per_weight": 2,
-    "array.conductance_per_std_us": 3.0,
-    "array.tile_rows": 64,
-    "array.tile_columns": 64,
-    "array.read_noise_per": "mini_batch",
-    "array.initial_mean_us": 1.7,
-    "array.initial_std_us": 0.84,
-    "array.initial_min_us": 0.2,
-    "array.initial_max_us": 9.0,
-    "dac.bits": "ideal",
-    "dac.backward_bits": 7,
-    "adc.bits": 7,
-    "adc.backward_bits": 6,
-    "adc.range": 9.0,
-    "adc.backward_range": 5.0,
-    "adc.ranging": "calibrated",
-    "adc.calibrate_every_samples": 1001,
-    "adc.headroom": 1.1,
-    "accumulator.bits": 31,
-    "accumulator.rounding": "stochastic",
-    "accumulator.operand_bits": 8,
-    "accumulator.epsilon": 0.5,
-    "accumulator.transfer_every": 2,
-    "accumulator.headroom_bits": 3,
-    "accumulator.storage": "pcm",
-    "accumulator.inference": "cells_and_accumulator",
-    "refresh.every_samples": 101,
-    "refresh.threshold_us": 9.0,
-    "refresh.difference_us": 5.0,
-    "refresh.max_pulses": 9,
-    "clock.sample_time_s": 2e-3,
-    "clock.drift_every_samples": 7,
-    "deployment.times_s": [1.0, 2.0],
-    "deployment.repetitions": 6,
-    "deployment.compensation": "gdc_columns",
-    "deployment.compared": ["gdc_columns"],
-    "deployment.gdc_vectors": 33,
-    "deployment.tolerated_loss": 0.02,
-    "deployment.reprogram": True,
-    "deployment.samples_per_read": 99,
-    "deployment.dac_bits": 7,
-    "deployment.adc_bits": 7,
-    "deployment.tile_rows": 128,
-    "deployment.tile_columns": "whole",
-    "deployment.calibration_samples": 1200,
-    "deployment.device.card": "ideal_programmed",
-    **{f"deployment.device.{name}": 1.07 * value for name, value in PROGRAMMED.items()},
-}
-"""Setting -> a value other than that of the default design."""
-DEEP: dict[str, Any] = {"network.name": "resnet8"}
-DIGITAL_DEEP: dict[str, Any] = {**DEEP, "architecture": "float"}
-READS: dict[str, Any] = {"network.name": "lstm", "workload.dataset": "ptb", "adc.calibrate_every_samples": 100}
-GENERATES: dict[str, Any] = {"network.name": "gan"}
+DEEP: Settings = {"network.name": "resnet8"}
+DIGITAL_DEEP: Settings = {**DEEP, "architecture": "float"}
+READS: Settings = {"network.name": "lstm", "workload.dataset": "ptb", "adc.calibrate_every_samples": 100}
+GENERATES: Settings = {"network.name": "gan"}
 READING = (
     "workload.train_characters",
     "workload.evaluation_characters",
@@ -135,34 +35,15 @@ DEEP_ON_CROSSBARS = (
     "accumulator.inference",
 )
 DEEP_DIGITAL = ("momentum", "weight_decay", "weight_noise", "clip_std")
-SWITCHED_ON: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("training.schedule", "training.augmentation", *DEEP_ON_CROSSBARS), DEEP),
-    **{f"training.{what}": DIGITAL_DEEP for what in DEEP_DIGITAL},
-    **dict.fromkeys(READING, READS),
-    **dict.fromkeys(GENERATING, GENERATES),
-    "training.dropout": {"network.name": "cnn9"},
-    "training.weight_noise_ramp_epochs": {**DIGITAL_DEEP, "training.weight_noise": 0.01},
-    "adc.calibrate_every_samples": {"adc.ranging": "calibrated"},
-    "adc.headroom": {"adc.ranging": "calibrated"},
-    "accumulator.headroom_bits": {"accumulator.transfer_every": 2},
-    "deployment.samples_per_read": {"deployment.reprogram": True},
-    **{f"deployment.{way}_bits": {"architecture": "float"} for way in ("dac", "adc")},
-    **{
-        f"deployment.tile_{lines}": {"network.name": "resnet8", "architecture": "float"}
-        for lines in ("rows", "columns")
-    },
-    "deployment.calibration_samples": {"network.name": "resnet8", "deployment.compensation": "adabs"},
-    **{f"deployment.device.{name}": {"deployment.reprogram": True} for name in ("card", *PROGRAMMED)},
-}
-"""Setting that cannot act in the default design -> what makes it act."""
-IDEAL_BOTH_WAYS: tuple[dict[str, Any], ...] = (
+VARIANTS = pytest.mark.parametrize("variant", variants(), ids=lambda variant: " ".join(variant.values()))
+IDEAL_BOTH_WAYS: tuple[Settings, ...] = (
     {"adc.bits": "ideal"},
     {"adc.bits": "ideal", "adc.backward_bits": "same"},
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
 )
 
 
-def refusal(given: dict[str, Any]) -> str:
+def refusal(given: Settings) -> str:
     with pytest.raises(SettingError) as caught:
         compose(given)
     return str(caught.value)
@@ -191,12 +72,12 @@ def test_a_digital_design_has_no_hardware() -> None:
 
 def test_hardware_given_to_a_digital_design_directly_is_refused() -> None:
     with pytest.raises(SettingError, match='dac cannot act where architecture = "float"'):
-        Design.parse({"architecture": "float", "dac": {"bits": 8}})
+        parse_design({"architecture": "float", "dac": {"bits": 8}})
 
 
 def test_a_crossbar_design_without_hardware_is_refused() -> None:
     with pytest.raises(SettingError, match="a design on crossbars needs device, dac"):
-        Design.parse({})
+        parse_design({})
 
 
 def test_equal_content_has_an_equal_key_in_any_order() -> None:
@@ -230,17 +111,42 @@ def test_the_key_is_short_and_hexadecimal() -> None:
     assert set(key) <= set("0123456789abcdef")
 
 
-def test_every_setting_has_another_value_in_this_file() -> None:
-    assert set(OTHER) == set(leaf_paths(Design))
-
-
 def test_every_single_setting_changes_the_key() -> None:
-    keys = {"": compose({}).key}
-    for path, value in OTHER.items():
-        switch = SWITCHED_ON.get(path, {})
-        keys[path] = compose({**switch, path: value}).key
-        assert keys[path] != compose(switch).key
+    keys = {(): compose({}).key}
+    for path in every_setting():
+        switch = dict(switched_on(path))
+        keys[path] = compose({**switch, path: other(path)}).key
+        assert keys[path] != compose(switch).key, path
     assert len(set(keys.values())) == len(keys)
+
+
+@VARIANTS
+def test_a_setting_of_a_variant_changes_the_key_or_its_network_says_that_it_has_no_effect(variant: Settings) -> None:
+    network, data = network_of(variant), data_of(variant)
+    own = leaf_paths(design_class(network, data))
+    idle = {name for name, condition in {**network.task.idle, **network.idle}.items() if not condition}
+    for path in every_setting():
+        if is_family(path):
+            continue
+        switch = acting(path, variant)
+        said = path not in own or any(f"{path}.".startswith(f"{name}.") for name in idle)
+        assert (switch is None) == said, path
+        if switch is not None:
+            assert compose({**switch, path: another(path, switch)}).key != compose(switch).key, path
+
+
+def test_a_setting_changes_no_key_under_any_of_its_conditions_in_any_variant() -> None:
+    held: dict[tuple[str, str], bool] = {}
+    for variant in variants():
+        for path in every_setting():
+            for condition in conditions(path, variant):
+                off = {**variant, **condition}
+                name = path, str(condition)
+                held[name] = held.get(name, False) or composes(off)
+                if composes(off):
+                    assert compose({**off, path: other(path)}).key == compose(off).key, name
+                    assert active({**off, path: other(path)}) == active(off), name
+    assert [name for name, ever in held.items() if not ever] == []
 
 
 def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
@@ -251,8 +157,8 @@ def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
     assert (compose(DEEP).training.learning_rate, compose(DEEP).training.momentum) == (0.5, 0.0)
     assert compose(DEEP).array.tile_rows == 256
     assert compose({**DEEP, "array.tile_rows": "whole"}).array.tile_rows == "whole"
-    assert compose({}).training.schedule == "constant"
     assert compose({}).training.batch_size == 10
+    assert default_of("training.schedule") == "constant"
 
 
 def test_an_lstm_and_a_gan_have_defaults_of_their_own() -> None:
@@ -264,23 +170,28 @@ def test_an_lstm_and_a_gan_have_defaults_of_their_own() -> None:
     )
     assert (generates.network.hidden, generates.network.latent, generates.array.tile_rows) == ((128, 256), 64, 256)
     assert compose({**READS, "network.hidden": [8]}).network.hidden == (8,)
-    assert compose(READS).workload.train_samples == 5_017_482
+    assert compose(READS).workload.info.samples == 5_017_482
     assert compose({**READS, "workload.train_characters": 5000}).training.updates_of(5000) == 30 * 10
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"network.name": "lstm"}, 'cannot learn workload.dataset = "digits": an lstm reads text; give "ptb"'),
+        (
+            {"network.name": "lstm"},
+            'network.name = "lstm" cannot learn workload.dataset = "digits": it reads text, and this is images. '
+            'Give workload.dataset = "ptb", or a network that reads images: one of "perceptron", "gan", "cnn"',
+        ),
         (
             {**DEEP, "workload.dataset": "ptb"},
-            '"resnet8" cannot learn workload.dataset = "ptb": it is text; give "lstm"',
+            'network.name = "resnet8" cannot learn workload.dataset = "ptb": it reads images, and this is text. '
+            'Give one of workload.dataset = "digits", "mnist", "cifar10", or a network that reads text: "lstm"',
         ),
-        ({"workload.dataset": "ptb"}, '"perceptron" cannot learn workload.dataset = "ptb"'),
-        ({"network.name": "gan", "workload.dataset": "ptb"}, 'it is text; give "lstm"'),
+        ({"workload.dataset": "ptb"}, 'network.name = "perceptron" cannot learn workload.dataset = "ptb"'),
+        ({"network.name": "gan", "workload.dataset": "ptb"}, 'or a network that reads text: "lstm"'),
     ],
 )
-def test_a_network_for_images_reads_no_text(given: dict[str, Any], expected: str) -> None:
+def test_a_network_for_images_reads_no_text_and_the_other_way_round(given: Settings, expected: str) -> None:
     assert expected in refusal(given)
 
 
@@ -305,14 +216,14 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         ({"accumulator.transfer_every": 1}, {"accumulator.headroom_bits": 3}),
         ({"accumulator.transfer_every": 1, "accumulator.bits": 2}, {"accumulator.headroom_bits": 31}),
         ({"architecture": "float"}, {"array.pairs_per_weight": 3}),
-        *(({"network.name": "perceptron"}, {path: OTHER[path]}) for path in (*DEEP_ON_CROSSBARS, "training.schedule")),
+        *(({"network.name": "perceptron"}, {path: other(path)}) for path in (*DEEP_ON_CROSSBARS, "training.schedule")),
         *(({"network.name": "perceptron"}, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
         *((DEEP, {f"training.{what}": 0.5}) for what in DEEP_DIGITAL),
         (DEEP, {"network.hidden": [3]}),
-        *((DEEP, {path: OTHER[path]}) for path in (*READING, *GENERATING, "training.dropout")),
-        *((GENERATES, {path: OTHER[path]}) for path in (*READING, "training.dropout", "training.augmentation")),
+        *((DEEP, {path: other(path)}) for path in (*READING, *GENERATING, "training.dropout")),
+        *((GENERATES, {path: other(path)}) for path in (*READING, "training.dropout", "training.augmentation")),
         *(
-            (READS, {path: OTHER[path]})
+            (READS, {path: other(path)})
             for path in (*GENERATING, "training.dropout", "workload.validation", "workload.images")
         ),
         *((own, {"deployment.repetitions": 3}) for own in (READS, GENERATES)),
@@ -329,18 +240,21 @@ def test_noise_that_never_reaches_its_full_size_is_refused() -> None:
         ({"refresh.every_samples": 0}, {"refresh.threshold_us": 3.0}),
         ({"refresh.every_samples": 0}, {"refresh.difference_us": 3.0}),
         ({"refresh.every_samples": 0}, {"refresh.max_pulses": 3}),
-        *(({"architecture": "float"}, {path: OTHER[path]}) for path in OTHER if path.split(".")[0] in HARDWARE),
+        *(
+            ({"architecture": "float"}, {path: other(path)})
+            for path in every_setting()
+            if path.split(".")[0] in HARDWARE
+        ),
     ],
 )
-def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: dict[str, Any]) -> None:
+def test_a_setting_that_cannot_act_changes_no_key(switch: Settings, idle: Settings) -> None:
     assert compose({**switch, **idle}) == compose(switch)
     assert compose({**idle, **switch}).key == compose(switch).key
     assert active({**switch, **idle}) == active(switch)
     assert not active({**switch, **idle}).keys() & (idle.keys() - switch.keys())
-    on: dict[str, Any] = {}
-    for path in idle:
-        on |= SWITCHED_ON.get(path, {})
-    assert compose({**on, **idle}).key != compose(on).key
+    for path, value in idle.items():
+        on = dict(switched_on(path))
+        assert compose({**on, path: value}).key != compose(on).key
 
 
 @pytest.mark.parametrize(
@@ -359,7 +273,7 @@ def test_a_setting_that_cannot_act_changes_no_key(switch: dict[str, Any], idle: 
         ({"architecture": "float"}, {"array.initial_std_us": 0.1}),
     ],
 )
-def test_a_setting_that_still_acts_changes_the_key(switch: dict[str, Any], acting: dict[str, Any]) -> None:
+def test_a_setting_that_still_acts_changes_the_key(switch: Settings, acting: Settings) -> None:
     assert compose({**switch, **acting}).key != compose(switch).key
     assert active({**switch, **acting}) == {**switch, **acting}
 
@@ -422,7 +336,7 @@ def test_an_unknown_device_is_answered_with_the_nearest() -> None:
 
 
 def test_composing_leaves_the_given_settings_alone() -> None:
-    given: dict[str, Any] = {"accumulator.bits": "float", "accumulator.rounding": "nearest", "network.hidden": [3]}
+    given: Settings = {"accumulator.bits": "float", "accumulator.rounding": "nearest", "network.hidden": [3]}
     before = {**given, "network.hidden": [3]}
     compose(given)
     assert given == before
@@ -447,7 +361,7 @@ def test_a_network_has_at_least_one_unit_a_layer() -> None:
 
 def test_the_design_of_a_dump_is_the_same_design() -> None:
     design = compose({"network.hidden": [8, 4], "adc.bits": "ideal"})
-    assert Design.parse(design.as_dict()).key == design.key
+    assert parse_design(design.as_dict()).key == design.key
     assert compose(flatten(design.as_dict())).key == design.key
 
 
@@ -456,9 +370,9 @@ LEAVES = st.integers() | st.lists(st.integers(), max_size=2) | st.text(max_size=
 TABLES = st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3), max_leaves=8)
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings_of(derandomize=True, max_examples=100, deadline=None)
 @given(st.dictionaries(NAMES, TABLES, max_size=4))
-def test_nesting_undoes_flattening(tables: dict[str, Any]) -> None:
+def test_nesting_undoes_flattening(tables: Settings) -> None:
     flat = flatten(tables)
     assert all(not isinstance(value, dict) for value in flat.values())
     assert nest(flat) == tables
@@ -481,7 +395,7 @@ def test_a_path_below_a_value_is_refused() -> None:
         ({"clock.drift_every_samples": 7}, {"device.drift_exponent": 0.0}),
     ],
 )
-def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: dict[str, Any], settings: dict[str, Any]) -> None:
+def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: Settings, settings: Settings) -> None:
     assert compose({**settings, **idle}).key == compose(settings).key
 
 
@@ -493,7 +407,7 @@ def test_what_changes_nothing_in_the_hardware_changes_no_key(idle: dict[str, Any
         ({"clock.drift_every_samples": 7}, {"device.drift_exponent": 0.0, "device.drift_exponent_spread": 0.01}),
     ],
 )
-def test_what_acts_changes_the_key(acting: dict[str, Any], settings: dict[str, Any]) -> None:
+def test_what_acts_changes_the_key(acting: Settings, settings: Settings) -> None:
     assert compose({**settings, **acting}).key != compose(settings).key
 
 

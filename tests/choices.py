@@ -1,0 +1,153 @@
+"""Values that settings allow, and settings under which a setting acts: made from the fields, so that none is missed."""
+
+import types
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from dse.design.design import compose
+from dse.design.settings import (
+    FAMILIES,
+    NETWORK,
+    WORKLOADS,
+    completed,
+    conditions,
+    default_of,
+    field_of,
+    flatten,
+)
+from dse.devices.card import library
+from dse.errors import SettingError
+from dse.spec import Condition
+
+Settings = dict[str, Any]
+CARDS = {"device.card": "cells", "deployment.device.card": "programmed_cells"}
+"""Setting -> the folder of the device library whose cards are its values."""
+CHANGES = 4
+"""Most settings that must change for another one to act."""
+
+
+def variants() -> list[Settings]:
+    """Return settings that choose each network once and each data set once, the default design first."""
+    found: list[Settings] = []
+    for family in (NETWORK, WORKLOADS):
+        (other,) = (own for own in FAMILIES if own is not family)
+        for name in family.names:
+            pairs = ({family.path: name, other.path: partner} for partner in other.names)
+            pair = next(pair for pair in pairs if composes(pair))
+            found += [] if pair in found else [pair]
+    return found
+
+
+def composes(given: Settings) -> bool:
+    """Return whether there is a design with these settings."""
+    try:
+        compose(given)
+    except SettingError:
+        return False
+    return True
+
+
+def is_family(path: str) -> bool:
+    """Return whether a setting names a variant."""
+    return any(path == family.path for family in FAMILIES)
+
+
+def holds(condition: Condition, given: Settings) -> bool:
+    """Return whether all that a condition names has its value, given some settings."""
+    whole = completed(given)
+    return all(whole.get(path, default_of(path, whole)) == value for path, value in condition.items())
+
+
+def values_of(path: str, given: Settings) -> list[Any]:
+    """Return values that the field of a setting allows, other than the one in the design with `given`."""
+    kind, held = _kind(path, given), _held(path, given)
+    return [value for value in _values(kind, held, path) if _is_allowed(kind, value) and value != held]
+
+
+def another(path: str, given: Settings) -> Any:
+    """Return a value other than the one in the design with `given`, of which there is a design, too."""
+    return next(value for value in values_of(path, given) if composes({**given, path: value}))
+
+
+def acting(path: str, given: Settings, changes: int = CHANGES) -> Settings | None:
+    """Return settings, the given ones and some more, under which a setting acts; None where none do.
+
+    A deployment is there as soon as one of its settings is given, so that one is, with its default.
+    """
+    if path.startswith("deployment."):
+        given = {"deployment.tolerated_loss": default_of("deployment.tolerated_loss"), **given}
+    held = next((condition for condition in conditions(path, given) if holds(condition, given)), None)
+    if held is None:
+        return given if composes(given) else None
+    others = [] if changes == 0 else [place for place in held if not is_family(place)]
+    tried = (
+        acting(path, {**given, place: value}, changes - 1) for place in others for value in values_of(place, given)
+    )
+    return next((found for found in tried if found is not None), None)
+
+
+@lru_cache(maxsize=1000)
+def switched_on(path: str) -> Mapping[str, Any]:
+    """Return settings under which a setting acts, in the first variant where it can."""
+    return next(found for given in variants() if (found := acting(path, given)) is not None)
+
+
+def other(path: str) -> Any:
+    """Return a value of a setting that makes another design where the setting acts."""
+    return another(path, dict(switched_on(path)))
+
+
+def _kind(path: str, given: Settings) -> Any:
+    """Return the annotation of a setting with its range."""
+    field = field_of(path, given)
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _held(path: str, given: Settings) -> Any:
+    """Return the value of a setting in the design with `given`, or the one it would have; a list for several."""
+    try:
+        content = flatten(compose(given).as_dict())
+    except SettingError:
+        content = {}
+    held = {**completed(given), **content}.get(path, default_of(path, given))
+    return list(held) if isinstance(held, tuple) else held
+
+
+@lru_cache(maxsize=1000)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _is_allowed(kind: Any, value: Any) -> bool:
+    try:
+        _adapter(kind).validate_python(value, strict=not isinstance(value, list))
+    except ValidationError:
+        return False
+    return True
+
+
+def _values(kind: Any, held: Any, path: str, ends: tuple[float, ...] = ()) -> Iterator[Any]:
+    """Yield values of the kind of an annotation, of which some may lie outside of its range."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        for part in inner:
+            yield from _values(part, held, path, ends)
+    elif origin is Annotated:
+        own = [getattr(bound, end) for bound in inner[1:] for end in ("ge", "gt", "le", "lt") if hasattr(bound, end)]
+        yield from _values(inner[0], held, path, (*ends, *own))
+    elif origin is Literal:
+        yield from inner
+    elif origin is tuple:
+        first = held[0] if isinstance(held, list) and held else None
+        yield from ([value] for value in _values(inner[0], first, path))
+    elif kind is bool:
+        yield from (False, True)
+    elif kind is str:
+        yield from library(CARDS[path])
+    elif kind in (int, float):
+        number = held if isinstance(held, (int, float)) else 1
+        near = (number + 1, number - 1, 1.01 * number, number + 0.01)
+        yield from (kind(value) for value in (*near, *ends, *(10 * end for end in ends)) if kind(value) == value)
