@@ -1,8 +1,8 @@
-"""What a running study has to say, on standard error: a bar on a terminal, lines elsewhere, JSON for programs.
+"""The progress of a running study, on standard error: a bar on a terminal, lines elsewhere, JSON for programs.
 
-Warnings and notes of the whole framework are log records of the logger "dse"; `speak` sends them to standard error.
-Progress comes beside them: rate, time left, failures, the size of the front and its hypervolume. The volume is
-measured from the worst values of the first designs, and told as a multiple of what those first designs dominate: it
+Warnings and notes of the framework are log records of the logger "dse"; `configure_logging` sends them to standard
+error. Progress comes with them: rate, time left, failures, the size of the front and its hypervolume. The volume is
+measured from the worst values of the first designs, and given as a multiple of what those first designs dominate: it
 starts at 1 and grows.
 """
 
@@ -51,8 +51,8 @@ class _ToStandardError(logging.StreamHandler[Any]):
         super().emit(record)
 
 
-def speak(log_format: str) -> None:
-    """Send what the framework has to say to standard error.
+def configure_logging(log_format: str) -> None:
+    """Send the log records of the framework to standard error.
 
     Args:
         log_format: "text", or "json" for one JSON object a line.
@@ -79,13 +79,13 @@ def progress(
     Args:
         objectives: metrics whose front is followed.
         quiet: report nothing.
-        log_format: "text" or "json"; see `speak`.
+        log_format: "text" or "json"; see `configure_logging`.
     """
     if quiet:
         yield lambda _: None
         return
     if not logging.getLogger("dse").handlers:
-        speak(log_format)
+        configure_logging(log_format)
     follower = _Follower(objectives)
     if not sys.stderr.isatty() or log_format == "json":
         yield follower.lines
@@ -106,7 +106,7 @@ def progress(
 
 
 class _Follower:
-    """Keeps the front of what finished, to tell its size and volume as it grows."""
+    """Keeps the front of what finished, and its size and volume as it grows."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
         from dse.analysis.tables.metrics import quantity  # noqa: PLC0415  polars, which the command line starts without
@@ -122,7 +122,7 @@ class _Follower:
         self._last = -math.inf
 
     def take(self, state: "Progress") -> None:
-        """Take in where the study stands."""
+        """Take in the state of the study."""
         self._state = state
         new = [judged.values for judged in state.new if self._is_new(judged.row)]
         if new:
@@ -142,7 +142,7 @@ class _Follower:
         from dse.analysis.fronts.pareto import is_on_front  # noqa: PLC0415
         from dse.analysis.fronts.quality import hypervolume, worst  # noqa: PLC0415
 
-        # Until the reference stands, all points are kept: the worst of them make it.
+        # Until there is a reference, all points are kept: the worst of them make it.
         held = np.array([*self._front, *points])
         if self._reference is None and len(self._seen) >= FIRST:
             self._reference = worst(held[:FIRST], self._goals)
@@ -152,7 +152,7 @@ class _Follower:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """What there is to say, as numbers; None where it is not known yet."""
+        """The progress as numbers; None where it is not known yet."""
         import numpy as np  # noqa: PLC0415
 
         from dse.analysis.fronts.pareto import is_on_front  # noqa: PLC0415
@@ -178,7 +178,7 @@ class _Follower:
         }
 
     def text(self) -> str:
-        """Return where a study stands, in words."""
+        """Return the progress as text."""
         now = self.numbers
         volume = f", volume x{now['volume']:.2f}" if now["volume"] is not None else ""
         rate = f", {now['per_minute']:.3g} a minute" if now["per_minute"] else ""
@@ -197,7 +197,7 @@ class _Follower:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words, such as "1 h 05 min"."""
+    """Return a time as text, such as "1 h 05 min"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write an Optuna journal to this file instead.")
 def dashboard(results: "Where", host: str, port: int, export: Path | None) -> None:
-    """Open the study in the folder RESULTS in Optuna's dashboard, as it stands now."""
+    """Open the study in the folder RESULTS in Optuna's dashboard, as it is now."""
     from dse.search.dashboard import serve, to_storage  # noqa: PLC0415
 
     if export is not None:

@@ -38,8 +38,8 @@ def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..
 @click.argument("pulses", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The card to write, a new .toml file.")
 @click.option("--title", help="Title of the card.")
-@_number("--read-noise-slope", "Deviation of a read in proportion to conductance; by default that of pcm_gst.")
-@_number("--read-noise-offset-us", "Deviation of a read at G = 0, uS; by default that of pcm_gst.")
+@_number("--read-noise-slope", "Standard deviation of a read in proportion to conductance; by default that of pcm_gst.")
+@_number("--read-noise-offset-us", "Standard deviation of a read at G = 0, uS; by default that of pcm_gst.")
 @click.option(
     "--reads-averaged",
     type=click.IntRange(min=1),
@@ -66,4 +66,4 @@ def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
     fitted = fit_file(pulses, out, title, **options)
     click.echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
     click.echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
-    click.echo(f'\nwritten: {out}\nuse it in a study file beside it: device.card = "{out.name}"')
+    click.echo(f'\nwritten: {out}\nuse it in a study file in the same folder: device.card = "{out.name}"')

@@ -1,7 +1,7 @@
 """The command line. Every command is a few lines over the floors below, which are loaded only when it runs.
 
-Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 something the user can mend, 3 a replay
-that differs, 130 interrupted.
+Exit status: 0 done, 1 a defect of the framework (with a traceback), 2 a mistake of the user or of the environment,
+3 a replay that differs, 130 interrupted.
 """
 
 import click
@@ -42,7 +42,7 @@ def main() -> None:
     dse run STUDY --address HOST:6379         the same, on a Ray cluster
     dse status RESULTS                        how far it is, from another terminal
     dse front RESULTS                         the best of them
-    dse show RESULTS TRIAL                    one of them, whole
+    dse show RESULTS TRIAL                    everything about one of them
     dse price RESULTS --card NAME             all of them, on another cost card
     dse importance RESULTS                    which parameters decide
     dse report RESULTS                        one page of linked pictures, for a browser

@@ -18,7 +18,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 
 class Group(click.Group):
-    """Prints the errors that a user can mend as one message, with status 2, and names the nearest command."""
+    """Prints errors of the user as one message, with status 2, and names the nearest command."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

@@ -30,8 +30,8 @@ def price(
 ) -> None:
     """Price the designs in the folder RESULTS on cost cards, without simulating again.
 
-    Energy, latency, area and lifetime, as means over the seeds of a design. Several cards stand side by side in a
-    table, and below each other in csv, json and parquet, which hold every quantity unless --columns says otherwise.
+    Energy, latency, area and lifetime, as means over the seeds of a design. Several cards are shown side by side in a
+    table, and below each other in csv, json and parquet, which hold every quantity unless --columns names some.
     """
     from dse.analysis.costs import prices as p  # noqa: PLC0415
     from dse.analysis.tables.tables import open_tables  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What `dse run` and `dse resume` share: who simulates, progress, and what is said at the end."""
+"""What `dse run` and `dse resume` share: who simulates, the progress report, and the summary at the end."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.FloatRange(0),
             default=86_400.0,
             metavar="SECONDS",
-            help="How long to wait for a full disk or a store that is away to be mended; by default a day.",
+            help="How long to retry while a disk is full or a store is unreachable; by default a day.",
         ),
         click.option(
             "--log-format",
@@ -68,7 +68,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class Session:
-    """How a study is simulated and what is said of it, as the options of `run` and `resume` say.
+    """How a study is simulated and what is reported, as the options of `run` and `resume` ask.
 
     Attributes:
         executor: "ray" or "local".
@@ -125,12 +125,12 @@ class Session:
 
 
 def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:
-    """Run with progress; say at the end, or at an interruption, where the results are and what to do next."""
-    from dse.progress import progress, speak  # noqa: PLC0415
+    """Run with progress; print at the end, or at an interruption, where the results are and what to do next."""
+    from dse.progress import configure_logging, progress  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
-    speak(session.log_format)
+    configure_logging(session.log_format)
     log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:

@@ -1,4 +1,4 @@
-"""The command `dse show`: one trial, whole."""
+"""The command `dse show`: everything about one trial."""
 
 from typing import TYPE_CHECKING
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 @results_argument
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(results: "Where", format_: str) -> None:
-    """Say where the study in the folder RESULTS stands: who runs it, how fast, how long still, what failed."""
-    from dse.analysis.queries.status import status as stands  # noqa: PLC0415
+    """Show the progress of the study in the folder RESULTS: who runs it, how fast, time left, failures."""
+    from dse.analysis.queries.status import status as progress_of  # noqa: PLC0415
 
-    found = stands(results)
+    found = progress_of(results)
     click.echo(json.dumps(found.as_dict(), indent=2) if format_ == "json" else _text(found))
 
 
@@ -35,6 +35,6 @@ def _text(now: "Status") -> str:
     volume = "" if now.volume is None else f", hypervolume {now.volume:.4f} of the box from worst to best"
     lines.append(f"  front: {now.front} designs{volume}")
     lines += [f"  {host}: {count} simulations" for host, count in now.hosts.items()]
-    lines += [f"  failed: {words}" for words in now.failures]
-    lines += [f"  damaged: {words}" for words in now.damaged]
+    lines += [f"  failed: {line}" for line in now.failures]
+    lines += [f"  damaged: {line}" for line in now.damaged]
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from dse.errors import ExecutorError, SettingError
 @wait_option
 @click.option("--no-follow", is_flag=True, help="Return at once, and leave the job to the cluster.")
 def submit(study: Path, address: str, out: str, actors: int | None, wait_s: float, *, no_follow: bool) -> None:
-    """Hand the study file STUDY to a Ray cluster, with this framework; submitted again it goes on."""
+    """Hand the study file STUDY to a Ray cluster, with this framework; submitted again it continues."""
     from dse.search.ray_jobs import follow  # noqa: PLC0415
     from dse.search.ray_jobs import submit as hand_over  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
@@ -33,7 +33,7 @@ def submit(study: Path, address: str, out: str, actors: int | None, wait_s: floa
     try:
         status = follow(address, job, lambda text: click.echo(text, nl=False))
     except KeyboardInterrupt:
-        click.echo(f"\nthe job goes on; see: ray job logs {job} --follow --address {address}", err=True)
+        click.echo(f"\nthe job continues; see: ray job logs {job} --follow --address {address}", err=True)
         sys.exit(130)
     if status != "SUCCEEDED":
         raise ExecutorError(f"the job ended as {status}; what is finished is safe in {out}. Submit again to go on")

@@ -1,6 +1,6 @@
-"""Results in an object store: s3://BUCKET/PATH or gs://BUCKET/PATH. The only file that speaks to obstore.
+"""Results in an object store: s3://BUCKET/PATH or gs://BUCKET/PATH. The only file that uses obstore.
 
-An object appears whole or not at all, and a put that has returned is durable, so there is nothing to stage or to
+An object appears completely or not at all, and a put that has returned is durable, so there is nothing to stage or to
 synchronise. A log is a row of small objects, one for each `append`.
 
 The lock is a lease, see `dse.results.lease`.
@@ -24,7 +24,7 @@ from dse.results.place import Lock, Log
 TIMEOUT_S = 20.0
 """Time after which a request is given up, and tried again by whoever made it."""
 OPTIONS = {"endpoint_override", "region", "scheme", "anonymous"}
-"""What may stand behind the "?" of an address."""
+"""What the query of an address, behind its "?", may hold."""
 
 
 class Bucket:

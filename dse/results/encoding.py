@@ -1,6 +1,6 @@
 """Rows as bytes: lines of a log and Parquet parts, both with a checksum, so that damage is found and never read.
 
-A line of a log is a row as JSON whose last key is the CRC-32 of what stands before it. The name of a part holds the
+A line of a log is a row as JSON whose last key is the CRC-32 of what precedes it. The name of a part holds the
 number of its rows and the CRC-32 of the file: `000012-500-1a2b3c4d.parquet`.
 """
 
@@ -20,7 +20,7 @@ _LINE_END = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 
 class DamagedError(Exception):
-    """A file of the results is not what was written; the message says why."""
+    """A file of the results is not what was written; the message gives the reason."""
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:

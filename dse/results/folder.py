@@ -38,7 +38,7 @@ class Folder:
             return []
 
     def write(self, name: str, content: bytes) -> None:
-        """Make or replace a file: written beside, synchronised, renamed, and the folder synchronised."""
+        """Make or replace a file: written under another name, synchronised, renamed, and the folder synchronised."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         staged = self.path / "staging" / target.name
@@ -84,7 +84,7 @@ class Folder:
             return None  # a folder that cannot be written, such as a copy on a read-only disk
 
     def make(self, files: Mapping[str, bytes]) -> None:
-        """Make the folder: built beside its place and renamed into it."""
+        """Make the folder: built under another name and renamed."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ResultsError(f"{self.path} exists and is no results folder; choose another with --out")
         self.path.parent.mkdir(parents=True, exist_ok=True)

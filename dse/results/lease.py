@@ -1,8 +1,8 @@
 """The lock of an object store: a lease with signs of life. Nothing tells a store that a process has died.
 
-`lease/000007.json` says who holds it and counts its beats; the highest number holds. A driver takes over by creating
+`lease/000007.json` names its holder and counts its beats; the highest number holds. A driver takes over by creating
 the next number, which the store grants to one alone (a put that fails where the object exists), and only after it has
-watched the beats stand still for as long as the lease lasts, by its own clock: no clocks of two machines are compared.
+seen no new beat for as long as the lease lasts, by its own clock: no clocks of two machines are compared.
 A holder that finds a higher number than its own stops. Should it write once more before it finds out (a laptop that
 slept), its objects have names of their own and hold rows that are equal to those of its successor, so nothing is
 overwritten and each row still counts once.
@@ -20,7 +20,7 @@ from dse.results.place import in_use, me
 BEAT_S = 5.0
 """Time between two signs of life of the holder of a lease."""
 LEASE_S = 30.0
-"""A lease whose beats stand still for so long is free."""
+"""A lease without a new beat for so long is free."""
 JOIN_S = 40.0
 """How long the end of a run waits for a sign of life that is under way."""
 
@@ -98,7 +98,7 @@ class Lease:
 
     def _live(self) -> None:
         while not self._stop.wait(self._beat_s):
-            with suppress(OSError):  # a store that cannot be reached is told where rows are written
+            with suppress(OSError):  # a store that cannot be reached is reported where rows are written
                 if not self._is_newest():
                     return
                 self._beats += 1
@@ -112,11 +112,11 @@ class Lease:
         return not newer
 
     def check(self) -> None:
-        """Make sure that the lease is still ours, as far as the last beat told."""
+        """Make sure that the lease is still ours, as of the last beat."""
         if self._lost is not None:
             raise ResultsError(
                 f"{self._bucket} was taken over by {self._lost}, because this run showed no sign of life for "
-                f"{self._lasts_s:g} s. Nothing is lost; that run goes on with the study"
+                f"{self._lasts_s:g} s. Nothing is lost; that run continues the study"
             )
 
     def release(self) -> None:

@@ -2,7 +2,7 @@
 
 Results of one study (two machines ran it, each a part) unite into results of that study, which can be resumed. Results
 of different studies become a table to read: their trials are numbered anew, one study behind the other, and every row
-says where it came from. What cannot be compared is not united: other data, other prices, no common objective.
+names its origin. What cannot be compared is not united: other data, other prices, no common objective.
 """
 
 import hashlib

@@ -60,7 +60,7 @@ class Place(Protocol):
         ...
 
     def write(self, name: str, content: bytes) -> None:
-        """Make or replace a file, whole and durable when this returns; a reader sees the old or the new one."""
+        """Make or replace a file, complete and durable when this returns; a reader sees the old or the new one."""
         ...
 
     def move(self, name: str, to: str) -> None:
@@ -80,11 +80,11 @@ class Place(Protocol):
         ...
 
     def holder(self) -> str | None:
-        """Return who holds the lock, in words, or None."""
+        """Return who holds the lock, as text, or None."""
         ...
 
     def make(self, files: Mapping[str, bytes]) -> None:
-        """Make the root with these files, whole or not at all.
+        """Make the root with all of these files or none.
 
         Raises:
             ResultsError: there is something else.
@@ -97,7 +97,7 @@ class Place(Protocol):
 
     @property
     def work(self) -> Path:
-        """A folder of this machine that belongs to these results, for what a driver keeps beside them."""
+        """A folder of this machine that belongs to these results, for what a driver keeps with them."""
         ...
 
     def destroy(self) -> None:
@@ -110,7 +110,7 @@ Where = str | Path | Place
 
 
 def me() -> str:
-    """Return this process in words."""
+    """Return a description of this process."""
     return f"process {os.getpid()} on {os.uname().nodename}"
 
 

@@ -36,7 +36,7 @@ ABOUT: dict[str, type | tuple[type, ...]] = {
     "source": str,
     "files": list,
 }
-"""What `study.json` must say, and how."""
+"""Keys that `study.json` must have, and their types."""
 LISTS = {"objectives": str, "parameters": str, "files": str, "history": dict, "reuse": str, "merged": str}
 """What it lists; the last three may be absent."""
 TRIES = 100
@@ -59,7 +59,7 @@ class Damage:
 
 
 def read_about(where: Where) -> dict[str, Any]:
-    """Return what results say of themselves.
+    """Return the description of results.
 
     Raises:
         ResultsError: there are none, they are of another version, or they cannot be read.
@@ -89,7 +89,7 @@ def read_about(where: Where) -> dict[str, Any]:
 
 
 def _wrong(table: dict[str, Any]) -> list[str]:
-    """Return the keys of a description that say what cannot be, after adding what may be absent."""
+    """Return the keys of a description whose values are not allowed, after adding what may be absent."""
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged"):
         table.setdefault(key, [])
@@ -213,7 +213,7 @@ def log_names(place: Place) -> list[str]:
 
 
 def bad_lines(numbers: list[int]) -> str:
-    """Return which lines of a log are damaged, in words."""
+    """Return which lines of a log are damaged, as text."""
     shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
     return f"line{'s' if len(numbers) > 1 else ''} {shown} {'are' if len(numbers) > 1 else 'is'} not what was written"
 

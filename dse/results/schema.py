@@ -106,7 +106,7 @@ COLUMNS: dict[str, Column] = {
     "design_key": Column(pa.string(), "", "hash of the design", "design"),
     "same_as": Column(pa.int64(), "", "the trial of the same design that was simulated instead, or null", "result"),
     "parameters": Column(pa.string(), "", "what the search chose, as JSON {path: value}", "design"),
-    "design": Column(pa.string(), "", "the whole design, as JSON", "design"),
+    "design": Column(pa.string(), "", "the complete design, as JSON", "design"),
     **{
         name: Column(pa.int64() if name in WHOLE_METRICS else pa.float64(), m.unit, m.meaning, "result")
         for name, m in METRICS.items()
@@ -195,6 +195,6 @@ def check_row(row: Mapping[str, Any]) -> None:
         _same_keys(entry, DEPLOYMENT_COLUMNS, "deployment")
 
 
-def _same_keys(given: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:
-    if given.keys() != wanted.keys():
-        raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ wanted.keys())}")
+def _same_keys(given: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
+    if given.keys() != expected.keys():
+        raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ expected.keys())}")

@@ -1,4 +1,4 @@
-"""The study file of results and the cards beside it, as files of this machine."""
+"""The study file of results and its cards, as files of this machine."""
 
 import atexit
 import re

@@ -1,7 +1,7 @@
 """The results of a study: what is acknowledged is durable, and a study can always be opened.
 
     RESULTS/                              a folder, or a prefix of an object store
-      source/study.toml                   the study file as it was given, and the card files it names beside it
+      source/study.toml                   the study file as it was given, and the card files it names
       study.json                          what this is: schema, key of the study, versions, when it began
       log/000003-9f2c41d7.jsonl           rows since the last part, durable before they are acknowledged
       trials/000002-500-1a2b3c4d.parquet  sealed parts, never changed: number, rows, checksum
@@ -115,7 +115,7 @@ class Store:
                 self._close_log()
                 if error is None:
                     self._patiently(self._seal)
-                else:  # stopped: whoever stopped it does not want to wait
+                else:  # stopped: whoever stopped it does not wait for it
                     self._seal()
         except (OSError, ResultsError) as reason:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
@@ -142,7 +142,7 @@ class Store:
             self.seal()
 
     def describe(self, about: dict[str, Any]) -> None:
-        """Change what the results say of themselves.
+        """Change the description of the results.
 
         Raises:
             ResultsError: it could not be written within the patience.
@@ -151,7 +151,7 @@ class Store:
         self.about = about
 
     def keep(self, name: str, content: bytes) -> None:
-        """Keep a file beside the table, such as a later study file.
+        """Keep a file with the table, such as a later study file.
 
         Raises:
             ResultsError: it could not be written within the patience.
@@ -241,7 +241,7 @@ class Store:
         )
 
     def _patiently(self, action: Callable[[], T]) -> T:
-        """Do what writes; where it fails, say so and try again until it works or patience ends."""
+        """Do what writes; where it fails, warn and try again until it works or patience ends."""
         waited, delay = 0.0, FIRST_DELAY_S
         while True:
             self._lock.check()
@@ -267,12 +267,12 @@ class Store:
     def _cannot_write(self, error: OSError) -> ResultsError:
         return ResultsError(
             f"cannot write to {self.place}: {_reason(error)}. "
-            f"Finished trials are safe; mend it, then `dse resume {self.place}`"
+            f"Finished trials are safe; solve that, then `dse resume {self.place}`"
         )
 
 
 def create(where: Where, about: dict[str, Any], files: dict[str, bytes], table: pa.Table | None = None) -> None:
-    """Make a place for results, whole or not at all.
+    """Make a place for results, completely or not at all.
 
     Args:
         where: where; there must be nothing yet.

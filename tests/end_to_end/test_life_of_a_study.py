@@ -15,7 +15,7 @@ import pytest
 
 from dse.design.outcome import Failure
 from dse.errors import ResultsError
-from dse.progress import duration, speak
+from dse.progress import configure_logging, duration
 from dse.results.merge import merge
 from dse.results.schema import result_fields
 from dse.results.store import Store, create, read_about, read_table
@@ -231,7 +231,7 @@ def test_logs_are_json_lines_where_asked_for(here, small_study, tmp_path):
 
 def test_text_logs_go_to_standard_error(capsys):
     try:
-        speak("text")
+        configure_logging("text")
         logging.getLogger("dse.results").warning("paused")
         assert capsys.readouterr().err == "paused\n"
     finally:

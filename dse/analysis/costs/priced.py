@@ -34,11 +34,11 @@ def free_axes(
     *,
     study: bool = True,
 ) -> FreeAxes:
-    """Return the free axes of a results folder, and those given beside it, which replace its own.
+    """Return the free axes of a results folder, and those given in addition, which replace its own.
 
     Args:
         where: the results.
-        about: what the results say of themselves.
+        about: their description: name, code version, objectives.
         cards: names or files of cost cards.
         texts: "NAME=VALUE" or "NAME=VALUE,VALUE,..." for constants and "accumulator.storage".
         study: whether the axes of the study count.
@@ -95,14 +95,14 @@ def open_priced(
 
 
 def priced(tables: Tables, card: CostCard, axes: FreeAxes, columns: Sequence[str], *, idle: bool = True) -> Tables:
-    """Return tables in which every design stands with its prices, once for each variant.
+    """Return tables that hold every design with its prices, once for each variant.
 
     Args:
         tables: the tables of a study.
         card: for variants that choose none.
         axes: the free axes.
-        columns: the prices wanted, of `dse.pricing.price.COLUMNS`.
-        idle: keep axes that change none of the prices wanted; without them, designs that differ in nothing are one.
+        columns: the prices asked for, of `dse.pricing.price.COLUMNS`.
+        idle: keep axes that change none of these prices; without them, designs that differ in nothing are one.
 
     Returns:
         Tables whose parameters end with the axes and whose metrics hold `columns`, a stored metric of the same name

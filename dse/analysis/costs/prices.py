@@ -1,4 +1,4 @@
-"""Prices of a stored study on cost cards, and published figures beside what cards say, as tables to look at."""
+"""Prices of a stored study on cost cards, and published figures next to those of cards, as tables to look at."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def own_card(where: Where, tables: Tables) -> CostCard:
     """Return the card that priced the study in a results folder.
 
     Raises:
-        ResultsError: the folder does not say.
+        ResultsError: the folder names none.
         SettingError: see `read_cost_card`.
     """
     return read_cost_card(*own_card_place(where, tables))
@@ -55,14 +55,14 @@ def own_card_place(where: Where, tables: Tables) -> tuple[str, Path | None]:
     """Return name and folder of the card that priced the study in a results folder; None for one of the library.
 
     Raises:
-        ResultsError: the folder does not say.
+        ResultsError: the folder names none.
     """
     named = str(study_table(where, tables.about, "price").get("card", ""))
     if named.endswith(".toml"):
         return named, source_of(where, tables.about)
     stored = tables.trials["cost_card"].drop_nulls()
     if not named and stored.is_empty():
-        raise ResultsError(f"{where} does not say which card priced it; name one with --card")
+        raise ResultsError(f"{where} does not name the card that priced it; name one with --card")
     return named or str(stored[0]), None
 
 
@@ -76,7 +76,7 @@ def settings(texts: Iterable[str]) -> dict[str, float]:
 
 
 def assignments(texts: Iterable[str], known: Collection[str]) -> dict[str, str]:
-    """Return {name: value} for the texts of --set, values as they stand there.
+    """Return {name: value} for the texts of --set, values as they are spelt there.
 
     Raises:
         QueryError: a text that is no assignment, a name that is unknown or that comes twice.
@@ -110,7 +110,7 @@ def number_of(name: str, value: str) -> float:
 
 
 def with_settings(card: CostCard, values: Mapping[str, float]) -> CostCard:
-    """Return a card with some constants replaced; its name says which.
+    """Return a card with some constants replaced; its name lists them.
 
     Raises:
         SettingError: a value out of range.
@@ -140,7 +140,7 @@ def prices(tables: Tables, cards: Sequence[CostCard], columns: Sequence[str] = C
 
 
 def without_price(table: pl.DataFrame) -> str:
-    """Return a line that says which designs of the table of `prices` lack an energy, or ""."""
+    """Return a line that names the designs of the table of `prices` without an energy, or ""."""
     if "energy_per_sample_j" not in table.columns:
         return ""
     lacking = table.filter(pl.col("energy_per_sample_j").is_null())

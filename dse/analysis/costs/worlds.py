@@ -4,7 +4,7 @@ Sources disagree on many constants of a cost card, which then have a range. A wo
 evenly between the ends on a logarithmic scale (a linear one where the low end is 0); the rest stays. A design that
 is on the front in nearly all worlds is a safe choice. Draws are seeded.
 
-The tornado takes one constant at a time to its ends, the others at their values, and says what moves: the designs on
+The tornado takes one constant at a time to its ends, the others at their values, and shows what moves: the designs on
 the front, the order of designs, and the median of the price.
 """
 

@@ -1,8 +1,8 @@
 """Ablations: the controls of a study against each other or against a base, as differences with 95 % intervals.
 
 Where both were simulated under the same seeds, differences are taken seed by seed (paired t); elsewhere the intervals
-are Welch's (Biometrika 34, 1947). With one seed there is no interval. Each interval stands for itself: among twenty
-differences that are nought, one is expected to look resolved.
+are Welch's (Biometrika 34, 1947). With one seed there is no interval. The intervals are not corrected for multiple
+comparisons: among twenty differences that are 0, one is expected to look resolved.
 """
 
 import itertools

@@ -22,7 +22,7 @@ AxisValue = float | str
 
 @dataclass(frozen=True)
 class Axis:
-    """What the designs of a study say of one parameter.
+    """The values that one parameter takes in the designs of a study.
 
     Attributes:
         name: its path.

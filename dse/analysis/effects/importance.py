@@ -2,9 +2,10 @@
 
 Permutation importance (Breiman, "Random forests", Machine Learning 45, 2001): a random forest learns an objective from
 the parameters; the values of one parameter are shuffled among designs that the forest has not seen, and the importance
-is by how much R2 falls. 0: the parameter does not matter, or another says the same. 1: it decides alone.
+is by how much R2 falls. 0: the parameter does not matter, or another parameter carries the same information. 1: it
+decides alone.
 
-Each of `RESAMPLES` bootstrap samples of the designs gets a forest of its own, judged on the designs left out; bands are
+Each of `RESAMPLES` bootstrap samples of the designs gets a forest of its own, tested on the designs left out; bands are
 2.5 and 97.5 % of these. Designs that differ in free axes alone are drawn and left out together. A parameter is shuffled
 among the designs where it acts, with all columns it has. Objectives that span more than a factor of ten above 0 are
 taken as logarithms. Everything is seeded.
@@ -30,7 +31,7 @@ TREES = 40
 SHUFFLES = 5
 """Times that a parameter is shuffled for each forest."""
 AT_LEAST = 10
-"""Designs below which nothing can be said."""
+"""Fewer designs give no importance."""
 AT_MOST = 2000
 """Designs in one bootstrap sample, so that a large study takes no longer than this."""
 POINTS = 9
@@ -44,7 +45,8 @@ class Task:
     Attributes:
         designs: the designs.
         x: their columns, shape (designs, columns).
-        y: the objective on its scale, with mean 0 and standard deviation 1: a forest takes joules for nought.
+        y: the objective on its scale, with mean 0 and standard deviation 1 (a forest treats
+            values near 1e-8, such as joules, as equal).
         scale: "linear" or "log10".
         centre: mean of the objective on its scale.
         spread: standard deviation of the objective on its scale.

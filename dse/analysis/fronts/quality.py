@@ -47,7 +47,7 @@ def hypervolume(points: np.ndarray, goals: Sequence[Goal], reference: np.ndarray
     inside = costs[(costs < corner).all(axis=1)]
     if not len(inside):
         return 0.0
-    # Edges of one order of magnitude: joules beside counts of pulses would cost digits.
+    # Edges of one order of magnitude: joules next to counts of pulses would lose digits.
     edges = corner - inside.min(axis=0)
     return float(moocore.hypervolume((inside - corner) / edges, ref=np.zeros(len(goals))) * edges.prod())
 
@@ -90,7 +90,7 @@ def is_on_epsilon_front(
         points: objectives; NaN where missing.
         goals: which way is better, for each objective.
         epsilon: at least 0, shape (objectives,); below 1 where relative.
-        relative: booleans, shape (objectives,): whether epsilon is a part of the value or stands in its unit.
+        relative: booleans, shape (objectives,): whether epsilon is a fraction of the value or in its unit.
 
     Returns:
         Booleans, shape (points,). O(n |front|).

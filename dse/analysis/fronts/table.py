@@ -33,7 +33,7 @@ def front_table(
 
     Returns:
         Columns `trial`, those named above, the objectives, `accuracy`, the parameters. Where designs have several seeds
-        also `p_front` and `seeds`, and beside each objective `ci95_NAME`, the half-width of the interval of its mean.
+        also `p_front` and `seeds`, and with each objective `ci95_NAME`, the half-width of the interval of its mean.
 
     Raises:
         QueryError: an objective that is no metric, or an epsilon that cannot be read.
@@ -77,7 +77,7 @@ def _with_confidence(
 
 
 def front_title(tables: Tables, objectives: Sequence[str]) -> str:
-    """Return a line that says how many designs are on the front, how sure that is, and whether the study is done."""
+    """Return a line on how many designs are on the front, how sure that is, and whether the study is done."""
     goals = checked(objectives)
     searched = search_trials(tables)
     on = int(is_on_front(points_of(searched, objectives), goals).sum())

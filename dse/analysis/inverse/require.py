@@ -2,7 +2,7 @@
 
 The answer is a region of parameters (see `dse.analysis.inverse.region`), with three figures that say how sure it is:
 the share of the designs inside that meet the targets, with Wilson's 95 % interval (J. Am. Stat. Assoc. 22, 1927); the
-same for designs held out, in five folds each judged by a region found without it, since a region looks better on the
+same for designs held out, in five folds, each tested on a region found without it, since a region looks better on the
 designs that chose it (designs that differ in free axes alone are held out together, but each counts); and the
 probability that a random forest predicts, on average over designs drawn inside.
 
@@ -93,13 +93,13 @@ def _held_out(levels: Levels, meets: np.ndarray, simulation: np.ndarray, share: 
     folds = (np.random.default_rng(seed).permutation(int(simulation.max()) + 1) % FOLDS)[simulation]
     found = hits = 0
     for fold in range(FOLDS):
-        learn, judge = folds != fold, folds == fold
-        if not meets[learn].any():
+        train, test = folds != fold, folds == fold
+        if not meets[train].any():
             continue
-        known = Levels(levels.axes, levels.values, levels.codes[:, learn])
-        region = find_region(known, meets[learn], share)
-        here = inside(region, levels.codes[:, judge])
-        found, hits = found + int(here.sum()), hits + int(meets[judge][here].sum())
+        known = Levels(levels.axes, levels.values, levels.codes[:, train])
+        region = find_region(known, meets[train], share)
+        here = inside(region, levels.codes[:, test])
+        found, hits = found + int(here.sum()), hits + int(meets[test][here].sum())
     return found, hits
 
 
@@ -139,7 +139,7 @@ def predicted(answer: Answer) -> float:
 def region_table(answer: Answer) -> pl.DataFrame:
     """Return a row for each parameter, the loosest first.
 
-    `parameter`, `demand` in words, `low` and `high` (null where that side is open), `choices` (null for numbers) and
+    `parameter`, `demand` as text, `low` and `high` (null where that side is open), `choices` (null for numbers) and
     `kept`, the part of its range or of its choices that is left. A bound lies half-way between the last value inside
     and the next one seen outside, on the scale of the parameter; for integers and few choices at the last value inside.
     """
@@ -190,7 +190,7 @@ def _width(axis: Axis, low: float, high: float) -> float:
 
 
 def shown(value: AxisValue) -> str:
-    """Return a value as it stands in a study file."""
+    """Return a value as a study file spells it."""
     return value if isinstance(value, str) else f"{value:g}"
 
 

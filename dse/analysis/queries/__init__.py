@@ -1,1 +1,1 @@
-"""Questions to one table: SQL, a single trial, where a study stands."""
+"""Questions to one table: SQL, a single trial, the progress of a study."""

@@ -1,4 +1,4 @@
-"""One trial, whole: its design, metrics, events, wear, learning curve and deployment."""
+"""Everything about one trial: its design, metrics, events, wear, learning curve and deployment."""
 
 import json
 from typing import Any

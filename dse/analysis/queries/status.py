@@ -1,4 +1,4 @@
-"""Where a study stands, told from its results alone, from any machine that can read them."""
+"""The progress of a study, from its results alone, on any machine that can read them."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,13 @@ from dse.results.reading import Damage, read_rows
 
 WINDOW_S = 600.0
 """The rate is that of the last ten minutes."""
-LAST_WORDS = 3
+SHOWN_FAILURES = 3
 """Failures that are quoted."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where a study stands.
+    """The progress of a study.
 
     Attributes:
         name: name of the study.
@@ -59,7 +59,7 @@ class Status:
 
 
 def status(where: Where, now: datetime | None = None) -> Status:
-    """Return where a study stands.
+    """Return the progress of a study.
 
     Args:
         where: its results.
@@ -77,7 +77,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
     rate = _per_second(ends, now or datetime.now(UTC)) if running else None
     designs = search_trials(tables).drop_nulls(tables.objectives)
     failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
-    words = failed.tail(LAST_WORDS).select("trial", "seed", "failure_kind", "failure").rows()
+    last = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
     last = cast("datetime | None", ends["end"].max())
     return Status(
         name=str(tables.about["name"]),
@@ -90,7 +90,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
         front=len(front(designs, tables.objectives)),
         volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
-        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in words],
+        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in last],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
         damaged=[_told(damage) for damage in read_rows(place)[1]],
     )

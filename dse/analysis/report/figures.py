@@ -32,7 +32,7 @@ def write_pictures(
         without: panels to leave out, by name.
 
     Returns:
-        The files, and for each figure that is missing a line that says why.
+        The files, and for each figure that is missing a line with the reason.
 
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a folder that cannot be written.
@@ -104,8 +104,8 @@ def _energy(subject: Subject, content: Json, path: Path) -> None:
         ]
         axes.barh(range(len(trials)), shares, left=left, height=0.75, color=colour, label=name.replace("_", " "))
         left = [a + b for a, b in zip(left, shares, strict=True)]
-    words = [f"{labels.get(t, f'trial {t}')}, {si(total, 'J')}" for t, total in zip(trials, totals, strict=True)]
-    axes.set_yticks(range(len(trials)), words, parse_math=False)  # a name may hold dollar signs
+    ticks = [f"{labels.get(t, f'trial {t}')}, {si(total, 'J')}" for t, total in zip(trials, totals, strict=True)]
+    axes.set_yticks(range(len(trials)), ticks, parse_math=False)  # a name may hold dollar signs
     axes.set(xlabel=f"% of the energy of a training image, on {content['card']}", xlim=(0, 100))
     _save(figure, path, legend=True)
 

@@ -1,6 +1,6 @@
 """The page: templates, scripts and data in one HTML file that fetches nothing.
 
-The file carries a content security policy: scripts run only if their hash stands in it, and nothing may be loaded from
+The file carries a content security policy: scripts run only if it holds their hash, and nothing may be loaded from
 anywhere. So text of a user could not run or fetch even if it were not escaped, which it is.
 """
 
@@ -86,7 +86,7 @@ def _data(subject: Subject, parts: Sequence[Filled]) -> dict[str, object]:
 
 
 def _as_script(data: object) -> Markup:
-    """Return data as JSON that cannot end the element it stands in."""
+    """Return data as JSON that cannot end the element around it."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -105,7 +105,7 @@ def _hash(text: str) -> str:
 
 
 def _description(parts: Sequence[Filled]) -> str:
-    """Return what the study file says of itself, for the head of the page."""
+    """Return name and description of the study, for the head of the page."""
     text = next((part.content for part in parts if part.panel.name == "study"), None)
     try:
         return str(tomllib.loads(text or "").get("description", ""))

@@ -33,9 +33,9 @@ class Panel:
         name: its anchor, and the name of what draws it.
         title: its heading.
         brief: one word for it, in the list of panels.
-        content: what it shows, from the subject; None where there is nothing, and a `DseError` says why.
+        content: what it shows, from the subject; None where there is nothing, with the reason in a `DseError`.
         lead: how to read it.
-        empty: what is said where there is nothing.
+        empty: text where there is nothing to show.
         is_text: whether a template shows it; a script draws the others.
         is_folded: whether a reader opens it.
     """
@@ -83,7 +83,7 @@ def _fill(panel: Panel, subject: Subject) -> Filled:
 
 
 def summary(subject: Subject) -> Json:
-    """Return what the head of the page says: how many designs, how sure, how far."""
+    """Return the head of the page: how many designs, how sure, how far the study is."""
     tables = subject.tables
     states = dict(tables.designs.group_by("state").len().iter_rows())
     done, planned = len(tables.trials), int(tables.about["trials"]) * int(tables.about["seeds"])
@@ -274,7 +274,8 @@ PANELS: tuple[Panel, ...] = (
         "Importance",
         _importance,
         f"By how much R2 of a random forest falls, on designs it has not seen, when a parameter is shuffled; bars of "
-        f"95 % over {RESAMPLES} bootstrap samples. 0: it does not matter, or another parameter says the same.",
+        f"95 % over {RESAMPLES} bootstrap samples. 0: it does not matter, or another parameter carries the same "
+        "information.",
     ),
     Panel("failures", "Failed trials", "Failures", _failures, empty="No trial failed.", is_text=True),
     Panel(

@@ -12,7 +12,7 @@ from dse.pricing.card import CONSTANTS, card_entries
 from dse.results.source import study_text
 
 MOST = 8
-"""Values of one kind that are named; of more, their number is said."""
+"""Values of one kind that are listed; of more, their number is given."""
 
 
 def study_file(subject: Subject) -> str | None:
@@ -65,7 +65,7 @@ def card_table(subject: Subject) -> dict[str, Any] | None:
     None where nothing is priced yet.
 
     Raises:
-        ResultsError: the folder does not say which card priced it.
+        ResultsError: the folder does not name the card that priced it.
         SettingError: the card cannot be read any more.
     """
     if subject.tables.trials["cost_card"].drop_nulls().is_empty():

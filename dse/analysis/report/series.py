@@ -48,7 +48,7 @@ def energy(subject: Subject) -> Json | None:
     None where no design has a price.
 
     Raises:
-        ResultsError: the folder does not say which card priced it.
+        ResultsError: the folder does not name the card that priced it.
         SettingError: the card cannot be read any more.
     """
     layers = subject.tables.layers

@@ -18,7 +18,7 @@ from dse.analysis.tables.tables import Tables, controls, search_trials
 from dse.results.place import Where
 
 DRAWN = 2000
-"""Designs that a page holds beside the controls; more would be a smear, and slow."""
+"""Designs that a page shows besides the controls; more would overlap and be slow to draw."""
 DETAILED = 300
 """Designs of which a page also holds curve, bill and wear."""
 DIGITS = 6
@@ -136,14 +136,14 @@ class Subject:
     def _parameter(self, name: str) -> Json:
         values = {_text(v): value_of(v) for v in self.drawn[name].to_list() if v is not None}
         numbers = [v for v in values.values() if isinstance(v, float)]
-        # Numbers among words ("float" among bits) are places on an axis, in their order and before the words.
+        # Numbers among strings ("float" among bits) are categories, in their order and before the strings.
         order = sorted(values, key=lambda text: (isinstance(values[text], str), values[text]))
         levels = order if len(numbers) < len(values) else None
         log = levels is None and bool(numbers) and min(numbers) > 0 and max(numbers) / min(numbers) > 4
         return {"name": name, "role": "parameter", "log": log, "levels": levels}
 
     def _of_the_search(self) -> list[Json]:
-        """Return columns that say where a design stands in the search; they can be axes and colours too."""
+        """Return columns on the progress of the search (trial, rank); they can be axes and colours too."""
         meanings = {
             "trial": "number of the trial: designs in the order of the search",
             "rank": "0 on the front, 1 on the front without it, and so on",

@@ -1,4 +1,4 @@
-"""Every quantity that a design can be judged by: the metrics of a simulation and all that pricing adds."""
+"""Every quantity that a design can be compared by: the metrics of a simulation and all that pricing adds."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ QUANTITIES: Mapping[str, Metric] = {**METRICS, **{name: _priced(name) for name i
 
 
 def quantity(name: str, what: str = "objective") -> Metric:
-    """Return what a name stands for.
+    """Return the quantity of a name.
 
     Raises:
         QueryError: nothing; what there is.

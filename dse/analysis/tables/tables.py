@@ -25,15 +25,15 @@ class Tables:
     """The tables of a results folder.
 
     Attributes:
-        about: what the folder says of itself.
+        about: the description in the folder: name, code version, objectives.
         trials: see the module.
         layers: see the module.
         curves: see the module.
         parameters: columns of `trials` that the search chose.
         objectives: names of the objectives.
-        metrics: columns of `trials` that say how good a design is.
+        metrics: columns of `trials` that measure how good a design is.
         free: parameters that prices alone depend on; see `dse.analysis.costs.priced`.
-        variants: designs that each trial stands for by its free axes; see `dse.analysis.tables.variants`.
+        variants: designs of each trial, one a choice on the free axes; see `dse.analysis.tables.variants`.
         deployments: see the module.
     """
 
@@ -99,7 +99,7 @@ def open_tables(where: Where) -> Tables:
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
-    """Return a parameter as a column; numbers mixed with words become strings."""
+    """Return a parameter as a column; numbers mixed with strings become strings."""
     if any(isinstance(value, str) for value in values):
         values = [None if value is None else str(value) for value in values]
     elif any(isinstance(value, list) for value in values):
