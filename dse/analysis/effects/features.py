@@ -62,6 +62,7 @@ class Designs:
         values: by parameter a value for each design: a number, a string, or None where it does not act.
         base: the settings that designs share, flat; of one of them.
         simulation: numbers from 0, equal for designs that differ in free axes alone, shape (designs,).
+        free: axes that prices alone depend on.
     """
 
     table: pl.DataFrame
@@ -69,6 +70,7 @@ class Designs:
     values: Mapping[str, list[AxisValue | None]]
     base: Mapping[str, Any]
     simulation: np.ndarray
+    free: frozenset[str]
 
     def __len__(self) -> int:
         return len(self.table)
@@ -93,7 +95,7 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     axes = [_axis(name, values[name]) for name in tables.parameters]
     varying = tuple(p for p in axes if len(p.numbers) + len(p.strings) > 1)
     simulation = simulation_groups(tables, table["trial"])
-    return Designs(table, varying, values, settings[0] if settings else {}, simulation)
+    return Designs(table, varying, values, settings[0] if settings else {}, simulation, frozenset(tables.free))
 
 
 def value_of(value: Any) -> AxisValue | None:
@@ -143,5 +145,6 @@ def groups(designs: Designs) -> dict[str, list[int]]:
 
 def without_idle(designs: Designs, settings: Mapping[str, AxisValue]) -> dict[str, AxisValue | None]:
     """Return a choice for each parameter with None for those that other choices switch off."""
-    acting = active({**designs.base, **settings})
-    return {name: settings[name] if name in acting else None for name in settings}
+    of_designs = {name: value for name, value in settings.items() if name not in designs.free}
+    acting = active({**designs.base, **of_designs})
+    return {name: value if name in acting or name in designs.free else None for name, value in settings.items()}
