@@ -57,7 +57,7 @@ class AbstractImageData(AbstractData):
         """Load the images; a process keeps the last two data sets."""
         from dse.data.images import load_images  # noqa: PLC0415  torch, which a check does without
 
-        return load_images(self, data_folder())
+        return load_images(self, data_folder())  # pyright: ignore[reportArgumentType]  frozen, so it has a hash
 
     def whole(self) -> Self:
         """Return the same data set with nothing held out or left out."""

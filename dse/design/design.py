@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dse import renamed
-from dse.design.settings import FAMILIES, active, class_of, default_of, field_of, flatten, nest
+from dse.design.settings import FAMILIES, active, class_of, data_of, default_of, field_of, flatten, nest
 from dse.design.tables import HARDWARE, Design
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError
@@ -51,7 +51,21 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
         for table in ("dac", "adc"):
             _drop_redundant_backward_bits(tables[table], default_of(f"{table}.bits"))
+        _fit_default_calibration(tables, settings)
     return parse_design(tables, where)
+
+
+def _fit_default_calibration(tables: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Calibrate once an epoch where a training is too short for the default pace, which nobody asked for, in place."""
+    path = "adc.calibrate_every_samples"
+    data, training = (tables.get(name, {}) for name in ("workload", "training"))
+    workload, _ = data_of(settings).checked(data)
+    epochs = training.get("epochs", default_of("training.epochs"))
+    if path in settings or workload is None or not isinstance(epochs, int):
+        return
+    pace = tables["adc"].get("calibrate_every_samples", default_of(path))
+    if tables["adc"].get("ranging") == "calibrated" and pace > epochs * workload.info.samples:
+        tables["adc"]["calibrate_every_samples"] = workload.info.samples
 
 
 def parse_design(tables: Mapping[str, Any], where: str = "") -> Design:

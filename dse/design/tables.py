@@ -145,7 +145,11 @@ def design_class(network: type[AbstractNetwork], data: type[AbstractData]) -> ty
 
 def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
     """Return which data sets the networks of a task can learn, and which networks can learn some data."""
-    data = [shown(own.model_fields["dataset"].default) for own in DATA if isinstance(own().info, task.accepts)]
+    data = [
+        shown(own.model_fields["dataset"].default)
+        for own in DATA
+        if isinstance(own.model_validate({}).info, task.accepts)
+    ]
     names = [shown(own.model_fields["name"].default) for own in NETWORKS if isinstance(info, own.task.accepts)]
     first = f"{'one of ' if len(data) > 1 else ''}workload.dataset = {', '.join(data)}"
     second = f"a network that reads {info.reads}: {'one of ' if len(names) > 1 else ''}{', '.join(names)}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dse.design.design import compose
 from dse.errors import ExecutorError, SettingError
 from dse.search.executor import check_device
 from dse.search.study import Study, parse_study, read_study
@@ -82,3 +83,12 @@ def test_settings_of_convolutions_are_refused_for_a_perceptron(setting: str) -> 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ExecutorError, match="torch cannot compute on the device 'meta' here"):
         check_device("meta")
+
+
+def test_a_training_shorter_than_the_default_calibration_is_calibrated_every_epoch() -> None:
+    few = {"network.name": "cnn", "workload.images": 60, "training.epochs": 2}
+    adc = compose(few).adc
+    assert adc is not None
+    assert adc.calibrate_every_samples == 60
+    with pytest.raises(SettingError, match=r"adc\.calibrate_every_samples = 500 exceeds the 120 samples"):
+        compose({**few, "adc.calibrate_every_samples": 500})
