@@ -12,8 +12,8 @@
     converters    whole tensors of layers of any network (`dse.crossbar.analog`) through converters
     augmentation  images from bytes to floats, moved and mirrored
 
-The engine does what `dse.tasks.loop.PlainRun` does with `CrossbarLayer` and `FloatLayer`, in the same order and with
-the same random numbers, so that the two agree to the last bit. What makes it fast: only rows with an input other than
-zero are read and updated, several of them in one pass; only cells whose accumulator crosses the threshold are touched;
-and read noise is drawn at the outputs.
+The engine does what `dse.networks.perceptron.plain.PlainRun` does with `CrossbarLayer` and `FloatLayer`, in the same
+order and with the same random numbers, so that the two agree to the last bit. What makes it fast: only rows with an
+input other than zero are read and updated, several of them in one pass; only cells whose accumulator crosses the
+threshold are touched; and read noise is drawn at the outputs.
 """

@@ -95,7 +95,7 @@ class StudySpec(Spec):
     objectives: Annotated[tuple[str, ...], MinLen(1), Strict(strict=False)]
     """Metrics to optimise; each knows which way is up."""
     workload: dict[str, Any] = Field(default_factory=dict)
-    """See `WorkloadSpec`."""
+    """The data set and how much of it is used; see `dse.data`."""
     design: dict[str, Any] = Field(default_factory=dict)
     """Settings that all designs share."""
     space: dict[str, Any] = Field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 Networks whose layers are all on crossbars, or all digital, are learned without leaving compiled code, with every
 setting of a design, mini-batches of any size included. Everything gives the same result to the last bit as the plain
-path of `dse.tasks.loop`.
+path of `dse.networks.perceptron.plain`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def takes(layers: Sequence[Layer]) -> bool:
 
 
 def runner(layers: Sequence[Layer], split: Split, batch_size: int, pace: Pace) -> "CrossbarRun | FloatRun":
-    """Return what trains layers in place; see `dse.tasks.loop.Run`."""
+    """Return what trains layers in place; see `dse.networks.perceptron.plain.Run`."""
     crossbars = [layer for layer in layers if isinstance(layer, CrossbarLayer)]
     if crossbars:
         return CrossbarRun(crossbars, split, batch_size, pace)
@@ -73,7 +73,7 @@ class FloatRun:
         self._clock = np.zeros(3, np.int64)
 
     def learn(self, order: torch.Tensor, seen: int) -> float:
-        """Learn images; see `dse.tasks.loop.Run`."""
+        """Learn images; see `dse.networks.perceptron.plain.Run`."""
         loss, buffers = 0.0, self._buffers.records
         buffers["products"] = buffers["touched"] = 0
         for pixels, labels in chunks(self._split, order, self._batch_size):
@@ -87,7 +87,7 @@ class FloatRun:
         return loss
 
     def accuracy(self, split: Split, now_s: float) -> float:  # noqa: ARG002  digital weights do not age
-        """Return the share of images recognised; see `dse.tasks.loop.Run`."""
+        """Return the share of images recognised; see `dse.networks.perceptron.plain.Run`."""
         return share_recognised(self._records, split)
 
 
@@ -103,7 +103,7 @@ class CrossbarRun:
         self._buffers = state.gathered(state.BUFFERS, [room_for(layer, self._batch_size) for layer in layers])
 
     def learn(self, order: torch.Tensor, seen: int) -> float:
-        """Learn images; see `dse.tasks.loop.Run`.
+        """Learn images; see `dse.networks.perceptron.plain.Run`.
 
         Raises:
             DivergedError: an update left the range of numbers.
@@ -121,7 +121,7 @@ class CrossbarRun:
         return loss
 
     def accuracy(self, split: Split, now_s: float) -> float:
-        """Return the share of images recognised; see `dse.tasks.loop.Run`."""
+        """Return the share of images recognised; see `dse.networks.perceptron.plain.Run`."""
         sensed = self._states.records.copy()
         held: list[torch.Tensor] = []
         for number, layer in enumerate(self._layers):
