@@ -34,7 +34,7 @@ WIDTHS, SHORT_WIDTH = (0.25, 0.5), 0.25
 """Widths of the hybrid networks, and of those with short accumulators, at small scale."""
 FULL_WIDTHS, FULL_SHORT_WIDTH = (0.5, 0.7, 1.0, 1.4), 1.0
 FLOAT_BITS, CELL_BITS = 32.0, 5.0
-"""Bits of a digital weight, and of one on a pair, rounded; see `dse.design.report.bits_of_weight`."""
+"""Bits of a digital weight, and of one on a pair, rounded; see `dse.updates.usage.bits_of_weight`."""
 SHORT_BITS = (2, 4)
 HYBRID: Settings = {
     "training.learning_rate": 2.0,

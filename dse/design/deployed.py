@@ -6,11 +6,12 @@ from typing import Any
 
 from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.spec import Resolution
+from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.network import AbstractDeployedLayer, AbstractDeployedNetwork
 from dse.deployment.run import deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
-from dse.design.outcome import LayerOutcome, Outcome
+from dse.design.outcome import Outcome
 
 
 def with_deployment(
@@ -52,7 +53,7 @@ def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, flo
     }
 
 
-def _with_layer(report: LayerOutcome, layer: AbstractDeployedLayer) -> LayerOutcome:
+def _with_layer(report: LayerUsage, layer: AbstractDeployedLayer) -> LayerUsage:
     """Return the report of a layer with what its deployment took."""
     layer.matrix.renew(0)
     dac_bits, adc_bits = layer.resolutions

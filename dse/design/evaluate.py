@@ -8,7 +8,6 @@ from dse.data.base import Data
 from dse.design.deployed import with_deployment
 from dse.design.hardware import platform_of
 from dse.design.outcome import Failure, Outcome
-from dse.design.passes import usage_of
 from dse.design.report import metrics_of
 from dse.design.tables import Design
 from dse.errors import DivergedError
@@ -33,7 +32,7 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
         curve = train(learner, epochs, sample_time_s=platform.sample_time_s)
     except DivergedError as error:
         return Failure("diverged", str(error))
-    layers, samples = usage_of(learner, design, device), epochs * learner.samples
+    layers, samples = learner.usage(), epochs * learner.samples
     time_s = None if design.clock is None else samples * platform.sample_time_s
     outcome = Outcome(
         metrics=metrics_of(curve[-1], layers),

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation
 from dse.metric import Metric
 from dse.networks import NETWORKS
 from dse.tasks import TASKS
 from dse.tasks.curve import Epoch
-
-QUANTILES: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)
-"""Quantiles of the wear over the cells of a layer that are kept beside the maximum."""
 
 
 def task_of(network: str) -> str | None:
@@ -53,69 +51,6 @@ METRICS: dict[str, Metric] = {
 
 
 @dataclass(frozen=True)
-class LayerOutcome:
-    """What happened in one layer over the training.
-
-    Attributes:
-        layer: number, 0 at the input.
-        rows: inputs of the array, bias row included where there is one.
-        cols: outputs.
-        cells: PCM cells; 0 for a digital layer.
-        inference_bits: bits of all weights that inference reads; see `dse.design.report.bits_of_weight`.
-        events: counts by name; see `dse.crossbar.events`.
-        wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
-            of single binary cells of the accumulators.
-        dac_bits: resolution of the forward input converters; None where ideal or digital.
-        dac_backward_bits: resolution of the backward input converters; None where ideal or digital.
-        adc_bits: resolution of the forward output converters; None where ideal or digital.
-        adc_backward_bits: resolution of the backward output converters; None where ideal or digital.
-        adc_range: range of the forward output converters at the end; None where ideal or digital.
-        adc_backward_range: range of the backward output converters at the end; None where ideal or digital.
-        chi_bits: length of an accumulator word; None for a 32-bit float and for a digital layer.
-        chi_storage: what holds the accumulators; None for a digital layer.
-        operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
-        mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
-        deployed_cells: PCM cells that hold the layer in a deployment; 0 without one.
-        deployed_dac_bits: resolution of its input converters; None where ideal or without a deployment.
-        deployed_adc_bits: resolution of its output converters; likewise.
-        deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.
-        bias_rows: rows that hold biases, through which no error passes back: 1 in a perceptron, else 0.
-        places: products of a sample with the weights in one pass: windows of a convolution, else 1. A digital layer
-            reads its weights once for all of them.
-        infers: whether inference uses the layer; not a discriminator.
-        row_tiles: arrays along the inputs; 1 for a digital layer.
-        column_tiles: arrays along the outputs; 1 for a digital layer.
-    """
-
-    layer: int
-    rows: int
-    cols: int
-    cells: int
-    inference_bits: float
-    events: Mapping[str, int | float]
-    wear: Mapping[str, float]
-    dac_bits: int | None = None
-    dac_backward_bits: int | None = None
-    adc_bits: int | None = None
-    adc_backward_bits: int | None = None
-    adc_range: float | None = None
-    adc_backward_range: float | None = None
-    chi_bits: int | None = None
-    chi_storage: str | None = None
-    operand_bits: int | None = None
-    mean_conductance_us: float | None = None
-    deployed_cells: int = 0
-    deployed_dac_bits: int | None = None
-    deployed_adc_bits: int | None = None
-    deployed_conductance_us: float | None = None
-    bias_rows: int = 0
-    places: int = 1
-    infers: bool = True
-    row_tiles: int = 1
-    column_tiles: int = 1
-
-
-@dataclass(frozen=True)
 class Outcome:
     """A finished simulation.
 
@@ -132,7 +67,7 @@ class Outcome:
     metrics: Mapping[str, float | int | None]
     train_samples: int
     simulated_time_s: float | None
-    layers: tuple[LayerOutcome, ...]
+    layers: tuple[LayerUsage, ...]
     curve: tuple[Epoch, ...]
     data_checksum: str
     deployments: tuple[Evaluation, ...] = ()
@@ -150,10 +85,3 @@ class Failure:
 
     kind: Literal["diverged", "invalid", "crashed", "memory", "timeout"]
     reason: str
-
-
-WEAR_NAMES: tuple[str, ...] = (
-    *(f"{kind}_{q}" for kind in ("set", "reset", "flip") for q in ("q50", "q90", "q99", "q999", "max")),
-    "writes_max",
-)
-"""Columns of wear in the table of layers."""

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import METRICS, WEAR_NAMES, Failure, LayerOutcome, Outcome
+from dse.crossbar.usage import WEAR_NAMES, LayerUsage
+from dse.design.outcome import METRICS, Failure, Outcome
 
 VERSION = 4
 """Version of the schema; a table of another version is refused."""
@@ -72,8 +73,8 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     **{name: pa.float64() if name in REAL_EVENTS else pa.int64() for name in EVENT_NAMES},
     **{f"wear_{name}": pa.float64() for name in WEAR_NAMES},
 }
-"""Columns of the table of layers; see `LayerOutcome` and `Events`."""
-LAYER_FIELDS = tuple(field.name for field in fields(LayerOutcome) if field.name not in ("events", "wear"))
+"""Columns of the table of layers; see `LayerUsage` and `Events`."""
+LAYER_FIELDS = tuple(field.name for field in fields(LayerUsage) if field.name not in ("events", "wear"))
 CURVE_COLUMNS: dict[str, pa.DataType] = {
     "epoch": pa.int32(),
     "loss": pa.float64(),

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
+from dse.crossbar.usage import LayerUsage, numbered
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import DeploymentSpec
 from dse.streams import derived_seed
@@ -88,6 +89,10 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
                 for calibration in self._calibrations:
                     calibration.after(count)
         return loss
+
+    def usage(self) -> list[LayerUsage]:
+        """Return what happened in the layers of all modules; see `dse.tasks.base.Learner`."""
+        return numbered(usage for update in self.updates for usage in update.usage())
 
     def measure(self, now_s: float) -> Mapping[str, float]:
         """Return the metrics at a time, in s; see `dse.tasks.base.Learner`."""

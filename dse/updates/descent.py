@@ -13,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
+from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.usage import LayerUsage
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum
 from dse.streams import Stream, stream
-from dse.updates.layers import Hardware
+from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.modules import CrossbarParameter, MixedPrecisionSgd
 from dse.updates.training import ModuleTraining
+from dse.updates.usage import usage_of_pairs, usage_of_words
 
 
 class Descent(Protocol):
@@ -40,12 +43,18 @@ class Descent(Protocol):
         """Take stock at the end of an epoch."""
         ...
 
+    def usage(self) -> list[LayerUsage]:
+        """Return what happened in the layers of the network, in its order."""
+        ...
+
 
 class DigitalDescent:
     """Nesterov's descent in floats, with noise on the weights and bounds for them where the design has them.
 
     Noise-aware training (Joshi et al. 2020): for every mini-batch the weights of a layer carry normal noise with
     deviation eta * max|W|; the gradient goes to the clean weights, which are then kept within alpha * std(W).
+
+    An update reads and writes the word of a weight, and that of its velocity where there is one.
     """
 
     def __init__(self, network: nn.Module, spec: ModuleTraining, *, seed: int) -> None:
@@ -57,11 +66,9 @@ class DigitalDescent:
         groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": others}]
         momentum = spec.momentum
         self._optimiser = torch.optim.SGD(groups, lr=spec.learning_rate, momentum=momentum, nesterov=momentum > 0.0)
-
-    @property
-    def words_an_update(self) -> int:
-        """Words read and written for each weight in an update: the weight, and its velocity where there is one."""
-        return 1 if self._spec.momentum == 0.0 else 2
+        self._words = 1 if momentum == 0.0 else 2
+        for layer in self._layers:
+            layer.counting = layer.digital = True
 
     def prepare(self, epochs: float) -> None:
         """Draw noise for the weights."""
@@ -81,6 +88,10 @@ class DigitalDescent:
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate
         self._optimiser.step()
+        for layer in self._layers:
+            if layer.weight.grad is not None:
+                layer.events.weight_reads += self._words * layer.weight.numel()
+                layer.events.weight_writes += self._words * layer.weight.numel()
         if self._spec.clip_std == "none":
             return
         with torch.no_grad():
@@ -90,13 +101,22 @@ class DigitalDescent:
 
     @contextmanager
     def measuring(self, now_s: float) -> Generator[None]:  # noqa: ARG002  digital weights do not age
-        """Let products see the clean weights."""
+        """Let products see the clean weights, and count nothing."""
         for layer in self._layers:
-            layer.effective_weight = None
+            layer.effective_weight, layer.counting = None, False
         yield
+        for layer in self._layers:
+            layer.counting = True
 
     def survey(self, now_s: float) -> None:
         """Do nothing."""
+
+    def usage(self) -> list[LayerUsage]:
+        """Return what happened in the layers; see `Descent`."""
+        return [
+            as_network_says(usage_of_words(number, layer.rows, layer.cols, layer.events), layer)
+            for number, layer in enumerate(self._layers)
+        ]
 
 
 class CrossbarDescent:
@@ -148,11 +168,6 @@ class CrossbarDescent:
             layer.read_noise = pair.read_variance
             layer.counting = True
 
-    @property
-    def words_an_update(self) -> int:
-        """Words of a digital weight in an update; there is none."""
-        return 0
-
     def prepare(self, epochs: float) -> None:  # noqa: ARG002
         """Forget the last gradients."""
         self.optimiser.zero_grad(set_to_none=True)
@@ -183,6 +198,37 @@ class CrossbarDescent:
         """Note the mean conductance of every layer."""
         for pair in self.pairs:
             pair.layer.survey(now_s)
+
+    def usage(self) -> list[LayerUsage]:
+        """Return what happened in the layers; see `Descent`."""
+        self.optimiser.write_back()
+        return [
+            as_network_says(_usage_of(number, layer, pair.layer), layer)
+            for number, (layer, pair) in enumerate(zip(self._layers, self.pairs, strict=True))
+        ]
+
+
+def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
+    """Return the account of a layer with what its network says of it, and how often a sample drove it."""
+    infers = layer.traits.infers
+    bits = usage.inference_bits if infers else 0.0
+    return replace(usage, places=layer.places, infers=infers, inference_bits=bits)
+
+
+def _usage_of(number: int, layer: AnalogLayer, pairs: CrossbarLayer) -> LayerUsage:
+    """Return what happened in a layer: in its products, and in the pairs that hold its weights."""
+    counted = [vars(events) for events in (layer.events, pairs.events)]
+    own = usage_of_pairs(
+        number,
+        pairs.array,
+        pairs.accumulator,
+        Events(**{name: sum(events[name] for events in counted) for name in EVENT_NAMES}),
+        size=(layer.rows, layer.cols),
+        ranges=layer.ranges,
+        operand_bits=layer.crossbars.operand_bits,
+        surveys_us=pairs.conductance_surveys_us,
+    )
+    return replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
 
 
 def deviation_of(values: Tensor) -> float:

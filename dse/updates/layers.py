@@ -3,7 +3,7 @@
 The two are interchangeable behind `Layer`, so that the digital control runs through the same loop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -13,12 +13,14 @@ from dse.crossbar.converters import largest_error, quantise_signed, quantise_uns
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us, ordered_product
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
+from dse.crossbar.usage import LayerUsage
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
 from dse.streams import stream
 from dse.updates.accumulator import Accumulator
 from dse.updates.spec import AccumulatorSpec
+from dse.updates.usage import usage_of_pairs, usage_of_words
 
 
 class Layer(Protocol):
@@ -54,6 +56,10 @@ class Layer(Protocol):
 
     def survey(self, now_s: float) -> None:
         """Take stock at the end of an epoch."""
+        ...
+
+    def usage(self, number: int) -> LayerUsage:
+        """Return what happened in the layer, whose number is given."""
         ...
 
 
@@ -150,6 +156,20 @@ class CrossbarLayer:
         """Note the mean conductance of a cell, which the energy of a read follows."""
         self.conductance_surveys_us.append(mean(self.array.cells.conductance_us(now_s).numpy()))
 
+    def usage(self, number: int) -> LayerUsage:
+        """Return what happened in the layer; see `Layer`."""
+        own = usage_of_pairs(
+            number,
+            self.array,
+            self.accumulator,
+            self.events,
+            size=(self.rows, self.cols),
+            ranges=self.array.ranges,
+            operand_bits=self.hardware.accumulator.operand_bits,
+            surveys_us=self.conductance_surveys_us,
+        )
+        return replace(own, bias_rows=1)
+
 
 class FloatLayer:
     """The digital control: float32 weights that start where the crossbar's do."""
@@ -214,3 +234,7 @@ class FloatLayer:
 
     def survey(self, now_s: float) -> None:
         """Do nothing."""
+
+    def usage(self, number: int) -> LayerUsage:
+        """Return what happened in the layer; see `Layer`."""
+        return replace(usage_of_words(number, self.rows, self.cols, self.events), bias_rows=1)

@@ -317,3 +317,39 @@ def test_schedules_have_their_shape() -> None:
     assert rates("step") == [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
     assert rates("cosine")[0::2][:2] == [1.0, pytest.approx(0.5)]
     assert rates("cosine")[-1] == pytest.approx(0.0, abs=1e-12)
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.linspace(0.0, 1.0, count * 64).reshape(count, 1, 8, 8)
+
+
+def test_a_digital_convolution_counts_a_product_for_every_place_of_its_outputs() -> None:
+    design, own = network(**{"architecture": "float", "training.momentum": 0.9})
+    descent = DigitalDescent(own, design.training, seed=1)
+    descent.prepare(0.0)
+    own(images(3)).sum().backward()
+    descent.step(0.1, 3)
+    with descent.measuring(0.0):
+        own(images(5))
+    for usage, places in zip(descent.usage(), [64, 16, 4, 1], strict=True):
+        events, weights = usage.events, usage.rows * usage.cols
+        back = 0 if usage.layer == 0 else 3  # no error passes through the first layer
+        assert usage.places == places
+        assert events["macs_forward"] == events["macs_update"] == 3 * places * weights
+        assert events["macs_backward"] == back * places * weights
+        assert events["weight_reads"] == (3 + back + 2) * weights  # a weight and its velocity in the update
+        assert events["weight_writes"] == 2 * weights
+        assert events["activations"] == 3 * places * usage.cols
+        assert events["mvm_forward"] == usage.cells == 0
+
+
+def test_counting_changes_no_digital_product() -> None:
+    _, own = network(architecture="float")
+    x, gradients = images(3), []
+    for counting in (False, True):
+        for _, layer in analog_layers(own):
+            layer.digital, layer.counting = True, counting
+        own.zero_grad()
+        own.eval()(x).square().sum().backward()
+        gradients.append([p.grad.clone() for p in own.parameters() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))

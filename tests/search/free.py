@@ -7,7 +7,8 @@ of a real one: two layers with all their counts, and a curve.
 import json
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import WEAR_NAMES, LayerOutcome, Outcome
+from dse.crossbar.usage import WEAR_NAMES, LayerUsage
+from dse.design.outcome import Outcome
 from dse.tasks.curve import Epoch
 
 STUDY = """
@@ -57,7 +58,7 @@ def free(job):
     accuracy, loss, writes = values(job.design.as_dict(), job.seed)
     events = {name: 1000.0 if name in REAL_EVENTS else 1000 for name in EVENT_NAMES}
     layers = tuple(
-        LayerOutcome(
+        LayerUsage(
             layer=number,
             rows=65,
             cols=64,

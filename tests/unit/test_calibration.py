@@ -9,11 +9,12 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.crossbar.usage import LayerUsage
 from dse.data.images import Dataset, Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.design.hardware import hardware_of
-from dse.design.outcome import LayerOutcome, Outcome
+from dse.design.outcome import Outcome
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.updates.layers import CrossbarLayer
@@ -209,7 +210,7 @@ def digits() -> Dataset:
     return load("digits", 0.25)
 
 
-def layers_of(data: Dataset, **adc: Any) -> tuple[LayerOutcome, ...]:
+def layers_of(data: Dataset, **adc: Any) -> tuple[LayerUsage, ...]:
     settings = {f"adc.{name}": value for name, value in adc.items()}
     outcome = evaluate(compose({"network.hidden": [12], "training.epochs": 1, **settings}), 1, data)
     assert isinstance(outcome, Outcome)

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.crossbar.usage import WEAR_NAMES
 from dse.data.images import Dataset, Split
 from dse.design.design import Design, compose
 from dse.design.evaluate import evaluate
 from dse.design.hardware import hardware_of
-from dse.design.outcome import METRICS, WEAR_NAMES, Failure, Outcome
-from dse.design.report import _wear
+from dse.design.outcome import METRICS, Failure, Outcome
 from dse.updates.accumulator import DivergedError
 from dse.updates.layers import CrossbarLayer, FloatLayer
 from dse.updates.training import TrainingSpec
+from dse.updates.usage import wear_of
 from tests.data import load
 from tests.perceptron import train
 
@@ -231,7 +232,7 @@ def test_maintenance_comes_after_whole_mini_batches(every: int, batch: int, roun
 
 def test_quantiles_of_wear_are_values_that_occur() -> None:
     resets = torch.tensor([5] + [0] * 1000, dtype=torch.int32)
-    wear = _wear(torch.arange(1001, dtype=torch.int32), resets, None)
+    wear = wear_of(torch.arange(1001, dtype=torch.int32), resets, None)
     assert tuple(wear) == WEAR_NAMES
     assert [wear[f"set_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [500, 900, 990, 999, 1000]
     assert [wear[f"reset_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [0, 0, 0, 0, 5]
@@ -241,7 +242,7 @@ def test_quantiles_of_wear_are_values_that_occur() -> None:
 def test_flips_have_quantiles_of_their_own_and_are_no_writes_of_weight_cells() -> None:
     pulses = torch.tensor([1, 2], dtype=torch.int32)
     flips = torch.arange(2002, dtype=torch.int32).flip(0).reshape(7, 11, 26)
-    wear = _wear(pulses, pulses, flips)
+    wear = wear_of(pulses, pulses, flips)
     assert tuple(wear) == WEAR_NAMES
     # Of 2,002 sorted values, the one at the share q of the last place, rounded down.
     assert [wear[f"flip_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [1000, 1800, 1980, 1998, 2001]
@@ -249,7 +250,7 @@ def test_flips_have_quantiles_of_their_own_and_are_no_writes_of_weight_cells() -
 
 
 def test_what_does_not_wear_has_no_flips() -> None:
-    wear = _wear(torch.tensor([3], dtype=torch.int32), torch.tensor([4], dtype=torch.int32), None)
+    wear = wear_of(torch.tensor([3], dtype=torch.int32), torch.tensor([4], dtype=torch.int32), None)
     assert {name: value for name, value in wear.items() if name.startswith("flip")} == dict.fromkeys(
         [f"flip_{q}" for q in ("q50", "q90", "q99", "q999", "max")], 0.0
     )
@@ -388,7 +389,7 @@ def test_a_survey_is_the_mean_conductance_summed_in_order(digits: Dataset) -> No
 
 
 def test_the_most_written_cell_counts_both_kinds_of_pulse() -> None:
-    wear = _wear(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32), None)
+    wear = wear_of(torch.tensor([3, 5, 0], dtype=torch.int32), torch.tensor([4, 0, 6], dtype=torch.int32), None)
     assert (wear["set_max"], wear["reset_max"], wear["writes_max"]) == (5, 6, 7)
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.design.outcome import WEAR_NAMES
+from dse.crossbar.usage import WEAR_NAMES
 from dse.errors import QueryError
 from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.energy import ITEMS, PARTS, PHASES

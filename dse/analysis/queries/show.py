@@ -8,8 +8,9 @@ import polars as pl
 from dse.analysis.tables.render import cell
 from dse.analysis.tables.tables import Tables, one_trial
 from dse.crossbar.events import EVENT_NAMES
+from dse.crossbar.usage import WEAR_NAMES
 from dse.design.design import flatten
-from dse.design.outcome import METRICS, WEAR_NAMES
+from dse.design.outcome import METRICS
 
 
 def as_dict(tables: Tables, trial: int) -> dict[str, Any]:

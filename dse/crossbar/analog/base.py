@@ -11,6 +11,7 @@ from torch.autograd import Function
 
 from dse.crossbar.analog.spec import Crossbars, Tile, cuts
 from dse.crossbar.events import Events
+from dse.crossbar.traits import traits_of
 from dse.streams import Stream, stream
 
 ReadNoise = Tensor | Callable[[], Tensor | None]
@@ -31,6 +32,10 @@ class AnalogLayer(nn.Module, ABC):
         peaks: largest magnitudes before these converters since the last calibration, where ranges follow them.
         events: what happened while `counting`; see `dse.crossbar.events`.
         counting: whether products are counted, and are part of training.
+        digital: whether weights are digital words: multiply-accumulates and words are counted then, not lines and
+            conversions.
+        traits: what the network says of the layer.
+        places: products with the weights that a sample took in the last counted pass: windows of a convolution, else 1.
         watching: whether the ranges of the output converters grow to whatever passes; see `calibrate_on`.
         number: number of the layer, which separates its random streams from those of the others.
     """
@@ -38,16 +43,18 @@ class AnalogLayer(nn.Module, ABC):
     per_column: ClassVar[tuple[int, ...]]
     """Shape in which one number for each output meets the outputs."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, crossbars: Crossbars, *, seed: int, number: int) -> None:
+    def __init__(self, own: nn.Linear | nn.Conv2d, crossbars: Crossbars, *, seed: int, number: int) -> None:
         super().__init__()
-        self.weight = cast("nn.Parameter", weight)
-        self.bias = cast("nn.Parameter | None", bias)
+        self.weight = own.weight
+        self.bias = cast("nn.Parameter | None", own.bias)
+        self.traits = traits_of(own)
         self.crossbars = crossbars
         self.effective_weight: Tensor | None = None
         self.output_scale: Tensor | None = None
         self.read_noise: ReadNoise | None = None
         self.events = Events()
-        self.counting = self.watching = False
+        self.counting = self.watching = self.digital = False
+        self.places = 1
         self.number = number
         self.ranges = [crossbars.adc.range, crossbars.adc.backward_range]
         self.peaks = [0.0, 0.0]
@@ -77,11 +84,14 @@ class AnalogLayer(nn.Module, ABC):
 
     @property
     def is_plain(self) -> bool:
-        """Whether products are exact and uncounted, so that torch can take them."""
-        dac, adc = self.crossbars.dac, self.crossbars.adc
-        resolutions = (dac.bits, adc.bits, dac.bits_backward, adc.bits_backward)
-        exact = all(bits == "ideal" for bits in resolutions) and self.crossbars.operand_bits == "float"
-        return exact and self.read_noise is None and not self.counting
+        """Whether products are exact and no cell counts them, so that torch can take them."""
+        return self.crossbars.are_exact and self.read_noise is None and (self.digital or not self.counting)
+
+    @property
+    def activations(self) -> int:
+        """Outputs of digital functions that follow one product."""
+        own = self.traits.activations
+        return self.weight.shape[0] if own is None else own
 
     @property
     def held_weight(self) -> Tensor:
@@ -102,6 +112,10 @@ class AnalogLayer(nn.Module, ABC):
             for peak, held in zip(self.peaks, self.ranges, strict=True)
         ]
         self.peaks = [0.0, 0.0]
+
+    @abstractmethod
+    def samples(self, x: Tensor) -> int:
+        """Return how many samples inputs are of: a sample drives the array once for each place of its output."""
 
     @abstractmethod
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, rows: Tile | None = None) -> Tensor:

@@ -4,7 +4,8 @@ An array holds the weights of a layer with its inputs as rows: a linear layer ha
 convolution one for each channel and place of its kernel, and takes one product for each place of its output (the
 unfolded convolution). Biases are digital and added behind the converters.
 
-Where converters are ideal, reads are noiseless and nothing is counted, a layer is torch's own, to the last bit.
+Where converters are ideal, reads are noiseless and nothing is counted, a layer is torch's own, to the last bit. So is a
+layer whose weights are digital words (`digital`), which counts its products from their shapes.
 """
 
 from typing import Any
@@ -28,11 +29,15 @@ class AnalogLinear(AnalogLayer):
     per_column = (-1,)
 
     def __init__(self, digital: nn.Linear, crossbars: Crossbars, *, seed: int = 0, number: int = 0) -> None:
-        super().__init__(digital.weight, digital.bias, crossbars, seed=seed, number=number)
+        super().__init__(digital, crossbars, seed=seed, number=number)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the analog product, scaled digitally, plus the bias."""
         return output(self, x)
+
+    def samples(self, x: Tensor) -> int:
+        """Return the number of vectors; see `AnalogLayer`."""
+        return x.numel() // x.shape[-1]
 
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, rows: Tile | None = None) -> Tensor:
         """Return the product; see `AnalogLayer`."""
@@ -67,7 +72,7 @@ class AnalogConv2d(AnalogLayer):
     per_column = (-1, 1, 1)
 
     def __init__(self, digital: nn.Conv2d, crossbars: Crossbars, *, seed: int = 0, number: int = 0) -> None:
-        super().__init__(digital.weight, digital.bias, crossbars, seed=seed, number=number)
+        super().__init__(digital, crossbars, seed=seed, number=number)
         if isinstance(digital.padding, str) or digital.groups != 1 or digital.padding_mode != "zeros":
             raise SettingError(f"{digital} cannot go on crossbars; give it padding in numbers, of zeros, and no groups")
         self.kernel_size, self.stride, self.padding, self.dilation = (
@@ -78,6 +83,10 @@ class AnalogConv2d(AnalogLayer):
     def forward(self, x: Tensor) -> Tensor:
         """Return the analog product, scaled digitally, plus the bias."""
         return output(self, x)
+
+    def samples(self, x: Tensor) -> int:
+        """Return the number of images; see `AnalogLayer`."""
+        return x.shape[0]
 
     def exact(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, rows: Tile | None = None) -> Tensor:
         """Return the product; see `AnalogLayer`. Some rows take only the channels that they belong to."""

@@ -9,7 +9,7 @@ where a converter stands, with its exact variance, sum_i x_i^2 sigma_i^2; where 
 of windows are added first, which is the same in distribution.
 """
 
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal, cast
 
 import torch
@@ -36,10 +36,13 @@ Bits = int | Literal["ideal"]
 
 def output(layer: AnalogLayer, x: Tensor) -> Tensor:
     """Return what a layer makes of inputs: the product, scaled digitally, plus the bias."""
-    scale = layer.output_scale
-    if layer.is_plain and scale is None:
-        return layer.exact(x, layer.held_weight, layer.bias)
-    y = layer.exact(x, layer.held_weight) if layer.is_plain else product(layer, x)
+    scale, plain = layer.output_scale, layer.is_plain
+    if plain and scale is None:
+        y = layer.exact(x, layer.held_weight, layer.bias)
+        if layer.counting:
+            _count_words(layer, x, y)
+        return y
+    y = layer.exact(x, layer.held_weight) if plain else product(layer, x)
     if scale is not None:
         y = y * (scale if scale.dim() == 0 else scale.reshape(layer.per_column))
     return y if layer.bias is None else y + layer.bias.reshape(layer.per_column)
@@ -188,10 +191,33 @@ def _vectors(y: Tensor) -> int:
     return y.shape[0] * y[0, 0].numel()
 
 
+def _count_words(layer: AnalogLayer, x: Tensor, y: Tensor) -> None:
+    """Count a digital product from its shapes, and let torch call back when an error passes."""
+    weight, events, samples = layer.weight, layer.events, layer.samples(x)
+    vectors = y.numel() // weight.shape[0]
+    macs, words = vectors * weight.numel(), samples * weight.numel()
+    layer.places = vectors // max(samples, 1)
+    events.macs_forward += macs
+    events.weight_reads += words
+    events.activations += vectors * layer.activations
+    if y.requires_grad:
+        back = (macs, words) if x.requires_grad else (0, 0)
+        y.register_hook(partial(_count_errors, layer, *back, macs if weight.requires_grad else 0))
+
+
+def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: int, _: Tensor) -> None:
+    """Count the digital products of an error, which is left as it is."""
+    layer.events.macs_backward += macs_back
+    layer.events.weight_reads += words
+    layer.events.macs_update += macs_update
+
+
 def _count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
     lines, time = drives(driven, scales, layer.windows(driven))
+    layer.places = vectors // max(driven.shape[0], 1)
     events.mvm_forward += vectors
+    events.activations += vectors * layer.activations
     events.line_drives_forward += lines
     events.drive_time_forward += time
     events.dac_forward += vectors * layer.rows * len(layer.column_tiles)

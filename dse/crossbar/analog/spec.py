@@ -1,6 +1,7 @@
 """What the arrays and converters of a deep layer are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from dse.crossbar.spec import AdcSpec, DacSpec
@@ -36,6 +37,12 @@ class Crossbars:
     tile_columns: int | None = None
     operand_bits: int | Literal["float"] = "float"
     read_noise_per: Literal["product", "mini_batch"] = "product"
+
+    @cached_property
+    def are_exact(self) -> bool:
+        """Whether no converter and no multiplier rounds."""
+        resolutions = (self.dac.bits, self.adc.bits, self.dac.bits_backward, self.adc.bits_backward)
+        return all(bits == "ideal" for bits in resolutions) and self.operand_bits == "float"
 
 
 def cuts(size: int, tile: int | None) -> list[Tile]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from dse.crossbar.traits import Traits, described
 from dse.streams import stream
 
 SLOPE = 0.2
@@ -30,14 +31,17 @@ def generator_of(latent: int, units: Sequence[int], pixels: int, *, seed: int) -
 
 
 def discriminator_of(units: Sequence[int], pixels: int, *, seed: int) -> nn.Sequential:
-    """Return a discriminator with initial weights, its hidden layers the given ones in reverse."""
-    sizes = [pixels, *reversed(units)]
+    """Return a discriminator with initial weights, its hidden layers the given ones in reverse.
+
+    Inference does without it.
+    """
+    sizes, trains = [pixels, *reversed(units)], Traits(infers=False)
 
     def build() -> list[nn.Module]:
         parts: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(sizes):
-            parts += [nn.Linear(inputs, outputs), nn.LeakyReLU(SLOPE)]
-        return [*parts, nn.Linear(sizes[-1], 1)]
+            parts += [described(nn.Linear(inputs, outputs), trains), nn.LeakyReLU(SLOPE)]
+        return [*parts, described(nn.Linear(sizes[-1], 1), trains)]
 
     return _with_weights(build, seed)
 

@@ -18,9 +18,12 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from dse.crossbar.traits import Traits, described
 from dse.streams import stream
 
 GATES = 4
+ACTIVATIONS = 5
+"""Of a unit in a step: four gates and the memory."""
 FORGET_BIAS = 1.0
 """Initial bias of the forget gates (Jozefowicz et al., ICML 2015)."""
 State = tuple[Tensor, Tensor]
@@ -59,8 +62,11 @@ class LstmLayer(nn.Module):
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
         self.units = units
-        self.from_input = nn.Linear(inputs, GATES * units)
-        self.from_state = nn.Linear(units, GATES * units, bias=False)
+        # Both products are added before the gates, whose functions count with the second.
+        self.from_input = described(nn.Linear(inputs, GATES * units), Traits(activations=0))
+        self.from_state = described(
+            nn.Linear(units, GATES * units, bias=False), Traits(activations=ACTIVATIONS * units)
+        )
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Return outputs, shape (steps, streams, units), and the last state, for inputs (steps, streams, inputs)."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from dse.crossbar.usage import LayerUsage
 from dse.data.images import Dataset
 from dse.deployment.build import deployed_perceptron
 from dse.deployment.perceptron import DeployedPerceptron
@@ -46,6 +47,10 @@ class PerceptronLearner:
     def learn(self, seen: int) -> float:
         """Learn for an epoch; see `dse.tasks.base.Learner`."""
         return self._run.learn(torch.randperm(self.samples, generator=self._order), seen)
+
+    def usage(self) -> list[LayerUsage]:
+        """Return what happened in the layers; see `dse.tasks.base.Learner`."""
+        return [layer.usage(number) for number, layer in enumerate(self.layers)]
 
     def measure(self, now_s: float) -> Mapping[str, float]:
         """Return the accuracies; see `dse.tasks.base.Learner`."""

@@ -1,0 +1,114 @@
+"""The account of a layer from what held its weights: digital words, or pairs of cells with accumulators."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.pairs import PairArray
+from dse.crossbar.usage import QUANTILES, WEAR_NAMES, LayerUsage
+from dse.devices.spec import CellSpec
+from dse.kernel.arithmetic import ordered_sum
+from dse.updates.accumulator import FLOAT_BITS, Accumulator
+from dse.updates.spec import AccumulatorSpec
+
+
+def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUsage:
+    """Return the account of a layer whose weights are digital words of 32 bits.
+
+    Args:
+        number: number of the layer.
+        rows: inputs, bias row included.
+        cols: outputs.
+        events: what was counted.
+    """
+    return LayerUsage(
+        layer=number,
+        rows=rows,
+        cols=cols,
+        cells=0,
+        inference_bits=float(FLOAT_BITS * rows * cols),
+        events=counts(events),
+        wear=dict.fromkeys(WEAR_NAMES, 0.0),
+    )
+
+
+def usage_of_pairs(
+    number: int,
+    array: PairArray,
+    accumulator: Accumulator,
+    events: Events,
+    *,
+    size: tuple[int, int],
+    ranges: Sequence[float],
+    operand_bits: int | str,
+    surveys_us: Sequence[float],
+) -> LayerUsage:
+    """Return the account of a layer whose weights are pairs of cells with accumulators.
+
+    Args:
+        number: number of the layer.
+        array: its pairs.
+        accumulator: its accumulators.
+        events: what was counted.
+        size: inputs, bias row included, and outputs.
+        ranges: ranges of the forward and backward output converters.
+        operand_bits: resolution of the factors of an update.
+        surveys_us: mean conductance of a cell at the ends of the epochs, uS.
+    """
+    (rows, cols), cells, adc, dac, chi = size, array.cells, array.adc, array.dac, accumulator.spec
+    return LayerUsage(
+        layer=number,
+        rows=rows,
+        cols=cols,
+        cells=cells.g_us.numel(),
+        inference_bits=rows * cols * bits_of_weight(cells.spec, array.pairs, chi),
+        dac_bits=whole(dac.bits),
+        dac_backward_bits=whole(dac.bits_backward),
+        adc_bits=whole(adc.bits),
+        adc_backward_bits=whole(adc.bits_backward),
+        adc_range=None if adc.bits == "ideal" else ranges[0],
+        adc_backward_range=None if adc.bits_backward == "ideal" else ranges[1],
+        chi_bits=whole(chi.bits),
+        chi_storage=chi.storage,
+        operand_bits=whole(operand_bits),
+        mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
+        events=counts(events),
+        wear=wear_of(cells.set_pulses, cells.reset_pulses, accumulator.flips),
+    )
+
+
+def bits_of_weight(cell: CellSpec, pairs: int, chi: AccumulatorSpec) -> float:
+    """Return the bits of a weight that inference reads.
+
+    The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With
+    `inference = "cells_and_accumulator"` the word of the accumulator comes on top.
+    """
+    levels = 1.0 + 2.0 * pairs * (cell.g_max_us - cell.g_min_us) / cell.granularity_us
+    word = FLOAT_BITS if chi.bits == "float" else chi.bits
+    return math.log2(levels) + (word if chi.inference == "cells_and_accumulator" else 0)
+
+
+def counts(events: Events) -> dict[str, int | float]:
+    """Return events by name."""
+    return {name: getattr(events, name) for name in EVENT_NAMES}
+
+
+def whole(bits: int | str) -> int | None:
+    """Return a resolution in bits; None for floats and ideal converters."""
+    return bits if isinstance(bits, int) else None
+
+
+def wear_of(set_pulses: torch.Tensor, reset_pulses: torch.Tensor, flips: torch.Tensor | None) -> dict[str, float]:
+    """Return maximum and quantiles of the pulses of single cells; quantiles are values that occur ("lower")."""
+    wear: dict[str, float] = {}
+    flips = torch.zeros(1) if flips is None else flips
+    for kind, counter in (("set", set_pulses), ("reset", reset_pulses), ("flip", flips)):
+        ordered = counter.reshape(-1).sort().values
+        for q in QUANTILES:
+            wear[f"{kind}_q{str(q)[2:].ljust(2, '0')}"] = float(ordered[int(q * (len(ordered) - 1))])
+        wear[f"{kind}_max"] = float(ordered[-1])
+    wear["writes_max"] = float((set_pulses + reset_pulses).max())
+    return wear
