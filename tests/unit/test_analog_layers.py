@@ -96,8 +96,9 @@ def quantised(x: torch.Tensor, bits: int, scale: torch.Tensor) -> torch.Tensor:
 def plain_forward(layer: AnalogConv2d, x: torch.Tensor, tile: int) -> torch.Tensor:
     """The definition: unfold, convert inputs, multiply tile by tile, convert, add."""
     spec, scale = layer.crossbars, x.abs().amax(dim=(1, 2, 3))
-    columns = functional.unfold(quantised(x, spec.dac.bits, scale), layer.kernel_size, layer.dilation, layer.padding,
-                                layer.stride)  # fmt: skip
+    stride, padding, dilation = layer.geometry
+    driven = quantised(x, spec.dac.bits, scale)
+    columns = functional.unfold(driven, layer.kernel_size, dilation, padding, stride)
     matrix, total = layer.weight.detach().flatten(1), 0.0
     for start in range(0, layer.rows, tile):
         part = matrix[:, start : start + tile] @ columns[:, start : start + tile]
@@ -114,7 +115,8 @@ def plain_backward(layer: AnalogConv2d, d: torch.Tensor, size: tuple[int, int], 
     for start in range(0, layer.cols, tile):
         part = matrix[start : start + tile].T @ driven[:, start : start + tile]
         total = total + quantised(part, spec.adc.bits, scale * spec.adc.backward_range)
-    return functional.fold(total, size, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    stride, padding, dilation = layer.geometry
+    return functional.fold(total, size, layer.kernel_size, dilation, padding, stride)
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

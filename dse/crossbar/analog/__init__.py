@@ -3,6 +3,7 @@
 spec      what the arrays and converters of such layers are
 passes    whole tensors through converters, and what that drives, in one pass each
 base      `AnalogLayer`: what such layers share
+convolution  torch's convolution and its gradients, kept from a fault below it
 products  their products as functions that torch differentiates
 layers    `AnalogLinear`, `AnalogConv2d`
 convert   `on_crossbars`: puts the layers of a module on crossbars and says what is lost

@@ -8,7 +8,7 @@ Where converters are ideal, reads are noiseless and nothing is counted, a layer 
 layer whose weights are digital words (`digital`), which counts its products from their shapes.
 """
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dse.crossbar.analog.base import AnalogLayer
+from dse.crossbar.analog.convolution import Geometry, convolve, gradients
 from dse.crossbar.analog.products import output
 from dse.crossbar.analog.spec import Crossbars, Tile
 from dse.errors import SettingError
-
-_NOT_TRANSPOSED = False
 
 
 class AnalogLinear(AnalogLayer):
@@ -75,9 +74,10 @@ class AnalogConv2d(AnalogLayer):
         super().__init__(digital, crossbars, seed=seed, number=number)
         if isinstance(digital.padding, str) or digital.groups != 1 or digital.padding_mode != "zeros":
             raise SettingError(f"{digital} cannot go on crossbars; give it padding in numbers, of zeros, and no groups")
-        self.kernel_size, self.stride, self.padding, self.dilation = (
+        self.kernel_size, *windows = (
             (sizes[0], sizes[1]) for sizes in (digital.kernel_size, digital.stride, digital.padding, digital.dilation)
         )
+        self.geometry = Geometry(*windows)
         self._targets: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,11 +96,11 @@ class AnalogConv2d(AnalogLayer):
             flat = torch.zeros_like(weight).flatten(1)
             flat[:, slice(*rows)] = weight.flatten(1)[:, slice(*rows)]
             x, weight = x[:, channels], flat.view_as(weight)[:, channels]
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation)
+        return convolve(x, weight, bias, self.geometry)
 
     def transposed(self, d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
         """Return the transposed product; see `AnalogLayer`."""
-        return self._gradients(d, x, weight, (True, False))[0]
+        return cast("Tensor", gradients(d, x, weight, self.geometry, (True, False, False))[0])
 
     def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
         """Return the transposed product before windows are added; see `AnalogLayer`."""
@@ -125,7 +125,7 @@ class AnalogConv2d(AnalogLayer):
 
     def outer(self, x: Tensor, d: Tensor) -> Tensor:
         """Return the gradient of the weights."""
-        return self._gradients(d, x, self.weight, (False, True))[1]
+        return cast("Tensor", gradients(d, x, self.weight, self.geometry, (False, True, False))[1])
 
     def windows(self, x: Tensor) -> Tensor | None:
         """Return how many products each place of an image enters; see `AnalogLayer`."""
@@ -135,13 +135,6 @@ class AnalogConv2d(AnalogLayer):
 
     def _places(self, axis: int, size: int) -> np.ndarray:
         """Return the place along an axis of the image of each window and tap, shape (windows, taps)."""
-        kernel, stride, pad, dilation = (
-            whole[axis] for whole in (self.kernel_size, self.stride, self.padding, self.dilation)
-        )
+        kernel, stride, pad, dilation = (whole[axis] for whole in (self.kernel_size, *self.geometry))
         starts = np.arange((size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1) * stride - pad
         return starts[:, None] + dilation * np.arange(kernel)
-
-    def _gradients(self, d: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Any:
-        """Return the gradients of inputs and weights, as far as wanted."""
-        geometry = (self.stride, self.padding, self.dilation, _NOT_TRANSPOSED, [0, 0], 1)
-        return torch.ops.aten.convolution_backward(d, x, weight, None, *geometry, [*wanted, False])
