@@ -109,7 +109,7 @@ class _Follower:
     """Keeps the front of what finished, and its size and volume as it grows."""
 
     def __init__(self, objectives: Sequence[str]) -> None:
-        from dse.analysis.tables.metrics import quantity  # noqa: PLC0415  polars, which the command line starts without
+        from dse.pricing.quantities import quantity  # noqa: PLC0415  polars, which the command line starts without
 
         self._objectives = objectives
         self._goals: list[Goal] = [quantity(name).goal for name in objectives]
@@ -166,6 +166,7 @@ class _Follower:
         grown = None
         if self._reference is not None and self._first_volume > 0:
             grown = hypervolume(points, self._goals, self._reference) / self._first_volume
+            grown = grown if math.isfinite(grown) else None
         return {
             "done": state.done,
             "total": state.total,

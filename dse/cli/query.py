@@ -34,11 +34,10 @@ def query(
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
     """
-    from dse.analysis.costs.priced import priced_designs  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced, priced_designs  # noqa: PLC0415
     from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
-    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
 
-    tables = open_tables(results)
+    tables = open_priced(results, None, study=False)
 
     def prices(columns: list[str]) -> "pl.DataFrame":
         return priced_designs(results, tables, columns, cards, changes, study=not no_free)

@@ -46,10 +46,10 @@ def ranges(
     each does to the front when it alone goes to the ends of its range.
     """
     from dse.analysis.costs import prices as p  # noqa: PLC0415
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.costs.worlds import tornado_table, worlds_table  # noqa: PLC0415
-    from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
 
-    tables = open_tables(results)
+    tables = open_priced(results, None, study=False)
     chosen = p.with_settings(p.own_card(results, tables) if card is None else p.open_card(card), p.settings(changes))
     names = named(objectives, tables.objectives)
     made = {

@@ -145,11 +145,12 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
 
 
 def _conclude(where: "Where") -> None:
+    from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
     from dse.analysis.tables.render import render  # noqa: PLC0415
-    from dse.analysis.tables.tables import controls, open_tables  # noqa: PLC0415
+    from dse.analysis.tables.tables import controls  # noqa: PLC0415
 
-    tables = open_tables(where)
+    tables = open_priced(where, None, study=False)
     best = front_table(tables, tables.objectives)
     click.echo(render(best, title=front_title(tables, tables.objectives)))
     others = controls(tables)

@@ -110,6 +110,10 @@ UNITS: dict[str, str] = {name: constant.unit for name, constant in CONSTANTS.ite
 """Every constant with the unit it must be given in."""
 
 
+DEFAULT_CARD = "bottom_up_28nm"
+"""The card of a study that names none."""
+
+
 @dataclass(frozen=True)
 class CostCard:
     """A complete cost card.

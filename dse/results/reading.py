@@ -16,8 +16,8 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dse.design.outcome import METRICS
 from dse.errors import ResultsError
+from dse.pricing.quantities import QUANTITIES
 from dse.results.address import place_of
 from dse.results.encoding import DamagedError, read_lines, read_part
 from dse.results.place import Place, Where
@@ -99,7 +99,7 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     if wrong:
         return wrong
     objectives, parameters = cast("list[str]", table["objectives"]), cast("list[str]", table["parameters"])
-    if not objectives or len(set(objectives)) < len(objectives) or not METRICS.keys() >= set(objectives):
+    if not objectives or len(set(objectives)) < len(objectives) or not QUANTITIES.keys() >= set(objectives):
         wrong.append("objectives")
     if len(set(parameters)) < len(parameters) or COLUMNS.keys() & set(parameters) or "" in parameters:
         wrong.append("parameters")

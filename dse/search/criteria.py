@@ -31,7 +31,7 @@ class Criteria:
     """What the designs of a study are judged by.
 
     Attributes:
-        objectives: names of quantities; see `dse.analysis.tables.metrics`.
+        objectives: names of quantities; see `dse.pricing.quantities`.
         card: the cost card.
     """
 

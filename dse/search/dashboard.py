@@ -10,7 +10,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages.journal import JournalFileBackend
 
-from dse.analysis.tables.tables import Tables, open_tables
+from dse.analysis.costs.priced import open_priced
+from dse.analysis.tables.tables import Tables
 from dse.design.outcome import METRICS
 from dse.design.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError
@@ -36,7 +37,7 @@ def to_storage(where: Where, journal: Path | None = None) -> optuna.storages.Bas
     Raises:
         ResultsError: there are no results, they unite several studies, or the file exists.
     """
-    tables = open_tables(where)
+    tables = open_priced(where, None, study=False)
     study = open_study(where, tables.about)
     if journal is not None and journal.exists():
         raise ResultsError(f"{journal} exists; name a new file")

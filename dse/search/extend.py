@@ -25,7 +25,7 @@ from dse.design.design import flatten
 from dse.errors import ResultsError
 from dse.results.place import Place
 from dse.results.store import Store, read_table
-from dse.search.criteria import mean
+from dse.search.criteria import Criteria, mean
 from dse.search.ledger import Row
 from dse.search.loop import Earlier
 from dse.search.study import Study
@@ -141,8 +141,9 @@ def _entry(about: Mapping[str, Any], proposed: int) -> dict[str, Any]:
 
 
 def _check_objectives(new: Study, rows: Sequence[Row]) -> None:
+    complete = [row for row in rows if row["state"] == "complete"]
     for name in new.spec.objectives:
-        lacking = sum(row["state"] == "complete" and row[name] is None for row in rows)
+        lacking = Criteria([name], new.card).of(complete).count(None)
         if lacking:
             raise ResultsError(f"the objective {name} cannot be added: {lacking} complete rows of the table lack it")
 

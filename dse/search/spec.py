@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Le, MinLen, Predicate
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from dse.errors import did_you_mean
+from dse.pricing.card import DEFAULT_CARD
 from dse.search.samplers import SAMPLERS
 from dse.search.samplers.auto import Auto
 from dse.search.samplers.base import AbstractSampler
@@ -60,7 +61,7 @@ class BudgetSpec(Spec):
 class PriceSpec(Spec):
     """What events cost."""
 
-    card: str = "bottom_up_28nm"
+    card: str = DEFAULT_CARD
     """A cost card of the device library, or a file that ends in .toml beside the study file."""
 
 

@@ -25,7 +25,6 @@ from typing import Any
 
 from dse import renamed
 from dse.design.design import Design, active, compose, flatten
-from dse.design.outcome import METRICS
 from dse.design.settings import default_of, field_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
@@ -33,9 +32,11 @@ from dse.errors import SettingError
 from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.card import CostCard, read_cost_card
-from dse.search.checks import LAST, Scope, check_names, check_objectives, check_time
+from dse.pricing.quantities import quantity
+from dse.search.checks import check_names, check_time, check_wanted
 from dse.search.criteria import Criteria
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
+from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
 
 MEANINGLESS = {"description", "free", "resources"}
@@ -103,7 +104,7 @@ class Study:
     @property
     def goals(self) -> list[Goal]:
         """Which way is better, for each objective."""
-        return [METRICS[name].goal for name in self.spec.objectives]
+        return [quantity(name).goal for name in self.spec.objectives]
 
     @property
     def meaning(self) -> dict[str, Any]:
@@ -192,7 +193,7 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
     card = read_cost_card(spec.price.card, folder)
     free = _free_axes(spec, space, folder)
-    check_objectives(spec.objectives, scope, controls, card)
+    check_wanted({name: f"the objective {name}" for name in spec.objectives}, scope, controls, card)
     return Study(spec, fixed, space, controls, card, free=free, folder=folder, text=text)
 
 

@@ -64,6 +64,8 @@ class AbstractTask:
     """What the table `training` holds."""
     misleading: ClassVar[Mapping[str, str]] = {}
     """Metrics of every network that say nothing good of these, and why."""
+    infers_whole: ClassVar[bool] = True
+    """Whether inference uses every layer that learns; where it does not, an inference has no price of its own."""
     idle: ClassVar[Mapping[str, Condition]] = {}
     """Settings, or tables, without effect here, and under which further condition."""
 

@@ -159,3 +159,15 @@ def test_coverage_is_the_share_that_is_weakly_dominated(case, other):
     met = [any(known(c) and (dominates(c, t) or c == t) for c in costs) for t in targets if known(t)]
     expected = np.mean(met) if met else GAP
     assert quality.coverage(points, array, goals) == pytest.approx(expected, nan_ok=True)
+
+
+def test_what_is_infinite_counts_as_one_range_beyond_the_finite_values():
+    """Lives of 1, 3 and for ever at costs of 1, 2 and 4: the last is 5 on a scale of finite lives from 1 to 3."""
+    points, goals = np.array([[1.0, 1.0], [3.0, 2.0], [np.inf, 4.0], [1.0, 2.0]]), ["maximise", "minimise"]
+    finite = np.where(np.isinf(points), 5.0, points)
+    assert quality.distances(points, goals).tolist() == quality.distances(finite, goals).tolist()
+    assert quality.knees(points, goals)[:3].tolist() == quality.knees(finite, goals)[:3].tolist()
+    assert quality.hypervolume(points, goals, np.array([0.0, 5.0])) == np.inf
+    assert quality.hypervolume(points, goals, np.array([0.0, 3.0])) == quality.hypervolume(
+        points[:2], goals, np.array([0.0, 3.0])
+    )

@@ -132,12 +132,6 @@ def test_checking_a_study_loads_nothing_heavy():
     assert not loaded("import dse.search.study") & {"torch", "ray", "optuna", "scipy", "sklearn"}
 
 
-@pytest.mark.parametrize("name", ["tpe", "nsga2", "quasi_random"])
-def test_a_sampler_is_named_in_its_own_file_alone(name):
-    where = [path.relative_to(ROOT).as_posix() for path in FILES if f'"{name}"' in path.read_text()]
-    assert where == [f"dse/search/samplers/{name}.py"]
-
-
 def test_help_loads_click_alone():
     # So `dse --help` answers at once: the rest of what is installed takes a second and more.
     help_ = "from dse.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"

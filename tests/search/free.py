@@ -5,6 +5,7 @@ of a real one: two layers with all their counts, and a curve.
 """
 
 import json
+from dataclasses import replace
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.crossbar.usage import WEAR_NAMES, LayerUsage
@@ -52,6 +53,15 @@ def values(design, seed):
     accuracy = 1.0 - 0.1 * (rate - 1.0) ** 2 / 9.0 - 0.1 * noise - 0.5 / bits - 0.01 * seed
     loss = (4.0 - rate) ** 2 / 12.0 + 0.2 * abs(epsilon - 1.5) + 1.0 / design["adc"]["bits"] + 0.1 * width
     return accuracy, loss, int(1000.0 / epsilon * width * (2.0 - noise / 2.0))
+
+
+def sized(job):
+    """As `free`, with cells in proportion to the width and wear in proportion to the writes of the closed form."""
+    outcome = free(job)
+    width = job.design.network.width
+    wear = outcome.metrics["worst_writes"]
+    layers = tuple(replace(e, cells=int(8000 * width), wear=dict.fromkeys(WEAR_NAMES, wear)) for e in outcome.layers)
+    return replace(outcome, layers=layers)
 
 
 def free(job):

@@ -78,7 +78,7 @@ def open_priced(
 
     Args:
         where: the results.
-        quantities: names of `dse.analysis.tables.metrics.QUANTITIES`; None for the objectives of the study.
+        quantities: names of `dse.pricing.quantities.QUANTITIES`; None for the objectives of the study.
         cards: as for `free_axes`.
         texts: as for `free_axes`.
         study: as for `free_axes`.

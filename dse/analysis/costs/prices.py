@@ -9,10 +9,10 @@ from dse.analysis.tables.render import cell
 from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError, ResultsError, did_you_mean
 from dse.pricing.anchors import compare
-from dse.pricing.card import CONSTANTS, CostCard, read_cost_card
+from dse.pricing.card import CONSTANTS, DEFAULT_CARD, CostCard, read_cost_card
 from dse.pricing.price import COLUMNS, price_cards
 from dse.results.place import Where
-from dse.results.source import source_of, study_table
+from dse.results.source import source_of, study_table, study_text
 
 SHOWN: tuple[str, ...] = (
     "energy_per_sample_j",
@@ -61,9 +61,11 @@ def own_card_place(where: Where, tables: Tables) -> tuple[str, Path | None]:
     if named.endswith(".toml"):
         return named, source_of(where, tables.about)
     stored = tables.trials["cost_card"].drop_nulls()
-    if not named and stored.is_empty():
+    if named or not stored.is_empty():
+        return named or str(stored[0]), None
+    if study_text(where, tables.about) is None:
         raise ResultsError(f"{where} does not name the card that priced it; name one with --card")
-    return named or str(stored[0]), None
+    return DEFAULT_CARD, None
 
 
 def settings(texts: Iterable[str]) -> dict[str, float]:

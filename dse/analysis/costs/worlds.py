@@ -17,10 +17,10 @@ import polars as pl
 
 from dse.analysis.costs.prices import prices
 from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_of
-from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.card import UNITS, CostCard
+from dse.pricing.quantities import quantity
 
 WORLDS = 1000
 """Worlds that are drawn by default; the standard error of a share is then below 0.016."""

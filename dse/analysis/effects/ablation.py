@@ -14,9 +14,9 @@ import polars as pl
 
 from dse.analysis.fronts.pareto import checked
 from dse.analysis.intervals import mean_half_width, welch_half_width
-from dse.analysis.tables.metrics import QUANTITIES
 from dse.analysis.tables.tables import Tables, controls
 from dse.errors import QueryError, did_you_mean
+from dse.pricing.quantities import QUANTITIES
 
 
 def ablation(tables: Tables, objectives: Sequence[str], base: str | None = None) -> pl.DataFrame:

@@ -20,10 +20,10 @@ import polars as pl
 
 from dse.analysis.effects.features import AxisValue, Designs, columns, designs_of, groups, matrix
 from dse.analysis.fronts.pareto import checked
-from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.analysis.tables.variants import first_variants
 from dse.errors import QueryError, did_you_mean
+from dse.pricing.quantities import quantity
 from dse.renamed import setting
 
 RESAMPLES = 40

@@ -13,10 +13,10 @@ import moocore
 import numpy as np
 import polars as pl
 
-from dse.analysis.tables.metrics import quantity
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
 from dse.metric import Goal
+from dse.pricing.quantities import quantity
 
 
 def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:

@@ -10,10 +10,10 @@ import polars as pl
 
 from dse.analysis.fronts.confidence import bands, half_widths, replicates
 from dse.analysis.fronts.pareto import checked, front
-from dse.analysis.tables.metrics import QUANTITIES
 from dse.analysis.tables.tables import Tables, controls, search_trials
 from dse.analysis.tables.variants import simulation_groups
 from dse.errors import QueryError
+from dse.pricing.quantities import QUANTITIES
 
 FORMATS = (".png", ".svg", ".pdf")
 SEARCHED, ON_FRONT, CONTROL = "#8a94a6", "#c2410c", "#1d4ed8"

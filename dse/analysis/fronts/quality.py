@@ -41,7 +41,8 @@ def hypervolume(points: np.ndarray, goals: Sequence[Goal], reference: np.ndarray
     """Return the volume that the points dominate, up to a reference point, in the product of the units.
 
     A point that is not better than the reference in every objective adds nothing. 0 for no points. O(n log n) for up to
-    three objectives, O(n^2) for four, worse beyond (Guerreiro and Fonseca, 2018, as in moocore).
+    three objectives, O(n^2) for four, worse beyond (Guerreiro and Fonseca, 2018, as in moocore). Infinite where a point
+    is infinitely good in an objective.
     """
     costs, corner = _known(as_costs(points, goals)), as_costs(reference, goals)
     inside = costs[(costs < corner).all(axis=1)]
@@ -49,6 +50,8 @@ def hypervolume(points: np.ndarray, goals: Sequence[Goal], reference: np.ndarray
         return 0.0
     # Edges of one order of magnitude: joules next to counts of pulses would lose digits.
     edges = corner - inside.min(axis=0)
+    if not np.isfinite(edges).all():
+        return float("inf")
     return float(moocore.hypervolume((inside - corner) / edges, ref=np.zeros(len(goals))) * edges.prod())
 
 
@@ -66,7 +69,7 @@ def distances(points: np.ndarray, goals: Sequence[Goal], on: np.ndarray | None =
     Returns:
         Shape (points,); NaN where an objective is missing. O(n |front|).
     """
-    costs = as_costs(points, goals)
+    costs = _finite(as_costs(points, goals))
     on = is_on_front(points, goals) if on is None else on
     span = np.ptp(_known(costs), axis=0) if _known(costs).size else np.ones(costs.shape[1])
     scaled = costs / np.where(span > 0, span, 1.0)
@@ -120,7 +123,7 @@ def knees(points: np.ndarray, goals: Sequence[Goal], seed: int = 0) -> np.ndarra
     on = is_on_front(points, goals)
     if not on.any():
         return found
-    distinct, copies = np.unique(as_costs(points[on], goals), axis=0, return_inverse=True)
+    distinct, copies = np.unique(_finite(as_costs(points[on], goals)), axis=0, return_inverse=True)
     utility = np.zeros(len(distinct))
     if len(distinct) > 1:
         span = np.ptp(distinct, axis=0)
@@ -144,6 +147,21 @@ def coverage(points: np.ndarray, others: np.ndarray, goals: Sequence[Goal]) -> f
     if not len(targets):
         return float("nan")
     return float(np.mean([bool((costs <= target).all(axis=1).any()) for target in targets]))
+
+
+def _finite(costs: np.ndarray) -> np.ndarray:
+    """Return costs with what is infinite, such as a life without wear, one range beyond the finite values."""
+    if not np.isinf(costs).any():
+        return costs
+    finite = np.where(np.isfinite(costs), costs, np.nan)
+    ends = [np.where(np.isnan(finite).all(axis=0), 0.0, end) for end in _ends(finite)]
+    span = np.where(ends[1] > ends[0], ends[1] - ends[0], 1.0)
+    return np.where(np.isposinf(costs), ends[1] + span, np.where(np.isneginf(costs), ends[0] - span, costs))
+
+
+def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest number of each column, NaN left out; infinities where there is none."""
+    return np.nanmin(values, axis=0, initial=np.inf), np.nanmax(values, axis=0, initial=-np.inf)
 
 
 def _known(costs: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ import polars as pl
 
 from dse import renamed
 from dse.analysis.fronts.table import number
-from dse.analysis.tables.metrics import quantity
 from dse.analysis.tables.render import cell
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
+from dse.pricing.quantities import quantity
 
 SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,

@@ -10,7 +10,7 @@ from dse.analysis.tables.tables import Tables, one_trial
 from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.usage import WEAR_NAMES
 from dse.design.design import flatten
-from dse.design.outcome import METRICS
+from dse.pricing.quantities import quantity
 
 
 def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
@@ -58,7 +58,9 @@ def as_text(tables: Tables, trial: int) -> str:
         if run["same_as"] is not None:
             lines.append(f"  the design of trial {run['same_as']}, simulated there")
         lines += [
-            f"  {name} = {cell(name, run[name])}    {METRICS[name].meaning}" for name in METRICS if _belongs(name, run)
+            f"  {name} = {cell(name, run[name])}    {quantity(name).meaning}"
+            for name in tables.metrics
+            if _belongs(name, run)
         ]
         lines += ["", "  events and wear by layer"]
         lines += _by_layer(run["layers"])
@@ -75,7 +77,7 @@ def as_text(tables: Tables, trial: int) -> str:
 
 def _belongs(metric: str, run: dict[str, Any]) -> bool:
     """Return whether a metric belongs to a run: those of a deployment only where there is one."""
-    return not METRICS[metric].deployed or bool(run["deployments"])
+    return not quantity(metric).deployed or bool(run["deployments"])
 
 
 def _by_layer(layers: list[dict[str, Any]]) -> list[str]:

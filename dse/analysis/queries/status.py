@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import polars as pl
 
+from dse.analysis.costs.priced import open_priced
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.table import hypervolume_table
-from dse.analysis.tables.tables import open_tables, search_trials
+from dse.analysis.tables.tables import search_trials
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.reading import Damage, read_rows
@@ -69,7 +70,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         ResultsError: there are none, or they cannot be reached.
     """
     place = place_of(where)
-    tables = open_tables(place)
+    tables = open_priced(place, None, study=False)
     running = place.holder()
     trials = tables.trials
     total = int(tables.about["trials"]) * int(tables.about["seeds"])
@@ -77,7 +78,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
     rate = _per_second(ends, now or datetime.now(UTC)) if running else None
     designs = search_trials(tables).drop_nulls(tables.objectives)
     failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
-    last = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
+    quoted = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
     last = cast("datetime | None", ends["end"].max())
     return Status(
         name=str(tables.about["name"]),
@@ -90,7 +91,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
         front=len(front(designs, tables.objectives)),
         volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
-        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in last],
+        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
         damaged=[_told(damage) for damage in read_rows(place)[1]],
     )

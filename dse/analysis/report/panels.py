@@ -16,8 +16,8 @@ from dse.analysis.effects.importance import RESAMPLES, importance
 from dse.analysis.fronts.table import bands_table, confidence_note
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
-from dse.analysis.tables.metrics import QUANTITIES
 from dse.errors import DseError, QueryError, did_you_mean
+from dse.pricing.quantities import QUANTITIES
 
 VIEWS = 6
 """Pairs of objectives that are drawn from the start; any other is a choice away."""

@@ -13,8 +13,8 @@ from dse.analysis.fronts.confidence import half_widths
 from dse.analysis.fronts.pareto import best_first, checked
 from dse.analysis.fronts.plot import is_log
 from dse.analysis.fronts.table import front_table
-from dse.analysis.tables.metrics import QUANTITIES
 from dse.analysis.tables.tables import Tables, controls, search_trials
+from dse.pricing.quantities import QUANTITIES
 from dse.results.place import Where
 
 DRAWN = 2000

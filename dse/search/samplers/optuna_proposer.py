@@ -33,6 +33,8 @@ GENERATION_KEY = "NSGAIISampler:generation"
 
 PARENTS_KEY = "NSGAIISampler:parent:"
 """Optuna's attribute of a study that names the parents of a generation, whose number follows."""
+LARGEST = 1e30
+"""What stands for infinity: cells that nothing wears live for ever, and volumes of objectives must be numbers."""
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
@@ -87,7 +89,7 @@ class OptunaProposer:
         if values is None:
             self._study.tell(trial, state=TrialState.FAIL)
         else:
-            self._study.tell(trial, [float(value) for value in values])
+            self._study.tell(trial, [min(max(float(value), -LARGEST), LARGEST) for value in values])
 
     def _generation_of(self, trial: optuna.Trial) -> int:
         """Return the generation of a trial. All that NSGA-II did not propose count as its generation 0."""

@@ -41,6 +41,7 @@ class Generation(AbstractTask):
     misleading: ClassVar = {
         "loss": "it is the discriminator's where images are generated, and smallest where the generator fails",
     }
+    infers_whole = False  # the discriminator only teaches
     # What a deployment measures is whether images are still recognised.
     idle: ClassVar = {"deployment": {}}
 

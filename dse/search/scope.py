@@ -1,0 +1,43 @@
+"""The designs that a study can have: what is fixed, and what varies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dse.design.design import is_deployed
+from dse.design.settings import default_of
+from dse.design.space import Parameter
+
+LAST = 1.0 - 1e-12
+"""The last position on an axis."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The designs that a study can have.
+
+    Attributes:
+        fixed: settings that all designs share, flat.
+        space: what varies, by path.
+        folder: where the card files of the study lie.
+    """
+
+    fixed: Mapping[str, Any]
+    space: Mapping[str, Parameter]
+    folder: Path
+
+    def values(self, path: str) -> tuple[Any, ...]:
+        """Return what a setting can be: each choice, both ends of a range, or the one value that all designs have."""
+        if path in self.space:
+            return self.space[path].extremes()
+        return (self.fixed.get(path, default_of(path, self.fixed)),)
+
+    def corner(self, u: float) -> dict[str, Any]:
+        """Return the parameters at a position in [0, 1) on every axis."""
+        return {path: parameter.at(u) for path, parameter in self.space.items()}
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the designs have a deployment."""
+        return is_deployed((*self.fixed, *self.space))
