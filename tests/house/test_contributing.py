@@ -1,0 +1,91 @@
+"""The examples of CONTRIBUTING.md: each variant is added as the page says, and a study runs with it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from tests.studies import ROOT
+
+BLOCK = re.compile(r"^```(python|toml) (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ADDED = re.compile(r"Import `(\w+)` in `([\w/]+)/__init__\.py` and add it to the\s+tuple `(\w+)`")
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+class Example(NamedTuple):
+    """A section that adds a variant.
+
+    Attributes:
+        files: text by path.
+        study: the study file.
+        added: module of a variant, its class, the package of its idea, the tuple there.
+    """
+
+    files: dict[str, str]
+    study: str
+    added: list[tuple[str, str, str, str]]
+
+
+def example_of(section: str) -> Example:
+    """Return the example of a section of the page."""
+    files = {path: text for language, path, text in BLOCK.findall(section) if language == "python"}
+    (study,) = (text for language, _, text in BLOCK.findall(section) if language == "toml")
+    added = [(module_of(name, files), name, idea.replace("/", "."), to) for name, idea, to in ADDED.findall(section)]
+    return Example(files, study, added)
+
+
+def module_of(name: str, files: dict[str, str]) -> str:
+    """Return the module that has a class."""
+    (path,) = (path for path, text in files.items() if f"\nclass {name}(" in text)
+    return path.removesuffix(".py").replace("/", ".")
+
+
+SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n### Add ")[1:]}
+EXAMPLES = {title: example_of(part) for title, part in SECTIONS.items() if BLOCK.search(part)}
+
+
+def run(example: Example, folder: Path, *arguments: str) -> None:
+    """Run a command in a process that has the variants of an example."""
+    for path, text in {**example.files, "study.toml": example.study}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    command = [sys.executable, "-m", "tests.house.added", json.dumps(example.added), *arguments]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize("title", [title for title in EXAMPLES if title != "a task"])
+def test_a_variant_is_added_as_the_page_says_and_a_study_runs_with_it(title: str, tmp_path: Path) -> None:
+    example = EXAMPLES[title]
+    assert example.added
+    run(example, tmp_path, "run", "study.toml", "--executor", "local", "--out", "out", "--quiet")
+    rows = pl.concat(pl.read_parquet(path) for path in (tmp_path / "out" / "trials").glob("*.parquet"))
+    assert rows["state"].unique().to_list() == ["complete"]
+
+
+def test_an_added_sampler_keeps_the_contract_of_samplers(tmp_path: Path) -> None:
+    run(EXAMPLES["a sampler"], tmp_path, "pytest", "tests/contract/test_mutation_contract.py")
+
+
+def test_the_examples_are_there_and_are_formatted(tmp_path: Path) -> None:
+    assert {"an image network", "a data set of images", "a task", "a sampler"} <= set(EXAMPLES)
+    for example in EXAMPLES.values():
+        for path, text in example.files.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text)
+    for command in (["check"], ["format", "--check"]):
+        known = 'lint.isort.known-first-party = ["dse", "tests"]'
+        settings = ["--config", str(ROOT / "pyproject.toml"), "--config", known]
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *settings, "."],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
