@@ -1,7 +1,9 @@
 """Uniform quantisers: digital-to-analog at the inputs of an array, analog-to-digital at its outputs."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,3 +33,17 @@ def largest_error(d: Tensor) -> Tensor:
 def count_cut(x: Tensor, bits: int | Literal["ideal"], full_scale: float) -> int:
     """Return how many values lie beyond the range of a converter; an ideal one has none."""
     return 0 if bits == "ideal" else int(torch.count_nonzero(x.abs() > full_scale))
+
+
+def calibrated(ranges: Sequence[float], peaks: Sequence[float], headroom: float) -> list[float]:
+    """Return the ranges of converters by the largest magnitudes since the last time; see `AdcSpec`.
+
+    Args:
+        ranges: ranges until now; they stay where nothing came before a converter.
+        peaks: largest magnitudes before each.
+        headroom: a range in units of such a magnitude.
+    """
+    # Ranges are floats of 32 bits, as everything that passes through a converter.
+    return [
+        float(np.float32(headroom * peak)) if peak > 0.0 else held for peak, held in zip(peaks, ranges, strict=True)
+    ]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.crossbar.converters import count_cut, largest_error, quantise_signed, quantise_unsigned
+from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.pcm import PcmCells, mean_response_us
@@ -179,12 +179,7 @@ class PairArray:
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
-        # Ranges are floats of 32 bits, as everything that passes through a converter.
-        self.ranges = [
-            float(np.float32(self.adc.headroom * peak)) if peak > 0.0 else held
-            for peak, held in zip(self.peaks, self.ranges, strict=True)
-        ]
-        self.peaks = [0.0, 0.0]
+        self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.adc.headroom), [0.0, 0.0]
 
     def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
         """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0, in turn from the selected pair.

@@ -14,12 +14,13 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
+from dse.crossbar.analog import analog_layers
 from dse.crossbar.usage import LayerUsage, numbered
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import DeploymentSpec
 from dse.streams import derived_seed
-from dse.tasks.calibration import Calibration
 from dse.updates.descent import Descent
+from dse.updates.pace import Interval
 from dse.updates.platform import Platform
 from dse.updates.training import ModuleTraining
 
@@ -61,7 +62,7 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
         self.updates: list[Descent] = [
             platform.update(network, training, seed=own) for network, (_, own) in zip(self.networks, pairs, strict=True)
         ]
-        self._calibrations = [Calibration(network, platform.calibrate_every) for network in self.networks]
+        self._calibration = Interval(platform.calibrate_every)
 
     @abstractmethod
     def batches(self) -> Iterator[tuple[int, Batch]]:
@@ -86,13 +87,18 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
                 rate = self.training.learning_rate * schedule(self.training.schedule, share)
                 loss += self.step(batch, rate, seen / self.samples) * count
                 seen += count
-                for calibration in self._calibrations:
-                    calibration.after(count)
+                if self._calibration.is_due(count):
+                    self._calibrate()
         return loss
 
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers of all modules; see `dse.tasks.base.Learner`."""
         return numbered(usage for update in self.updates for usage in update.usage())
+
+    def _calibrate(self) -> None:
+        for network in self.networks:
+            for _, layer in analog_layers(network):
+                layer.calibrate()
 
     def measure(self, now_s: float) -> Mapping[str, float]:
         """Return the metrics at a time, in s; see `dse.tasks.base.Learner`."""

@@ -3,6 +3,25 @@
 from dataclasses import dataclass
 
 
+class Interval:
+    """Says when something is due that happens every so many samples, rounded up to whole mini-batches.
+
+    Args:
+        every: samples between two times; 0 for never.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every, self._since = every, 0
+
+    def is_due(self, samples: int) -> bool:
+        """Note that a mini-batch of so many samples was learned, and return whether it is time."""
+        self._since += samples
+        if not self._every or self._since < self._every:
+            return False
+        self._since = 0
+        return True
+
+
 @dataclass(frozen=True)
 class Pace:
     """Learning rate and time.

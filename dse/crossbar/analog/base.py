@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
 from dse.crossbar.analog.spec import Crossbars, Tile, cuts
+from dse.crossbar.converters import calibrated
 from dse.crossbar.events import Events
 from dse.crossbar.traits import traits_of
 from dse.streams import Stream, stream
@@ -107,11 +107,7 @@ class AnalogLayer(nn.Module, ABC):
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
-        self.ranges = [
-            float(np.float32(self.crossbars.adc.headroom * peak)) if peak > 0.0 else held
-            for peak, held in zip(self.peaks, self.ranges, strict=True)
-        ]
-        self.peaks = [0.0, 0.0]
+        self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.crossbars.adc.headroom), [0.0, 0.0]
 
     @abstractmethod
     def samples(self, x: Tensor) -> int:

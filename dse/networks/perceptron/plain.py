@@ -18,7 +18,7 @@ from torch import Tensor
 from dse.data.images import Dataset, Split
 from dse.kernel.arithmetic import ordered_sum, sigmoid
 from dse.updates.layers import Layer
-from dse.updates.pace import Pace
+from dse.updates.pace import Interval, Pace
 
 EVALUATION_BATCH = 1000
 
@@ -42,7 +42,7 @@ class PlainRun:
         self._layers, self._batch_size, self._pace = layers, batch_size, pace
         self._targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
         self._split = data.train
-        self._since_refresh, self._since_calibration = 0, 0
+        self._refresh, self._calibration = Interval(pace.maintain_every), Interval(pace.calibrate_every)
 
     def learn(self, order: Tensor, seen: int) -> float:
         """Learn images in mini-batches, the last of which may be smaller; see `Run`."""
@@ -66,14 +66,10 @@ class PlainRun:
 
     def _maintain(self, seen: int, samples: int) -> None:
         """Refresh and calibrate where it is time."""
-        self._since_refresh += samples
-        self._since_calibration += samples
-        if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
-            self._since_refresh = 0
+        if self._refresh.is_due(samples):
             for layer in self._layers:
                 layer.maintain(seen * self._pace.sample_time_s)
-        if self._pace.calibrate_every and self._since_calibration >= self._pace.calibrate_every:
-            self._since_calibration = 0
+        if self._calibration.is_due(samples):
             for layer in self._layers:
                 layer.calibrate()
 
