@@ -22,6 +22,8 @@ from dse.cli.main import main
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study
+from tests.no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
+from tests.results.disk import DISKS, SmallDisk, small_disk_in
 from tests.s3_server import S3Server
 from tests.studies import REPLICATED_STUDY, ROOT, SMALL_STUDY
 
@@ -63,9 +65,7 @@ def replicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def s3() -> Generator[S3Server]:
-    """A local S3 server; tests that need one are passed over where moto or obstore is not installed."""
-    pytest.importorskip("moto")
-    pytest.importorskip("obstore")
+    """A local S3 server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -75,17 +75,10 @@ def s3() -> Generator[S3Server]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path]:
-    """A file system of 300 kB of its own, where mounting is permitted."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting is not permitted here; the limit on file sizes is tried instead")
-    yield place
-    subprocess.run(["umount", place], check=True)
+def small_disk(tmp_path: Path) -> Generator[SmallDisk]:
+    """A disk of 300 kB: a file system of its own where one may be mounted."""
+    with small_disk_in(tmp_path, list(DISKS)[-1]) as disk:
+        yield disk
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from urllib.parse import urlparse
 
 import polars as pl
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.tables import open_tables
-from tests.analysis import chromium
+from tests.analysis.browser import Browser, executable
 
-pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 
 EVIL = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
 
@@ -34,7 +35,7 @@ def address(subject, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    with chromium.Browser(tmp_path_factory.mktemp("profile")) as browser:
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 
@@ -42,8 +43,8 @@ def browser(tmp_path_factory):
 def opened(browser, address):
     browser.open(address)
     yield browser
-    assert browser.errors == []
-    assert browser.requests == [address]
+    assert browser.errors() == []
+    assert browser.requests() == [address]
 
 
 def count(page, selector):
@@ -76,7 +77,7 @@ def test_a_click_on_a_point_marks_the_design_everywhere(opened, subject):
     assert opened.ask("document.querySelector('#selected thead').textContent") == f"trial {trial}"
     assert count(opened, f"#table tr.is-selected[data-trial='{trial}']") == 1
     opened.move(2, 2)
-    opened.press("Escape")
+    opened.press(Keys.ESCAPE)
     assert count(opened, ".is-selected") == count(opened, "[data-ring]") == 0
 
 
@@ -127,9 +128,9 @@ def test_a_drag_along_an_axis_selects_what_passes_there(opened, subject):
 
 def test_keys_move_and_select(opened):
     opened.ask("document.querySelector('#front .plot').focus()")
-    opened.press("ArrowRight")
+    opened.press(Keys.ARROW_RIGHT)
     assert "trial" in opened.ask("document.getElementById('said').textContent")
-    opened.press("Enter")
+    opened.press(Keys.ENTER)
     assert opened.ask("location.hash").startswith("#designs=")
 
 
@@ -168,7 +169,7 @@ def test_the_page_fits_a_phone_and_takes_a_selection_in_its_address(browser, add
     assert (
         browser.ask("[...document.querySelectorAll('button, select')].filter((e) => e.offsetHeight < 24).length") == 0
     )
-    assert browser.errors == []
+    assert browser.errors() == []
 
 
 def test_text_of_a_user_does_not_run(browser, subject, tmp_path, monkeypatch):
@@ -183,8 +184,8 @@ def test_text_of_a_user_does_not_run(browser, subject, tmp_path, monkeypatch):
     assert browser.ask("document.title") == f"{EVIL}: report"
     assert EVIL in browser.ask("document.querySelector('#selected thead').textContent")
     assert count(browser, "img") == 0
-    assert browser.errors == []
-    assert browser.requests == [path.as_uri()]
+    assert browser.errors() == []
+    assert browser.requests() == [path.as_uri()]
 
 
 def test_the_policy_of_the_page_stops_what_would_run(browser, address, tmp_path):
@@ -194,5 +195,5 @@ def test_the_policy_of_the_page_stops_what_would_run(browser, address, tmp_path)
     path.write_text(text.replace("<h1>", "<script>document.title = 'owned'</script><h1>"), encoding="utf-8")
     browser.open(path.as_uri())
     assert browser.ask("document.title") == "small: report"
-    assert "Content Security Policy" in browser.errors[0]
+    assert "Content Security Policy" in browser.errors()[0]
     assert count(browser, "#front .mark") > 0

@@ -157,12 +157,12 @@ def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undistur
 def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
     interrupted, here, small_disk, small_study, undisturbed, tmp_path
 ):
-    """The disk is really full; it is mended while the study waits, or the study is stopped first."""
-    folder, ballast = small_disk / "r", small_disk / "ballast"
+    """The disk is really full; space is made while the study waits, or the study is stopped first."""
+    folder, ballast = small_disk.path / "r", small_disk.path / "ballast"
     ballast.write_bytes(b"x" * 272_000)
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dse", "run", small_study, "--executor", "local", "--out", folder, "--quiet"],
+            [*small_disk.dse, "run", small_study, "--executor", "local", "--out", folder, "--quiet"],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -261,7 +261,6 @@ def test_optunas_dashboard_opens_on_a_study(here, undisturbed, tmp_path):
 
 
 def test_the_dashboard_answers_over_http(undisturbed):
-    pytest.importorskip("optuna_dashboard")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

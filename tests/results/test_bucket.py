@@ -224,7 +224,6 @@ def test_a_damaged_lease_is_told(address):
     ],
 )
 def test_an_address_that_is_wrong_is_told(wrong, message):
-    pytest.importorskip("obstore")
     with pytest.raises(ResultsError, match=message.replace("?", r"\?")):
         Bucket(wrong)
 

@@ -12,13 +12,15 @@ import pytest
 
 from dse.errors import ResultsError
 from dse.results.store import Store, create, read_table
+from tests.results.disk import DISKS, small_disk_in
 from tests.results.rows import ABOUT, row
 
 
-def fill(path):
-    with path.open("wb", buffering=0) as ballast:
-        while True:
-            ballast.write(b"x" * 4096)
+@pytest.fixture(params=DISKS)
+def small_disk(request, tmp_path):
+    """Every disk of 300 kB that there is here."""
+    with small_disk_in(tmp_path, request.param) as disk:
+        yield disk
 
 
 def trials(folder):
@@ -26,57 +28,57 @@ def trials(folder):
 
 
 def test_a_full_disk_pauses_the_writer_until_there_is_space(small_disk, caplog):
-    create(small_disk / "r", ABOUT, {"study.toml": b""})
-    ballast = small_disk / "ballast"
+    create(small_disk.path / "r", ABOUT, {"study.toml": b""})
+    ballast = small_disk.path / "ballast"
     ballast.write_bytes(b"x" * 200_000)
     acknowledged = []
 
-    def mend():
+    def make_room():
         while "paused" not in caplog.text:
             time.sleep(0.05)
         # While it waits, everything acknowledged is readable.
-        assert trials(small_disk / "r")[: len(acknowledged)] == acknowledged
+        assert trials(small_disk.path / "r")[: len(acknowledged)] == acknowledged
         ballast.unlink()
 
-    mender = threading.Thread(target=mend)
-    mender.start()
-    with Store(small_disk / "r", patience_s=60.0) as store:
+    other = threading.Thread(target=make_room)
+    other.start()
+    with Store(small_disk.path / "r", patience_s=60.0) as store:
         for n in range(100):
             store.append([row(n, reason="x" * 1000)])
             acknowledged.append(n)
-    mender.join()
+    other.join()
     assert "no space is left. Finished trials are safe; trying again in 0.5 s" in caplog.text
     assert "can be written again" in caplog.text
-    assert trials(small_disk / "r") == list(range(100))
+    assert trials(small_disk.path / "r") == list(range(100))
 
 
 def test_a_full_disk_is_an_error_at_the_end_of_patience_and_leaves_results_that_open(small_disk):
-    create(small_disk / "r", ABOUT, {"study.toml": b""})
+    create(small_disk.path / "r", ABOUT, {"study.toml": b""})
     acknowledged = 0
-    with Store(small_disk / "r") as store:
+    with Store(small_disk.path / "r") as store:
         try:
             for n in range(1000):
                 store.append([row(n, reason="x" * 1000)])
                 acknowledged += 1
         except ResultsError as error:
             message = str(error)
-    assert "no space is left. Finished trials are safe; mend it" in message
+    assert "no space is left. Finished trials are safe; solve that" in message
     assert 10 < acknowledged < 1000
-    assert trials(small_disk / "r") == list(range(acknowledged))
+    assert trials(small_disk.path / "r") == list(range(acknowledged))
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_the_log(small_disk, caplog):
-    create(small_disk / "r", ABOUT, {"study.toml": b""})
-    with Store(small_disk / "r") as store:
+    create(small_disk.path / "r", ABOUT, {"study.toml": b""})
+    with Store(small_disk.path / "r") as store:
         store.append([row(n) for n in range(10)])
         with pytest.raises(OSError, match="No space"):
-            fill(small_disk / "ballast")
+            small_disk.fill()
     assert "the last rows stay in the log" in caplog.text
-    assert trials(small_disk / "r") == list(range(10))
+    assert trials(small_disk.path / "r") == list(range(10))
 
 
 def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):
-    """Where no disk can be mounted: a log that cannot grow is left as it was, and another begun."""
+    """A log that cannot grow is left as it was, and another begun."""
     create(tmp_path / "r", ABOUT, {"study.toml": b""})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:

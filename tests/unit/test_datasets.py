@@ -4,9 +4,7 @@ import functools
 import gzip
 import hashlib
 import http.server
-import os
 import threading
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,12 +14,7 @@ from dse.data.images import Split
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.errors import DataError, SettingError
-from tests.data import load
-
-needs_mnist = pytest.mark.skipif(
-    not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / "mnist").is_dir(),
-    reason="MNIST is not there; set DSE_DATA_DIR to a folder that has it in its subfolder mnist",
-)
+from tests.data import load, needs_mnist
 
 
 def test_digits_are_split_once_and_for_all_without_overlap():

@@ -95,9 +95,11 @@ def test_the_second_opinion_follows_the_preset() -> None:
     assert deviations[1] == pytest.approx(train[1].std(), rel=0.10)
 
 
+@pytest.mark.reference
 def test_the_parameters_of_the_preset_are_those_of_the_library() -> None:
-    devices = pytest.importorskip("aihwkit.simulator.presets.devices")
-    preset = devices.PCMPresetDevice()
+    from aihwkit.simulator.presets.devices import PCMPresetDevice  # noqa: PLC0415  no dependency
+
+    preset = PCMPresetDevice()
     assert (preset.dw_min, preset.w_max, preset.w_min, preset.reset, preset.reset_std) == (0.01, 2.0, 0.0, 0.01, 0.01)
     assert (preset.A_up, preset.gamma_up, preset.a, preset.b) == (-27.235, 2.5, -1.0, 0.0)
     assert (preset.dw_min_dtod, preset.up_down_dtod, preset.w_max_dtod) == (0.2, 0.05, 0.1)

@@ -1,6 +1,5 @@
 """Images on their way into a network: normalised, moved, mirrored."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,7 @@ from dse.data import cifar10
 from dse.data.augmentation import Mover, Moves, Pictures
 from dse.data.images import Dataset, Split
 from dse.errors import DataError, SettingError
-from tests.data import load
-
-needs_cifar = pytest.mark.skipif(
-    not (Path(os.environ.get("DSE_DATA_DIR", "/nowhere")) / cifar10.FOLDER).is_dir(),
-    reason=f"CIFAR-10 is not there; set DSE_DATA_DIR to a folder that has it in its subfolder {cifar10.FOLDER}",
-)
+from tests.data import load, needs_cifar10
 
 
 def coloured(images: int = 20) -> Dataset:
@@ -91,7 +85,7 @@ def test_an_archive_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pyt
         cifar10.Cifar10.download(tmp_path)
 
 
-@needs_cifar
+@needs_cifar10
 def test_cifar_has_the_published_counts() -> None:
     data = load("cifar10", 0.1)
     assert (len(data.train), data.validation and len(data.validation), len(data.test)) == (45_000, 5_000, 10_000)

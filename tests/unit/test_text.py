@@ -1,6 +1,5 @@
 """Text as characters: the canonical counts, streams that follow on, clear words where files are missing or wrong."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,7 @@ import torch
 from dse.data import text
 from dse.data.ptb import CHARACTERS, PennTreebank, read
 from dse.errors import DataError
-
-DATA = Path(os.environ.get("DSE_DATA_DIR", "/nowhere"))
-needs_ptb = pytest.mark.skipif(
-    not (DATA / "ptb").is_dir(),
-    reason="the Penn Treebank is not there; set DSE_DATA_DIR to a folder that has it in its subfolder ptb",
-)
+from tests.data import needs_ptb
 
 
 @needs_ptb
