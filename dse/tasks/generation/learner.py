@@ -83,7 +83,10 @@ class GenerationLearner(AbstractModuleLearner[Tensor]):
         return float(loss.detach())
 
     def images(self, count: int) -> Tensor:
-        """Return generated images, the same latent vectors every time, float32, shape (count, pixels)."""
+        """Return generated images of the same latent vectors every time, float32, shape (count, pixels).
+
+        Call it while `measuring`: the generator would normalise by the mini-batch otherwise.
+        """
         draws = self._evaluation.at(0)
         parts: list[Tensor] = []
         with torch.no_grad():
