@@ -11,6 +11,8 @@ DATED = {"CHANGELOG.md", "dse/DECISIONS.md"}
 """Pages that tell what was true at a date: files may have moved since."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+FENCED_FILE = re.compile(r"^```(?:python|toml) \S+\n.*?^```", re.DOTALL | re.MULTILINE)
+"""An example of a file to add: it need not be there."""
 MODULE = re.compile(r"`(?:python -m )?((?:dse|pipelines|tests)(?:\.\w+)+)`")
 
 
@@ -48,7 +50,7 @@ def broken_links(page: str, text: str) -> list[str]:
 
 def named_files(text: str) -> set[str]:
     """Return the files of the repository that a text names."""
-    words = re.sub(r"[`()\[\]|,;]", " ", text).split()
+    words = re.sub(r"[`()\[\]|,;]", " ", FENCED_FILE.sub("", text)).split()
     found = {word.rstrip(".:").split("#")[0] for word in words if word.startswith(ROOTS)}
     return {name for name in found if "." in name.rpartition("/")[2] and "*" not in name}
 
