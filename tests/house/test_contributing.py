@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n### Add ")[1
 EXAMPLES = {title: example_of(part) for title, part in SECTIONS.items() if BLOCK.search(part)}
 
 
-def run(example: Example, folder: Path, *arguments: str) -> None:
-    """Run a command in a process that has the variants of an example."""
+def run(example: Example, folder: Path, *arguments: str) -> str:
+    """Return what a command prints in a process that has the variants of an example."""
     for path, text in {**example.files, "study.toml": example.study}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
@@ -60,13 +61,15 @@ def run(example: Example, folder: Path, *arguments: str) -> None:
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stderr
+    return done.stdout
 
 
-@pytest.mark.parametrize("title", [title for title in EXAMPLES if title != "a task"])
+@pytest.mark.parametrize("title", EXAMPLES)
 def test_a_variant_is_added_as_the_page_says_and_a_study_runs_with_it(title: str, tmp_path: Path) -> None:
     example = EXAMPLES[title]
     assert example.added
-    run(example, tmp_path, "run", "study.toml", "--executor", "local", "--out", "out", "--quiet")
+    front = run(example, tmp_path, "run", "study.toml", "--executor", "local", "--out", "out", "--quiet")
+    assert set(tomllib.loads(example.study)["objectives"]) <= set(front.split())
     rows = pl.concat(pl.read_parquet(path) for path in (tmp_path / "out" / "trials").glob("*.parquet"))
     assert rows["state"].unique().to_list() == ["complete"]
 
