@@ -75,7 +75,7 @@ def test_the_study_files_of_the_project_are_valid(path: Path) -> None:
          'effect where network.name = "gan"'),
         (READING, "hidden = [8]", "hidden = [8], latent = 4",
          'network.latent has no effect where network.name = "lstm"'),
-        (READING, 'name = "lstm", hidden = [8]', 'name = "resnet8"', "it is text; give \"lstm\""),
+        (READING, 'name = "lstm", hidden = [8]', 'name = "resnet8"', 'or a network that reads text: "lstm"'),
         (READING, '"ptb"', '"mnist"', "workload.train_characters has no effect"),
         (READING, "50000", "1", "workload.train_characters = 1 is not allowed; give an integer from 2 to 5017482"),
         (GENERATING, 'architecture = "float"', 'network = { name = "perceptron", hidden = [3] }',
@@ -113,7 +113,7 @@ def test_a_study_of_a_generator_fills_the_table(generated: Path) -> None:
 @pytest.mark.parametrize(
     ("objective", "reason"),
     [
-        ("loss", "the objective loss is the discriminator's where images are generated"),
+        ("loss", "the objective loss misleads here: it is the discriminator's where images are generated"),
         ("validation_retained_accuracy", "validation_retained_accuracy"),
     ],
 )
