@@ -311,7 +311,7 @@ def test_pictures_take_any_name_of_a_control(subject, tmp_path):
 
 
 def test_the_vendored_library_is_the_one_that_was_taken():
-    # d3 7.9.0, dist/d3.min.js; see DECISIONS.md on how to take another.
+    # d3 7.9.0, dist/d3.min.js; see findings/decisions.md on how to take another.
     content = (ASSETS / "d3.min.js").read_bytes()
     assert hashlib.sha256(content).hexdigest() == "f2094bbf6141b359722c4fe454eb6c4b0f0e42cc10cc7af921fc158fceb86539"
     assert (ASSETS / "d3.LICENSE").read_text().startswith("Copyright 2010-2023 Mike Bostock")

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOTS = ("dse/", "tests/", "pipelines/", "search_spaces/", "device_library/", "findings/")
-DATED = {"CHANGELOG.md", "dse/DECISIONS.md"}
+DATED = {"CHANGELOG.md", "findings/decisions.md"}
 """Pages that tell what was true at a date: files may have moved since."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
