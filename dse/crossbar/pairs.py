@@ -22,8 +22,7 @@ from torch import Tensor
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
-from dse.devices.pcm import PcmCells, mean_response_us
-from dse.devices.spec import CellSpec
+from dse.devices.base import AbstractCell, Cells, read_us
 from dse.kernel.arithmetic import ordered_sum
 from dse.streams import Stream, stream
 
@@ -47,7 +46,7 @@ class PairArray:
     Args:
         rows: number of inputs, bias row included.
         cols: number of outputs.
-        cell: the PCM cell.
+        cell: the cell.
         array: what conductance stands for weight, and the initial state.
         dac: converters of the inputs.
         adc: converters of the outputs.
@@ -59,7 +58,7 @@ class PairArray:
         self,
         rows: int,
         cols: int,
-        cell: CellSpec,
+        cell: AbstractCell,
         array: ArraySpec,
         dac: DacSpec,
         adc: AdcSpec,
@@ -83,10 +82,10 @@ class PairArray:
         self._refresh_reads = stream(seed, "refresh reads", layer)
         self._reset_noise = stream(seed, "reset", layer)
 
-    def _started(self, cell: CellSpec, initial: Tensor) -> PcmCells:
+    def _started(self, cell: AbstractCell, initial: Tensor) -> Cells:
         """Return fresh cells; `initial` gives G+ and G- of every weight, uS, shape (2, rows, cols)."""
         initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, self.rows, self.cols)
-        return PcmCells.start(cell, initial.contiguous(), self._variation)
+        return cell.cells(initial.contiguous(), self._variation)
 
     def start_from(self, weight: Tensor, mean_us: float) -> float:
         """Replace the cells by fresh ones whose pairs hold given weights as near a mean conductance as the window lets.
@@ -105,6 +104,11 @@ class PairArray:
         plus, minus = (torch.where(difference * sign > 0, lower + size, lower) for sign in (1.0, -1.0))
         self.cells = self._started(cell, torch.stack([plus, minus]))
         return float(torch.count_nonzero(difference.abs() > size)) / difference.numel()
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return 2 * self.pairs * self.rows * self.cols
 
     @property
     def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:
@@ -182,23 +186,28 @@ class PairArray:
         self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.adc.headroom), [0.0, 0.0]
 
     def program(self, pulses: Tensor, now_s: float, events: Events) -> None:
-        """Apply |p| SET pulses, blind, to G+ where p > 0 and to G- where p < 0, in turn from the selected pair.
+        """Apply |p| pulses, blind, to G+ where p > 0 and to G- where p < 0, in turn from the selected pair.
+
+        Cells that go both ways share them: all cells of a weight in turn from the selected one, G+ in the direction of
+        p and G- against it, so that neither drifts to an end of its window.
 
         Args:
             pulses: signed number of pulses, int64, shape (rows, cols).
             now_s: time, s.
             events: counts to add to.
         """
-        flat = pulses.reshape(-1)
+        flat, both = pulses.reshape(-1), self.cells.spec.directions == "both"
         where = torch.nonzero(flat).squeeze(1)
-        p, first = flat[where], self.selected
-        self.selected = (first + 1) % self.pairs
-        for turn in range(self.pairs):
-            count = (p.abs() - turn + self.pairs - 1) // self.pairs
+        p, first, planes = flat[where], self.selected, 2 * self.pairs if both else self.pairs
+        self.selected = (first + 1) % planes
+        for turn in range(planes):
+            count = (p.abs() - turn + planes - 1) // planes
             takes = count > 0
-            plane = (first + turn) % self.pairs + (p[takes] < 0) * self.pairs
-            cells = plane * flat.numel() + where[takes]
-            events.set_pulses_update += self.cells.set_pulse(cells, count[takes], now_s, self._write_noise)
+            plane, own = (first + turn) % planes, count[takes]
+            if both:
+                own = own * (p[takes].sign() if plane < self.pairs else -p[takes].sign())
+            cells = (plane if both else plane + (p[takes] < 0) * self.pairs) * flat.numel() + where[takes]
+            events.set_pulses_update += self.cells.pulse(cells, own, now_s, self._write_noise)
 
     def refresh(self, spec: RefreshSpec, now_s: float, events: Events, drifted_to_s: float | None = None) -> None:
         """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`.
@@ -209,7 +218,7 @@ class PairArray:
             events: counts to add to.
             drifted_to_s: time at which drift was last evaluated, s; `now_s` where not given.
         """
-        read = self.cells.read_us(now_s if drifted_to_s is None else drifted_to_s, self._refresh_reads)
+        read = read_us(self.cells, now_s if drifted_to_s is None else drifted_to_s, self._refresh_reads)
         read = read.reshape(2, -1)
         events.refresh_reads += read.numel()
         difference = read[0] - read[1]
@@ -221,11 +230,11 @@ class PairArray:
         events.refreshed_pairs += where.numel()
         events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._reset_noise)
         target = difference[where]
-        response = torch.tensor(mean_response_us(self.cells.spec, spec.max_pulses))
+        response = torch.tensor(self.cells.spec.mean_response_us(spec.max_pulses))
         count = (target.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
         written = count > 0
         cells = (where + (target < 0) * pairs)[written]
-        events.set_pulses_refresh += self.cells.set_pulse(cells, count[written], now_s, self._write_noise)
+        events.set_pulses_refresh += self.cells.pulse(cells, count[written], now_s, self._write_noise)
 
 
 def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: Stream) -> Tensor:

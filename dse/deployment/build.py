@@ -35,7 +35,7 @@ def deployed_perceptron(
         dac_bits, adc_bits, adc_range = spec.dac_bits, spec.adc_bits, None
         if isinstance(layer, CrossbarLayer):
             dac_bits, adc_bits, adc_range = layer.array.dac.bits, layer.array.adc.bits, layer.array.ranges[0]
-            cells = layer.array.cells.g_us.numel() if spec.device is None else cells
+            cells = layer.array.size if spec.device is None else cells
             matrix = _matrix(layer, number, spec, seed, trained_until_s)
         elif isinstance(layer, FloatLayer) and spec.device is not None:
             matrix = ProgrammedMatrix(layer.weight, spec.device, seed=seed, name=number)
@@ -87,7 +87,7 @@ def deployed_module(
             own = crossbars[number]
             chi = own.accumulator.chi if with_accumulator else None
             matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s, chi)
-            cells[name] = own.array.cells.g_us.numel() if spec.device is None else cells[name]
+            cells[name] = own.array.size if spec.device is None else cells[name]
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
             weight = layer.weight.detach().cpu()
@@ -119,7 +119,7 @@ def _matrix(
         return KeptMatrix(layer.array, trained_until_s, seed=seed, name=number, digital=chi)
     learned = _read_once(layer.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
     learned = learned if chi is None else learned + chi
-    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.cells.g_us.numel())
+    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.size)
 
 
 def _read_once(sensed: Sensed, noise: Stream) -> Tensor:

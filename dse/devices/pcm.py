@@ -10,6 +10,7 @@ The formulas stand in `dse.devices.spec`. Decisions that the source leaves open:
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -103,7 +104,7 @@ class PcmCells:
         self.history.fill_(value)
         return self
 
-    def set_pulse(self, cells: Tensor, count: Tensor, now_s: float, noise: Stream) -> int:
+    def pulse(self, cells: Tensor, count: Tensor, now_s: float, noise: Stream) -> int:
         """Apply SET pulses one after the other.
 
         Args:
@@ -179,11 +180,9 @@ class PcmCells:
             return None
         return spec.read_noise_scale * (spec.read_noise_slope * g_us + spec.read_noise_offset_us)
 
-    def read_us(self, now_s: float, noise: Stream) -> Tensor:
-        """Return one noisy read of every cell, uS."""
-        g = self.conductance_us(now_s)
-        std = self.read_noise_std_us(g)
-        return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)
+    def wear(self) -> Mapping[str, Tensor]:
+        """Return the pulses in the life of each cell; see `Cells`."""
+        return {"set": self.set_pulses, "reset": self.reset_pulses}
 
 
 def too_many_pulses() -> DivergedError:
@@ -210,17 +209,3 @@ def _varied(spec: CellSpec, number: int, variation: Stream) -> tuple[Tensor, Ten
 
 def _reset_level(spec: CellSpec, noise: Tensor) -> Tensor:
     return (spec.reset_mean_us + spec.reset_std_us * noise).clamp_min(spec.reset_min_us)
-
-
-def mean_response_us(spec: CellSpec, pulses: int) -> list[float]:
-    """Return the mean conductance after 0 to `pulses` SET pulses from RESET, uS, the window not regarded.
-
-    The increment is linear in G, so that the mean obeys
-    M_n = (1 + mean_slope) M_(n-1) + mean_offset_us + mean_history_us exp(-n / history_pulses) exactly.
-    """
-    slope, offset, fading = spec.mean_terms
-    means = [spec.reset_mean_us]
-    for n in range(1, pulses + 1):
-        history = math.exp(-n / spec.history_pulses)
-        means.append((1 + slope) * means[-1] + offset + fading * history)
-    return means

@@ -15,12 +15,19 @@ values make sense.
 """
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from dse.devices.base import AbstractCell
 from dse.spec import ActsUnless, Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dse.devices.pcm import PcmCells
+    from dse.streams import Stream
 
 Conductance = Annotated[float, Ge(0.0), Le(1e6)]
 Scale = Annotated[float, Ge(0.0), Le(10.0)]
@@ -29,7 +36,7 @@ Increment = Annotated[float, Ge(-100.0), Le(100.0)]
 Deviation = Annotated[float, Ge(0.0), Le(100.0)]
 
 
-class CellSpec(Spec):
+class CellSpec(AbstractCell):
     """One PCM cell: conductance window, pulse response, drift, read noise. Conductances in microsiemens."""
 
     card: str
@@ -98,6 +105,25 @@ class CellSpec(Spec):
             msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
             raise ValueError(msg)
         return self
+
+    def cells(self, g_us: "Tensor", variation: "Stream") -> "PcmCells":
+        """Return fresh cells at given conductances; see `AbstractCell`."""
+        from dse.devices.pcm import PcmCells  # noqa: PLC0415  torch
+
+        return PcmCells.start(self, g_us, variation)
+
+    def mean_response_us(self, pulses: int) -> list[float]:
+        """Return the mean conductance after 0 to `pulses` SET pulses from RESET, uS, the window not regarded.
+
+        The increment is linear in G, so that the mean obeys
+        M_n = (1 + mean_slope) M_(n-1) + mean_offset_us + mean_history_us exp(-n / history_pulses) exactly.
+        """
+        slope, offset, fading = self.mean_terms
+        means = [self.reset_mean_us]
+        for n in range(1, pulses + 1):
+            history = math.exp(-n / self.history_pulses)
+            means.append((1 + slope) * means[-1] + offset + fading * history)
+        return means
 
     @property
     def fade(self) -> float:

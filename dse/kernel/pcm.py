@@ -135,7 +135,7 @@ def age(s: Record, k: Record, now_s: Any) -> None:
 
 @compiled
 def pulse(s: Record, k: Record, cell: int, count: int, now_s: Any) -> None:
-    """Apply SET pulses to a cell; see `PcmCells.set_pulse`."""
+    """Apply SET pulses to a cell; see `PcmCells.pulse`."""
     cells = 2 * s.pairs * s.rows * s.cols
     g, life, history = floats_at(s.g_us, cells), ints_at(s.set_pulses, cells), floats_at(s.history, cells)
     first = life[cell]

@@ -6,14 +6,15 @@ path of `dse.networks.perceptron.plain`.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from dse.crossbar.events import Events
 from dse.data.images import Split
-from dse.devices.pcm import MAX_PULSES, mean_response_us, too_many_pulses
+from dse.devices.pcm import MAX_PULSES, PcmCells, too_many_pulses
+from dse.devices.spec import CellSpec
 from dse.kernel import engine as images
 from dse.kernel import state
 from dse.streams import Stream
@@ -28,10 +29,16 @@ ROUNDINGS = {"nearest": state.NEAREST, "stochastic": state.STOCHASTIC, "toward_z
 
 
 def takes(layers: Sequence[Layer]) -> bool:
-    """Return whether layers can be learned in compiled code: all on crossbars of equal hardware, or all digital."""
+    """Return whether layers can be learned in compiled code: all on PCM of equal hardware, or all digital."""
     hardware = [layer.hardware for layer in layers if isinstance(layer, CrossbarLayer)]
     kinds = {type(layer) for layer in layers}
-    return kinds in ({CrossbarLayer}, {FloatLayer}) and all(own == hardware[0] for own in hardware)
+    cells = all(compiles(layer) for layer in layers if isinstance(layer, CrossbarLayer))
+    return cells and kinds in ({CrossbarLayer}, {FloatLayer}) and all(own == hardware[0] for own in hardware)
+
+
+def compiles(layer: CrossbarLayer) -> bool:
+    """Return whether there is compiled code for the cells of a layer."""
+    return isinstance(layer.array.cells, PcmCells)
 
 
 def runner(layers: Sequence[Layer], split: Split, batch_size: int, pace: Pace) -> "CrossbarRun | FloatRun":
@@ -152,7 +159,7 @@ def check(status: int, states: state.Records) -> None:
 def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
     """Return the settings of a layer as one record, shape (1,), in numbers as wide as those of the plain path."""
     hardware, accumulator = layer.hardware, layer.accumulator
-    cell, dac, adc, word = hardware.cell, hardware.dac, hardware.adc, hardware.accumulator
+    cell, dac, adc, word = cast("CellSpec", hardware.cell), hardware.dac, hardware.adc, hardware.accumulator
     slope, offset, history = cell.mean_terms
     dac_bits, dac_back_bits, operand_bits = _bits(dac.bits), _bits(dac.bits_backward), _bits(word.operand_bits)
     adc_bits, adc_back_bits = _bits(adc.bits), _bits(adc.bits_backward)
@@ -228,10 +235,10 @@ def states_of(layers: Sequence[CrossbarLayer], *, backward: bool | None = None) 
 
 def _state(layer: CrossbarLayer, *, backward: bool) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays and the other fields of the state of a layer."""
-    cells, array, adc = layer.array.cells, layer.array, layer.hardware.adc
+    cells, array, adc = cast("PcmCells", layer.array.cells), layer.array, layer.hardware.adc
     shape, across = (layer.rows, layer.cols), (layer.cols, layer.rows - 1)
     noisy = cells.spec.reads_are_noisy
-    response = np.array(mean_response_us(cells.spec, layer.hardware.refresh.max_pulses), np.float32)
+    response = np.array(cells.spec.mean_response_us(layer.hardware.refresh.max_pulses), np.float32)
     arrays = {
         "weight": np.zeros(shape, np.float32),
         "word": word_of(layer),

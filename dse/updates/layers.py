@@ -14,7 +14,7 @@ from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us, ordered_product
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.crossbar.usage import LayerUsage
-from dse.devices.spec import CellSpec
+from dse.devices.base import AbstractCell
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
 from dse.streams import stream
@@ -83,7 +83,7 @@ def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[
 class Hardware:
     """The hardware of a layer: everything that a digital layer does not have."""
 
-    cell: CellSpec
+    cell: AbstractCell
     array: ArraySpec
     dac: DacSpec
     adc: AdcSpec

@@ -14,16 +14,13 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.optim import Optimizer
 
 from dse.errors import SettingError
-from dse.kernel import engine as images
-from dse.kernel import state
-from dse.updates import fast
+from dse.updates.engines import engine_of
 from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.pace import Pace
 
@@ -46,10 +43,21 @@ class CrossbarParameter:
         hardware: cell, array, accumulator, refresh.
         pace: learning rate and time.
         seed: seed of the random streams.
+        compiled: take compiled code where there is some; the result is the same.
         number: number of the parameter, which separates its streams from those of the others.
     """
 
-    def __init__(self, name: str, parameter: Tensor, hardware: Hardware, pace: Pace, *, seed: int, number: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameter: Tensor,
+        hardware: Hardware,
+        pace: Pace,
+        *,
+        seed: int,
+        number: int,
+        compiled: bool = True,
+    ) -> None:
         if parameter.dtype != torch.float32:
             raise SettingError(f"parameter {name} is {parameter.dtype}; pairs hold float32")
         if hardware.accumulator.operand_bits != "float":
@@ -70,18 +78,8 @@ class CrossbarParameter:
                 "limit; lower array.conductance_per_weight_us, or array.conductance_per_std_us of a network",
                 stacklevel=3,
             )
-        self._knobs = fast.knobs_of(self.layer, pace)
-        self._states = fast.states_of([self.layer], backward=False)
-        self._states.arrays[0]["weight"] = weight.numpy()
-        self._states.records["weight"][0] = self._held.data_ptr()
         self._address = parameter.data_ptr()
-        self._buffers = state.gathered(state.BUFFERS, [fast.room_for(self.layer, 1)])
-        self._clock = np.array([0, 0, -1], np.int64)
-        self._wait(0, 0)
-
-    def _wait(self, seen: int, samples: int) -> None:
-        """Let some samples pass without an update."""
-        images.wait(self._states.records, self._knobs, seen, samples, self._clock)
+        self._engine = engine_of(self.layer, weight, pace, compiled=compiled)
         self._note_change()
 
     def _note_change(self) -> None:
@@ -109,35 +107,24 @@ class CrossbarParameter:
             )
         gradient = self._parameter.grad
         if gradient is None:
-            self._wait(seen, samples)
-            return
-        flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1).numpy()
-        records = self._states.records, self._knobs, self._buffers.records
-        status = images.step(*records, flat, np.float32(-learning_rate), seen, samples, self._clock)
+            self._engine.wait(seen, samples)
+        else:
+            flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1)
+            self._engine.step(flat, learning_rate, seen, samples)
         self._note_change()
-        fast.check(status, self._states)
 
     def write_back(self) -> None:
         """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are."""
-        fast.write_back([self.layer], self._states)
-        now_s = float(self._clock[state.PERIOD] * self._knobs["drift_every"][0] * self._knobs["sample_time_s"][0])
-        self.layer.sense(now_s)
+        self._engine.write_back()
 
     def read_variance(self) -> Tensor | None:
         """Return the variance of one read of each weight now, of the shape of the parameter; None for quiet reads."""
-        variance = self._states.arrays[0].get("variance")
-        return None if variance is None else torch.from_numpy(variance).view(self._parameter.shape)
+        variance = self._engine.read_variance()
+        return None if variance is None else variance.view(self._parameter.shape)
 
     def state(self) -> dict[str, Any]:
         """Return a copy of everything that training changes."""
-        record = self._states.records[0]
-        return {
-            "arrays": {name: torch.from_numpy(array.copy()) for name, array in self._states.arrays[0].items()},
-            "numbers": {
-                name: record[name].item() for name in state.STATE.names or () if name not in state.STATE_ARRAYS
-            },
-            "clock": torch.from_numpy(self._clock.copy()),
-        }
+        return self._engine.state()
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a state that `state` returned.
@@ -145,18 +132,10 @@ class CrossbarParameter:
         Raises:
             SettingError: it is that of a parameter of another shape or hardware.
         """
-        arrays, numbers = self._states.arrays[0], saved["numbers"]
-        keys = [f"{name}_key" for name in state.STREAMS]
-        shapes = {name: tuple(array.shape) for name, array in saved["arrays"].items()}
-        if shapes != {name: array.shape for name, array in arrays.items()} or any(
-            numbers[key] != self._states.records[key][0] for key in keys
-        ):
-            raise SettingError(f"parameter {self.name}: the saved state is of another shape, hardware or seed")
-        for name, array in arrays.items():
-            array[...] = saved["arrays"][name].numpy()
-        for name, number in numbers.items():
-            self._states.records[name] = number
-        self._clock[:] = saved["clock"].numpy()
+        try:
+            self._engine.restore(saved)
+        except SettingError as error:
+            raise SettingError(f"parameter {self.name}: {error}") from None
         self._note_change()
 
 

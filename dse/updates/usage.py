@@ -9,7 +9,7 @@ import torch
 from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.usage import QUANTILES, WEAR_NAMES, LayerUsage
-from dse.devices.spec import CellSpec
+from dse.devices.base import AbstractCell
 from dse.kernel.arithmetic import ordered_sum
 from dse.updates.accumulator import FLOAT_BITS, Accumulator
 from dse.updates.spec import AccumulatorSpec
@@ -63,7 +63,7 @@ def usage_of_pairs(
         layer=number,
         rows=rows,
         cols=cols,
-        cells=cells.g_us.numel(),
+        cells=array.size,
         inference_bits=rows * cols * bits_of_weight(cells.spec, array.pairs, chi),
         dac_bits=whole(dac.bits),
         dac_backward_bits=whole(dac.bits_backward),
@@ -76,11 +76,11 @@ def usage_of_pairs(
         operand_bits=whole(operand_bits),
         mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
         events=counts(events),
-        wear=wear_of(cells.set_pulses, cells.reset_pulses, accumulator.flips),
+        wear=wear_of(cells.wear()["set"], cells.wear()["reset"], accumulator.flips),
     )
 
 
-def bits_of_weight(cell: CellSpec, pairs: int, chi: AccumulatorSpec) -> float:
+def bits_of_weight(cell: AbstractCell, pairs: int, chi: AccumulatorSpec) -> float:
     """Return the bits of a weight that inference reads.
 
     The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dse.devices.card import read_cell
-from dse.devices.pcm import PcmCells, mean_response_us
+from dse.devices.pcm import PcmCells
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.streams import Stream
@@ -21,7 +21,7 @@ def cells(**knobs: Any) -> PcmCells:
 
 
 def pulsed(subject: PcmCells, count: int = 1) -> PcmCells:
-    subject.set_pulse(torch.arange(COUNT), torch.full((COUNT,), count), 0.0, Stream(6))
+    subject.pulse(torch.arange(COUNT), torch.full((COUNT,), count), 0.0, Stream(6))
     return subject
 
 
@@ -83,7 +83,7 @@ def test_each_variation_draws_from_its_own_part_of_the_stream() -> None:
 
 def test_nonlinearity_leads_from_the_linear_to_the_measured_response() -> None:
     card = read_cell("pcm_gst")
-    linear = mean_response_us(CellSpec.parse({**card, "nonlinearity": 0.0}), 10)
+    linear = CellSpec.parse({**card, "nonlinearity": 0.0}).mean_response_us(10)
     assert linear == pytest.approx([0.1 + 0.77 * n for n in range(11)])
     half = CellSpec.parse({**card, "nonlinearity": 0.5})
     assert half.mean_terms == pytest.approx((-0.042, 0.825, 0.7))

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from dse.devices.base import read_us
 from dse.devices.card import read_cell
 from dse.devices.fit.card import NOT_MEASURED
 from dse.devices.fit.cell import CellFit, FittedEntry, fit_cell
 from dse.devices.fit.likelihood import RESPONSE, Given
 from dse.devices.fit.trains import Trains
-from dse.devices.pcm import PcmCells, mean_response_us
+from dse.devices.pcm import PcmCells
 from dse.devices.spec import CellSpec
 from dse.streams import stream
 
@@ -35,8 +36,8 @@ def measured(cell: CellSpec, seed: int, *, reads: bool = False, number: int = CE
     columns = []
     for n in range(PULSES + 1):
         if n:
-            cells.set_pulse(every, once, 0.0, write)
-        columns.append((cells.read_us(0.0, read) if reads else cells.g_us).double().numpy().copy())
+            cells.pulse(every, once, 0.0, write)
+        columns.append((read_us(cells, 0.0, read) if reads else cells.g_us).double().numpy().copy())
     return Trains("simulated.csv", np.stack(columns, axis=1))
 
 
@@ -70,7 +71,7 @@ def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given,
     fit = fitted(measured(cell, seed=5, reads=reads, number=number), given)
     scores = z_scores(fit, cell)
     assert all(abs(z) < 5.0 for z in scores.values()), scores
-    true, found = np.array(mean_response_us(cell, PULSES)), np.array(mean_response_us(spec_of(fit), PULSES))
+    true, found = np.array(cell.mean_response_us(PULSES)), np.array(spec_of(fit).mean_response_us(PULSES))
     sampling = np.array([row["std_us"] for row in fit.goodness]) / np.sqrt(number)
     assert np.all(np.abs(found - true)[1:] < 5.0 * sampling[1:])
     if reads:
@@ -82,7 +83,7 @@ def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given,
 def test_ten_thousand_cells_give_the_mean_curve_within_2_percent(settings: dict[str, float]) -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **settings})
     fit = fitted(measured(cell, seed=5, number=10_000), QUIET, resamples=20)
-    assert mean_response_us(spec_of(fit), PULSES)[1:] == pytest.approx(mean_response_us(cell, PULSES)[1:], rel=0.02)
+    assert spec_of(fit).mean_response_us(PULSES)[1:] == pytest.approx(cell.mean_response_us(PULSES)[1:], rel=0.02)
 
 
 def test_reset_and_granularity_are_recovered() -> None:
@@ -90,7 +91,7 @@ def test_reset_and_granularity_are_recovered() -> None:
     fit = fitted(measured(cell, seed=6), QUIET)
     scores = z_scores(fit, cell, ("reset_mean_us", "reset_std_us"))
     assert all(abs(z) < 5.0 for z in scores.values()), scores
-    means = mean_response_us(cell, PULSES)
+    means = cell.mean_response_us(PULSES)
     granularity = fit.entries["granularity_us"]
     pulses = next(n for n in (10, 11) if f"first {n} pulses" in granularity.note)  # the 11th leads to 8.01 uS
     assert granularity.value == pytest.approx((means[pulses] - means[0]) / pulses, rel=0.05)

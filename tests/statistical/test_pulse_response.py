@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dse.devices.card import read_cell
-from dse.devices.pcm import PcmCells, mean_response_us
+from dse.devices.pcm import PcmCells
 from dse.devices.spec import CellSpec
 from dse.streams import Stream
 
@@ -29,7 +29,7 @@ def response() -> dict[int, tuple[float, float]]:
     cells = PcmCells.after_reset(cell, (CELLS,), noise)
     seen: dict[int, tuple[float, float]] = {}
     for pulse in range(1, 21):
-        cells.set_pulse(torch.arange(CELLS), torch.ones(CELLS, dtype=torch.int64), 0.0, noise)
+        cells.pulse(torch.arange(CELLS), torch.ones(CELLS, dtype=torch.int64), 0.0, noise)
         seen[pulse] = float(cells.g_us.mean()), float(cells.g_us.std())
     return seen
 
@@ -48,7 +48,7 @@ def test_the_spread_of_the_conductance_follows_the_published_fit(
 
 @pytest.mark.parametrize("pulse", UNCLIPPED)
 def test_the_mean_response_without_a_window_is_the_analytic_one(pulse: int) -> None:
-    means = mean_response_us(CellSpec.parse(read_cell("pcm_gst")), 20)
+    means = CellSpec.parse(read_cell("pcm_gst")).mean_response_us(20)
     assert means[pulse] == pytest.approx(UNCLIPPED[pulse][0], abs=6e-4)
 
 
@@ -74,7 +74,7 @@ def test_simulated_increments_have_the_mean_and_spread_of_the_model() -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), "g_min_us": 0.0, "g_max_us": 1e3})
     cells = PcmCells.start(cell, torch.full((CELLS,), 50.0)).with_history(0.8)
     noise = Stream(2)
-    cells.set_pulse(torch.arange(CELLS), torch.ones(CELLS, dtype=torch.int64), 0.0, noise)
+    cells.pulse(torch.arange(CELLS), torch.ones(CELLS, dtype=torch.int64), 0.0, noise)
     p = 0.8 * math.exp(-1 / 2.6)
     mu, sigma = -0.084 * 50.0 + 0.88 + 1.40 * p, 0.091 * 50.0 + 0.26 + 2.15 * p
     increments = cells.g_us.double() - 50.0

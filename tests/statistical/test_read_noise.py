@@ -15,6 +15,7 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.devices.base import read_us
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.streams import Stream
@@ -53,7 +54,7 @@ def cell_by_cell(array: PairArray, product: Callable[[Tensor], Tensor], seed: in
     noise = Stream(seed)
     outputs: list[Tensor] = []
     for _ in range(SAMPLES):
-        g = array.cells.read_us(NOW_S, noise)[:, 0]
+        g = read_us(array.cells, NOW_S, noise)[:, 0]
         outputs.append(product((g[0] - g[1]) / BETA_US))
     return torch.cat(outputs)
 

@@ -12,6 +12,7 @@ import torch
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.devices.base import read_us
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.streams import Stream
@@ -98,7 +99,7 @@ def test_reads_of_a_weight_scatter_with_the_variance_of_its_pairs(way: str, pair
         y = array.forward(array.sense(1e4), x).double()
     else:
         noise = Stream(4)
-        reads = [array.cells.read_us(1e4, noise)[:, :, 1].double() for _ in range(SAMPLES)]
+        reads = [read_us(array.cells, 1e4, noise)[:, :, 1].double() for _ in range(SAMPLES)]
         y = torch.stack([(read[0] - read[1]).sum(dim=0) / (pairs * BETA_US) for read in reads])
     assert float(((y.mean(dim=0) - weight).abs() / (variance / SAMPLES).sqrt()).max()) < 5
     assert float(((y.var(dim=0) / variance - 1).abs() / math.sqrt(2 / SAMPLES)).max()) < 5

@@ -7,7 +7,6 @@ import pytest
 from scipy.optimize import least_squares
 
 from dse.devices.card import read_card, read_cell
-from dse.devices.pcm import mean_response_us
 from dse.devices.spec import CellSpec
 
 PULSES = 20
@@ -30,7 +29,7 @@ def curves(spec: CellSpec) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_recursions_here_and_in_the_package_agree() -> None:
-    assert curves(cell("pcm_gst"))[0] == pytest.approx(mean_response_us(cell("pcm_gst"), PULSES))
+    assert curves(cell("pcm_gst"))[0] == pytest.approx(cell("pcm_gst").mean_response_us(PULSES))
 
 
 def test_the_history_free_cell_is_the_least_squares_one() -> None:
@@ -51,7 +50,7 @@ def test_the_history_free_cell_is_the_least_squares_one() -> None:
 
 
 def test_the_second_opinion_passes_through_the_published_points() -> None:
-    means = mean_response_us(cell("pcm_aihwkit"), PULSES)
+    means = cell("pcm_aihwkit").mean_response_us(PULSES)
     assert [means[n] for n in (5, 10, 20)] == pytest.approx([5.27, 7.14, 9.39], rel=0.03)
     assert [means[n] for n in (5, 10, 20)] == pytest.approx([5.24, 7.16, 9.34], abs=0.01)  # as the card says
 
@@ -81,7 +80,7 @@ def test_the_preset_scaled_to_pulse_20_has_the_published_check_values() -> None:
 
 
 def test_the_second_opinion_scaled_to_pulse_20_has_the_published_check_values() -> None:
-    means = mean_response_us(cell("pcm_aihwkit"), PULSES)
+    means = cell("pcm_aihwkit").mean_response_us(PULSES)
     scale = 9.39 / means[20]
     # The card's steps are linear in conductance, the preset's are not; that costs 0.06 uS at pulse 10.
     assert [scale * means[n] for n in (5, 10)] == pytest.approx([5.27, 7.14], rel=0.01)
@@ -108,7 +107,7 @@ def test_the_parameters_of_the_preset_are_those_of_the_library() -> None:
 
 def test_granularities_are_mean_increments_below_8_us() -> None:
     for name in ("pcm_gst", "pcm_gst_history_free", "pcm_aihwkit"):
-        means = np.array(mean_response_us(cell(name), PULSES))
+        means = np.array(cell(name).mean_response_us(PULSES))
         last = int(np.sum(means < 8.0)) - 1
         assert cell(name).granularity_us == pytest.approx((means[last] - means[0]) / last, abs=0.006)
 

@@ -10,7 +10,6 @@ from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, initial_conductance_us
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.card import read_cell
-from dse.devices.pcm import mean_response_us
 from dse.devices.spec import CellSpec
 
 ROWS, COLS = 5, 3
@@ -238,7 +237,7 @@ def test_refresh_resets_both_cells_and_writes_the_difference_with_the_nearest_me
     array = refreshable()
     events = Events()
     array.refresh(RefreshSpec(), 50.0, events)
-    response = mean_response_us(array.cells.spec, 8)
+    response = array.cells.spec.mean_response_us(8)
     pulses = 0
     for i in REFRESHED:
         plus, minus = PAIRS[i]

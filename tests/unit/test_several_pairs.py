@@ -12,7 +12,6 @@ from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.design.design import compose
 from dse.design.hardware import hardware_of
 from dse.devices.card import read_cell
-from dse.devices.pcm import mean_response_us
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError
 from dse.updates.layers import CrossbarLayer
@@ -166,7 +165,7 @@ def test_refresh_treats_each_pair_alone() -> None:
     before, history = array.cells.g_us.clone(), array.cells.history.clone()
     events = Events()
     array.refresh(RefreshSpec(), 50.0, events)
-    response = mean_response_us(array.cells.spec, 8)
+    response = array.cells.spec.mean_response_us(8)
     pulses = 0
     for n in range(3):
         for row in range(6):

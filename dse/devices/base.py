@@ -1,0 +1,85 @@
+"""What a cell is: its settings, and what happens in an array of such cells.
+
+A cell is a class below `AbstractCell` for its settings, which loads without torch, and one for the state of an array
+of them, which follows the protocol `Cells`. Whatever follows it can train any network: pulses are counted, wear is
+reported, products see its conductances and its read noise. Only PCM has compiled code; all else takes the plain path.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+
+from annotated_types import Ge, Gt, Le
+
+from dse.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dse.streams import Stream
+
+
+class AbstractCell(Spec):
+    """One cell. Conductances in microsiemens."""
+
+    card: str
+    """Name of the card that gave the values."""
+    g_min_us: Annotated[float, Ge(0.0), Le(1e6)]
+    """Lowest conductance that a pulse can leave, uS."""
+    g_max_us: Annotated[float, Ge(0.0), Le(1e6)]
+    """Highest conductance that a pulse can leave, uS."""
+    granularity_us: Annotated[float, Gt(0.0), Le(100.0)]
+    """Mean size of a step over the range in use, uS: the unit of the threshold epsilon."""
+
+    directions: ClassVar[Literal["up", "both"]] = "up"
+    """Whether pulses only raise a conductance, or lower it, too. Only a cell that goes up needs RESET and refresh."""
+
+    def cells(self, g_us: "Tensor", variation: "Stream") -> "Cells":
+        """Return fresh cells at given conductances, uS, float32, any shape; `variation` draws what differs in them."""
+        raise NotImplementedError
+
+    def mean_response_us(self, pulses: int) -> list[float]:
+        """Return the mean conductance after 0 to `pulses` pulses from RESET, uS, by which a refresh writes anew."""
+        raise NotImplementedError
+
+
+class Cells(Protocol):
+    """The state of an array of cells."""
+
+    @property
+    def spec(self) -> AbstractCell:
+        """The cell."""
+        ...
+
+    def pulse(self, cells: "Tensor", count: "Tensor", now_s: float, noise: "Stream") -> int:
+        """Apply pulses to different cells (flat indices, int64) and return how many there were.
+
+        Args:
+            cells: the cells.
+            count: pulses of each, int64, not 0; negative ones lower a cell that goes both ways.
+            now_s: time, s.
+            noise: stream of the write noise; a draw belongs to a cell and to a pulse of its life.
+        """
+        ...
+
+    def reset(self, cells: "Tensor", now_s: float, noise: "Stream") -> int:
+        """Apply one RESET pulse to each of the cells and return their number."""
+        ...
+
+    def conductance_us(self, now_s: float) -> "Tensor":
+        """Return the conductances at a time, uS, without read noise."""
+        ...
+
+    def read_noise_std_us(self, g_us: "Tensor") -> "Tensor | None":
+        """Return the standard deviation of one read at given conductances, uS; None where reads are noise-free."""
+        ...
+
+    def wear(self) -> "Mapping[str, Tensor]":
+        """Return the pulses in the life of each cell, int64: "set" for those that carry weights, and "reset"."""
+        ...
+
+
+def read_us(cells: Cells, now_s: float, noise: "Stream") -> "Tensor":
+    """Return one noisy read of every cell at a time, uS."""
+    g = cells.conductance_us(now_s)
+    std = cells.read_noise_std_us(g)
+    return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)
