@@ -15,19 +15,13 @@ values make sense.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
 from dse.devices.base import AbstractCell
 from dse.spec import ActsUnless, Spec
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from dse.devices.pcm import PcmCells
-    from dse.streams import Stream
 
 Conductance = Annotated[float, Ge(0.0), Le(1e6)]
 Scale = Annotated[float, Ge(0.0), Le(10.0)]
@@ -105,12 +99,6 @@ class CellSpec(AbstractCell):
             msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
             raise ValueError(msg)
         return self
-
-    def cells(self, g_us: "Tensor", variation: "Stream") -> "PcmCells":
-        """Return fresh cells at given conductances; see `AbstractCell`."""
-        from dse.devices.pcm import PcmCells  # noqa: PLC0415  torch
-
-        return PcmCells.start(self, g_us, variation)
 
     def mean_response_us(self, pulses: int) -> list[float]:
         """Return the mean conductance after 0 to `pulses` SET pulses from RESET, uS, the window not regarded.
