@@ -24,7 +24,7 @@ class Example(NamedTuple):
 
     Attributes:
         files: text by path.
-        study: the study file.
+        study: the study file; "" where the example is a program, train.py.
         added: module of a variant, its class, the package of its idea, the tuple there.
     """
 
@@ -36,7 +36,7 @@ class Example(NamedTuple):
 def example_of(section: str) -> Example:
     """Return the example of a section of the page."""
     files = {path: text for language, path, text in BLOCK.findall(section) if language == "python"}
-    (study,) = (text for language, _, text in BLOCK.findall(section) if language == "toml")
+    study = "".join(text for language, _, text in BLOCK.findall(section) if language == "toml")
     added = [(module_of(name, files), name, idea.replace("/", "."), to) for name, idea, to in ADDED.findall(section)]
     return Example(files, study, added)
 
@@ -53,10 +53,15 @@ EXAMPLES = {title: example_of(part) for title, part in SECTIONS.items() if BLOCK
 
 def run(example: Example, folder: Path, *arguments: str) -> str:
     """Return what a command prints in a process that has the variants of an example."""
+    return output(example, folder, "-m", "tests.house.added", json.dumps(example.added), *arguments)
+
+
+def output(example: Example, folder: Path, *arguments: str) -> str:
+    """Return what Python prints in a folder with the files of an example."""
     for path, text in {**example.files, "study.toml": example.study}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    command = [sys.executable, "-m", "tests.house.added", json.dumps(example.added), *arguments]
+    command = [sys.executable, *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,7 +69,7 @@ def run(example: Example, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("title", EXAMPLES)
+@pytest.mark.parametrize("title", [title for title, example in EXAMPLES.items() if example.study])
 def test_a_variant_is_added_as_the_page_says_and_a_study_runs_with_it(title: str, tmp_path: Path) -> None:
     example = EXAMPLES[title]
     assert example.added
@@ -74,18 +79,24 @@ def test_a_variant_is_added_as_the_page_says_and_a_study_runs_with_it(title: str
     assert rows["state"].unique().to_list() == ["complete"]
 
 
+@pytest.mark.parametrize("title", [title for title, example in EXAMPLES.items() if not example.study])
+def test_a_training_with_something_of_ones_own_learns(title: str, tmp_path: Path) -> None:
+    printed = output(EXAMPLES[title], tmp_path, "train.py")
+    assert float(printed.split("test accuracy: ")[1].split()[0]) > 0.8  # ten classes
+
+
 def test_an_added_sampler_keeps_the_contract_of_samplers(tmp_path: Path) -> None:
     run(EXAMPLES["a sampler"], tmp_path, "pytest", "tests/contract/test_mutation_contract.py")
 
 
 def test_the_examples_are_there_and_are_formatted(tmp_path: Path) -> None:
-    assert {"an image network", "a data set of images", "a task", "a sampler"} <= set(EXAMPLES)
+    assert {"an image network", "a data set of images", "a task", "a sampler", "a cell"} <= set(EXAMPLES)
     for example in EXAMPLES.values():
         for path, text in example.files.items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text)
-    for command in (["check"], ["format", "--check"]):
-        known = 'lint.isort.known-first-party = ["dse", "tests"]'
+    for command in (["check", "--extend-per-file-ignores", "train.py:T20"], ["format", "--check"]):
+        known = 'lint.isort.known-first-party = ["dse", "tests", "linear_cell", "sign_descent"]'
         settings = ["--config", str(ROOT / "pyproject.toml"), "--config", known]
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, *settings, "."],
