@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dse.deployment.spec import Compensation
@@ -10,25 +10,21 @@ from dse.deployment.spec import Compensation
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy at a time.
+    """What a network is worth at a time.
 
     Attributes:
         time_s: time of the deployment, s.
         compensation: how drift was compensated.
-        accuracy: share of the test images recognised, mean over the repetitions.
-        deviation: its standard deviation over the repetitions; None for one.
-        validation_accuracy: the same for the held-out training images, or None.
-        validation_deviation: likewise.
         repetitions: number of repetitions.
+        metrics: what was measured, by name, as means over the repetitions.
+        deviations: standard deviations over the repetitions, by name; none for one repetition.
     """
 
     time_s: float
     compensation: Compensation
-    accuracy: float
-    deviation: float | None
-    validation_accuracy: float | None
-    validation_deviation: float | None
     repetitions: int
+    metrics: Mapping[str, float]
+    deviations: Mapping[str, float]
 
 
 def retention_s(times_s: Sequence[float], accuracies: Sequence[float], loss: float) -> float:

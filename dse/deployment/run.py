@@ -11,6 +11,9 @@ from dse.deployment.matrices import Purpose
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import Compensation
 
+NAMES: dict[Purpose, str] = {"evaluation": "accuracy", "selection": "validation_accuracy"}
+"""What is measured, by the purpose of the reads."""
+
 
 def deploy(
     network: AbstractDeployedNetwork[Any],
@@ -49,15 +52,11 @@ def deploy(
         Evaluation(
             time_s=time_s,
             compensation=how,
-            accuracy=statistics.fmean(values[0]),
-            deviation=_deviation(values[0]),
-            validation_accuracy=statistics.fmean(values[1]) if len(values) > 1 else None,
-            validation_deviation=_deviation(values[1]) if len(values) > 1 else None,
             repetitions=repetitions,
+            metrics={NAMES[of]: statistics.fmean(own) for of, own in zip(splits, values, strict=True)},
+            deviations={
+                NAMES[of]: statistics.stdev(own) for of, own in zip(splits, values, strict=True) if repetitions > 1
+            },
         )
         for (how, time_s), values in found.items()
     ]
-
-
-def _deviation(values: list[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None

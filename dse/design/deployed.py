@@ -41,15 +41,16 @@ def with_deployment(
     )
 
 
-def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, float | int | None]:
-    life = [e for e in found if e.compensation == spec.compensation]
-    held_out = [e.validation_accuracy for e in life if e.validation_accuracy is not None]
+def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, float]:
+    after = {e.time_s: e.metrics for e in found if e.compensation == spec.compensation}
+    life = list(after.values())
+    judged = "validation_accuracy" if "validation_accuracy" in life[0] else "accuracy"
     return {
-        "programmed_accuracy": life[0].accuracy,
-        "accuracy_1d": next((e.accuracy for e in life if e.time_s == DAY_S), None),
-        "retained_accuracy": life[-1].accuracy,
-        "validation_retained_accuracy": life[-1].validation_accuracy,
-        "retention_s": retention_s(spec.times_s, held_out or [e.accuracy for e in life], spec.tolerated_loss),
+        "programmed_accuracy": life[0]["accuracy"],
+        **({"accuracy_1d": after[DAY_S]["accuracy"]} if DAY_S in after else {}),
+        "retained_accuracy": life[-1]["accuracy"],
+        **({"validation_retained_accuracy": life[-1][judged]} if judged != "accuracy" else {}),
+        "retention_s": retention_s(spec.times_s, [own[judged] for own in life], spec.tolerated_loss),
     }
 
 

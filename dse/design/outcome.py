@@ -21,10 +21,10 @@ COMMON_METRICS: dict[str, Metric] = {
     "loss": Metric(
         "minimise",
         "1",
-        "mean loss over the training images in the last epoch: half the squared error, the cross-entropy in nats, or "
+        "mean loss over the training samples in the last epoch: half the squared error, the cross-entropy in nats, or "
         "what a discriminator minimises",
     ),
-    "energy_per_sample_j": Metric("minimise", "J", "energy of the training, per training image seen", priced=True),
+    "energy_per_sample_j": Metric("minimise", "J", "energy of the training, per training sample seen", priced=True),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
         "minimise", "writes", "writes of the most written binary cell of the accumulators; 0 where these do not wear"
@@ -55,7 +55,8 @@ class Outcome:
     """A finished simulation.
 
     Attributes:
-        metrics: the metrics of `METRICS` that need no price.
+        metrics: what was measured, by name: metrics of `METRICS` that need no price, or others; those that do not
+            apply are absent.
         train_samples: training images, or characters of text, seen, repeats counted.
         simulated_time_s: time that passed in the simulation, s; None for a digital design.
         layers: one entry a layer.
@@ -64,7 +65,7 @@ class Outcome:
         deployments: one entry for each compensation and time of the deployment; empty without one.
     """
 
-    metrics: Mapping[str, float | int | None]
+    metrics: Mapping[str, float | int]
     train_samples: int
     simulated_time_s: float | None
     layers: tuple[LayerUsage, ...]

@@ -6,7 +6,7 @@ from dse.crossbar.usage import LayerUsage
 from dse.tasks.curve import Epoch
 
 
-def metrics_of(last: Epoch, layers: Sequence[LayerUsage]) -> dict[str, float | int | None]:
+def metrics_of(last: Epoch, layers: Sequence[LayerUsage]) -> dict[str, float | int]:
     """Return the metrics that need no price."""
     return {
         "loss": last.loss,

@@ -1,5 +1,6 @@
 """Every quantity that a design can be compared by: the metrics of a simulation and all that pricing adds."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 
 from dse import renamed
@@ -19,8 +20,21 @@ def _priced(name: str) -> Metric:
     return Metric("minimise", unit, "see dse.pricing.price", priced=True)
 
 
-QUANTITIES: Mapping[str, Metric] = {**METRICS, **{name: _priced(name) for name in COLUMNS if name not in METRICS}}
+QUANTITIES: Mapping[str, Metric] = ChainMap(METRICS, {name: _priced(name) for name in COLUMNS})
 """All metrics by name: those that a table stores, and those that it has once it is priced."""
+
+
+def meaning_of(name: str) -> str:
+    """Return what a metric means; "" for one of a plug-in that is not here."""
+    return QUANTITIES[name].meaning if name in QUANTITIES else ""
+
+
+def is_test_metric(name: str) -> bool:
+    """Return whether a metric says how well a trained network does its task on samples that no search has seen."""
+    if name.startswith("validation_"):
+        return False
+    metric = QUANTITIES.get(name)
+    return metric is None or (metric.task is not None and not metric.deployed)
 
 
 def quantity(name: str, what: str = "objective") -> Metric:

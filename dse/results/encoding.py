@@ -13,7 +13,9 @@ from typing import Any, NoReturn, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dse.results.schema import SCHEMA, check_row
+from dse.results.migration import UNSAID, check_columns, check_line, current_table, table_of_lines
+from dse.results.rows import Row, check_row
+from dse.results.schema import SCHEMA, VERSION
 
 PART_NAME = re.compile(r"(\d{6,})-(\d+)-([0-9a-f]{8})\.parquet")
 _LINE_END = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
@@ -26,12 +28,14 @@ class DamagedError(Exception):
 def to_line(row: Mapping[str, Any]) -> bytes:
     """Return a row as one line of JSON, newline and checksum included. Floats survive to the last bit."""
     check_row(row)
-    head = json.dumps(row, separators=(",", ":"), allow_nan=False).encode()[:-1]
+    head = json.dumps({"schema": VERSION, **row}, separators=(",", ":"), allow_nan=False).encode()[:-1]
     return head + b',"crc":"%08x"}\n' % zlib.crc32(head)
 
 
 WRONG = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, pa.ArrowException)
 """What a line raises that has the right checksum and is wrong: no accident, but no reason to fall over it."""
+Line = tuple[int, Row]
+"""A row, and the version of the schema that it is of."""
 
 
 def read_lines(content: bytes) -> tuple[pa.Table, list[int]]:
@@ -42,28 +46,36 @@ def read_lines(content: bytes) -> tuple[pa.Table, list[int]]:
     lines = dict(enumerate(content.split(b"\n")[:-1], 1))
     rows = {number: row for number, line in lines.items() if (row := _row(line)) is not None}
     try:
-        table = to_table(list(rows.values()))
+        table = _table(list(rows.values()))
     except WRONG:
         rows = {number: row for number, row in rows.items() if _fits(row)}
-        table = to_table(list(rows.values()))
+        table = _table(list(rows.values()))
     return table, sorted(lines.keys() - rows.keys())
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    end = _LINE_END.search(line)
-    if end is None or int(end[1], 16) != zlib.crc32(line[: end.start()]):
+def _row(text: bytes) -> Line | None:
+    end = _LINE_END.search(text)
+    if end is None or int(end[1], 16) != zlib.crc32(text[: end.start()]):
         return None
     try:
-        row = cast("dict[str, Any]", json.loads(line[: end.start()] + b"}", parse_constant=_refuse))
-        check_row(row)
+        row = cast("Row", json.loads(text[: end.start()] + b"}", parse_constant=_refuse))
+        version = row.pop("schema", UNSAID)
+        check_line(row, version)
     except WRONG:
         return None
-    return row if isinstance(row["trial"], int) and isinstance(row["seed"], int) else None
+    return (version, row) if isinstance(row["trial"], int) and isinstance(row["seed"], int) else None
 
 
-def _fits(row: dict[str, Any]) -> bool:
+def _table(lines: list[Line]) -> pa.Table:
+    """Return rows of any versions as a table of this version."""
+    versions = sorted({version for version, _ in lines})
+    tables = [table_of_lines([row for own, row in lines if own == version], version) for version in versions]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def _fits(line: Line) -> bool:
     try:
-        to_table([row])
+        _table([line])
     except WRONG:
         return False
     return True
@@ -71,11 +83,6 @@ def _fits(row: dict[str, Any]) -> bool:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
-
-
-def to_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows as an Arrow table of the schema."""
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def to_part(table: pa.Table, number: int) -> tuple[str, bytes]:
@@ -99,7 +106,7 @@ def number_of(name: str) -> int:
 
 
 def read_part(name: str, content: bytes) -> pa.Table:
-    """Return the table of a part.
+    """Return the table of a part; one of an earlier version as if it were of this.
 
     Raises:
         DamagedError: it is not what was written under this name.
@@ -111,8 +118,9 @@ def read_part(name: str, content: bytes) -> pa.Table:
         raise DamagedError(f"its {len(content)} bytes do not have the checksum in its name")
     try:
         table = pq.read_table(pa.BufferReader(content))
+        check_columns(table)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DamagedError(str(error)) from None
-    if not table.schema.equals(SCHEMA) or table["trial"].null_count or table["seed"].null_count:
-        raise DamagedError("its columns are not those of this version")
-    return table
+    if table["trial"].null_count or table["seed"].null_count:
+        raise DamagedError("it has rows without a trial or a seed")
+    return current_table(table)

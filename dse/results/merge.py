@@ -42,8 +42,12 @@ def merge(sources: Sequence[Where], out: Where) -> int:
     abouts = [read_about(place) for place in places]
     tables = [_with_origin(read_table(place), str(place)) for place in places]
     _check_alike(names, tables)
-    if len({about["study_key"] for about in abouts}) == 1:
-        table, about, files = _same_study(names, tables), abouts[0], _files(places[0], abouts[0])
+    keys = [{about["study_key"], *about["former_keys"]} for about in abouts]
+    if set.intersection(*keys):
+        # The one whose key is that of now, where results of earlier versions of the schema are among them.
+        first = max(range(len(abouts)), key=lambda n: abouts[n]["study_key"] not in abouts[n]["former_keys"])
+        about = {**abouts[first], "former_keys": sorted({k for a in abouts for k in a["former_keys"]})}
+        table, files = _same_study(names, tables), _files(places[first], about)
     else:
         table, about, files = _one_behind_the_other(tables), _described(names, abouts, tables), {}
     create(out, about, files, table)
@@ -68,7 +72,7 @@ def _check_alike(names: Sequence[str], tables: Sequence[pa.Table]) -> None:
 def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
     decided = [_decided(table) for table in tables]
     united = each_once([*decided, *tables])  # a crash here is no result where another machine has one
-    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed")]
+    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key")]
     known = list(zip(united["trial"].to_pylist(), united["seed"].to_pylist(), strict=True))
     for name, table in zip(names, decided, strict=True):
         keys = set(zip(table["trial"].to_pylist(), table["seed"].to_pylist(), strict=True))

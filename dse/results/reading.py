@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dse.errors import ResultsError
-from dse.pricing.quantities import QUANTITIES
 from dse.results.address import place_of
 from dse.results.encoding import DamagedError, read_lines, read_part
+from dse.results.migration import current_about
 from dse.results.place import Place, Where
-from dse.results.schema import COLUMNS, SCHEMA, VERSION
+from dse.results.schema import COLUMNS, SCHEMA
 
 ABOUT: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -37,8 +37,12 @@ ABOUT: dict[str, type | tuple[type, ...]] = {
     "files": list,
 }
 """Keys that `study.json` must have, and their types."""
-LISTS = {"objectives": str, "parameters": str, "files": str, "history": dict, "reuse": str, "merged": str}
-"""What it lists; the last three may be absent."""
+LISTS = {
+    **dict.fromkeys(("objectives", "parameters", "files"), str),
+    "history": dict,
+    **dict.fromkeys(("reuse", "merged", "former_keys"), str),
+}
+"""What it lists; all but the first three may be absent."""
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
@@ -74,24 +78,30 @@ def read_about(where: Where) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{place}/study.json is unreadable: {error}") from None
     table = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
-    if table.get("schema", VERSION) != VERSION:
-        raise ResultsError(
-            f"{place} was written with schema {table['schema']}; this version reads {VERSION}. "
-            f"Use the version that wrote it: {table.get('code', 'unknown')}"
-        )
     missing = [key for key in ABOUT if key not in table]
     if missing:
         raise ResultsError(f"{place}/study.json is damaged: it has no {', '.join(missing)}")
+    try:
+        table = current_about(table)
+    except ValueError as error:
+        raise ResultsError(f"{place} {error}. Use the version that wrote it: {table['code']}") from None
+    except (LookupError, TypeError, AttributeError):
+        raise ResultsError(f"{place}/study.json is damaged: its lists are not what they should be") from None
     wrong = _wrong(table)
     if wrong:
         raise ResultsError(f"{place}/study.json is damaged: {', '.join(wrong)} is not what it should be")
     return table
 
 
+def version_of(where: Where) -> int:
+    """Return the version of the schema that results say they are of, as they lie there."""
+    return json.loads(place_of(where).read("study.json"))["schema"]
+
+
 def _wrong(table: dict[str, Any]) -> list[str]:
     """Return the keys of a description whose values are not allowed, after adding what may be absent."""
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
-    for key in ("history", "reuse", "merged"):
+    for key in ("history", "reuse", "merged", "former_keys"):
         table.setdefault(key, [])
     for key, kind in LISTS.items():
         entries = cast("list[Any]", table[key]) if isinstance(table[key], list) else [None]
@@ -99,7 +109,7 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     if wrong:
         return wrong
     objectives, parameters = cast("list[str]", table["objectives"]), cast("list[str]", table["parameters"])
-    if not objectives or len(set(objectives)) < len(objectives) or not QUANTITIES.keys() >= set(objectives):
+    if not objectives or len(set(objectives)) < len(objectives):
         wrong.append("objectives")
     if len(set(parameters)) < len(parameters) or COLUMNS.keys() & set(parameters) or "" in parameters:
         wrong.append("parameters")

@@ -3,20 +3,22 @@
 A row is one simulation: a trial (a design that the search or the study file asked for) under one seed. What belongs
 to a layer, to an epoch or to a time of a deployment is nested in the row, so that a trial is durable as one unit;
 `dse.analysis.tables.tables` unfolds it into the tables `layers`, `curves` and `deployments`.
+
+Columns are fixed. What they do not foresee is kept by name, so that no new version of the schema is needed for it: a
+metric in the map `metrics`, an event or a kind of wear of a layer in the maps `events` and `wear`; learning curves and
+deployments are lists of (epoch or time, name, value). Where a column must change, a new version brings the step from
+the last one with it; see `dse.results.migration`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
-from dse.crossbar.usage import WEAR_NAMES, LayerUsage
-from dse.design.outcome import METRICS, Failure, Outcome
+from dse.design.outcome import METRICS
 
-VERSION = 4
-"""Version of the schema; a table of another version is refused."""
+VERSION = 5
+"""Version of the schema; tables of earlier versions are read as if they were of this one."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,20 @@ def _provenance(type_: pa.DataType, meaning: str, unit: str = "") -> Column:
     return Column(type_, unit, meaning, "provenance")
 
 
-WHOLE_METRICS = frozenset({"worst_writes", "worst_flips", "set_pulses", "reset_pulses", "weights", "cells"})
-LAYER_COLUMNS: dict[str, pa.DataType] = {
+def _named(names: str, type_: pa.DataType) -> dict[str, pa.DataType]:
+    return dict.fromkeys(names.split(), type_)
+
+
+MAP = pa.map_(pa.string(), pa.float64())
+METRIC_COLUMNS: dict[str, pa.DataType] = {
+    **_named("accuracy validation_accuracy bits_per_character validation_bits_per_character", pa.float64()),
+    **_named("frechet_distance validation_frechet_distance loss energy_per_sample_j", pa.float64()),
+    **_named("worst_writes worst_flips set_pulses reset_pulses weights cells", pa.int64()),
+    **_named("inference_bits programmed_accuracy accuracy_1d retained_accuracy", pa.float64()),
+    **_named("validation_retained_accuracy retention_s", pa.float64()),
+}
+"""Metrics that have a column of their own; all others are in the map `metrics`."""
+ABOUT_LAYER: dict[str, pa.DataType] = {
     "layer": pa.int32(),
     "rows": pa.int64(),
     "cols": pa.int64(),
@@ -54,48 +68,57 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {
     "infers": pa.bool_(),
     "cells": pa.int64(),
     "inference_bits": pa.float64(),
-    "row_tiles": pa.int32(),
-    "column_tiles": pa.int32(),
-    "dac_bits": pa.int32(),
-    "dac_backward_bits": pa.int32(),
-    "adc_bits": pa.int32(),
-    "adc_backward_bits": pa.int32(),
-    "adc_range": pa.float64(),
-    "adc_backward_range": pa.float64(),
+    **_named("row_tiles column_tiles dac_bits dac_backward_bits adc_bits adc_backward_bits", pa.int32()),
+    **_named("adc_range adc_backward_range", pa.float64()),
     "chi_bits": pa.int32(),
     "chi_storage": pa.string(),
     "operand_bits": pa.int32(),
     "mean_conductance_us": pa.float64(),
     "deployed_cells": pa.int64(),
-    "deployed_dac_bits": pa.int32(),
-    "deployed_adc_bits": pa.int32(),
+    **_named("deployed_dac_bits deployed_adc_bits", pa.int32()),
     "deployed_conductance_us": pa.float64(),
-    **{name: pa.float64() if name in REAL_EVENTS else pa.int64() for name in EVENT_NAMES},
-    **{f"wear_{name}": pa.float64() for name in WEAR_NAMES},
 }
-"""Columns of the table of layers; see `LayerUsage` and `Events`."""
-LAYER_FIELDS = tuple(field.name for field in fields(LayerUsage) if field.name not in ("events", "wear"))
-CURVE_COLUMNS: dict[str, pa.DataType] = {
-    "epoch": pa.int32(),
-    "loss": pa.float64(),
-    "validation_accuracy": pa.float64(),
-    "accuracy": pa.float64(),
-    "validation_bits_per_character": pa.float64(),
-    "bits_per_character": pa.float64(),
-    "validation_frechet_distance": pa.float64(),
-    "frechet_distance": pa.float64(),
+EVENT_COLUMNS: dict[str, pa.DataType] = {
+    **_named("mvm_forward mvm_backward line_drives_forward line_drives_backward", pa.int64()),
+    **_named("drive_time_forward drive_time_backward", pa.float64()),
+    **_named("dac_forward dac_backward adc_forward adc_backward adc_cut_forward adc_cut_backward", pa.int64()),
+    **_named("partial_adds_forward partial_adds_backward set_pulses_update set_pulses_refresh resets", pa.int64()),
+    **_named("refresh_reads refreshed_pairs chi_reads chi_writes chi_adds chi_saturated chi_flips", pa.int64()),
+    **_named("macs_forward macs_backward macs_update weight_reads weight_writes activations", pa.int64()),
+    **_named("set_pulses_deployment resets_deployment single_reads_deployment mvm_deployment", pa.int64()),
+    "drive_time_deployment": pa.float64(),
+    **_named("dac_deployment adc_deployment", pa.int64()),
 }
-"""Columns of the table of curves; see `Epoch`."""
-DEPLOYMENT_COLUMNS: dict[str, pa.DataType] = {
+"""Events that have a column of their own; all others are in the map `events` of a layer."""
+WEAR_COLUMNS: dict[str, pa.DataType] = {
+    **_named("wear_set_q50 wear_set_q90 wear_set_q99 wear_set_q999 wear_set_max", pa.float64()),
+    **_named("wear_reset_q50 wear_reset_q90 wear_reset_q99 wear_reset_q999 wear_reset_max", pa.float64()),
+    **_named("wear_flip_q50 wear_flip_q90 wear_flip_q99 wear_flip_q999 wear_flip_max", pa.float64()),
+    "wear_writes_max": pa.float64(),
+}
+"""Kinds of wear that have a column of their own; all others are in the map `wear` of a layer."""
+WEAR = "wear_"
+"""What the columns of wear begin with."""
+LAYER_COLUMNS: dict[str, pa.DataType] = {**ABOUT_LAYER, **EVENT_COLUMNS, **WEAR_COLUMNS}
+"""Columns of the table of layers, beside those of its maps; see `LayerUsage` and `dse.crossbar.events`."""
+LAYER: dict[str, pa.DataType] = {**LAYER_COLUMNS, "events": MAP, "wear": MAP}
+"""What a row holds of a layer."""
+CURVE: dict[str, pa.DataType] = {"epoch": pa.int32(), "name": pa.string(), "value": pa.float64()}
+"""What a row holds of an epoch: the loss and each metric by name."""
+DEPLOYMENT: dict[str, pa.DataType] = {
     "compensation": pa.string(),
     "time_s": pa.float64(),
-    "accuracy": pa.float64(),
-    "deviation": pa.float64(),
-    "validation_accuracy": pa.float64(),
-    "validation_deviation": pa.float64(),
     "repetitions": pa.int32(),
+    "name": pa.string(),
+    "value": pa.float64(),
+    "deviation": pa.float64(),
 }
-"""Columns of the table of deployments; see `Evaluation`."""
+"""What a row holds of a time of a deployment: each metric by name, its mean and its standard deviation."""
+
+
+def _list(entries: Mapping[str, pa.DataType]) -> pa.DataType:
+    return pa.list_(pa.struct(list(entries.items())))
+
 
 COLUMNS: dict[str, Column] = {
     "trial": _identity(pa.int64(), "number of the trial; the controls of a study come first"),
@@ -107,18 +130,17 @@ COLUMNS: dict[str, Column] = {
     "design_key": Column(pa.string(), "", "hash of the design", "design"),
     "same_as": Column(pa.int64(), "", "the trial of the same design that was simulated instead, or null", "result"),
     "parameters": Column(pa.string(), "", "what the search chose, as JSON {path: value}", "design"),
-    "design": Column(pa.string(), "", "the complete design, as JSON", "design"),
+    "design": Column(pa.string(), "", "the whole design, as JSON", "design"),
     **{
-        name: Column(pa.int64() if name in WHOLE_METRICS else pa.float64(), m.unit, m.meaning, "result")
-        for name, m in METRICS.items()
+        name: Column(type_, METRICS[name].unit, METRICS[name].meaning, "result")
+        for name, type_ in METRIC_COLUMNS.items()
     },
-    "train_samples": Column(pa.int64(), "1", "training images seen, repeats counted", "result"),
+    "metrics": Column(MAP, "", "further metrics by name", "result"),
+    "train_samples": Column(pa.int64(), "1", "training samples seen, repeats counted", "result"),
     "simulated_time_s": Column(pa.float64(), "s", "time that passed in the simulation", "result"),
-    "layers": Column(pa.list_(pa.struct(list(LAYER_COLUMNS.items()))), "", "one entry a layer", "result"),
-    "curve": Column(pa.list_(pa.struct(list(CURVE_COLUMNS.items()))), "", "one entry an epoch", "result"),
-    "deployments": Column(
-        pa.list_(pa.struct(list(DEPLOYMENT_COLUMNS.items()))), "", "one entry a compensation and time", "result"
-    ),
+    "layers": Column(_list(LAYER), "", "one entry a layer", "result"),
+    "curve": Column(_list(CURVE), "", "one entry an epoch and metric", "result"),
+    "deployments": Column(_list(DEPLOYMENT), "", "one entry a compensation, time and metric", "result"),
     "data_checksum": _identity(pa.string(), "SHA-256 of the data set"),
     "cost_card": _identity(pa.string(), "name of the card that priced energy_per_sample_j"),
     "study_key": _identity(pa.string(), "hash of the meaning of the study"),
@@ -141,61 +163,3 @@ SCHEMA = pa.schema(
 )
 RESULT_COLUMNS: tuple[str, ...] = tuple(name for name, c in COLUMNS.items() if c.role != "provenance")
 """Columns in which two runs of the same study agree."""
-
-
-def result_fields(outcome: Outcome | Failure) -> dict[str, Any]:
-    """Return the columns that an outcome fills; a failure leaves the numbers null."""
-    if isinstance(outcome, Failure):
-        empty = dict.fromkeys([*METRICS, "train_samples", "simulated_time_s", "data_checksum"])
-        return {
-            "state": "failed",
-            "failure_kind": outcome.kind,
-            "failure": outcome.reason,
-            **empty,
-            "layers": [],
-            "curve": [],
-            "deployments": [],
-        }
-    layers = [
-        {
-            **{name: getattr(e, name) for name in LAYER_FIELDS},
-            **e.events,
-            **{f"wear_{name}": e.wear[name] for name in WEAR_NAMES},
-        }
-        for e in outcome.layers
-    ]
-    return {
-        "state": "complete",
-        "failure_kind": None,
-        "failure": None,
-        **{name: outcome.metrics.get(name) for name in METRICS},
-        "train_samples": outcome.train_samples,
-        "simulated_time_s": outcome.simulated_time_s,
-        "layers": layers,
-        "curve": [
-            {name: {**vars(point), **point.metrics}.get(name) for name in CURVE_COLUMNS} for point in outcome.curve
-        ],
-        "deployments": [{name: getattr(e, name) for name in DEPLOYMENT_COLUMNS} for e in outcome.deployments],
-        "data_checksum": outcome.data_checksum,
-    }
-
-
-def check_row(row: Mapping[str, Any]) -> None:
-    """Check that a row has exactly the columns of the schema, at both levels.
-
-    Raises:
-        ValueError: a key is missing or unknown. This is a defect of the framework: a table would take a misspelt key
-            in silence and hold null for the right one.
-    """
-    _same_keys(row, COLUMNS, "row")
-    for entry in row["layers"]:
-        _same_keys(entry, LAYER_COLUMNS, "layer")
-    for entry in row["curve"]:
-        _same_keys(entry, CURVE_COLUMNS, "curve")
-    for entry in row["deployments"]:
-        _same_keys(entry, DEPLOYMENT_COLUMNS, "deployment")
-
-
-def _same_keys(given: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
-    if given.keys() != expected.keys():
-        raise ValueError(f"{what}: columns differ: {sorted(given.keys() ^ expected.keys())}")

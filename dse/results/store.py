@@ -43,6 +43,7 @@ from dse.results.reading import (
     read_about,
     read_rows,
     read_table,
+    version_of,
 )
 from dse.results.schema import SCHEMA, VERSION
 
@@ -99,6 +100,11 @@ class Store:
     def _recover(self) -> None:
         """Put in order what a killed run left: half files, open logs, damaged files."""
         self.place.prepare()
+        self.about = read_about(self.place)  # another run may have extended the study before the lock was ours
+        if version_of(self.place) != VERSION:
+            # Before anything of this version is written: earlier ones then refuse the results, and do not take what
+            # they cannot read for damaged.
+            self.describe(self.about)
         taken = [name for folder in ("log", "trials", "damaged") for name in self.place.names(folder)]
         self._number = max((number_of(name.rpartition("/")[2]) for name in taken), default=0)
         for damage in read_rows(self.place)[1]:

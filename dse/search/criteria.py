@@ -13,10 +13,10 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 
-from dse.design.outcome import METRICS
 from dse.pricing.card import CostCard
-from dse.pricing.price import price
-from dse.results.schema import LAYER_COLUMNS
+from dse.pricing.price import COLUMNS, price
+from dse.results.rows import metric_of
+from dse.results.schema import LAYER_COLUMNS, METRIC_COLUMNS
 from dse.search.ledger import Row
 
 ENERGY = "energy_per_sample_j"
@@ -40,7 +40,7 @@ class Criteria:
 
     def of(self, rows: Sequence[Row]) -> list[Values | None]:
         """Return the values of rows, in their order; None for a row that lacks one, as a failed one does."""
-        priced = [name for name in self.objectives if name not in METRICS]
+        priced = [name for name in self.objectives if name in COLUMNS and name not in METRIC_COLUMNS]
         none: list[dict[str, float | None]] = [{} for _ in rows]
         prices = prices_of(rows, self.card, priced) if priced else none
         return [self._values(row, own) for row, own in zip(rows, prices, strict=True)]
@@ -48,7 +48,7 @@ class Criteria:
     def _values(self, row: Row, prices: Mapping[str, float | None]) -> Values | None:
         found: list[float] = []
         for name in self.objectives:
-            value = prices[name] if name in prices else row[name]
+            value = prices[name] if name in prices else metric_of(row, name)
             if value is None:
                 return None
             found.append(value)

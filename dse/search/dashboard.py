@@ -12,7 +12,6 @@ from optuna.storages.journal import JournalFileBackend
 
 from dse.analysis.costs.priced import open_priced
 from dse.analysis.tables.tables import Tables
-from dse.design.outcome import METRICS
 from dse.design.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError
 from dse.results.place import Where
@@ -74,7 +73,7 @@ def _trials(tables: Tables, study: Study) -> list[optuna.trial.FrozenTrial]:
                 user_attrs={
                     "trial": row["trial"],
                     "design_key": row["design_key"],
-                    **{name: row[name] for name in METRICS if row[name] is not None},
+                    **{name: row[name] for name in tables.metrics if row[name] is not None},
                     **({"failure": row["failure"]} if row["failure"] else {}),
                 },
             )

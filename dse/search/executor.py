@@ -23,7 +23,7 @@ import dse
 from dse.design.design import Design, compose
 from dse.design.outcome import Failure, Outcome
 from dse.errors import ExecutorError
-from dse.results.schema import result_fields
+from dse.results.rows import result_fields
 
 DECIDING = (
     *("spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),

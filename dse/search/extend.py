@@ -23,7 +23,9 @@ from typing import Any, cast
 
 from dse.design.design import flatten
 from dse.errors import ResultsError
+from dse.renamed import setting
 from dse.results.place import Place
+from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria, mean
 from dse.search.ledger import Row
@@ -50,7 +52,7 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
     if new.text == old.text and new.key == old.key:
         return old
     refuse_changes(old, new)
-    rows: list[Row] = read_table(store.place).to_pylist()
+    rows: list[Row] = to_rows(read_table(store.place))
     _check_objectives(new, rows)
     earlier = earlier_of(store)
     proposals: Sequence[Mapping[str, Any]] = earlier.proposals
@@ -113,10 +115,11 @@ def earlier_of(store: Store) -> Earlier:
     Raises:
         ResultsError: the proposals that stay are damaged.
     """
-    history = _history(store.about)
+    history, former = _history(store.about), [str(key) for key in store.about["former_keys"]]
     if not history:
-        return Earlier()
-    return Earlier([str(entry["study_key"]) for entry in history], _read_proposals(store.place, store.about["source"]))
+        return Earlier(former)
+    keys = [str(entry["study_key"]) for entry in history]
+    return Earlier([*keys, *former], _read_proposals(store.place, store.about["source"]))
 
 
 def _read_proposals(place: Place, source: str) -> list[dict[str, Any]]:
@@ -127,7 +130,8 @@ def _read_proposals(place: Place, source: str) -> list[dict[str, Any]]:
         raise ResultsError(f"{place}/{name} is unreadable: {error}") from None
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in cast("list[Any]", found)):
         raise ResultsError(f"{place}/{name} is damaged: it is no list of proposals")
-    return cast("list[dict[str, Any]]", found)
+    proposals = cast("list[dict[str, Any]]", found)
+    return [{setting(path, warn=False): value for path, value in own.items()} for own in proposals]
 
 
 def _history(about: Mapping[str, Any]) -> list[dict[str, Any]]:

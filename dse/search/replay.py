@@ -13,6 +13,7 @@ from dse.analysis.tables.tables import one_trial, open_tables
 from dse.design.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
+from dse.results.rows import to_rows, unfolded
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
 from dse.search.executor import Answer, Job, work
@@ -59,7 +60,7 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
     one_trial(tables, trial)
     found = read_table(where)
     at = [index for index, number in enumerate(found["trial"].to_pylist()) if number == trial]
-    rows: list[dict[str, Any]] = found.take(pa.array(at, pa.int64())).to_pylist()
+    rows = to_rows(found.take(pa.array(at, pa.int64())))
     chosen = [row for row in rows if seed is None or row["seed"] == seed]
     if not chosen:
         raise QueryError(f"trial {trial} has no seed {seed}; it has {', '.join(str(row['seed']) for row in rows)}")
@@ -95,7 +96,7 @@ def stored_design(row: Mapping[str, Any]) -> Design:
 
 
 def _compared(row: Mapping[str, Any], now: Mapping[str, Any], answer: Answer) -> Replay:
-    stored, new = dict(_leaves({key: row[key] for key in now})), dict(_leaves(now))
+    stored, new = (dict(_leaves(unfolded({key: of[key] for key in now}))) for of in (row, now))
     differences = tuple(
         (field, stored.get(field), new.get(field))
         for field in dict.fromkeys([*stored, *new])

@@ -11,6 +11,7 @@ from typing import Any
 from dse.data.base import AbstractData
 from dse.results.address import place_of
 from dse.results.place import Where
+from dse.results.rows import to_rows
 from dse.results.store import read_table
 from dse.search.executor import Answer, Executor, Job, code_version, package_versions
 from dse.search.spool import RESULT_KEYS
@@ -28,7 +29,7 @@ def rows_to_reuse(places: Sequence[Where]) -> Known:
     known: Known = {}
     for where in places:
         name = str(place_of(where))
-        for row in read_table(where).to_pylist():
+        for row in to_rows(read_table(where)):
             made = (row["code"], row["packages"]) == (code_version(), package_versions())
             if made and row["state"] == "complete":
                 row["came_from"] = row["came_from"] or f"{name} trial {row['trial']}"

@@ -5,9 +5,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from dse.errors import ResultsError
+import pyarrow as pa
+
+from dse.errors import DseError, ResultsError
 from dse.results.address import place_of
-from dse.results.place import Where
+from dse.results.place import Place, Where
+from dse.results.rows import to_rows
 from dse.results.source import source_of
 from dse.results.store import Store, create, discard, has_results, read_about, read_table
 from dse.search.executor import Executor, code_version, package_versions
@@ -45,7 +48,7 @@ def start(
     """
     place = place_of(where)
     if has_results(place):
-        if read_about(place)["study_key"] == study.key:
+        if _is_of(study, place):
             raise ResultsError(f"{place} already holds this study; go on with it by `dse resume {place}`")
         raise ResultsError(f"{place} holds the results of another study; choose another folder with --out")
     known = rows_to_reuse(reuse)
@@ -90,12 +93,15 @@ def resume(
         ExecutorError: the executor cannot be started.
     """
     place = place_of(where)
-    study = open_study(place, read_about(place))
+    about = read_about(place)
+    study = open_study(place, about)
+    _check_code(place, about, other_code=other_code)
     with Store(place, patience_s) as store:
-        _check_code(store, other_code=other_code)
+        if has_former_key(store.about):
+            store.describe({**store.about, "study_key": study.key})
         if wanted is not None:
             study = extend(store, study, wanted, described(wanted))
-        elif read_about(place)["study_key"] != study.key:
+        elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
         known = rows_to_reuse(_still_there(store.about["reuse"]))
         _run(study, store, lambda: Reusing(executor(), known) if known else executor(), report)
@@ -124,7 +130,7 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
         raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
     path = source_of(where, about) / "study.toml"
     study = read_study(path, warn=False)
-    if study.key != about["study_key"]:
+    if study.key != about["study_key"] and not has_former_key(about):
         raise ResultsError(
             f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "
             f"edited, or this version of the framework reads it otherwise (it began with {about['code']}). Undo the "
@@ -134,13 +140,30 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
     return study
 
 
-def _check_code(store: Store, *, other_code: bool) -> None:
+def has_former_key(about: dict[str, Any]) -> bool:
+    """Return whether results bear the key that their study had in an earlier version of the schema.
+
+    The file of the study then cannot be held against the key; each stored trial is still held against its proposal.
+    """
+    return about["study_key"] in about["former_keys"]
+
+
+def _is_of(study: Study, place: Place) -> bool:
+    """Return whether results are those of a study."""
+    about = read_about(place)
+    if not has_former_key(about):
+        return about["study_key"] == study.key
+    with suppress(DseError):
+        return open_study(place, about).key == study.key
+    return False
+
+
+def _check_code(place: Place, was: dict[str, Any], *, other_code: bool) -> None:
     now = {"code": code_version(), "packages": package_versions()}
-    was = store.about
     changed = [f"{key} was {was[key]} and is {value}" for key, value in now.items() if was[key] != value]
     if changed and not other_code:
         raise ResultsError(
-            f"{store.place} was begun by other code: {'; '.join(changed)}. One table would hold results of both. "
+            f"{place} was begun by other code: {'; '.join(changed)}. One table would hold results of both. "
             "Install what began it, or accept the mixture with --other-code; each row says what made it"
         )
 
@@ -166,4 +189,4 @@ def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report
 def _stored(store: Store) -> Generator[dict[str, Any]]:
     """Yield the rows of results, a few of them in memory as Python objects at a time."""
     for batch in read_table(store.place).to_batches(max_chunksize=500):
-        yield from batch.to_pylist()
+        yield from to_rows(pa.Table.from_batches([batch]))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dse.design.outcome import Failure
-from dse.results.schema import result_fields
+from dse.results.rows import result_fields
 from dse.search.executor import Answer, Job
 
 PLACE = "spool"

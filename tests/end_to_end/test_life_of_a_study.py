@@ -17,7 +17,7 @@ from dse.design.outcome import Failure
 from dse.errors import ResultsError
 from dse.progress import configure_logging, duration
 from dse.results.merge import merge
-from dse.results.schema import result_fields
+from dse.results.rows import result_fields
 from dse.results.store import Store, create, read_about, read_table
 from dse.search.dashboard import to_storage
 from dse.search.executor import LocalExecutor
@@ -136,7 +136,7 @@ def test_a_replay_agrees_to_the_last_bit(undisturbed):
 def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undisturbed, tmp_path):
     table = read_table(undisturbed)
     rows = table.to_pylist()
-    rows[5]["curve"][0]["loss"] += 1e-16
+    next(entry for entry in rows[5]["curve"] if entry["name"] == "loss")["value"] += 1e-16
     rows[5]["layers"][1]["set_pulses_update"] += 1
     rows[5]["host"] = "elsewhere"
     rows[5]["packages"] = rows[5]["packages"].replace('"numpy": "', '"numpy": "0.')

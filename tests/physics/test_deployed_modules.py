@@ -145,7 +145,7 @@ def test_drift_takes_accuracy_and_both_compensations_give_it_back():
         life, labelled(network), None, times_s=[3e7], repetitions=3,
         compensations=("none", "gdc", "gdc_columns", "adabs", "gdc_adabs"),
     )  # fmt: skip
-    accuracy = {e.compensation: e.accuracy for e in found}
+    accuracy = {e.compensation: e.metrics["accuracy"] for e in found}
     assert all(accuracy[how] > accuracy["none"] + 0.1 for how in accuracy if how != "none"), accuracy
 
 
@@ -228,7 +228,7 @@ def test_a_digital_design_on_ideal_cells_is_the_digital_network():
         "deployment.adc_bits": "ideal",
     }
     outcome = run({"architecture": "float", **ideal, "deployment.compensation": "none"})
-    assert {e.accuracy for e in outcome.deployments} == {outcome.metrics["accuracy"]}
+    assert {e.metrics["accuracy"] for e in outcome.deployments} == {outcome.metrics["accuracy"]}
     assert outcome.layers[0].deployed_cells == 2 * outcome.layers[0].rows * outcome.layers[0].cols
 
 
@@ -236,7 +236,9 @@ def test_a_design_on_crossbars_keeps_its_cells_where_nothing_is_random_or_drifts
     still = {"device.drift_exponent": 0.0, "device.read_noise_scale": 0.0, "deployment.compensation": "none"}
     outcome = run(still)
     # Images per mini-batch differ between training and deployment, and torch's convolution may round by their number.
-    assert all(e.accuracy == pytest.approx(outcome.metrics["accuracy"], abs=0.006) for e in outcome.deployments)
+    assert all(
+        e.metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"], abs=0.006) for e in outcome.deployments
+    )
 
 
 def test_the_same_deep_design_has_the_same_life():
@@ -245,4 +247,4 @@ def test_the_same_deep_design_has_the_same_life():
     assert first.deployments == run(settings).deployments
     assert [e.compensation for e in first.deployments] == ["none", "none", "gdc_adabs", "gdc_adabs"]
     assert first.layers[1].events["mvm_deployment"] > 0
-    assert first.metrics["retained_accuracy"] == first.deployments[-1].accuracy
+    assert first.metrics["retained_accuracy"] == first.deployments[-1].metrics["accuracy"]

@@ -10,7 +10,7 @@ from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.data.images import Split
 from dse.deployment.compensation import compensation_named
 from dse.deployment.compensation.gdc import drift_factor
-from dse.deployment.evaluation import Evaluation, retention_s
+from dse.deployment.evaluation import retention_s
 from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
 from dse.deployment.run import deploy
@@ -42,16 +42,18 @@ def life(outcome, how):
 def test_programming_and_ageing_without_imperfections_is_the_digital_network() -> None:
     outcome = run({**FLOAT, **IDEAL, **OFF, "deployment.compensation": "none"})
     for e in outcome.deployments:
-        assert e.accuracy == pytest.approx(outcome.metrics["accuracy"], abs=1e-15)
-        assert e.validation_accuracy == pytest.approx(outcome.metrics["validation_accuracy"], abs=1e-15)
-        assert e.deviation == 0.0
+        assert e.metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"], abs=1e-15)
+        assert e.metrics["validation_accuracy"] == pytest.approx(outcome.metrics["validation_accuracy"], abs=1e-15)
+        assert e.deviations == {"accuracy": 0.0, "validation_accuracy": 0.0}
     assert len(outcome.deployments) == 5
 
 
 def test_kept_cells_without_drift_and_read_noise_are_the_trained_network() -> None:
     still = {"device.drift_exponent": 0.0, "device.read_noise_scale": 0.0, "deployment.compensation": "none"}
     outcome = run({**still, "training.epochs": 2})
-    assert all(e.accuracy == pytest.approx(outcome.metrics["accuracy"], abs=1e-15) for e in outcome.deployments)
+    assert all(
+        e.metrics["accuracy"] == pytest.approx(outcome.metrics["accuracy"], abs=1e-15) for e in outcome.deployments
+    )
 
 
 def test_kept_cells_drift_from_their_own_last_pulse() -> None:
@@ -141,8 +143,8 @@ def test_drift_takes_accuracy_and_compensation_gives_it_back() -> None:
     strong = {**FLOAT, "training.epochs": 15, f"{CELL}drift_scale": 3.0, "deployment.repetitions": 4}
     outcome = run({**strong, "deployment.times_s": [1.0, 3.15e7]})
     (fresh, worn), (_, restored) = life(outcome, "none"), life(outcome, "gdc")
-    assert worn.accuracy < fresh.accuracy - 0.1
-    assert restored.accuracy > worn.accuracy + 0.1
+    assert worn.metrics["accuracy"] < fresh.metrics["accuracy"] - 0.1
+    assert restored.metrics["accuracy"] > worn.metrics["accuracy"] + 0.1
 
 
 def test_a_time_does_not_depend_on_the_other_times() -> None:
@@ -182,10 +184,6 @@ def test_events_of_a_deployment_are_those_of_one_repetition() -> None:
 def test_batch_norm_statistics_are_refused_where_there_are_none() -> None:
     with pytest.raises(SettingError, match="the network has none"):
         perceptron().compensate(compensation_named("adabs"))
-
-
-def found(accuracy, time_s):
-    return Evaluation(time_s, "none", accuracy, None, None, None, 1)
 
 
 def test_retention_is_interpolated_in_the_logarithm_of_time() -> None:
@@ -228,5 +226,7 @@ def test_what_is_programmed_anew_was_read_with_the_noise_of_a_read() -> None:
     still = run({**again, "device.read_noise_scale": 0.0})
     noisy = [run({**again, "device.read_noise_scale": scale}) for scale in (1e-9, 10.0)]
     # The training hardly differs, the copy does.
-    assert noisy[0].deployments[0].accuracy == pytest.approx(still.deployments[0].accuracy, abs=0.02)
-    assert noisy[1].deployments[0].accuracy < noisy[1].metrics["accuracy"] + 0.05
+    assert noisy[0].deployments[0].metrics["accuracy"] == pytest.approx(
+        still.deployments[0].metrics["accuracy"], abs=0.02
+    )
+    assert noisy[1].deployments[0].metrics["accuracy"] < noisy[1].metrics["accuracy"] + 0.05

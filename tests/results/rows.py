@@ -1,7 +1,8 @@
 """Rows and descriptions for tests of the store."""
 
 from dse.design.outcome import Failure
-from dse.results.schema import COLUMNS, result_fields
+from dse.results.rows import result_fields
+from dse.results.schema import COLUMNS
 
 ABOUT = {
     "name": "test",

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dse.results.encoding import to_line
+from dse.results.rows import to_rows
 from dse.results.store import read_table
 from tests.studies import SMALL_STUDY
 
@@ -175,7 +176,7 @@ def test_a_broken_part_is_told_and_the_rest_is_kept(data, here, fresh, caplog):
     folder = fresh()
     (part,) = (folder / "trials").iterdir()
     content = part.read_bytes()
-    extra = {**read_table(folder).to_pylist()[0], "trial": 99}
+    extra = {**to_rows(read_table(folder))[0], "trial": 99}
     (folder / "log" / "000009-x.jsonl").write_bytes(to_line(extra))
     broken = data.draw(broken_bytes(content))
     part.write_bytes(broken)
@@ -190,7 +191,7 @@ def test_a_broken_part_is_told_and_the_rest_is_kept(data, here, fresh, caplog):
 @given(data=st.data())
 def test_a_broken_log_is_told_and_the_rest_is_kept(data, here, fresh):
     folder = fresh()
-    row = read_table(folder).to_pylist()[0]
+    row = to_rows(read_table(folder))[0]
     lines = [to_line({**row, "trial": trial}) for trial in (97, 98, 99)]
     broken = data.draw(st.one_of(broken_bytes(lines[1]), broken_row({**row, "trial": 98}))).replace(b"\n", b"")
     (folder / "log" / "000009-x.jsonl").write_bytes(lines[0] + broken + b"\n" + lines[2])

@@ -13,7 +13,8 @@ import pytest
 
 from dse.errors import ResultsError
 from dse.results.encoding import PART_NAME, to_line
-from dse.results.schema import SCHEMA, check_row
+from dse.results.rows import check_row
+from dse.results.schema import SCHEMA
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
 from tests.results.rows import ABOUT, row
 
@@ -189,7 +190,8 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
         from pathlib import Path
         from dse.design.outcome import Failure
         from dse.errors import ResultsError
-        from dse.results.schema import COLUMNS, result_fields
+        from dse.results.rows import result_fields
+        from dse.results.schema import COLUMNS
         from dse.results.store import Store
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
         fields = result_fields(Failure("diverged", "x" * 300))
@@ -220,7 +222,8 @@ def test_a_killed_writer_loses_no_acknowledged_row(folder, seed):
         from pathlib import Path
         from dse.design.outcome import Failure
         from dse.results import store as s
-        from dse.results.schema import COLUMNS, result_fields
+        from dse.results.rows import result_fields
+        from dse.results.schema import COLUMNS
         s.SEAL_ROWS, s.UNITE_PARTS, s.UNITE_BELOW = 3, 3, (9, 27)
         fields = result_fields(Failure("diverged", "x"))
         with s.Store(Path({str(folder)!r})) as store:
@@ -269,7 +272,10 @@ def test_what_is_no_results_folder_is_refused(tmp_path):
 def test_a_table_of_another_schema_is_refused(folder):
     about = read_about(folder)
     (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
-    with pytest.raises(ResultsError, match=r"written with schema 99; this version reads 4\. Use the version .* 9\.9"):
+    with pytest.raises(
+        ResultsError,
+        match=r"written with schema 99; this version of the framework reads 4, 5\. Use the version .* 9\.9",
+    ):
         read_table(folder)
 
 

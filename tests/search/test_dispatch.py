@@ -6,7 +6,7 @@ import pytest
 
 from dse.design.design import compose
 from dse.design.outcome import Failure
-from dse.results.schema import result_fields
+from dse.results.rows import result_fields
 from dse.search.dispatch import MAX_LOSSES, Dispatcher
 from dse.search.executor import MAX_BATCH, Job, work
 from tests.search.free import free

@@ -8,7 +8,8 @@ import pytest
 
 from dse.design.outcome import Failure
 from dse.errors import ResultsError
-from dse.results.schema import RESULT_COLUMNS, result_fields
+from dse.results.rows import result_fields
+from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import Store, create, read_about, read_table
 from dse.search import loop
 from dse.search.executor import LocalExecutor, simulate_design, work

@@ -9,9 +9,10 @@ import polars as pl
 from dse.analysis.fronts import quality
 from dse.analysis.fronts.confidence import bands, front_probability, half_widths, replicates
 from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_of, ranks
-from dse.analysis.tables.tables import Tables, search_trials
+from dse.analysis.tables.tables import Tables, present, search_trials
 from dse.analysis.tables.variants import simulation_groups, with_simulated_trials
 from dse.errors import QueryError, did_you_mean
+from dse.pricing.quantities import is_test_metric
 from dse.renamed import quantity
 
 MOST_DRAWN = 20_000
@@ -32,8 +33,9 @@ def front_table(
         epsilon: all designs that no other beats by more; see `parse_epsilon`. Adds `distance`.
 
     Returns:
-        Columns `trial`, those named above, the objectives, `accuracy`, the parameters. Where designs have several seeds
-        also `p_front` and `seeds`, and with each objective `ci95_NAME`, the half-width of the interval of its mean.
+        Columns `trial`, those named above, the objectives, metrics of the task on test samples, the parameters. Where
+        designs have several seeds also `p_front` and `seeds`, and beside each objective `ci95_NAME`, the half-width of
+        the interval of its mean.
 
     Raises:
         QueryError: an objective that is no metric, or an epsilon that cannot be read.
@@ -58,7 +60,7 @@ def front_table(
     if order:
         found = found.sort(order, descending=[name == "knee" for name in order], nulls_last=True, maintain_order=True)
     measured = [name for objective in objectives for name in (objective, f"ci95_{objective}") if name in found.columns]
-    extra = [name for name in ("accuracy",) if name not in objectives]
+    extra = [name for name in present(tables.trials, tables.metrics) if name not in objectives and is_test_metric(name)]
     return with_simulated_trials(tables, found).select("trial", *added, *sure, *measured, *extra, *tables.parameters)
 
 

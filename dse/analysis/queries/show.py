@@ -7,10 +7,9 @@ import polars as pl
 
 from dse.analysis.tables.render import cell
 from dse.analysis.tables.tables import Tables, one_trial
-from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import WEAR_NAMES
 from dse.design.design import flatten
-from dse.pricing.quantities import quantity
+from dse.pricing.quantities import QUANTITIES, meaning_of
+from dse.results.schema import EVENT_COLUMNS, LAYER_COLUMNS, WEAR_COLUMNS
 
 
 def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
@@ -57,27 +56,20 @@ def as_text(tables: Tables, trial: int) -> str:
             continue
         if run["same_as"] is not None:
             lines.append(f"  the design of trial {run['same_as']}, simulated there")
-        lines += [
-            f"  {name} = {cell(name, run[name])}    {quantity(name).meaning}"
-            for name in tables.metrics
-            if _belongs(name, run)
-        ]
+        names = [name for name in tables.metrics if _belongs(name, run)]
+        lines += [f"  {name} = {cell(name, run[name])}    {meaning_of(name)}" for name in names]
         lines += ["", "  events and wear by layer"]
         lines += _by_layer(run["layers"])
-        lines += ["", "  epoch  loss      validation  accuracy"]
-        lines += [
-            f"  {p['epoch']:5}  {p['loss']:.6f}  {cell('', p['validation_accuracy']):>10}  {p['accuracy']:.4f}"
-            for p in run["curve"]
-        ]
-        lines += _by_time(run["deployments"])
+        lines += _aligned(run["curve"])
+        lines += _aligned(run["deployments"], left=("compensation",))
         made = ("code", "host", "started_at", "wall_s", "packages", "data_checksum", "cost_card")
         lines += ["", "  made by"] + [f"    {name} = {run[name]}" for name in made]
     return "\n".join(lines)
 
 
 def _belongs(metric: str, run: dict[str, Any]) -> bool:
-    """Return whether a metric belongs to a run: those of a deployment only where there is one."""
-    return not quantity(metric).deployed or bool(run["deployments"])
+    """Return whether a metric belongs to a run: it has it, or could not be priced."""
+    return run[metric] is not None or (metric in QUANTITIES and QUANTITIES[metric].priced)
 
 
 def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
@@ -89,8 +81,9 @@ def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
         "cells",
         "mean_conductance_us",
         *deployed,
-        *EVENT_NAMES,
-        *(f"wear_{name}" for name in WEAR_NAMES),
+        *EVENT_COLUMNS,
+        *WEAR_COLUMNS,
+        *(name for name in layers[0] if name not in LAYER_COLUMNS),
     ]
     lines: list[str] = []
     for name in names:
@@ -101,16 +94,22 @@ def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _by_time(deployments: list[dict[str, Any]]) -> list[str]:
-    if not deployments:
+def _aligned(points: list[dict[str, Any]], left: tuple[str, ...] = ()) -> list[str]:
+    """Return points as the lines of a table, with the columns in which some have a value."""
+    if not points:
         return []
-    lines = ["", "  compensation  time (s)      accuracy  deviation  validation"]
-    for e in deployments:
-        found = "".join(f"  {cell('', e[name]):>9}" for name in ("accuracy", "deviation", "validation_accuracy"))
-        lines.append(f"  {e['compensation']:12}  {e['time_s']:<12.6g}{found}")
-    return lines
+    names = [name for name in points[0] if any(point[name] is not None for point in points)]
+    columns = [_column(name, [point[name] for point in points], left=name in left) for name in names]
+    return ["", *("  " + "  ".join(row).rstrip() for row in zip(*columns, strict=True))]
+
+
+def _column(name: str, values: list[Any], *, left: bool) -> list[str]:
+    """Return a name and the values below it as texts of one width."""
+    texts = [name, *(f"{value:.6g}" if name == "time_s" else cell(name, value) for value in values)]
+    width = max(map(len, texts))
+    return [text.ljust(width) if left else text.rjust(width) for text in texts]
 
 
 def _of(table: pl.DataFrame, trial: int, seed: int) -> list[dict[str, Any]]:
-    rows = table.filter((pl.col("trial") == trial) & (pl.col("seed") == seed))
-    return rows.drop("trial", "seed", "train_samples").to_dicts()
+    rows = table.filter((pl.col("trial") == trial) & (pl.col("seed") == seed)).drop("trial", "seed", "train_samples")
+    return rows.to_dicts()

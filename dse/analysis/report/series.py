@@ -7,17 +7,19 @@ import polars as pl
 from dse.analysis.costs.prices import own_card, prices
 from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
+from dse.analysis.tables.tables import KEYS, present
 from dse.pricing.energy import ITEMS
 
 EPOCHS = 60
 """Points of a curve that a page holds."""
-CURVES = ("validation_accuracy", "accuracy", "loss")
 KINDS = {"set": "SET pulses", "reset": "RESET pulses", "flip": "bit writes of accumulators"}
 QUANTILES = ("q50", "q90", "q99", "q999", "max")
 
 
 def curves(subject: Subject) -> Json | None:
-    """Return learning curves: {trial: {epoch, NAME, ci95_NAME}} for each of `CURVES`; `ci95` only with several seeds.
+    """Return learning curves: {trial: {epoch, NAME, ci95_NAME}} for each metric of the curves, the loss last.
+
+    `ci95` only with several seeds.
 
     None where nothing was learned yet.
     """
@@ -29,17 +31,19 @@ def curves(subject: Subject) -> Json | None:
     ends = sorted({*thinned(table["epoch"].unique().sort().to_list(), EPOCHS - 1), last})
     table = table.filter(pl.col("epoch").is_in(ends))
     count = pl.len().cast(pl.Int64).alias("count")
-    means = [pl.col(name).mean() for name in CURVES]
-    stds = [pl.col(name).std().alias(f"std_{name}") for name in CURVES]
+    measured = [name for name in table.columns if name not in (*KEYS, "epoch", "loss")]
+    names = present(table, [*measured, "loss"])
+    means = [pl.col(name).mean() for name in names]
+    stds = [pl.col(name).std().alias(f"std_{name}") for name in names]
     grouped = table.group_by("trial", "epoch").agg(count, *means, *stds).sort("trial", "epoch")
-    widths = [half_width(pl.col(f"std_{name}"), pl.col("count")).alias(f"ci95_{name}") for name in CURVES]
+    widths = [half_width(pl.col(f"std_{name}"), pl.col("count")).alias(f"ci95_{name}") for name in names]
     grouped = grouped.with_columns(widths)
-    held = [name for name in (*CURVES, *(f"ci95_{n}" for n in CURVES)) if grouped[name].null_count() < len(grouped)]
+    held = [*names, *present(grouped, [f"ci95_{name}" for name in names])]
     found = {
         key[0]: {name: short(part[name].to_list()) for name in ("epoch", *held)}
         for key, part in grouped.partition_by("trial", as_dict=True).items()
     }
-    return {"metrics": [name for name in CURVES if name in held], "of": found}
+    return {"metrics": names, "of": found}
 
 
 def energy(subject: Subject) -> Json | None:

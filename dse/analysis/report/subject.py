@@ -127,9 +127,10 @@ class Subject:
         return "control" if origin != "search" else "front" if rank == 0 else "searched"
 
     def _metric(self, name: str) -> Json:
-        metric = QUANTITIES[name]
-        unit = "" if metric.unit == "1" else metric.unit
-        known = {"unit": unit, "goal": metric.goal, "meaning": metric.meaning}
+        metric = QUANTITIES.get(name)
+        known = {"unit": "", "goal": "", "meaning": ""}  # of a plug-in that is not here
+        if metric is not None:
+            known = {"unit": metric.unit.removeprefix("1"), "goal": metric.goal, "meaning": metric.meaning}
         role = "objective" if name in self.objectives else "metric"
         return {"name": name, "role": role, "log": is_log(self.searched, name), **known}
 

@@ -8,16 +8,40 @@ deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import polars as pl
+import pyarrow as pa
 
 from dse.design.outcome import METRICS
-from dse.errors import QueryError
+from dse.errors import QueryError, ResultsError
+from dse.pricing.price import COLUMNS as PRICES
 from dse.results.place import Where
-from dse.results.schema import COLUMNS, CURVE_COLUMNS, DEPLOYMENT_COLUMNS, LAYER_COLUMNS
+from dse.results.rows import deviation_of
+from dse.results.schema import COLUMNS, LAYER, MAP, METRIC_COLUMNS, WEAR
 from dse.results.store import read_about, read_table
+
+KEYS = ("trial", "seed", "train_samples")
+"""What every table begins with."""
+CURVES = (
+    *("loss", "validation_accuracy", "accuracy", "validation_bits_per_character", "bits_per_character"),
+    *("validation_frechet_distance", "frechet_distance"),
+)
+"""Columns that `curves` has in any case; a metric that no trial has is null."""
+DEPLOYED = ("accuracy", "validation_accuracy")
+"""Metrics whose columns `deployments` has in any case."""
+
+_PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
+_LAYERS = pa.list_(pa.struct([(name, _PAIRS if type_ is MAP else type_) for name, type_ in LAYER.items()]))
+_AS_PAIRS = pa.schema(
+    [
+        (name, _PAIRS if column.type is MAP else _LAYERS if name == "layers" else column.type)
+        for name, column in COLUMNS.items()
+    ]
+)
+"""The schema with lists of pairs for maps: not every version of polars reads maps."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +67,7 @@ class Tables:
     curves: pl.DataFrame
     parameters: list[str]
     objectives: list[str]
-    metrics: list[str] = field(default_factory=lambda: list(METRICS))
+    metrics: list[str] = field(default_factory=lambda: list(METRIC_COLUMNS))
     free: list[str] = field(default_factory=list[str])
     variants: int = 1
     deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -83,19 +107,35 @@ def open_tables(where: Where) -> Tables:
         ResultsError: it is none, or a part of it is damaged.
     """
     about = read_about(where)
-    raw = cast("pl.DataFrame", pl.from_arrow(read_table(where)))
+    raw = cast("pl.DataFrame", pl.from_arrow(read_table(where).cast(_AS_PAIRS)))
     parameters = [str(name) for name in about["parameters"]]
     chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
+    objectives = [str(name) for name in about["objectives"]]
+    trials = _with_objectives(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), objectives)
     return Tables(
         about=about,
-        trials=raw.drop("layers", "curve", "deployments").with_columns(columns),
-        layers=_unfold(raw, "layers", list(LAYER_COLUMNS)),
-        curves=_unfold(raw, "curve", list(CURVE_COLUMNS)),
+        trials=trials.with_columns(columns),
+        layers=_layers(_exploded(raw, "layers")),
+        curves=_by_name(_exploded(raw, "curve"), ("epoch",), CURVES),
         parameters=parameters,
-        objectives=[str(name) for name in about["objectives"]],
-        deployments=_unfold(raw, "deployments", list(DEPLOYMENT_COLUMNS)),
+        objectives=objectives,
+        metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in COLUMNS)],
+        deployments=_by_name(_exploded(raw, "deployments"), ("compensation", "time_s"), DEPLOYED),
     )
+
+
+def _with_objectives(trials: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return trials with a column for each objective that is a metric, of which no row may have a value yet.
+
+    Raises:
+        ResultsError: an objective that nothing here knows.
+    """
+    missing = [name for name in objectives if name not in (*trials.columns, *PRICES)]
+    for name in missing:
+        if name not in METRICS:
+            raise ResultsError(f"nothing is known of the objective {name}; if a plug-in measures it, install that")
+    return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in missing)
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
@@ -107,9 +147,46 @@ def _column(name: str, values: list[Any]) -> pl.Series:
     return pl.Series(name, values, strict=False)
 
 
-def _unfold(raw: pl.DataFrame, column: str, fields: list[str]) -> pl.DataFrame:
-    keys = raw.select("trial", "seed", "train_samples", column).filter(pl.col(column).list.len() > 0)
-    return keys.explode(column).unnest(column).select("trial", "seed", "train_samples", *fields)
+def _exploded(raw: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return a row for each entry of a list, with the trial and seed that it belongs to."""
+    return raw.select(*KEYS, column).filter(pl.col(column).list.len() > 0).explode(column).unnest(column)
+
+
+def _layers(entries: pl.DataFrame) -> pl.DataFrame:
+    return _with_columns(_with_columns(entries, "events"), "wear", WEAR)
+
+
+def _with_columns(table: pl.DataFrame, pairs: str, prefix: str = "") -> pl.DataFrame:
+    """Return a table with a column for each name in a column of pairs, which goes."""
+    key, value = (pl.element().struct.field(name) for name in ("key", "value"))
+    names = table[pairs].explode().drop_nulls().struct.field("key").unique().sort().to_list()
+    found = [pl.col(pairs).list.eval(value.filter(key == name)).list.first().alias(prefix + name) for name in names]
+    return table.with_columns(found).drop(pairs)
+
+
+def _by_name(entries: pl.DataFrame, keys: Sequence[str], fixed: Sequence[str]) -> pl.DataFrame:
+    """Return entries of one name each as a table with a column for each name.
+
+    Args:
+        entries: columns `name` and `value`, perhaps `deviation`, and those of `keys`.
+        keys: what tells the rows of a trial and seed apart.
+        fixed: names whose columns are there in any case, first.
+    """
+    more = [name for name in entries["name"].unique().sort() if name not in fixed]
+    repetitions = [pl.col(name).first() for name in ("repetitions",) if name in entries.columns]
+    values = [_of_name(name, "value").alias(name) for name in (*fixed, *more)]
+    if "deviation" in entries.columns:
+        values += [_of_name(name, "deviation").alias(deviation_of(name)) for name in (*fixed, *more)]
+    return entries.group_by(*KEYS, *keys, maintain_order=True).agg(*values, *repetitions)
+
+
+def _of_name(name: str, column: str) -> pl.Expr:
+    return pl.when(pl.col("name") == name).then(pl.col(column)).max()
+
+
+def present(table: pl.DataFrame, names: Iterable[str]) -> list[str]:
+    """Return those of some columns in which a row has a value."""
+    return [name for name in names if table[name].null_count() < len(table)]
 
 
 def search_trials(tables: Tables) -> pl.DataFrame:
