@@ -46,7 +46,7 @@ def check_columns(table: pa.Table) -> int:
         ValueError: it has not, or it is of none that this one reads.
     """
     version = int((table.schema.metadata or {}).get(b"dse_schema", b"0"))
-    _check_version(version)
+    check_version(version)
     columns = SCHEMA if version == VERSION else EARLIER[version].columns
     if not table.schema.equals(columns):
         raise ValueError(f"its columns are not those of version {version} of the schema")
@@ -69,18 +69,23 @@ def current_about(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return what results of any version say of themselves as those of this version would.
 
     Raises:
-        ValueError: they are of no version that this one reads.
+        ValueError: see `check_version`.
         LookupError, TypeError, AttributeError: something is missing, or is not what it should be.
     """
     found, version = dict(about), about.get("schema", VERSION)
-    _check_version(version)
+    check_version(version)
     while version != VERSION:
         found, version = EARLIER[version].about(found), version + 1
     return found
 
 
-def _check_version(version: Any) -> None:
-    if version != VERSION and version not in EARLIER:
+def check_version(version: Any) -> None:
+    """Check that there is a way from a version of the schema to this one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if version != VERSION and version not in list(EARLIER):
         read = ", ".join(map(str, [*EARLIER, VERSION]))
         raise ValueError(f"was written with schema {version}; this version of the framework reads {read}")
 
@@ -91,7 +96,7 @@ def check_line(row: Row, version: int) -> None:
     Raises:
         ValueError: it has not, or there is no such version.
     """
-    _check_version(version)
+    check_version(version)
     if version == VERSION:
         check_row(row)
         return

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from dse.errors import ResultsError
 from dse.results.address import place_of
 from dse.results.encoding import DamagedError, read_lines, read_part
-from dse.results.migration import current_about
+from dse.results.migration import check_version, current_about
 from dse.results.place import Place, Where
-from dse.results.schema import COLUMNS, SCHEMA
+from dse.results.schema import COLUMNS, SCHEMA, VERSION
 
 ABOUT: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -78,13 +78,15 @@ def read_about(where: Where) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{place}/study.json is unreadable: {error}") from None
     table = cast("dict[str, Any]", about) if isinstance(about, dict) else {}
+    try:
+        check_version(table.get("schema", VERSION))
+    except ValueError as error:
+        raise ResultsError(f"{place} {error}. Use the version that wrote it: {table.get('code', 'unknown')}") from None
     missing = [key for key in ABOUT if key not in table]
     if missing:
         raise ResultsError(f"{place}/study.json is damaged: it has no {', '.join(missing)}")
     try:
         table = current_about(table)
-    except ValueError as error:
-        raise ResultsError(f"{place} {error}. Use the version that wrote it: {table['code']}") from None
     except (LookupError, TypeError, AttributeError):
         raise ResultsError(f"{place}/study.json is damaged: its lists are not what they should be") from None
     wrong = _wrong(table)
