@@ -26,6 +26,7 @@ from tests.no_skips import pytest_addoption, pytest_make_collect_report, pytest_
 from tests.results.disk import DISKS, SmallDisk, small_disk_in
 from tests.s3_server import S3Server
 from tests.studies import REPLICATED_STUDY, ROOT, SMALL_STUDY
+from tests.waiting import HANGS_S
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,7 @@ def dse() -> Callable[..., subprocess.CompletedProcess[str]]:
             [sys.executable, "-m", "dse", *map(str, arguments)],
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=HANGS_S,
             check=False,
             cwd=ROOT,
             env={**os.environ, **(env or {})},

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import urllib.request
 
+from tests.studies import ROOT
+from tests.waiting import HANGS_S
+
 BUCKET = "results"
 
 
 class S3Server:
     def __init__(self):
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.s3_server"],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -21,7 +25,7 @@ class S3Server:
         )
         self.port = int(self._process.stdout.readline())
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{BUCKET}", method="PUT")
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=HANGS_S) as answer:
             assert answer.status == 200
 
     def address(self, path):

@@ -25,7 +25,7 @@ from dse.search.spec import ResourcesSpec
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
 
 START_TIMEOUT_S = 120.0
-"""Time after which a study is given up of which no actor has been placed."""
+"""Time after which a study is given up of which no actor has been placed, unless it may wait longer for nodes."""
 WARM_UP_TIMEOUT_S = 1800.0
 """Time after which it is given up if its actors are placed and do not become ready; the first on a node compiles."""
 POLL_S = 2.0
@@ -93,7 +93,7 @@ class RayPool:
         resources: what an actor reserves, and when a trial is given up.
         folder: the results folder, where actors that see it keep what they have finished.
         simulate: what simulates a job.
-        wait_s: how long to wait for nodes with room for an actor, s.
+        wait_s: how long to wait for nodes with room for an actor, and for one to be placed, s.
 
     Raises:
         ExecutorError: Ray does not start, there is no room for an actor, or none starts.
@@ -112,6 +112,7 @@ class RayPool:
         resources = resources or ResourcesSpec()
         self._request = {"CPU": resources.cpus, "GPU": resources.gpus}
         self._limit_s, self._most = resources.time_limit_s, actors
+        self._place_within_s = max(START_TIMEOUT_S, wait_s)
         self._session = uuid.uuid4().hex[:12]
         self._spool = None if folder is None else open_spool(folder, self._session)
         self._dispatcher = Dispatcher(
@@ -211,7 +212,7 @@ class RayPool:
     def _check_patience(self, now: float, nodes: Sequence[Node]) -> None:
         """Give up where there has been no actor for too long."""
         placed = any(start.node is not None for start in self._starting.values())
-        limit_s = WARM_UP_TIMEOUT_S if placed else START_TIMEOUT_S
+        limit_s = WARM_UP_TIMEOUT_S if placed else self._place_within_s
         if self._handles or now - self._alone_since <= limit_s:
             return
         why = "it loads and compiles still" if placed else f"{offer(nodes)}, which others may be using"

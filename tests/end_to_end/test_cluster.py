@@ -19,6 +19,7 @@ from dse.search.runs import start
 from dse.search.study import parse_study
 from tests.end_to_end.raylets import TOKEN, Cluster, descendants, environment
 from tests.studies import ROOT, SMALL_STUDY
+from tests.waiting import HANGS_S, output_of, wait_until
 
 pytestmark = pytest.mark.slow
 LONGER = SMALL_STUDY.replace("training.epochs = 1", "training.epochs = 8").replace("trials = 14", "trials = 60")
@@ -53,14 +54,6 @@ def launch(*arguments, env=None):
     )
 
 
-def until(condition, seconds, process=None):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {seconds} s"
-        assert process is None or process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-
-
 def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_path):
     study, expected = longer
     folder = tmp_path / "r"
@@ -68,11 +61,11 @@ def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_pat
         cluster.add(3)
         victim = cluster.add(4)
         process = launch("run", study, "--out", folder, "--address", cluster.address, env=environment())
-        until(lambda: rows(folder) >= 10, 400, process)
+        wait_until(lambda: rows(folder) >= 10, "more rows", process)
         cluster.kill(victim)
-        until(lambda: rows(folder) >= 25, 400, process)
+        wait_until(lambda: rows(folder) >= 25, "more rows", process)
         cluster.add(5)
-        output, _ = process.communicate(timeout=600)
+        output = output_of(process)
         assert process.returncode == 0, output
     assert results(folder).equals(expected)
     attempts = read_table(folder)["attempts"].to_pylist()
@@ -91,24 +84,20 @@ def test_the_pool_follows_the_nodes(tmp_path):
         "    pool.wait(0.2)\n"
     )
 
-    def count(process, wanted, seconds):
-        deadline = time.monotonic() + seconds
-        for line in process.stdout:
-            if line.split() == [str(wanted), "0"]:
-                return
-            assert time.monotonic() < deadline, f"{line} actors after {seconds} s"
+    def count(process, wanted):
+        wait_until(lambda: process.stdout.readline().split() == [str(wanted), "0"], f"{wanted} actors", process)
 
-    with Cluster(tmp_path, RAY_health_check_period_ms="500", RAY_health_check_timeout_ms="1000") as cluster:
+    with Cluster(tmp_path) as cluster:
         cluster.add(3)
         process = subprocess.Popen(
             [sys.executable, "-c", script, cluster.address], stdout=subprocess.PIPE, env=environment(), text=True
         )
         try:
-            count(process, 1, 300)
+            count(process, 1)
             second = cluster.add(4, cpus=2)
-            count(process, 3, 300)
+            count(process, 3)
             cluster.kill(second)
-            count(process, 1, 300)
+            count(process, 1)
         finally:
             process.kill()
             process.wait()
@@ -120,12 +109,12 @@ def test_killed_actors_cost_time_alone(longer, tmp_path):
     process = launch("run", study, "--out", folder, "--actors", 2)
     kills = 0
     for wanted in (8, 20, 32):
-        until(lambda wanted=wanted: rows(folder) >= wanted, 400, process)
+        wait_until(lambda wanted=wanted: rows(folder) >= wanted, "more rows", process)
         workers = [p for p in descendants(process.pid) if "ray::Simulator" in command_of(p)]
         for pid in workers[:1]:
             os.kill(pid, signal.SIGKILL)
             kills += 1
-    output, _ = process.communicate(timeout=600)
+    output = output_of(process)
     assert process.returncode == 0, output
     assert kills >= 2
     assert results(folder).equals(expected)
@@ -143,7 +132,7 @@ def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
     study, expected = longer
     folder = tmp_path / "r"
     process = launch("run", study, "--out", folder, "--actors", 2)
-    until(lambda: rows(folder) >= 6, 400, process)
+    wait_until(lambda: rows(folder) >= 6, "more rows", process)
     os.kill(process.pid, signal.SIGSTOP)
     held = {(row["trial"], row["seed"]) for row in read_table(folder).to_pylist()}
 
@@ -152,13 +141,13 @@ def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
         entries = [json.loads(line) for line in lines if line.endswith("}")]
         return {e["trial"]: e for e in entries if (e["trial"], e["seed"]) not in held}
 
-    until(kept, 60)
+    wait_until(kept, "answers that the driver did not take")
     time.sleep(1.0)
     saved = kept()
     process.kill()
     process.wait()
     resumed = launch("resume", folder, "--executor", "local")
-    output, _ = resumed.communicate(timeout=600)
+    output = output_of(resumed)
     assert resumed.returncode == 0, output
     assert results(folder).equals(expected)
     table = {row["trial"]: row for row in read_table(folder).to_pylist()}
@@ -185,7 +174,7 @@ def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
             time.sleep(chance.uniform(0.2, 4.0))
         else:
             before = rows(folder)
-            until(lambda before=before: rows(folder) > before, 400, process)
+            wait_until(lambda before=before: rows(folder) > before, "more rows", process)
             time.sleep(chance.uniform(0.0, 0.1))
         assert process.poll() is None, f"the study ended after {kills} kills: {process.communicate()[0]}"
         process.kill()
@@ -193,7 +182,7 @@ def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
         kills += 1
     print(f"{kills} kills, the last with {rows(folder)} of 401 rows")
     process = launch("resume", folder, "--executor", "local")
-    output, _ = process.communicate(timeout=600)
+    output = output_of(process)
     assert process.returncode == 0, output
     assert results(folder).equals(results(tmp_path / "undisturbed"))
 
@@ -236,7 +225,7 @@ pool.close()
         env={**os.environ, "RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "100"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_S,
         check=False,
     )
     print(done.stdout)
@@ -251,7 +240,7 @@ def test_a_wrong_token_is_refused_with_a_message(longer, tmp_path):
         cluster.add(3)
         wrong = {**environment(), "RAY_AUTH_TOKEN": TOKEN[::-1]}
         process = launch("run", longer[0], "--out", tmp_path / "r", "--address", cluster.address, env=wrong)
-        output, _ = process.communicate(timeout=600)
+        output = output_of(process)
     assert process.returncode == 2
     assert f"error: cannot join the Ray cluster at {cluster.address}" in output
     assert "Traceback" not in output

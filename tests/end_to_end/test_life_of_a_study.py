@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import urllib.error
 import urllib.request
 
 import optuna
@@ -25,6 +25,7 @@ from dse.search.replay import replay
 from dse.search.runs import resume, start
 from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
 from tests.studies import ROOT, SMALL_STUDY
+from tests.waiting import HANGS_S, ended, wait_until
 
 
 @pytest.fixture
@@ -167,16 +168,14 @@ def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
-        deadline = time.monotonic() + 60
-        while "paused" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: "paused" in (tmp_path / "log").read_text(), "the pause", process)
         stored = read_table(folder).num_rows
         if interrupted:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 130
+            assert ended(process) == 130
             assert read_table(folder).num_rows == stored
         ballast.unlink()
-        assert process.wait(timeout=120) == (130 if interrupted else 0)
+        assert ended(process) == (130 if interrupted else 0)
     message = (tmp_path / "log").read_text()
     assert "no space is left. Finished trials are safe; trying again" in message
     assert "Traceback" not in message
@@ -196,9 +195,7 @@ def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and (not folder.exists() or read_table(folder).num_rows < 5):
-            time.sleep(0.1)
+        wait_until(lambda: folder.exists() and read_table(folder).num_rows >= 5, "five rows", process)
         now = json.loads(here("status", folder, "--format", "json").stdout)
         text = here("status", folder).stdout
     finally:
@@ -260,6 +257,18 @@ def test_optunas_dashboard_opens_on_a_study(here, undisturbed, tmp_path):
     assert here("dashboard", undisturbed, "--export", tmp_path / "small.journal").exit_code == 2
 
 
+def answer_of(address):
+    try:
+        with urllib.request.urlopen(address, timeout=HANGS_S) as answer:
+            return json.loads(answer.read())
+    except ConnectionError:
+        return None
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ConnectionError):
+            return None  # nobody listens there yet
+        raise
+
+
 def test_the_dashboard_answers_over_http(undisturbed):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -271,15 +280,7 @@ def test_the_dashboard_answers_over_http(undisturbed):
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=5) as answer:
-                    found = json.loads(answer.read())
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+        found = wait_until(lambda: answer_of(f"http://127.0.0.1:{port}/api/studies"), "the dashboard", process)
     finally:
         process.kill()
         process.wait()

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,19 +14,18 @@ from dse.search.runs import resume
 from dse.search.study import parse_study
 from tests.end_to_end.edits import Stops, edited, results
 from tests.studies import ROOT, SMALL_STUDY
+from tests.waiting import caught_underway, ended, wait_until
 
 numbers = itertools.count()
 
 
-def launch(*arguments):
+def launch(*arguments, stderr=subprocess.DEVNULL):
     command = [sys.executable, "-m", "dse", *map(str, arguments), "--executor", "local", "--quiet"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
-def wait_for_rows(where, count):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (has_results(where) and read_table(where).num_rows >= count):
-        time.sleep(0.1)
+def rows(where):
+    return read_table(where).num_rows if has_results(where) else 0
 
 
 def test_a_study_in_an_object_store_gives_the_table_of_one_on_a_disk(s3, here, small_study, undisturbed, tmp_path):
@@ -54,34 +52,42 @@ def test_a_killed_driver_is_refused_a_successor_only_until_its_lease_runs_out(s3
     where = s3.address(f"study{next(numbers)}")
     (tmp_path / "long.toml").write_text(edited(("trials = 14", "trials = 4000")))
     process = launch("run", tmp_path / "long.toml", "--out", where)
-    wait_for_rows(where, 3)
+    wait_until(lambda: rows(where) >= 3, "three rows", process)
     while_running = here("resume", where, "--executor", "local", "--quiet")
     assert while_running.exit_code == 2
     assert f"is in use by another run (process {process.pid} on " in while_running.stderr
     process.send_signal(signal.SIGKILL)
     process.wait()
-    rows = read_table(where).num_rows
+    stored = rows(where)
     place = Bucket(where)
     (lease,) = place.names("lease")
     place.write(lease, place.read(lease).replace(b'"lasts_s": 30.0', b'"lasts_s": 0.5'))
     study = parse_study((tmp_path / "long.toml").read_text(), tmp_path)
     with pytest.raises(KeyboardInterrupt):
         resume(where, lambda: Stops(3))
-    assert read_table(where).num_rows >= rows + 3
+    assert read_table(where).num_rows >= stored + 3
     assert set(read_table(where)["study_key"].to_pylist()) == {study.key}
 
 
 def test_a_study_survives_that_its_store_is_away_for_a_while(s3, undisturbed, tmp_path):
     """The driver pauses, says so, and ends with the table of an undisturbed run."""
-    where = s3.address(f"study{next(numbers)}")
     (tmp_path / "s.toml").write_text(SMALL_STUDY)
-    process = launch("run", tmp_path / "s.toml", "--out", where)
-    wait_for_rows(where, 2)
-    s3.tell("stop")
-    time.sleep(1.5)
-    s3.tell("start")
-    message = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, message
+    places = []
+
+    def run():
+        places.append(s3.address(f"study{next(numbers)}"))
+        with log.open("w") as written:
+            return launch("run", tmp_path / "s.toml", "--out", places[-1], stderr=written)
+
+    log = tmp_path / "log"
+    with caught_underway(run, lambda: rows(places[-1]), least=2, total=10) as process:
+        s3.tell("stop")
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: "paused" in log.read_text(), "the pause", process)
+        s3.tell("start")
+        status = ended(process)
+    where, message = places[-1], log.read_text()
+    assert status == 0, message
     assert "paused: cannot write to" in message
     assert "can be written again" in message
     assert results(where).equals(results(undisturbed))

@@ -20,6 +20,7 @@ from dse.pricing.card import read_cost_card
 from dse.search.study import parse_study
 from tests.conftest import Said
 from tests.studies import ROOT
+from tests.waiting import HANGS_S
 
 BLOCK = re.compile(r"^```(bash|python|toml)\b([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = ("README.md", "search_spaces/README.md", "dse/analysis/README.md", "device_library/README.md",
@@ -89,7 +90,7 @@ def test_the_python_of_a_page_runs(page: str, reader: Path) -> None:
     code = "\n".join(block.text for block in of("python") if block.page == page)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=reader, env=env, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], cwd=reader, env=env, capture_output=True, text=True, timeout=HANGS_S, check=False
     )
     assert done.returncode == 0, f"{page}\n{done.stderr}"
 

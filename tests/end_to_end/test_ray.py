@@ -20,10 +20,11 @@ from dse.search.ray_pool import RayPool
 from dse.search.runs import start
 from dse.search.spec import ResourcesSpec
 from dse.search.study import parse_study
+from tests.waiting import HANGS_S, wait_until
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
 KILLS, HANGS, EATS, WAITS = 901, 902, 903, 904
-LIMIT_S = 6.0
+LIMIT_S = 2.0
 
 
 def trouble(job):
@@ -53,10 +54,18 @@ def pool(folder):
         # The actors inherit a data folder with nothing in it.
         patch.setenv("DSE_DATA_DIR", str(folder))
         patch.setenv("TROUBLE", str(folder / "pid"))
-        resources = ResourcesSpec(time_limit_s=LIMIT_S, attempts=2)
-        executor = RayPool(actors=2, resources=resources, folder=folder, simulate=trouble)
+        executor = RayPool(
+            actors=2, resources=ResourcesSpec(attempts=2), folder=folder, simulate=trouble, wait_s=HANGS_S
+        )
     yield executor
     executor.close()
+
+
+@pytest.fixture
+def same_ray(pool, monkeypatch):
+    """Lets a second pool run on the Ray of the first, and leave it running."""
+    monkeypatch.setattr(ray_pool, "start_local", lambda cpus: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
 
 
 class Borrowed:
@@ -76,10 +85,13 @@ class Borrowed:
 
 
 def answers(pool, count):
-    found, deadline = [], time.monotonic() + 60
-    while len(found) < count:
-        assert time.monotonic() < deadline, f"{len(found)} of {count} answers in a minute"
-        found += pool.wait(5.0)
+    found = []
+
+    def complete():
+        found.extend(pool.wait(5.0))
+        return len(found) >= count
+
+    wait_until(complete, f"{count} answers")
     return found
 
 
@@ -108,9 +120,9 @@ def test_an_answer_carries_what_made_it(pool):
 
 def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder):
     pool.submit(small(0, seed=WAITS))
-    while not (folder / "pid").exists() or not (folder / "pid").read_text():
-        assert pool.wait(0.05) == []
-    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    note = folder / "pid"
+    pid = wait_until(lambda: pool.wait(0.05) == [] and note.exists() and note.read_text(), "the actor at work")
+    os.kill(int(pid), signal.SIGKILL)
     (answer,) = answers(pool, 1)
     assert answer.attempts == 2
     assert answer.result == work(answer.job).result
@@ -129,13 +141,18 @@ def test_a_design_that_always_kills_its_actor_is_recorded_with_its_last_words(po
     assert {found[n].result["state"] for n in range(1, 30)} == {"complete"}
 
 
-def test_a_trial_that_hangs_is_ended_at_its_time_limit_and_recorded(pool):
+@pytest.mark.usefixtures("same_ray")
+def test_a_trial_that_hangs_is_ended_at_its_time_limit_and_recorded():
+    pool = RayPool(
+        actors=1, resources=ResourcesSpec(time_limit_s=LIMIT_S, attempts=2), simulate=trouble, wait_s=HANGS_S
+    )
     pool.submit(small(0, seed=HANGS))
     begun = time.monotonic()
     (answer,) = answers(pool, 1)
+    assert time.monotonic() - begun >= LIMIT_S
+    pool.close()
     assert answer.result["failure_kind"] == "timeout"
     assert answer.result["failure"] == f"ended at its time limit of {LIMIT_S:g} s"
-    assert time.monotonic() - begun >= LIMIT_S
 
 
 def test_a_trial_without_enough_memory_is_recorded(pool):
@@ -151,10 +168,8 @@ def test_missing_data_on_an_actor_ends_the_study_with_its_message(pool):
         answers(pool, 1)
 
 
-def test_a_request_that_no_node_can_meet_is_refused_at_once(pool, monkeypatch):
-    """The pool's Ray is the cluster; a request of its own would start another."""
-    monkeypatch.setattr(ray_pool, "start_local", lambda cpus: None)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
+@pytest.mark.usefixtures("same_ray")
+def test_a_request_that_no_node_can_meet_is_refused_at_once():
     with pytest.raises(ExecutorError, match=r"no node has room .* reserves 1 CPU, 0.5 GPU, and the cluster offers 127"):
         RayPool(resources=ResourcesSpec(gpus=0.5))
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from tests.studies import ROOT
+from tests.waiting import HANGS_S
 
 BLOCK = re.compile(r"^```(python|toml) (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ADDED = re.compile(r"Import `(\w+)` in `([\w/]+)/__init__\.py` and add it to the\s+tuple `(\w+)`")
@@ -63,7 +64,7 @@ def output(example: Example, folder: Path, *arguments: str) -> str:
         (folder / path).write_text(text)
     command = [sys.executable, *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=HANGS_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Warning" not in done.stderr
     return done.stdout

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from dse.errors import ResultsError
 from dse.results.store import Store, create, read_table
 from tests.results.disk import DISKS, small_disk_in
 from tests.results.rows import ABOUT, row
+from tests.waiting import HANGS_S, wait_until
 
 
 @pytest.fixture(params=DISKS)
@@ -34,15 +34,14 @@ def test_a_full_disk_pauses_the_writer_until_there_is_space(small_disk, caplog):
     acknowledged = []
 
     def make_room():
-        while "paused" not in caplog.text:
-            time.sleep(0.05)
+        wait_until(lambda: "paused" in caplog.text, "the pause")
         # While it waits, everything acknowledged is readable.
         assert trials(small_disk.path / "r")[: len(acknowledged)] == acknowledged
         ballast.unlink()
 
     other = threading.Thread(target=make_room)
     other.start()
-    with Store(small_disk.path / "r", patience_s=60.0) as store:
+    with Store(small_disk.path / "r", patience_s=HANGS_S) as store:
         for n in range(100):
             store.append([row(n, reason="x" * 1000)])
             acknowledged.append(n)
@@ -109,18 +108,22 @@ def test_readers_beside_a_writer_see_every_acknowledged_row_once(tmp_path):
                 print(n, flush=True)
     """)
     writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    acknowledged, reads, begin = -1, 0, time.monotonic()
+    reads = 0
     os.set_blocking(writer.stdout.fileno(), False)
     seen = b""
+
+    def read_again():
+        nonlocal seen, reads
+        seen += writer.stdout.read() or b""
+        acknowledged = int((seen.rsplit(b"\n", 2)[-2] if seen.count(b"\n") else b"-1") or -1)
+        found = trials(folder)
+        assert found == list(range(len(found)))
+        assert len(found) > acknowledged
+        reads += 1
+        return acknowledged > 50 and reads >= 20
+
     try:
-        while (acknowledged <= 50 or reads < 20) and time.monotonic() - begin < 60:
-            seen += writer.stdout.read() or b""
-            acknowledged = int((seen.rsplit(b"\n", 2)[-2] if seen.count(b"\n") else b"-1") or -1)
-            found = trials(folder)
-            assert found == list(range(len(found)))
-            assert len(found) > acknowledged
-            reads += 1
+        wait_until(read_again, "fifty rows and twenty reads", writer)
     finally:
         writer.kill()
         writer.wait()
-    assert acknowledged > 50

@@ -1,0 +1,87 @@
+"""Waiting for conditions and processes. A clock decides nothing about right and wrong: its limit is for what hangs."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+HANGS_S = 900.0
+"""What takes longer hangs, even on a machine that is busy with other things."""
+
+
+class HangError(Exception):
+    """Something did not end or come true in `HANGS_S`; that says nothing about whether it would have been right."""
+
+
+def wait_until(condition: Callable[[], Any], what: str, process: "subprocess.Popen[str] | None" = None) -> Any:
+    """Wait for a condition and return its value, the first that is true.
+
+    Args:
+        condition: asked again and again.
+        what: what is waited for, for the message.
+        process: what should bring it about, and be alive until then.
+    """
+    begin = time.monotonic()
+    while not (found := condition()):
+        if process is not None and process.poll() is not None:
+            assert condition(), f"the process ended with status {process.returncode} before: {what}"
+        if time.monotonic() - begin > HANGS_S:
+            raise HangError(f"waited {HANGS_S:g} s for: {what}")
+        time.sleep(0.02)
+    return found
+
+
+def ended(process: "subprocess.Popen[Any]") -> int:
+    """Wait for the end of a process and return its status."""
+    try:
+        return process.wait(HANGS_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise HangError(f"not ended after {HANGS_S:g} s: {process.args}") from None
+
+
+def output_of(process: "subprocess.Popen[str]") -> str:
+    """Wait for the end of a process and return what it wrote to its pipe, of standard output or error."""
+    try:
+        return "".join(part or "" for part in process.communicate(timeout=HANGS_S))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise HangError(f"not ended after {HANGS_S:g} s: {process.args}") from None
+
+
+@contextmanager
+def caught_underway(
+    launch: Callable[[], "subprocess.Popen[Any]"], rows: Callable[[], int], least: int, total: int
+) -> "Generator[subprocess.Popen[Any]]":
+    """Give a run that is stopped (SIGSTOP) while it has at least so many rows of its table, but not all of them.
+
+    A run that gets to its end before it can be stopped, which is a matter of the scheduler alone, is launched again:
+    its results then have to be elsewhere, where `rows` looks for them.
+
+    Args:
+        launch: starts a run.
+        rows: how many rows the run that was launched last has stored.
+        least: how many it has at least.
+        total: how many the table has in the end.
+    """
+    begin = time.monotonic()
+    while time.monotonic() - begin < HANGS_S:
+        process = launch()
+        wait_until(lambda process=process: rows() >= least or process.poll() is not None, f"{least} rows")
+        process.send_signal(signal.SIGSTOP)
+        if process.returncode is None:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if process.poll() is None and rows() < total:
+            break
+        process.kill()
+        process.wait()
+    else:
+        raise HangError(f"no run was caught underway in {HANGS_S:g} s")
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
