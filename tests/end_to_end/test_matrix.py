@@ -1,6 +1,7 @@
 """Every command on every kind of network and architecture: an answer with something true in it, or a message."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,8 @@ QUESTIONS = {
 @pytest.fixture(scope="session")
 def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """The results of a study, made once for all processes that run tests."""
-    shared = tmp_path_factory.getbasetemp().parent / "matrix"
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "matrix"
     shared.mkdir(exist_ok=True)
 
     def made(kind: str, architecture: str) -> Path:

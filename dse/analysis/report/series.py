@@ -88,9 +88,9 @@ def wear(subject: Subject) -> Json | None:
     layers = layers.filter(pl.col("trial").is_in(subject.detailed))
     means = layers.group_by("trial", "layer").agg(pl.col(columns).mean()).sort("trial", "layer")
     kinds = [kind for kind in KINDS if (means[f"wear_{kind}_max"].fill_null(0) > 0).any()]
-    worn = means.filter(pl.any_horizontal(pl.col(f"wear_{kind}_max").fill_null(0) > 0 for kind in kinds))
-    if not kinds or worn.is_empty():
+    if not kinds:
         return None
+    worn = means.filter(pl.any_horizontal(pl.col(f"wear_{kind}_max").fill_null(0) > 0 for kind in kinds))
     found = {
         trial: [
             {"layer": row["layer"], **{k: short([row[f"wear_{k}_{q}"] for q in QUANTILES]) for k in kinds}}
