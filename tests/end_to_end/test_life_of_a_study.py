@@ -17,7 +17,7 @@ from dse.design.outcome import Failure
 from dse.errors import ResultsError
 from dse.progress import configure_logging, duration
 from dse.results.merge import merge
-from dse.results.rows import result_fields
+from dse.results.rows import result_fields, to_rows
 from dse.results.store import Store, create, read_about, read_table
 from dse.search.dashboard import to_storage
 from dse.search.executor import LocalExecutor
@@ -115,7 +115,7 @@ def test_what_cannot_be_compared_is_not_united(undisturbed, tmp_path):
 def test_a_crash_gives_way_to_a_result_and_a_conflict_of_two_is_told(undisturbed, tmp_path):
     about = {key: value for key, value in read_about(undisturbed).items() if key not in ("source", "files")}
     create(tmp_path / "b", about, {"study.toml": SMALL_STUDY.encode()})
-    rows = read_table(undisturbed).to_pylist()
+    rows = to_rows(read_table(undisturbed))
     crash = {**rows[4], **result_fields(Failure("crashed", "its process died")), "data_checksum": None}
     with Store(tmp_path / "b") as store:
         store.append([crash])

@@ -15,7 +15,7 @@ from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search import ray_pool
 from dse.search.executor import Job, simulate_design, work
-from dse.search.ray_cluster import living_nodes, offer, ray, room
+from dse.search.ray_cluster import living_nodes, offer, ray, room, start_local
 from dse.search.ray_pool import RayPool
 from dse.search.runs import start
 from dse.search.spec import ResourcesSpec
@@ -54,6 +54,8 @@ def pool(folder):
         # The actors inherit a data folder with nothing in it.
         patch.setenv("DSE_DATA_DIR", str(folder))
         patch.setenv("TROUBLE", str(folder / "pid"))
+        # Room for an actor of a second pool beside the two of this one; see `same_ray`.
+        patch.setattr(ray_pool, "start_local", lambda cpus: start_local(cpus + 1))
         executor = RayPool(
             actors=2, resources=ResourcesSpec(attempts=2), folder=folder, simulate=trouble, wait_s=HANGS_S
         )
