@@ -33,7 +33,7 @@ def variants() -> list[Settings]:
     """Return settings that choose each network once and each data set once, the default design first."""
     found: list[Settings] = []
     for family in (NETWORK, WORKLOADS):
-        (other,) = (own for own in FAMILIES if own is not family)
+        other = WORKLOADS if family is NETWORK else NETWORK
         for name in family.names:
             pairs = ({family.path: name, other.path: partner} for partner in other.names)
             pair = next(pair for pair in pairs if composes(pair))

@@ -1,4 +1,4 @@
-"""The commands `dse device list` and `dse device fit`: the cells of the device library, and your own."""
+"""The commands `dse device list` and `dse device fit`: the cells of the device library, and PCM cells of your own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from dse.cli.options import Group
 
 @click.group(cls=Group)
 def device() -> None:
-    """List the cells of the device library, or fit one to your own measurement."""
+    """List the cells of the device library, or fit a PCM cell to your own measurement."""
 
 
 @device.command("list")
@@ -27,7 +27,8 @@ def list_devices() -> None:
     for kind, use in kinds.items():
         click.echo(f"{use}:")
         for name in library(kind):
-            click.echo(f"  {name:{width}}  {read_card(kind, name).title}")
+            card = read_card(kind, name)
+            click.echo(f"  {name:{width}}  {card.title}{f' (model {card.model})' if card.model else ''}")
 
 
 def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -54,7 +55,7 @@ def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..
 @click.option("--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="For intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
 def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
-    """Fit a cell to the measured SET pulse trains in the CSV file PULSES and write its card.
+    """Fit a PCM cell to the measured SET pulse trains in the CSV file PULSES and write its card.
 
     Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS).
     """

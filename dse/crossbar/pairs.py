@@ -13,7 +13,6 @@ the two have the same distribution.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -24,8 +23,6 @@ from dse.crossbar.converters import calibrated, count_cut, largest_error, quanti
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.base import AbstractCell, Cells, read_us
-from dse.devices.pcm import PcmCells
-from dse.devices.spec import CellSpec
 from dse.kernel.arithmetic import ordered_sum
 from dse.streams import Stream, stream
 
@@ -88,9 +85,7 @@ class PairArray:
     def _started(self, cell: AbstractCell, initial: Tensor) -> Cells:
         """Return fresh cells; `initial` gives G+ and G- of every weight, uS, shape (2, rows, cols)."""
         initial = initial.clamp(cell.g_min_us, cell.g_max_us)[:, None].expand(2, self.pairs, self.rows, self.cols)
-        # Settings of PCM stand below its mechanism and cannot name it.
-        make = partial(PcmCells.start, cell) if isinstance(cell, CellSpec) else cell.cells
-        return make(initial.contiguous(), self._variation)
+        return cell.cells(initial.contiguous(), self._variation)
 
     def start_from(self, weight: Tensor, mean_us: float) -> float:
         """Replace the cells by fresh ones whose pairs hold given weights as near a mean conductance as the window lets.

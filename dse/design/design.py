@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from dse import renamed
-from dse.design.settings import FAMILIES, active, class_of, data_of, default_of, field_of, flatten, nest
+from dse.design.settings import (
+    CELL,
+    FAMILIES,
+    active,
+    class_of,
+    data_of,
+    decided,
+    default_of,
+    field_of,
+    flatten,
+    nest,
+)
 from dse.design.tables import HARDWARE, Design
-from dse.devices.card import read_cell, read_programmed_cell
+from dse.devices.base import AbstractCell
+from dse.devices.card import model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
 from dse.spec import shown
 
@@ -37,22 +49,42 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     given = renamed.settings(settings)
     for path in given:
         field_of(path)
-    acting = active(given)
+    given = with_model(given, folder)
+    acting = {**active(given), **decided(given)}
     tables = nest(acting)
     if is_deployed(acting):
         _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)
     if tables.get("architecture") != "float":
         for table in HARDWARE:
             tables.setdefault(table, {})
-        card = tables["device"].get("card", DEFAULT_CARD)
-        if not isinstance(card, str):
-            raise SettingError(f"device.card = {card!r} is not allowed; give the name of a card, as a string")
-        cell = _cell(card, folder)
+        cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
         for table in ("dac", "adc"):
             _drop_redundant_backward_bits(tables[table], default_of(f"{table}.bits"))
         _fit_default_calibration(tables, settings)
     return parse_design(tables, where)
+
+
+def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Return flat settings with the model of the cell that their card describes, where it is not the default.
+
+    Args:
+        given: the settings.
+        folder: where card files are looked for.
+
+    Raises:
+        SettingError: there is no such card, or it names no model that there is.
+    """
+    if CELL.card not in given or given.get("architecture") == "float":
+        return dict(given)
+    model = _model(_card(given[CELL.card]), folder)
+    return dict(given) if model is CELL.variants[0] else {**given, CELL.path: model.model}
+
+
+def _card(name: object) -> str:
+    if not isinstance(name, str):
+        raise SettingError(f"{CELL.card} = {name!r} is not allowed; give the name of a card, as a string")
+    return name
 
 
 def _fit_default_calibration(tables: dict[str, Any], settings: Mapping[str, Any]) -> None:
@@ -76,7 +108,8 @@ def parse_design(tables: Mapping[str, Any], where: str = "") -> Design:
     """
     unknown, known = _unknown_variants(tables)
     design, wrong = class_of(_named_variants(known)).checked(known)
-    lines = [*unknown, *wrong]
+    # What a variant that is not here may hold is not known.
+    lines = [*unknown.values(), *(line for line in wrong if not line.startswith(tuple(f"'{t}." for t in unknown)))]
     if design is None or lines:
         head = f"{where}: " if where else ""
         raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))
@@ -93,15 +126,15 @@ def _named_variants(tables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unknown_variants(tables: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Return a line for each variant that there is not, and the tables without what names it."""
-    lines: list[str] = []
+def _unknown_variants(tables: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a line for each variant that there is not, by its table, and the tables without it."""
+    lines: dict[str, str] = {}
     known = dict(tables)
     given = _named_variants(tables)
     for family in FAMILIES:
         if family.path in given and given[family.path] not in list(family.names):
             choices = ", ".join(map(shown, family.names))
-            lines.append(f"{family.path} = {shown(given[family.path])} is not allowed; give one of {choices}")
+            lines[family.table] = f"{family.path} = {shown(given[family.path])} is not allowed; give one of {choices}"
             known[family.table] = {}
     return lines, known
 
@@ -136,8 +169,13 @@ def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
+def _model(card: str, folder: Path | None) -> type[AbstractCell]:
+    return model_of(card, folder)
+
+
+@lru_cache(maxsize=64)
 def _cell(card: str, folder: Path | None) -> dict[str, Any]:
     return read_cell(card, folder)
 
 
-__all__ = ["HARDWARE", "Design", "active", "compose", "flatten", "is_deployed", "nest", "parse_design"]
+__all__ = ["HARDWARE", "Design", "active", "compose", "flatten", "is_deployed", "nest", "parse_design", "with_model"]

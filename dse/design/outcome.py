@@ -32,7 +32,7 @@ COMMON_METRICS: dict[str, Metric] = {
     "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training"),
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
     "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included"),
-    "cells": Metric("minimise", "1", "PCM cells of the network; 0 for a digital one"),
+    "cells": Metric("minimise", "1", "cells of the network; 0 for a digital one"),
     "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
 }
 """Metrics of every trial."""

@@ -1,13 +1,12 @@
 """The reference of all settings, made from the fields that define them: what each is, may be, and when it acts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from dse.design.settings import (
     FAMILIES,
     NETWORK,
-    WORKLOADS,
     Family,
     completed,
     conditions,
@@ -19,7 +18,7 @@ from dse.design.settings import (
 from dse.design.tables import Design
 from dse.devices.card import unit_of
 from dse.errors import SettingError, did_you_mean
-from dse.spec import allowed, field_at, shown
+from dse.spec import Condition, allowed, field_at, shown
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _default(path: str) -> str:
         return _written(default_of(path))
     by_value: dict[str, list[str]] = {}
     for name in NETWORK.names:
-        given = {NETWORK.path: name}
+        given = {**_home(path), NETWORK.path: name}
         if not _belongs_elsewhere(path, NETWORK, name):
             value = completed(given).get(path, default_of(path, given))
             by_value.setdefault(_written(value), []).append(name)
@@ -96,13 +95,21 @@ def _belongs_elsewhere(path: str, family: Family, name: str) -> bool:
     return {family.path: name} in conditions(path, {family.path: name})
 
 
+def _having(path: str, family: Family) -> list[str]:
+    """Return the variants of a family whose designs have a setting."""
+    return [name for name in family.names if not _belongs_elsewhere(path, family, name)]
+
+
+def _home(path: str) -> dict[str, str]:
+    """Return settings that choose variants which have a setting."""
+    return {family.path: next(iter(_having(path, family)), next(iter(family.names))) for family in FAMILIES}
+
+
 def _owners(path: str) -> str:
     """Return the variants that a setting belongs to, where it does not belong to all."""
-    for family in FAMILIES:
-        having = [name for name in family.names if not _belongs_elsewhere(path, family, name)]
-        if len(having) < len(family.names):
-            return f"{family.path} = {_some(having, family)}"
-    return ""
+    having = {family: _having(path, family) for family in FAMILIES}
+    parts = (f"{f.path} = {_some(names, f)}" for f, names in having.items() if len(names) < len(f.names))
+    return " and ".join(parts)
 
 
 def _some(names: Sequence[str], family: Family) -> str:
@@ -115,16 +122,33 @@ def _idle(path: str) -> tuple[str, ...]:
     """Return what leaves a setting without effect in designs that have it, in words; variants at the end."""
     whose: dict[str, list[str]] = {}
     for name in NETWORK.names:
-        for condition in conditions(path, {NETWORK.path: name}):
+        for condition in conditions(path, {**_home(path), NETWORK.path: name}):
             rest = {other: value for other, value in condition.items() if other != NETWORK.path}
-            if rest and path.partition(".")[0] != WORKLOADS.table:
-                words = " and ".join(f"{other} = {_written(value)}" for other, value in rest.items())
-                whose.setdefault(words, []).append(name)
-    having = [name for name in NETWORK.names if not _belongs_elsewhere(path, NETWORK, name)]
-    return tuple(
+            if rest:
+                whose.setdefault(_in_words(rest), []).append(name)
+    having = _having(path, NETWORK)
+    of_networks = (
         words + ("" if set(names) >= set(having) else f" (network.name = {_some(names, NETWORK)})")
         for words, names in whose.items()
     )
+    return (*of_networks, *_idle_elsewhere(path, set(whose)))
+
+
+def _idle_elsewhere(path: str, said: Collection[str]) -> list[str]:
+    """Return what leaves a setting without effect with other variants than those of `_home`, and networks, in words."""
+    home = _home(path)
+    others = [(f, name) for f in FAMILIES if f is not NETWORK for name in _having(path, f) if name != home[f.path]]
+    found = (
+        _in_words(condition)
+        for family, name in others
+        for condition in conditions(path, {**home, family.path: name})
+        if condition.get(family.path) == name
+    )
+    return [words for words in dict.fromkeys(found) if words not in said]
+
+
+def _in_words(condition: Condition) -> str:
+    return " and ".join(f"{path} = {_written(value)}" for path, value in condition.items())
 
 
 def _written(value: Any) -> str:

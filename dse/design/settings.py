@@ -1,11 +1,15 @@
 """The settings of a design: where they stand, what they default to, and under what they have no effect.
 
-Two tables come in variants, the data set (`workload.dataset`) and the network (`network.name`); the network decides
-what the table `training` holds, too. A setting that belongs to another variant than the chosen one has no effect, nor
-has one whose field says so (`dse.spec.ActsUnless`), or that the network or its task does not use (`idle`).
+Three tables come in variants: the data set (`workload.dataset`), the network (`network.name`), and the cell, whose
+model its card names (`device.card`). The network decides what the table `training` holds, too. A setting that belongs
+to another variant than the chosen one has no effect, nor has one whose field says so (`dse.spec.ActsUnless`), or that
+the network, its task or the cell does not use (`idle`).
+
+The model of a cell stands in flat settings as "device.model", where `dse.design.design.with_model` has put it; it is no
+setting itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -16,6 +20,8 @@ from pydantic.fields import FieldInfo
 from dse.data import DATA
 from dse.data.base import AbstractData
 from dse.design.tables import Design, design_class
+from dse.devices import CELLS
+from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
@@ -36,12 +42,14 @@ class Family:
         key: the setting that names the variant.
         variants: the variants, the default first.
         tables: tables whose settings follow from the variant.
+        card: the setting whose card names the variant, where no setting does itself.
     """
 
     table: str
     key: str
     variants: Sequence[type[Spec]]
     tables: tuple[str, ...]
+    card: str = ""
 
     @property
     def path(self) -> str:
@@ -51,20 +59,26 @@ class Family:
     @cached_property
     def names(self) -> dict[str, type[Spec]]:
         """Variants by name."""
-        return {variant.model_fields[self.key].default: variant for variant in self.variants}
+        named = [getattr(own, self.key) if self.card else own.model_fields[self.key].default for own in self.variants]
+        return dict(zip(named, self.variants, strict=True))
 
     @cached_property
     def field(self) -> FieldInfo:
         """The setting that names the variant, as one that can be any of them."""
-        parts = {name: (own.model_fields[self.key].description or "").rstrip(".") for name, own in self.names.items()}
-        about = "; ".join(f'"{name}": {part}' for name, part in parts.items()) + "."
+        about = "; ".join(f'"{name}": {self._about(own)}' for name, own in self.names.items()) + "."
         names: Any = Literal[tuple(self.names)]
         return FieldInfo(annotation=names, default=next(iter(self.names)), description=about)
+
+    def _about(self, variant: type[Spec]) -> str:
+        if self.card:
+            return cast("type[AbstractCell]", variant).about
+        return (variant.model_fields[self.key].description or "").rstrip(".")
 
 
 WORKLOADS = Family("workload", "dataset", DATA, ("workload",))
 NETWORK = Family("network", "name", NETWORKS, ("network", "training"))
-FAMILIES = (WORKLOADS, NETWORK)
+CELL = Family("device", "model", CELLS, ("device",), card="device.card")
+FAMILIES = (WORKLOADS, NETWORK, CELL)
 
 
 def network_of(given: Flat) -> type[AbstractNetwork]:
@@ -77,21 +91,32 @@ def data_of(given: Flat) -> type[AbstractData]:
     return cast("type[AbstractData]", _chosen(WORKLOADS, given))
 
 
+def cell_of(given: Flat) -> type[AbstractCell]:
+    """Return the model of the cell of flat settings; the default where they name none that there is."""
+    return cast("type[AbstractCell]", _chosen(CELL, given))
+
+
+def decided(given: Flat) -> Mapping[str, Any]:
+    """Return the settings that the cell of flat settings leaves no choice about, with their values."""
+    return cell_of(given).decided() if given.get("architecture") != "float" else {}
+
+
 def _chosen(family: Family, given: Flat) -> type[Spec]:
     name = given.get(family.path)
     return family.names.get(name, family.variants[0]) if isinstance(name, str) else family.variants[0]
 
 
 def class_of(given: Flat) -> type[Design]:
-    """Return the class of the design that flat settings choose by data set and network."""
-    return design_class(network_of(given), data_of(given))
+    """Return the class of the design that flat settings choose by their variants."""
+    return design_class(network_of(given), data_of(given), cell_of(given))
 
 
 @lru_cache(maxsize=1)
 def every_class() -> tuple[type[Design], ...]:
     """Return classes in which every setting of every variant stands, the default design first."""
     others = [design_class(network, DATA[0]) for network in NETWORKS]
-    return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]))
+    cells = (design_class(NETWORKS[0], DATA[0], cell) for cell in CELLS[1:])
+    return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]), *cells)
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +125,7 @@ def settings() -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for model in every_class() for path in _leaves(model)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _leaves(model: type[Design]) -> dict[str, None]:
     return dict.fromkeys(leaf_paths(model))
 
@@ -111,6 +136,9 @@ def field_of(path: str, given: Flat = NOTHING) -> FieldInfo:
     Raises:
         SettingError: there is no such setting; the nearest is named.
     """
+    for family in FAMILIES:
+        if family.path == path and family.card:
+            raise SettingError(f"{path} is no setting: the card names it; choose another card, {family.card} = ...")
     return _field(path, class_of(given))
 
 
@@ -123,21 +151,22 @@ def _field(path: str, model: type[Design]) -> FieldInfo:
 
 def default_of(path: str, given: Flat = NOTHING) -> Any:
     """Return the default of a setting, as its field has it, in the design that flat settings choose."""
-    return field_of(path, given).default
+    return _field(path, class_of(given)).default
 
 
 def completed(given: Flat) -> dict[str, Any]:
-    """Return flat settings with the defaults that follow from the network and the data set."""
+    """Return flat settings with the defaults that follow from the variants, and with what the cell decides."""
     network, leaves = network_of(given), _leaves(class_of(given))
-    brought = {**network.defaults, **data_of(given).defaults}
+    brought = {**network.defaults, **data_of(given).defaults, **cell_of(given).defaults}
     if given.get("architecture") == "float":
         brought |= network.digital_defaults
-    return {**{path: value for path, value in brought.items() if path in leaves}, **given}
+    return {**{path: value for path, value in brought.items() if path in leaves}, **given, **decided(given)}
 
 
 def conditions(path: str, given: Flat) -> list[Condition]:
     """Return the conditions under any of which a setting has no effect, in the design that flat settings choose."""
-    return [*_of_other_variants(path, given), *_of_the_network(path, given), *_of_the_fields(path, class_of(given))]
+    path = next((family.card for family in FAMILIES if family.card and family.path == path), path)
+    return [*_of_other_variants(path, given), *_of_the_variants(path, given), *_of_the_fields(path, class_of(given))]
 
 
 def _of_other_variants(path: str, given: Flat) -> list[Condition]:
@@ -148,18 +177,25 @@ def _of_other_variants(path: str, given: Flat) -> list[Condition]:
 
 
 def _name(family: Family, given: Flat) -> Any:
-    return given.get(family.path, family.variants[0].model_fields[family.key].default)
+    return given.get(family.path, next(iter(family.names)))
 
 
-def _of_the_network(path: str, given: Flat) -> list[Condition]:
-    network = network_of(given)
-    own = {NETWORK.path: _name(NETWORK, given)}
+def _of_the_variants(path: str, given: Flat) -> list[Condition]:
     return [
-        {**own, **condition}
-        for idle in (network.idle, network.task.idle)
+        {family.path: _name(family, given), **condition}
+        for family, idle in _idle(given)
         for name, condition in idle.items()
         if path == name or path.startswith(f"{name}.")
     ]
+
+
+def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
+    """Yield what the chosen variants say that they do not use."""
+    network, cell = network_of(given), cell_of(given)
+    yield NETWORK, network.idle
+    yield NETWORK, network.task.idle
+    yield CELL, cell.idle
+    yield CELL, {path: {} for path in cell.decided()}
 
 
 @lru_cache(maxsize=4096)
@@ -176,7 +212,7 @@ def _of_the_fields(path: str, model: type[Design]) -> tuple[Condition, ...]:
 
 
 def active(given: Flat) -> dict[str, Any]:
-    """Return the flat settings that act, given each other, with the defaults that network and data set bring."""
+    """Return the flat settings that act, given each other, with the defaults that the variants bring."""
     whole = completed(given)
     return {path: value for path, value in whole.items() if not is_idle(path, whole)}
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import compose
+from dse.design.design import compose, with_model
 from dse.design.settings import FAMILIES, completed, conditions, default_of, field_of, settings
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
@@ -135,13 +135,21 @@ def parse_space(tables: Mapping[str, Any], folder: Path | None = None) -> dict[s
     return space
 
 
-def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where: str) -> None:
+def check_acting(
+    fixed: Mapping[str, Any], space: Mapping[str, Parameter], where: str, folder: Path | None = None
+) -> None:
     """Check that every setting can act under at least one choice of the settings that control it.
+
+    Args:
+        fixed: settings that all designs share, flat.
+        space: what varies, by path.
+        where: what to call the origin of the settings in an error.
+        folder: where card files are looked for.
 
     Raises:
         SettingError: a setting that no design of the study would use.
     """
-    studies = list(_variants(fixed, space))
+    studies = list(_variants(fixed, space, folder))
     for path in [*fixed, *space]:
         idle = [_never_acts(path, completed(own), rest) for own, rest in studies]
         if all(condition is not None for condition in idle):
@@ -150,13 +158,14 @@ def check_acting(fixed: Mapping[str, Any], space: Mapping[str, Parameter], where
 
 
 def _variants(
-    fixed: Mapping[str, Any], space: Mapping[str, Parameter]
+    fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path | None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Parameter]]]:
-    """Yield what is fixed and what varies for each choice of data set and network."""
-    varied = {family.path: space[family.path].choices() for family in FAMILIES if family.path in space}
+    """Yield what is fixed and what varies for each choice of variants."""
+    choosing = [family.card or family.path for family in FAMILIES]
+    varied = {path: space[path].choices() for path in choosing if path in space}
     rest = {path: parameter for path, parameter in space.items() if path not in varied}
     for values in itertools.product(*varied.values()):
-        yield {**fixed, **dict(zip(varied, values, strict=True))}, rest
+        yield with_model({**fixed, **dict(zip(varied, values, strict=True))}, folder), rest
 
 
 def _never_acts(path: str, held: Mapping[str, Any], space: Mapping[str, Parameter]) -> Condition | None:

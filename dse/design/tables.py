@@ -7,6 +7,7 @@ A design is one frozen, complete, checked choice of hardware and training, named
 import hashlib
 import json
 from functools import cached_property, lru_cache
+from types import NoneType
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, create_model, model_validator
@@ -16,7 +17,8 @@ from dse.data import DATA
 from dse.data.base import AbstractData, DataInfo
 from dse.deployment.compensation import compensation_named
 from dse.deployment.spec import DeploymentSpec, no_batch_norm
-from dse.devices.spec import CellSpec
+from dse.devices import CELLS
+from dse.devices.base import AbstractCell
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
 from dse.spec import ActsUnless, Spec, shown
@@ -39,8 +41,8 @@ class Design(Spec):
     """The network."""
     training: TrainingSpec
     """The schedule."""
-    device: Annotated[CellSpec | None, ON_CROSSBARS] = None
-    """The PCM cell."""
+    device: Annotated[AbstractCell | None, ON_CROSSBARS] = None
+    """The cell; its card names its model."""
     array: ArraySpec = ArraySpec()
     """How pairs of cells hold weights, and the initial weights, of a digital network too."""
     dac: Annotated[DacSpec | None, ON_CROSSBARS] = None
@@ -65,6 +67,21 @@ class Design(Spec):
         if self.architecture != "float" and len(given) < len(HARDWARE):
             msg = f"a design on crossbars needs {', '.join(t for t in HARDWARE if t not in given)}"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _cell_decides(self) -> "Design":
+        if self.device is None:
+            return self
+        for path, value in self.device.decided().items():
+            table, _, name = path.partition(".")
+            given = getattr(getattr(self, table), name)
+            if given != value:
+                msg = (
+                    f'{path} = {shown(given)} cannot act on cells of the model "{self.device.model}"; '
+                    f"give {shown(value)}, or leave it out"
+                )
+                raise ValueError(msg)
         return self
 
     @property
@@ -127,19 +144,29 @@ class Design(Spec):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as nested tables, without what is absent."""
-        return _without_negative_zero(self.model_dump(mode="json", exclude_none=True))
+        content = _without_negative_zero(self.model_dump(mode="json", exclude_none=True))
+        if not isinstance(self.device, (CELLS[0], NoneType)):
+            content["device"]["model"] = self.device.model
+        return content
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what makes an equal design elsewhere: classes of variants are made as they are needed."""
-        return _again, (type(self.network), type(self.workload), self.as_dict())
+        cell = CELLS[0] if self.device is None else type(self.device)
+        return _again, (type(self.network), type(self.workload), cell, self.as_dict())
 
 
-@lru_cache(maxsize=256)
-def design_class(network: type[AbstractNetwork], data: type[AbstractData]) -> type[Design]:
-    """Return the class of the designs of a network that learns a data set: its tables hold their settings alone."""
+@lru_cache(maxsize=1024)
+def design_class(
+    network: type[AbstractNetwork], data: type[AbstractData], cell: type[AbstractCell] = CELLS[0]
+) -> type[Design]:
+    """Return the class of the designs of some variants: its tables hold the settings of these alone."""
     tables: dict[str, type[Spec]] = {"workload": data, "network": network, "training": network.training()}
-    about = {name: Design.model_fields[name].description for name in tables}
-    own: dict[str, Any] = {name: (table, Field(table(), description=about[name])) for name, table in tables.items()}
+    fields = Design.model_fields
+    own: dict[str, Any] = {
+        name: (table, Field(table(), description=fields[name].description)) for name, table in tables.items()
+    }
+    device: Any = Annotated[cell | None, *fields["device"].metadata]
+    own["device"] = device, Field(None, description=fields["device"].description)
     return create_model("Design", __base__=Design, __module__=__name__, __doc__=Design.__doc__, **own)
 
 
@@ -156,8 +183,10 @@ def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
     return f"Give {', or '.join(part for part, known in ((first, data), (second, names)) if known)}"
 
 
-def _again(network: type[AbstractNetwork], data: type[AbstractData], content: dict[str, Any]) -> Design:
-    return design_class(network, data).parse(content)
+def _again(
+    network: type[AbstractNetwork], data: type[AbstractData], cell: type[AbstractCell], content: dict[str, Any]
+) -> Design:
+    return design_class(network, data, cell).parse(content)
 
 
 def _without_negative_zero(value: Any) -> Any:

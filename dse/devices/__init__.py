@@ -1,1 +1,7 @@
-"""One PCM cell: what can be chosen, the cards that hold measured values, and what happens under pulses and time."""
+"""Cells: what can be chosen, the cards that hold measured values, and what happens under pulses and time."""
+
+from dse.devices.base import AbstractCell
+from dse.devices.spec import CellSpec
+
+CELLS: tuple[type[AbstractCell], ...] = (CellSpec,)
+"""Models of cells that are pulsed in training; the first is that of a card which names none."""

@@ -1,16 +1,20 @@
 """What a cell is: its settings, and what happens in an array of such cells.
 
-A cell is a class below `AbstractCell` for its settings, which loads without torch, and one for the state of an array
-of them, which follows the protocol `Cells`. Whatever follows it can train any network: pulses are counted, wear is
-reported, products see its conductances and its read noise. Only PCM has compiled code; all else takes the plain path.
+A cell is a final class below `AbstractCell` for its settings, which loads without torch and stands in
+`dse.devices.CELLS`, and one for the state of an array of them, which follows the protocol `Cells`. Whatever follows it
+can train any network: pulses are counted, wear is reported, products see its conductances and its read noise. Only PCM
+has compiled code; all else takes the plain path.
+
+A card of the device library names the model of its cell, and gives the numbers (`dse.devices.card`).
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self, cast
 
 from annotated_types import Ge, Gt, Le
+from pydantic import model_validator
 
-from dse.spec import Spec
+from dse.spec import Condition, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class AbstractCell(Spec):
-    """One cell. Conductances in microsiemens."""
+    """One cell. Its settings stand in the table `device` of a design. Conductances in microsiemens."""
 
     card: str
-    """Name of the card that gave the values."""
+    """Name of the card in the device library that gave the values which the design does not give itself."""
     g_min_us: Annotated[float, Ge(0.0), Le(1e6)]
     """Lowest conductance that a pulse can leave, uS."""
     g_max_us: Annotated[float, Ge(0.0), Le(1e6)]
@@ -30,8 +34,42 @@ class AbstractCell(Spec):
     granularity_us: Annotated[float, Gt(0.0), Le(100.0)]
     """Mean size of a step over the range in use, uS: the unit of the threshold epsilon."""
 
+    model: ClassVar[str]
+    """Name of the model, by which a card names it."""
+    about: ClassVar[str]
+    """What it is, in a line."""
     directions: ClassVar[Literal["up", "both"]] = "up"
     """Whether pulses only raise a conductance, or lower it, too. Only a cell that goes up needs RESET and refresh."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that it brings for settings of other tables, by their paths."""
+    idle: ClassVar[Mapping[str, Condition]] = {}
+    """Settings of other tables that have no effect on it, by their paths, and under which further condition."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_is_known(cls, values: Any) -> Any:
+        """Accept the name of the model, which the class has, among the settings."""
+        given = cast("dict[str, Any]", values)  # pydantic also lets others pass, and refuses them later
+        if isinstance(values, dict) and "model" in given and given["model"] == cls.model:
+            return {name: value for name, value in given.items() if name != "model"}
+        return given
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.g_min_us >= self.g_max_us:
+            msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def decided(cls) -> Mapping[str, Any]:
+        """Return settings of other tables that it leaves no choice about, by their paths, with their values."""
+        return {} if cls.directions == "up" else {"refresh.every_samples": 0}
+
+    @property
+    def drift_begins_s(self) -> float:
+        """Time after a pulse until which a conductance stays, s; 0 where nothing is known of it."""
+        return 0.0
 
     def cells(self, g_us: "Tensor", variation: "Stream") -> "Cells":
         """Return fresh cells at given conductances, uS, float32, any shape; `variation` draws what differs in them."""

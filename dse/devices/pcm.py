@@ -1,6 +1,6 @@
 """What happens in PCM cells: SET pulses with history and write noise, RESET, drift, read noise, wear.
 
-The formulas stand in `dse.devices.spec`. Decisions that the source leaves open:
+The formulas are in `dse.devices.pcm_settings`. Decisions that the source leaves open:
 
 - A pulse acts on the conductance as it was at T0 after the previous pulse: drift is a relaxation that the pulse
   undoes, and its clock restarts (public implementations of the model do the same).
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dse.devices.spec import CellSpec
+from dse.devices.pcm_settings import PcmSettings
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import exponential, power
 from dse.streams import Stream
@@ -44,7 +44,7 @@ class PcmCells:
         stuck: whether a cell ignores all pulses, bool.
     """
 
-    spec: CellSpec
+    spec: PcmSettings
     g_us: Tensor
     history: Tensor
     pulsed_at_s: Tensor
@@ -55,7 +55,7 @@ class PcmCells:
     stuck: Tensor
 
     @classmethod
-    def start(cls, spec: CellSpec, g_us: Tensor, variation: Stream | None = None) -> "PcmCells":
+    def start(cls, spec: PcmSettings, g_us: Tensor, variation: Stream | None = None) -> "PcmCells":
         """Return fresh cells at given conductances (float32, any shape), with the history these imply.
 
         A cell that starts above RESET is taken to have seen n(G) pulses, a cubic polynomial of the card. Stuck cells
@@ -75,7 +75,7 @@ class PcmCells:
         )
 
     @classmethod
-    def _at(cls, spec: CellSpec, g_us: Tensor, gain: Tensor, exponent: Tensor, stuck: Tensor) -> "PcmCells":
+    def _at(cls, spec: PcmSettings, g_us: Tensor, gain: Tensor, exponent: Tensor, stuck: Tensor) -> "PcmCells":
         pulses = g_us * (
             spec.history_linear_per_us + g_us * (spec.history_quadratic_per_us2 + g_us * spec.history_cubic_per_us3)
         )
@@ -93,7 +93,7 @@ class PcmCells:
         )
 
     @classmethod
-    def after_reset(cls, spec: CellSpec, shape: tuple[int, ...], noise: Stream) -> "PcmCells":
+    def after_reset(cls, spec: PcmSettings, shape: tuple[int, ...], noise: Stream) -> "PcmCells":
         """Return fresh cells in the RESET state; the first RESET counts no wear."""
         return cls.start(spec, _reset_level(spec, noise.next_normal(math.prod(shape))[0]).reshape(shape)).with_history(
             1.0
@@ -190,7 +190,7 @@ def too_many_pulses() -> DivergedError:
     return DivergedError(f"one cell would get more than {MAX_PULSES} SET pulses at once, and fewer saturate any cell")
 
 
-def _varied(spec: CellSpec, number: int, variation: Stream) -> tuple[Tensor, Tensor, Tensor]:
+def _varied(spec: PcmSettings, number: int, variation: Stream) -> tuple[Tensor, Tensor, Tensor]:
     """Return gain, drift exponent and kind of defect (0 for none) of each cell, shape (number,)."""
     gain = torch.ones(number, dtype=torch.float32)
     exponent = torch.full((number,), spec.drift_exponent, dtype=torch.float32)
@@ -207,5 +207,5 @@ def _varied(spec: CellSpec, number: int, variation: Stream) -> tuple[Tensor, Ten
     return gain, exponent, stuck
 
 
-def _reset_level(spec: CellSpec, noise: Tensor) -> Tensor:
+def _reset_level(spec: PcmSettings, noise: Tensor) -> Tensor:
     return (spec.reset_mean_us + spec.reset_std_us * noise).clamp_min(spec.reset_min_us)

@@ -142,7 +142,7 @@ def _renamed(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_other_variants(flat: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that a design can have. Version 4 held those of all variants, the others at defaults."""
-    if any(flat.get(family.path) not in family.names for family in FAMILIES):
+    if any(flat.get(family.path) not in family.names for family in FAMILIES if not family.card):
         return flat  # a variant that is not here: what it has is not known
     own = set(leaf_paths(class_of(flat)))
     return {path: value for path, value in flat.items() if path in own}

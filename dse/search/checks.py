@@ -65,7 +65,7 @@ def _longest_and_drift(scope: Scope) -> tuple[float, float] | None:
         if design.clock is None or design.device is None:
             return None
         longest = max(longest, design.train_samples * design.clock.sample_time_s)
-        begins = min(begins, design.device.drift_reference_s)
+        begins = min(begins, design.device.drift_begins_s)
     return longest, begins
 
 

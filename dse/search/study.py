@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import renamed
-from dse.design.design import Design, active, compose, flatten
+from dse.design.design import Design, active, compose, flatten, with_model
 from dse.design.settings import default_of, field_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
@@ -216,7 +216,7 @@ def _space(spec: StudySpec, fixed: Mapping[str, Any], folder: Path) -> dict[str,
     both = sorted(fixed.keys() & space.keys())
     if both:
         raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
-    check_acting(fixed, space, "design and space")
+    check_acting(fixed, space, "design and space", folder)
     compose(fixed if "architecture" not in space else {**fixed, "architecture": "mixed_precision"}, folder, "design")
     check_corners(fixed, space, folder)
     return space
@@ -238,7 +238,8 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
     for path in own:
         field_of(path)
     settings = {**fixed, **own}
-    idle = own.keys() - active({"architecture": default_of("architecture"), **settings}).keys()
+    acting = active(with_model({"architecture": default_of("architecture"), **settings}, folder))
+    idle = own.keys() - acting.keys()
     if idle:
         raise SettingError(f"controls.{name}: {', '.join(sorted(idle))} has no effect here; remove it")
     return compose(settings, folder, f"controls.{name}")

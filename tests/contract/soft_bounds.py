@@ -26,6 +26,8 @@ class SoftBounds(AbstractCell):
     write_noise: float = 0.0
     """Standard deviation of a step in units of its mean."""
 
+    model = "soft_bounds"
+    about = "steps that shrink towards both ends of the window"
     directions: ClassVar[Literal["up", "both"]] = "both"
 
     def cells(self, g_us: Tensor, variation: Stream) -> "SoftBoundsCells":

@@ -36,8 +36,8 @@ class Example(NamedTuple):
 
 def example_of(section: str) -> Example:
     """Return the example of a section of the page."""
-    files = {path: text for language, path, text in BLOCK.findall(section) if language == "python"}
-    study = "".join(text for language, _, text in BLOCK.findall(section) if language == "toml")
+    blocks = {path: text for _, path, text in BLOCK.findall(section)}
+    study, files = blocks.get("study", ""), {path: text for path, text in blocks.items() if path != "study"}
     added = [(module_of(name, files), name, idea.replace("/", "."), to) for name, idea, to in ADDED.findall(section)]
     return Example(files, study, added)
 
@@ -89,6 +89,10 @@ def test_a_training_with_something_of_ones_own_learns(title: str, tmp_path: Path
 
 def test_an_added_sampler_keeps_the_contract_of_samplers(tmp_path: Path) -> None:
     run(EXAMPLES["a sampler"], tmp_path, "pytest", "tests/contract/test_mutation_contract.py")
+
+
+def test_an_added_cell_decides_which_settings_there_are(tmp_path: Path) -> None:
+    run(EXAMPLES["a cell"], tmp_path, "pytest", str(ROOT / "tests" / "house" / "with_linear_cell.py"))
 
 
 def test_the_examples_are_there_and_are_formatted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A variant stays at home: what is said of one network, data set, task or sampler stands in one place."""
+"""A variant stays at home: what is said of one network, data set, task, sampler or cell stands in one place."""
 
 import re
 from pathlib import Path
@@ -7,14 +7,16 @@ import pytest
 
 from dse.data import DATA
 from dse.deployment.compensation import COMPENSATIONS
+from dse.devices import CELLS
 from dse.networks import NETWORKS
 from dse.search.samplers import SAMPLERS
 from dse.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py"))}
-OTHER_MEANINGS = {"auto", "none"}
-"""Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation."""
+OTHER_MEANINGS = {"auto", "none", "pcm"}
+"""Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation, "pcm"
+what accumulators are stored in."""
 NAMES = sorted(
     {
         *(own.model_fields["name"].default for own in NETWORKS),
@@ -22,6 +24,7 @@ NAMES = sorted(
         *(own.name for own in TASKS),
         *(own.name for own in SAMPLERS),
         *(own.name for own in COMPENSATIONS),
+        *(own.model for own in CELLS),
     }
     - OTHER_MEANINGS
 )
@@ -43,6 +46,6 @@ def test_names_are_looked_for_where_they_are() -> None:
     assert {"lstm", "gan", "gdc", "tpe"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS])
+@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS, CELLS])
 def test_a_variant_is_final(variants: tuple[type, ...]) -> None:
     assert not [(a, b) for a in variants for b in variants if a is not b and issubclass(a, b)]

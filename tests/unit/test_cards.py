@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.devices.card import KNOBS, library, read_card, read_cell, read_programmed_cell, unit_of
+from dse.devices.card import KNOBS, library, model_of, read_card, read_cell, read_programmed_cell, unit_of
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.pricing.card import UNITS, read_cost_card
@@ -205,6 +205,15 @@ def test_a_cell_out_of_range_is_refused_when_it_is_read(tmp_path: Path) -> None:
 def test_a_cell_with_a_closed_window_is_refused_when_it_is_read(tmp_path: Path) -> None:
     text = shipped_text("cells").replace("value = 12.0", "value = 0.05")
     assert "must lie below g_max_us" in refusal("cells", tmp_path, text)
+
+
+def test_a_card_names_the_model_of_its_cell_which_is_pcm_where_it_names_none(tmp_path: Path) -> None:
+    text = shipped_text("cells")
+    (tmp_path / "pcm_gst.toml").write_text('model = "pcm"\n' + text)
+    assert read_cell("pcm_gst.toml", tmp_path) == read_cell("pcm_gst")
+    assert model_of("pcm_gst.toml", tmp_path) is model_of("pcm_gst") is CellSpec
+    assert "no model of cells 'pcn'; did you mean 'pcm'" in refusal("cells", tmp_path, 'model = "pcn"\n' + text)
+    assert "model = 3 must be the name of a model" in refusal("cells", tmp_path, "model = 3\n" + text)
 
 
 @pytest.mark.parametrize(

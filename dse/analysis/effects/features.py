@@ -7,7 +7,7 @@ the median of the numbers that occur, and so no information: what switched it of
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import polars as pl
 from dse.analysis.tables.tables import Tables
 from dse.analysis.tables.variants import simulation_groups
 from dse.design.design import active, flatten
+from dse.design.settings import CELL
 
 AxisValue = float | str
 
@@ -61,6 +62,7 @@ class Designs:
         axes: the parameters that vary.
         values: by parameter a value for each design: a number, a string, or None where it does not act.
         base: the settings that designs share, flat; of one of them.
+        models: the model of the cell by card, where cards vary.
         simulation: numbers from 0, equal for designs that differ in free axes alone, shape (designs,).
         free: axes that prices alone depend on.
     """
@@ -71,6 +73,7 @@ class Designs:
     base: Mapping[str, Any]
     simulation: np.ndarray
     free: frozenset[str]
+    models: Mapping[AxisValue | None, str] = field(default_factory=dict[AxisValue | None, str])
 
     def __len__(self) -> int:
         return len(self.table)
@@ -95,7 +98,10 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     axes = [_axis(name, values[name]) for name in tables.parameters]
     varying = tuple(p for p in axes if len(p.numbers) + len(p.strings) > 1)
     simulation = simulation_groups(tables, table["trial"])
-    return Designs(table, varying, values, settings[0] if settings else {}, simulation, frozenset(tables.free))
+    cards = values.get(CELL.card, [])
+    models = {card: s[CELL.path] for card, s in zip(cards, settings, strict=False) if CELL.path in s}
+    base = settings[0] if settings else {}
+    return Designs(table, varying, values, base, simulation, frozenset(tables.free), models)
 
 
 def value_of(value: Any) -> AxisValue | None:
@@ -146,5 +152,8 @@ def groups(designs: Designs) -> dict[str, list[int]]:
 def without_idle(designs: Designs, settings: Mapping[str, AxisValue]) -> dict[str, AxisValue | None]:
     """Return a choice for each parameter with None for those that other choices switch off."""
     of_designs = {name: value for name, value in settings.items() if name not in designs.free}
-    acting = active({**designs.base, **of_designs})
+    whole = {**designs.base, **of_designs}
+    if CELL.card in of_designs:
+        whole[CELL.path] = designs.models.get(of_designs[CELL.card], next(iter(CELL.names)))
+    acting = active(whole)
     return {name: value if name in acting or name in designs.free else None for name, value in settings.items()}

@@ -1,4 +1,4 @@
-"""The likelihood of measured trains of SET pulses under the cell model of `dse.devices.spec`, and its maximum.
+"""The likelihood of measured trains of SET pulses under the cell model of `dse.devices.pcm_settings`, and its maximum.
 
 Given the conductance before pulse n, the one after it is Gaussian with mean and deviation linear in G and
 P_n = exp(-n / alpha), clipped to the window. Two things make this more than a regression:

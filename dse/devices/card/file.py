@@ -7,8 +7,9 @@ A card is a list of named entries:
     unit = "uS"
     source = "Nandakumar et al., J. Appl. Phys. 124, 152135 (2018)"
 
-and a few lines about the whole: `title`, `about`. An entry without unit or source is refused, and so is a unit
-other than the one its use expects, because a slip by a factor of a thousand is the commonest defect of such tables.
+and a few lines about the whole: `title`, `about`, and `model`, the model of a cell other than PCM. An entry without
+unit or source is refused, and so is a unit other than the one its use expects, because a slip by a factor of a thousand
+is the commonest defect of such tables.
 """
 
 import tomllib
@@ -18,18 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError, did_you_mean
-from dse.spec import Spec
-
-
-def knobs_of(model: type[Spec]) -> dict[str, float]:
-    """Return the settings of a cell that most measurements do not give; a card may leave them out."""
-    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
-
-
-KNOBS = knobs_of(CellSpec)
-"""Those of a cell that is pulsed in training."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +35,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Card:
-    """A parsed card: its name, what it says of itself, its entries, and the card of costs that it builds on."""
+    """A parsed card: its name, what it says of itself, its entries.
+
+    Attributes:
+        name: its name.
+        title: its title.
+        entries: its numbers, by name.
+        base: the card of costs that it builds on.
+        model: the model of a cell, where it names one.
+    """
 
     name: str
     title: str
     entries: Mapping[str, Entry]
     base: str | None = None
+    model: str | None = None
 
 
 def library(kind: str) -> list[str]:
@@ -106,11 +105,18 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
         raise SettingError(f"the card {name} is not valid TOML: {error}") from None
     title = str(table.pop("title", name))
     table.pop("about", None)
-    base = table.pop("base", None) if kind == "costs" else None
-    if base is not None and not isinstance(base, str):
-        raise SettingError(f"the card {name}: base = {base!r} must be the name of a card")
+    base = _word(name, table, "base", "a card") if kind == "costs" else None
+    model = _word(name, table, "model", "a model of cells") if kind == "cells" else None
     entries = {key: _entry(name, key, value) for key, value in table.items()}
-    return Card(name=Path(name).stem, title=title, entries=entries, base=base)
+    return Card(name=Path(name).stem, title=title, entries=entries, base=base, model=model)
+
+
+def _word(card: str, table: dict[str, Any], key: str, what: str) -> str | None:
+    """Take a line of a card out of its table, and return the name that it gives, if any."""
+    word = table.pop(key, None)
+    if word is not None and not isinstance(word, str):
+        raise SettingError(f"the card {card}: {key} = {word!r} must be the name of {what}")
+    return word
 
 
 def _entry(card: str, key: str, raw: object) -> Entry:
@@ -147,38 +153,3 @@ def unit_of(field: str) -> str:
         if field.endswith(suffix):
             return unit
     return "pulses" if field.endswith("_pulses") else "1"
-
-
-def read_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """Return the settings of a cell as its card gives them, ready to be overridden and checked by `CellSpec`.
-
-    Args:
-        name: as for `read_card`.
-        folder: as for `read_card`.
-
-    Raises:
-        SettingError: an entry that is unknown, missing or in another unit than its name says.
-    """
-    return _read(CellSpec, "cells", name, folder)
-
-
-def read_programmed_cell(name: str, folder: Path | None = None) -> dict[str, Any]:
-    """Return the settings of a programmed cell, to be checked by `ProgrammedCellSpec`; see `read_cell`."""
-    return _read(ProgrammedCellSpec, "programmed_cells", name, folder)
-
-
-def _read(model: type[Spec], kind: str, name: str, folder: Path | None) -> dict[str, Any]:
-    card = read_card(kind, name, folder)
-    known = [field for field in model.model_fields if field != "card"]
-    settings: dict[str, Any] = {"card": card.name, **knobs_of(model)}
-    for key, entry in card.entries.items():
-        if key not in known:
-            raise SettingError(f"card {name}: unknown entry {key!r}{did_you_mean(key, known)}")
-        if entry.unit != unit_of(key):
-            raise SettingError(f"card {name}: {key} is in {entry.unit!r}; it must be in {unit_of(key)!r}")
-        settings[key] = entry.value
-    missing = [field for field in known if field not in settings]
-    if missing:
-        raise SettingError(f"card {name}: missing {', '.join(missing)}")
-    model.parse(settings, where=f"card {name}")
-    return settings
