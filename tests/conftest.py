@@ -1,5 +1,7 @@
 """What all tests share: a guard on global randomness, a small study, a Ray that starts once."""
 
+from dse import portable  # noqa: F401  isort: skip  before numpy and torch, which then compute alike on every processor
+
 import logging
 import os
 import random

@@ -23,10 +23,11 @@ import dse
 from dse.design.design import Design, compose
 from dse.design.outcome import Failure, Outcome
 from dse.errors import ExecutorError
+from dse.portable import arithmetic
 from dse.results.rows import result_fields
 
 DECIDING = (
-    *("spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),
+    *("portable.py", "spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),
     *("networks/**/*.py", "updates/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
     *("design/**/*.py", "pricing/**/*.py", "search/**/*.py"),
 )
@@ -266,6 +267,7 @@ def code_version() -> str:
 
 @lru_cache(maxsize=1)
 def package_versions() -> str:
-    """Return the versions of the packages that a simulation depends on, as JSON."""
+    """Return the versions of the packages that a simulation depends on, and the kind of its arithmetic, as JSON."""
     names = ("torch", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "optuna")
-    return json.dumps({"python": platform.python_version(), **{name: version(name) for name in names}})
+    versions = {name: version(name) for name in names}
+    return json.dumps({"python": platform.python_version(), "arithmetic": arithmetic(), **versions})

@@ -18,6 +18,7 @@ from ray import exceptions
 
 from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError
+from dse.portable import pins
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
 from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
@@ -144,6 +145,8 @@ class RayPool:
             num_gpus=self._request["GPU"],
             max_restarts=0,
             max_task_retries=0,
+            # Processes of a cluster that others started: numpy may be loaded before this package is.
+            runtime_env=None if self._ours else {"env_vars": pins()},
         )(Simulator)
         self._arguments = (ray.put(simulate), self._spool, self._session)
         self._polled = -POLL_S

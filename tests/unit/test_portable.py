@@ -1,0 +1,53 @@
+"""Results do not depend on how wide the instructions of the processor are."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dse import portable
+
+UNSET = {name: value for name, value in os.environ.items() if name not in portable.pins()}
+WIDE = "import dse.portable as p; p._has_avx512 = lambda: True; p.platform.machine = lambda: 'x86_64'; "
+SAID = "import torch, numpy; from numpy._core._multiarray_umath import __cpu_features__ as f; import json; print(json.dumps(dict(said=p.arithmetic(), torch=torch.backends.cpu.get_cpu_capability(), numpy=f.get('X86_V4', False) or f.get('AVX512_SKX', False), env={name: p.os.environ[name] for name in p.pins()})))"  # noqa: E501  a program
+
+
+def said(program, **env):
+    env = {**UNSET, **env}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert "Warning" not in done.stderr
+    return json.loads(done.stdout)
+
+
+def test_libraries_that_are_loaded_after_this_package_take_no_wider_code_than_avx2():
+    found = said(f"{WIDE} p.pin(); {SAID}")
+    assert found["said"] == "x86-64"
+    assert found["torch"] != "AVX512"
+    assert not found["numpy"]
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy"])
+def test_a_library_that_was_there_before_is_told(library):
+    """A process that loaded it first computes as its processor does, and its rows say so."""
+    assert said(f"import {library}; {WIDE} p.os.environ.clear(); p.pin(); {SAID}")["said"] == "x86-64 with AVX-512"
+
+
+def test_a_process_that_inherits_the_environment_may_load_them_in_any_order():
+    assert said(f"import numpy; {WIDE} p.pin(); {SAID}", **portable._ours())["said"] == "x86-64"
+
+
+def test_what_the_environment_sets_is_kept_and_told():
+    found = said(f"{WIDE} p.pin(); {SAID}", ATEN_CPU_CAPABILITY="default")
+    assert found["env"]["ATEN_CPU_CAPABILITY"] == "default"
+    assert found["said"] == "x86-64 with AVX-512"
+
+
+def test_other_processors_are_told_by_their_name():
+    assert (
+        said(
+            f"{WIDE} p.platform.machine = lambda: 'aarch64'; p.pin(); {SAID.replace('env={name: p.os.environ[name] for name in p.pins()}', 'env=0')}"
+        )["said"]
+        == "aarch64"
+    )  # noqa: E501
