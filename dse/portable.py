@@ -25,7 +25,8 @@ _TORCH = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
 }
-_WIDE = "x86-64 with AVX-512"
+WIDE = "x86-64 with AVX-512"
+"""Kind of a process whose libraries take what the processor has, as `arithmetic` says it."""
 _state = {"arithmetic": ""}
 
 
@@ -51,7 +52,7 @@ def pin() -> None:
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     differs = late or any(os.environ[name] != value for name, value in wanted.items())
-    _state["arithmetic"] = _WIDE if differs else "x86-64"
+    _state["arithmetic"] = WIDE if differs else "x86-64"
 
 
 def arithmetic() -> str:

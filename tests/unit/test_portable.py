@@ -44,10 +44,8 @@ def test_what_the_environment_sets_is_kept_and_told():
     assert found["said"] == "x86-64 with AVX-512"
 
 
-def test_other_processors_are_told_by_their_name():
-    assert (
-        said(
-            f"{WIDE} p.platform.machine = lambda: 'aarch64'; p.pin(); {SAID.replace('env={name: p.os.environ[name] for name in p.pins()}', 'env=0')}"
-        )["said"]
-        == "aarch64"
-    )  # noqa: E501
+def test_other_processors_are_told_by_their_name(monkeypatch):
+    monkeypatch.setattr(portable.platform, "machine", lambda: "aarch64")
+    monkeypatch.setitem(portable._state, "arithmetic", "")
+    portable.pin()
+    assert portable.arithmetic() == "aarch64"

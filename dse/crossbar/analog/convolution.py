@@ -7,14 +7,14 @@ the gradient is wrong, other memory is overwritten, or the loop never ends. Such
 torch sees them; the products and their sum stay the same.
 """
 
-from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
-from llvmlite import binding
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
+
+from dse.portable import WIDE, arithmetic
 
 _NOT_TRANSPOSED = False
 _ONE_PLACE = (1, 1)
@@ -84,7 +84,6 @@ def _needs_thinning(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
     return copied and side_by_side and few and all(size % step == 0 for size, step in sizes)
 
 
-@cache
 def _floats_in_a_register() -> int:
-    """Return how many floats a vector register of this processor holds."""
-    return 16 if binding.get_host_cpu_features().get("avx512f") else 8
+    """Return how many floats a vector register holds of those that oneDNN takes."""
+    return 16 if arithmetic() == WIDE else 8
