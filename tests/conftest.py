@@ -85,17 +85,23 @@ def small_disk(tmp_path: Path) -> Generator[SmallDisk]:
 
 
 @pytest.fixture
-def here() -> Generator[Callable[..., Result]]:
+def own_logging() -> Generator[None]:
+    """Take back what a command within this process does to its logger and its handler of SIGTERM."""
+    logger, handler = logging.getLogger("dse"), signal.getsignal(signal.SIGTERM)
+    yield
+    logger.handlers.clear()
+    logger.propagate = True
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def here(own_logging: None) -> Callable[..., Result]:
     """The command line, run in this process, which is quicker; a traceback is an error of the test."""
 
     def call(*arguments: object) -> Result:
         return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
 
-    logger, handler = logging.getLogger("dse"), signal.getsignal(signal.SIGTERM)
-    yield call
-    logger.handlers.clear()
-    logger.propagate = True
-    signal.signal(signal.SIGTERM, handler)
+    return call
 
 
 @pytest.fixture
@@ -126,13 +132,14 @@ class Said:
 
 
 @pytest.fixture
-def ask() -> Callable[..., Said]:
-    """The command line within this process, for questions, whose start would take longer than their answer."""
+def ask(own_logging: None) -> Callable[..., Said]:
+    """The command line within this process, like `dse`, whose start would take longer than most answers."""
 
-    def call(*arguments: object) -> Said:
+    def call(*arguments: object, env: dict[str, str] | None = None) -> Said:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("default")
-            done = CliRunner().invoke(main, list(map(str, arguments)), prog_name="dse", catch_exceptions=False)
+            words = list(map(str, arguments))
+            done = CliRunner().invoke(main, words, prog_name="dse", catch_exceptions=False, env=env)
         return Said(done.exit_code, done.stdout, "\n".join([done.stderr, *(str(w.category.__name__) for w in heard)]))
 
     return call

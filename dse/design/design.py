@@ -5,10 +5,10 @@ effect is no part of a design: with architecture "float" there is no accumulator
 equal hardware has an equal key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from dse import renamed
 from dse.design.settings import (
@@ -25,12 +25,13 @@ from dse.design.settings import (
 )
 from dse.design.tables import HARDWARE, Design
 from dse.devices.base import AbstractCell
-from dse.devices.card import model_of, read_cell, read_programmed_cell
+from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
 from dse.spec import shown
 
 DEFAULT_CARD = "pcm_gst"
 DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
+T = TypeVar("T")
 
 
 def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str = "") -> Design:
@@ -163,19 +164,22 @@ def _drop_redundant_backward_bits(converter: dict[str, Any], default: Any) -> No
         del converter["backward_bits"]
 
 
-@lru_cache(maxsize=64)
 def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:
-    return read_programmed_cell(card, folder)
+    return _read(read_programmed_cell, card, folder, card_text("programmed_cells", card, folder))
 
 
-@lru_cache(maxsize=64)
 def _model(card: str, folder: Path | None) -> type[AbstractCell]:
-    return model_of(card, folder)
+    return _read(model_of, card, folder, card_text("cells", card, folder))
 
 
-@lru_cache(maxsize=64)
 def _cell(card: str, folder: Path | None) -> dict[str, Any]:
-    return read_cell(card, folder)
+    return _read(read_cell, card, folder, card_text("cells", card, folder))
+
+
+@lru_cache(maxsize=256)
+def _read(read: Callable[[str, Path | None], T], card: str, folder: Path | None, content: str) -> T:  # noqa: ARG001
+    """Return what a card says; the content is part of the key, because the file may be edited within a session."""
+    return read(card, folder)
 
 
 __all__ = ["HARDWARE", "Design", "active", "compose", "flatten", "is_deployed", "nest", "parse_design", "with_model"]

@@ -77,32 +77,42 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_a_study_file_is_named_with_what_is_allowed(mistake, dse, tmp_path):
+def test_a_mistake_in_a_study_file_is_named_with_what_is_allowed(mistake, ask, tmp_path):
     old, new, wanted = MISTAKES[mistake]
-    done = dse("check", edited(tmp_path, old, new))
+    done = ask("check", edited(tmp_path, old, new))
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert not [text for text in wanted if text not in done.stderr], done.stderr
 
 
-def test_a_study_without_a_space_is_refused(dse, tmp_path):
+def test_a_mistake_ends_a_process_with_status_2_and_no_traceback(dse, tmp_path):
+    """What the tests of mistakes in this process take for granted."""
+    done = dse("check", edited(tmp_path, "[search]", "[search"))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert "is not valid TOML" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_study_without_a_space_is_refused(ask, tmp_path):
     start, rest = SMALL_STUDY.split("[space]")
     (tmp_path / "s.toml").write_text(start + "[controls" + rest.split("[controls", 1)[1])
-    done = dse("check", tmp_path / "s.toml")
+    done = ask("check", tmp_path / "s.toml")
     assert done.returncode == 2
     assert "the space is empty; name a parameter in [space]" in done.stderr
 
 
-def test_several_mistakes_are_reported_at_once(dse, tmp_path):
+def test_several_mistakes_are_reported_at_once(ask, tmp_path):
     path = edited(tmp_path, "startup = 6\nlookahead = 4", "startup = -1\nlokahead = 4")
-    message = dse("check", path).stderr
+    message = ask("check", path).stderr
     assert "search.startup = -1 is not allowed; give an integer from 0 to 1000000" in message
     assert "unknown key 'search.lokahead'; did you mean 'lookahead'?" in message
 
 
-def test_check_says_what_a_study_will_do(dse, small_study):
-    done = dse("check", small_study)
+def test_check_says_what_a_study_will_do(ask, small_study):
+    done = ask("check", small_study)
     assert done.returncode == 0
     assert "14 trials x 1 seeds, 1 controls" in done.stdout
     assert "adc.bits: 4 to 8" in done.stdout
@@ -118,26 +128,26 @@ def test_run_shows_progress_the_front_the_folder_and_what_to_do_next(dse, small_
     assert f" front {tmp_path / 'out'} --plot front.png" in done.stdout
 
 
-def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp_path):
-    table = dse("front", undisturbed, "--plot", tmp_path / "front.png")
+def test_front_query_and_show_speak_to_people_and_programs(ask, undisturbed, tmp_path):
+    table = ask("front", undisturbed, "--plot", tmp_path / "front.png")
     assert "pJ" in table.stdout or "nJ" in table.stdout
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
-    rows = json.loads(dse("front", undisturbed, "--format", "json").stdout)
-    csv = pl.read_csv(io.StringIO(dse("front", undisturbed, "--format", "csv").stdout))
+    rows = json.loads(ask("front", undisturbed, "--format", "json").stdout)
+    csv = pl.read_csv(io.StringIO(ask("front", undisturbed, "--format", "csv").stdout))
     assert csv["trial"].to_list() == [row["trial"] for row in rows]
-    dse("front", undisturbed, "--format", "parquet", "--output", tmp_path / "front.parquet")
+    ask("front", undisturbed, "--format", "parquet", "--output", tmp_path / "front.parquet")
     assert pl.read_parquet(tmp_path / "front.parquet")["trial"].to_list() == csv["trial"].to_list()
 
     sql = "SELECT trial, sum(set_pulses_update) AS pulses FROM layers GROUP BY trial ORDER BY trial"
-    pulses = json.loads(dse("query", undisturbed, sql, "--format", "json").stdout)
+    pulses = json.loads(ask("query", undisturbed, sql, "--format", "json").stdout)
     assert len(pulses) == 15
     assert pulses[0] == {"trial": 0, "pulses": 0}
 
-    whole = json.loads(dse("show", undisturbed, 1, "--format", "json").stdout)
+    whole = json.loads(ask("show", undisturbed, 1, "--format", "json").stdout)
     assert whole["design"]["device"]["card"] == "pcm_gst"
     assert [layer["rows"] for layer in whole["runs"][0]["layers"]] == [65, 17]
     assert whole["runs"][0]["curve"][0]["accuracy"] == whole["runs"][0]["accuracy"]
-    text = dse("show", undisturbed, 1).stdout
+    text = ask("show", undisturbed, 1).stdout
     assert "mvm_forward" in text
     assert "accumulator.bits = " in text
 
@@ -157,28 +167,28 @@ def test_front_query_and_show_speak_to_people_and_programs(dse, undisturbed, tmp
         (["frnt", "RESULTS"], "did you mean 'front'?"),
     ],
 )
-def test_a_mistake_on_the_command_line_ends_with_status_2(arguments, message, dse, undisturbed):
-    done = dse(*[str(undisturbed) if a == "RESULTS" else a for a in arguments])
+def test_a_mistake_on_the_command_line_ends_with_status_2(arguments, message, ask, undisturbed):
+    done = ask(*[str(undisturbed) if a == "RESULTS" else a for a in arguments])
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(dse, undisturbed, small_study, tmp_path):
-    same = dse("run", small_study, "--executor", "local", "--out", undisturbed)
+def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(ask, undisturbed, small_study, tmp_path):
+    same = ask("run", small_study, "--executor", "local", "--out", undisturbed)
     assert same.returncode == 2
     assert f"already holds this study; go on with it by `dse resume {undisturbed}`" in same.stderr
-    other = dse("run", edited(tmp_path, "seed = 3", "seed = 4"), "--executor", "local", "--out", undisturbed)
+    other = ask("run", edited(tmp_path, "seed = 3", "seed = 4"), "--executor", "local", "--out", undisturbed)
     assert other.returncode == 2
     assert "holds the results of another study; choose another folder with --out" in other.stderr
-    assert dse("resume", undisturbed, "--executor", "local").returncode == 0
+    assert ask("resume", undisturbed, "--executor", "local").returncode == 0
 
 
-def test_an_edited_study_is_not_resumed(dse, small_study, tmp_path):
-    assert dse("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
+def test_an_edited_study_is_not_resumed(ask, small_study, tmp_path):
+    assert ask("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
     copy = tmp_path / "r" / "source" / "study.toml"
     copy.write_text(copy.read_text().replace("high = 8 }", "high = 9 }"))
-    done = dse("resume", tmp_path / "r", "--executor", "local")
+    done = ask("resume", tmp_path / "r", "--executor", "local")
     assert done.returncode == 2
     assert "means another study than the one that began here" in done.stderr
 
@@ -192,57 +202,57 @@ def test_an_edited_study_is_not_resumed(dse, small_study, tmp_path):
         ("{}", "no schema"),
     ],
 )
-def test_a_damaged_description_of_a_folder_is_told(content, message, dse, tmp_path):
+def test_a_damaged_description_of_a_folder_is_told(content, message, ask, tmp_path):
     (tmp_path / "study.json").write_text(content)
-    done = dse("front", tmp_path)
+    done = ask("front", tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
 
 
 @pytest.mark.parametrize("out", ["file/results", "/proc/nowhere/results", "file"])
-def test_a_place_where_no_folder_can_be_is_told(out, dse, small_study, tmp_path):
+def test_a_place_where_no_folder_can_be_is_told(out, ask, small_study, tmp_path):
     (tmp_path / "file").write_text("mine")
-    done = dse("run", small_study, "--executor", "local", "--out", tmp_path / out)
+    done = ask("run", small_study, "--executor", "local", "--out", tmp_path / out)
     assert done.returncode == 2
     assert "choose another with --out" in done.stderr
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_study_file_with_a_byte_order_mark_is_read(dse, tmp_path):
+def test_a_study_file_with_a_byte_order_mark_is_read(ask, tmp_path):
     (tmp_path / "s.toml").write_text("\ufeff" + SMALL_STUDY)
-    assert dse("check", tmp_path / "s.toml").returncode == 0
+    assert ask("check", tmp_path / "s.toml").returncode == 0
 
 
-def test_missing_data_is_told_with_what_to_do_and_leaves_no_folder(dse, tmp_path):
+def test_missing_data_is_told_with_what_to_do_and_leaves_no_folder(ask, tmp_path):
     path = edited(tmp_path, '"digits"', '"mnist"')
-    done = dse("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
+    done = ask("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
     assert done.returncode == 2
     assert "Download it with `dse data mnist`" in done.stderr
     assert "set DSE_DATA_DIR" in done.stderr
     assert not (tmp_path / "r").exists()
 
 
-def test_unreadable_data_is_told(dse, tmp_path):
+def test_unreadable_data_is_told(ask, tmp_path):
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8bnonsense")
     path = edited(tmp_path, '"digits"', '"mnist"')
-    done = dse("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
+    done = ask("run", path, "--executor", "local", "--out", tmp_path / "r", env={"DSE_DATA_DIR": str(tmp_path)})
     assert done.returncode == 2
     assert "is unreadable" in done.stderr
 
 
-def test_a_card_beside_the_study_file_travels_with_the_results(dse, small_study, tmp_path):
+def test_a_card_beside_the_study_file_travels_with_the_results(ask, small_study, tmp_path):
     text = (files("device_library") / "cells" / "pcm_gst.toml").read_text()
     (tmp_path / "cards").mkdir()
     (tmp_path / "cards" / "mine.toml").write_text(text.replace("value = 0.88", "value = 0.8"))
     path = edited(tmp_path, "[design]", '[design]\ndevice.card = "cards/mine.toml"')
-    assert dse("run", path, "--executor", "local", "--out", tmp_path / "r", "--quiet").returncode == 0
-    shown = json.loads(dse("show", tmp_path / "r", 1, "--format", "json").stdout)
+    assert ask("run", path, "--executor", "local", "--out", tmp_path / "r", "--quiet").returncode == 0
+    shown = json.loads(ask("show", tmp_path / "r", 1, "--format", "json").stdout)
     assert shown["design"]["device"]["mean_offset_us"] == 0.8
     (tmp_path / "cards" / "mine.toml").unlink()
-    assert dse("resume", tmp_path / "r", "--executor", "local").returncode == 0
+    assert ask("resume", tmp_path / "r", "--executor", "local").returncode == 0
     (tmp_path / "r" / "source" / "cards" / "mine.toml").write_text(text)
-    assert "means another study" in dse("resume", tmp_path / "r", "--executor", "local").stderr
+    assert "means another study" in ask("resume", tmp_path / "r", "--executor", "local").stderr
 
 
 def test_ray_that_cannot_start_is_told_with_a_way_out(dse, small_study, tmp_path):

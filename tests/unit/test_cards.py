@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dse.design.design import compose
 from dse.devices.card import KNOBS, library, model_of, read_card, read_cell, read_programmed_cell, unit_of
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
@@ -283,3 +284,12 @@ def test_a_range_out_of_bounds_is_refused(tmp_path: Path) -> None:
 def test_every_number_of_a_shipped_cost_card_names_its_node(name: str) -> None:
     card = tomllib.loads((files("device_library") / "costs" / f"{name}.toml").read_text(encoding="utf-8"))
     assert all(entry["node"] for entry in card.values() if isinstance(entry, dict))
+
+
+def test_a_card_that_is_edited_within_a_process_is_read_anew(tmp_path):
+    text = (files("device_library") / "cells" / "pcm_gst.toml").read_text()
+    made = []
+    for offset in ("0.88", "0.8"):
+        (tmp_path / "mine.toml").write_text(text.replace("value = 0.88", f"value = {offset}"))
+        made.append(compose({"device.card": "mine.toml"}, tmp_path))
+    assert [design.device.mean_offset_us for design in made] == [0.88, 0.8]

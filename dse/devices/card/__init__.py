@@ -1,13 +1,14 @@
 """Cards: TOML files in which every number stands beside its unit and its source, and the cells that they describe."""
 
 from dse.devices.card.cells import KNOBS, model_of, read_cell, read_programmed_cell
-from dse.devices.card.file import Card, Entry, card_file, library, read_card, unit_of
+from dse.devices.card.file import Card, Entry, card_file, card_text, library, read_card, unit_of
 
 __all__ = [
     "KNOBS",
     "Card",
     "Entry",
     "card_file",
+    "card_text",
     "library",
     "model_of",
     "read_card",

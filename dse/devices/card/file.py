@@ -15,6 +15,7 @@ is the commonest defect of such tables.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -72,6 +73,34 @@ def card_file(name: str, folder: Path) -> Path:
     return path
 
 
+def card_text(kind: str, name: str, folder: Path | None = None) -> str:
+    """Return the text of a card; see `read_card`.
+
+    Raises:
+        SettingError: no such card.
+    """
+    if not name.endswith(".toml"):
+        return _library_text(kind, name)
+    try:
+        return card_file(name, folder or Path()).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"cannot read the card {name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"the card {name} is not UTF-8 text") from None
+
+
+@lru_cache(maxsize=64)
+def _library_text(kind: str, name: str) -> str:
+    known = library(kind)
+    if name not in known:
+        what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}[kind]
+        raise SettingError(
+            f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
+            "a name that ends in .toml is read as a file)"
+        )
+    return (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
+
+
 def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     """Read a card from the device library, or from a file where `name` ends in .toml.
 
@@ -83,22 +112,7 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     Raises:
         SettingError: no such card, not TOML, or an entry without value, unit or source.
     """
-    if name.endswith(".toml"):
-        try:
-            text = card_file(name, folder or Path()).read_text(encoding="utf-8")
-        except OSError as error:
-            raise SettingError(f"cannot read the card {name}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SettingError(f"the card {name} is not UTF-8 text") from None
-    else:
-        known = library(kind)
-        if name not in known:
-            what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}[kind]
-            raise SettingError(
-                f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
-                "a name that ends in .toml is read as a file)"
-            )
-        text = (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
+    text = card_text(kind, name, folder)
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
