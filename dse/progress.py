@@ -115,6 +115,7 @@ class _Follower:
         self._goals: list[Goal] = [quantity(name).goal for name in objectives]
         self._front: list[list[float]] = []
         self._seen: set[str] = set()
+        self._infeasible = 0
         self._reference: np.ndarray | None = None
         self._first_volume = 0.0
         self._state: Progress | None = None
@@ -124,10 +125,12 @@ class _Follower:
     def take(self, state: "Progress") -> None:
         """Take in the state of the study."""
         self._state = state
-        new = [judged.values for judged in state.new if self._is_new(judged.row)]
-        if new:
+        new = [judged.verdict for judged in state.new if self._is_new(judged.row)]
+        feasible = [verdict for verdict in new if verdict is None or verdict.is_feasible]
+        self._infeasible += len(new) - len(feasible)
+        if feasible:
             unknown = [math.nan] * len(self._objectives)
-            self._grow([unknown if values is None else list(map(float, values)) for values in new])
+            self._grow([unknown if verdict is None else list(map(float, verdict.values)) for verdict in feasible])
 
     def _is_new(self, row: "Row") -> bool:
         # One row a design: the live count follows the first seed, the table at the end the means over seeds.
@@ -144,7 +147,7 @@ class _Follower:
 
         # Until there is a reference, all points are kept: the worst of them make it.
         held = np.array([*self._front, *points])
-        if self._reference is None and len(self._seen) >= FIRST:
+        if self._reference is None and len(self._seen) - self._infeasible >= FIRST:
             self._reference = worst(held[:FIRST], self._goals)
             self._first_volume = hypervolume(held[:FIRST], self._goals, self._reference)
         keep = is_on_front(held, self._goals) if self._reference is not None else ~np.isnan(held).any(axis=1)
@@ -172,6 +175,7 @@ class _Follower:
             "total": state.total,
             "running": state.running,
             "failed": state.failed,
+            "infeasible": self._infeasible,
             "front": int(is_on_front(points, self._goals).sum()),
             "volume": None if grown is None else round(grown, 4),
             "per_minute": round(60 * per_s, 3),
@@ -185,7 +189,8 @@ class _Follower:
         rate = f", {now['per_minute']:.3g} a minute" if now["per_minute"] else ""
         left = f", {duration(now['left_s'])} left" if now["left_s"] else ""
         failed = f", {now['failed']} failed" if now["failed"] else ""
-        return f"{now['running']} running, {now['front']} on the front{volume}{rate}{left}{failed}"
+        infeasible = f", {now['infeasible']} infeasible" if now["infeasible"] else ""
+        return f"{now['running']} running, {now['front']} on the front{volume}{infeasible}{rate}{left}{failed}"
 
     def lines(self, state: "Progress") -> None:
         """Log a line now and then, and one at the end."""

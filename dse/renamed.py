@@ -145,6 +145,14 @@ def in_study(tables: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
             name: settings(cast("Mapping[str, Any]", own), warn=warn) if isinstance(own, Mapping) else own
             for name, own in controls.items()
         }
+    if isinstance(found.get("constraints"), Mapping):
+        given = cast("Mapping[str, Any]", found["constraints"])
+        found["constraints"] = bounds = dict[str, Any]()
+        for name, bound in given.items():
+            new = quantity(name, warn=warn)
+            if new in bounds:
+                raise SettingError(f"constraints.{new} is given by its former name, too; remove one of them")
+            bounds[new] = bound
     if isinstance(found.get("objectives"), list):
         names = cast("list[Any]", found["objectives"])
         found["objectives"] = [quantity(name, warn=warn) if isinstance(name, str) else name for name in names]

@@ -21,7 +21,7 @@ def ablation(results: "Where", objectives: str | None, base: str | None, format_
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.effects.ablation import ablation as compared  # noqa: PLC0415
 
-    tables = open_priced(results, named(objectives, []) or None, study=False)
+    tables = open_priced(results, named(objectives, []) or None, study=False, constraints=False)
     table = compared(tables, named(objectives, tables.objectives), base)
     emit(
         table, format_, output, title="difference = design - base; intervals of 95 %, paired by seed where seeds agree"

@@ -18,6 +18,8 @@ def check(study: Path) -> None:
     click.echo(f"{spec.name}: valid")
     click.echo(f"  {spec.budget.trials} trials x {spec.budget.seeds} seeds, {len(checked.controls)} controls")
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
+    for bound in checked.constraints:
+        click.echo(f"  constraint: {bound}")
     for path, parameter in checked.space.items():
         click.echo(f"  {path}: {parameter}")
     for name, values in checked.free.axes.items():

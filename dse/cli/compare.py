@@ -22,7 +22,9 @@ def compare(a: "Where", b: "Where", objectives: str | None, part: str, format_: 
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.effects import compare as sides  # noqa: PLC0415
 
-    first, second = (open_priced(side, named(objectives, []) or None, study=False) for side in (a, b))
+    first, second = (
+        open_priced(side, named(objectives, []) or None, study=False, constraints=False) for side in (a, b)
+    )
     names = named(objectives, []) or sides.shared_objectives(first, second)
     for note in sides.notes(first, second):
         click.echo(note, err=True)

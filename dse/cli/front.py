@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--hypervolume", is_flag=True, help="The volume that the front dominates, instead of its designs.")
 @click.option("--reference", help='Reference of the hypervolume, "NAME=VALUE,..."; by default the worst values.')
 @click.option("--bands", is_flag=True, help="Of two objectives: surfaces that 10, 50 and 90 % of fronts attain.")
+@click.option("--all", "unconstrained", is_flag=True, help="Leave out the constraints of the study.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the front: a .png, .svg or .pdf file.")
 @price_options
 @output_options
@@ -39,8 +40,9 @@ def front(
     hypervolume: bool,
     reference: str | None,
     bands: bool,
+    unconstrained: bool,
 ) -> None:
-    """Show the Pareto front of the study in the folder RESULTS.
+    """Show the Pareto front of the study in the folder RESULTS; of feasible designs, where it has constraints.
 
     Means over seeds have 95 % intervals (ci95) and a probability to be on the front; every draw is seeded. Objectives
     are metrics, or any quantity of `dse price`, such as area_m2 or years_to_first_cell.
@@ -53,9 +55,13 @@ def front(
         raise click.UsageError("--hypervolume, --bands and --ranks, --knee, --epsilon are different tables; take one")
     if reference is not None and not hypervolume:
         raise click.UsageError("--reference is for --hypervolume")
-    tables = open_priced(results, named(objectives, []) or None, cards, changes, study=not no_free)
+    tables = open_priced(
+        results, named(objectives, []) or None, cards, changes, study=not no_free, constraints=not unconstrained
+    )
     names = named(objectives, tables.objectives)
     title = fronts.front_title(tables, names)
+    if format_ != "table" and (told := fronts.infeasible_note(tables)):
+        click.echo(f"note: {told}", err=True)
     if plot is not None:
         plot_front(tables, names, plot)
         click.echo(f"drawn: {plot}", err=True)

@@ -51,7 +51,7 @@ def importance(
     from dse.analysis.effects import importance as what  # noqa: PLC0415
 
     asked = objective or objectives
-    tables = open_priced(results, named(asked, []) or None, cards, changes, study=not no_free)
+    tables = open_priced(results, named(asked, []) or None, cards, changes, study=not no_free, constraints=False)
     names = named(asked, tables.objectives)
     if dependence is not None:
         table = pl.concat([what.dependence(tables, name, dependence, seed) for name in names])

@@ -49,9 +49,11 @@ def ranges(
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.costs.worlds import tornado_table, worlds_table  # noqa: PLC0415
 
-    tables = open_priced(results, None, study=False)
+    tables = open_priced(results, None, study=False, constraints=False)
     chosen = p.with_settings(p.own_card(results, tables) if card is None else p.open_card(card), p.settings(changes))
     names = named(objectives, tables.objectives)
+    if tables.about["constraints"]:
+        click.echo("note: fronts here are those of all complete designs; the constraints are left out", err=True)
     made = {
         "designs": lambda: (
             worlds_table(tables, chosen, names, count, seed),

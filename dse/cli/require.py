@@ -81,7 +81,9 @@ def require(
 
     given = {name: text for name, text in bounds.items() if text is not None} | dict(map(split_target, others))
     targets = parse_targets(given)
-    tables = open_priced(results, [target.metric for target in targets], cards, changes, study=not no_free)
+    tables = open_priced(
+        results, [target.metric for target in targets], cards, changes, study=not no_free, constraints=False
+    )
     answer = inverse.require(tables, targets, share, seed)
     aim = " and ".join(map(str, targets))
     emit_parts(

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @results_argument
-@click.option("--study", type=click.Path(path_type=Path), help="The study file with more trials, seeds or objectives.")
+@click.option("--study", type=click.Path(path_type=Path), help="The study file that asks for more.")
 @click.option("--other-code", is_flag=True, help="Go on though another version of the code began the study.")
 @run_options
 def resume(results: "Where", study: Path | None, *, other_code: bool, **options: Any) -> None:
     """Go on with the study in the folder RESULTS; finished trials are not repeated.
 
-    With --study, ask more of it: a file in which budget.trials or budget.seeds are higher, or objectives are added.
+    With --study, ask more of it: a file in which budget.trials or budget.seeds are higher, objectives are
+    added, or constraints are added, changed or removed.
     """
     resume_results(results, Session(**options), study, other_code=other_code)
 

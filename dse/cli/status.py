@@ -34,6 +34,11 @@ def _text(now: "Status") -> str:
         lines.append(f"  {now.per_minute:.3g} simulations a minute{left}")
     volume = "" if now.volume is None else f", hypervolume {now.volume:.4f} of the box from worst to best"
     lines.append(f"  front: {now.front} designs{volume}")
+    if now.constraints:
+        counts = ", ".join(f"{text} ({count})" for text, count in now.constraints.items())
+        lines.append(f"  infeasible: {now.infeasible} designs; by constraint: {counts}")
+    if now.nearest is not None:
+        lines.append(f"  no design is feasible yet; {now.nearest}")
     lines += [f"  {host}: {count} simulations" for host, count in now.hosts.items()]
     lines += [f"  failed: {line}" for line in now.failures]
     lines += [f"  damaged: {line}" for line in now.damaged]

@@ -114,10 +114,14 @@ def _described(names: Sequence[str], abouts: Sequence[dict[str, Any]], tables: S
     if not objectives:
         raise ResultsError(f"{' and '.join(names)} have no objective in common")
     keys = "+".join(about["study_key"] for about in abouts)
+    # Designs are held against the same constraints, or against none.
+    first = abouts[0]["constraints"]
+    constraints: dict[str, str] = first if all(about["constraints"] == first for about in abouts) else {}
     one = {key: {about[key] for about in abouts} for key in ("code", "packages")}
     return {
         "name": "+".join(dict.fromkeys(about["name"] for about in abouts)),
         "objectives": objectives,
+        "constraints": constraints,
         "parameters": list(dict.fromkeys(name for about in abouts for name in about["parameters"])),
         "seeds": min(about["seeds"] for about in abouts),
         "trials": sum(len(table["trial"].unique()) for table in tables),

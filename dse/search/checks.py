@@ -10,6 +10,7 @@ from dse.design.design import Design, compose
 from dse.design.outcome import task_of
 from dse.design.settings import data_of
 from dse.errors import QueryError, SettingError
+from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.card import CostCard
 from dse.pricing.quantities import QUANTITIES, quantity
 from dse.search.price_checks import Wanted, check_prices
@@ -31,6 +32,31 @@ def check_names(objectives: Sequence[str]) -> None:
             raise SettingError(str(error)) from None
     if len(set(objectives)) < len(objectives):
         raise SettingError(f"an objective is named twice: {', '.join(objectives)}")
+
+
+def checked_constraints(given: Mapping[str, object], objectives: Sequence[str]) -> list[Bound]:
+    """Return the constraints of a study.
+
+    Args:
+        given: bounds by the names of quantities.
+        objectives: names of quantities.
+
+    Raises:
+        SettingError: a bound that cannot be read, or that keeps an objective from getting better.
+    """
+    try:
+        bounds = parse_constraints(given)
+    except QueryError as error:
+        raise SettingError(str(error)) from None
+    for bound in bounds:
+        goal = quantity(bound.metric).goal
+        wanted = ">=" if goal == "maximise" else "<="
+        if bound.metric in objectives and bound.sign != wanted:
+            raise SettingError(
+                f'constraints.{bound.metric} = "{bound.sign} {bound.bound:g}" excludes the best of an objective to '
+                f'{goal}; give "{wanted} {bound.bound:g}", or take {bound.metric} out of the objectives'
+            )
+    return bounds
 
 
 def check_time(scope: Scope) -> None:

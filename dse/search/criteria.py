@@ -1,4 +1,4 @@
-"""What designs are judged by: the objectives of a study, from the rows of its table.
+"""What designs are judged by: the objectives and constraints of a study, from the rows of its table.
 
 A quantity is a metric that the table stores, or one that a price adds (see `dse.pricing.price`), which is computed from
 the layers of a row and the cost card whenever it is needed. A price is a pure function of both, and of a row it is the
@@ -6,13 +6,16 @@ same to the last bit whether it is priced alone or among others: so what a sampl
 resume and in the analysis afterwards.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard
 from dse.pricing.price import COLUMNS, price
 from dse.results.rows import metric_of
@@ -27,27 +30,67 @@ Values = Sequence[float]
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What came of a trial, or of one of its seeds.
+
+    Attributes:
+        values: of the objectives.
+        violations: how far each constraint is from being met, 0 where it is; see `dse.pricing.bounds`.
+    """
+
+    values: Values
+    violations: Values = ()
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether all constraints are met."""
+        return not any(self.violations)
+
+
+@dataclass(frozen=True)
 class Criteria:
     """What the designs of a study are judged by.
 
     Attributes:
         objectives: names of quantities; see `dse.pricing.quantities`.
         card: the cost card.
+        constraints: bounds on quantities.
     """
 
     objectives: Sequence[str]
     card: CostCard
+    constraints: Sequence[Bound] = ()
+
+    @property
+    def quantities(self) -> list[str]:
+        """What is looked up of a row: the objectives, then what else constraints bound."""
+        return list(dict.fromkeys([*self.objectives, *(bound.metric for bound in self.constraints)]))
+
+    def verdict(self, of_seeds: Sequence[Values | None]) -> Verdict | None:
+        """Return what came of a trial, from the values of its seeds; None where one of them has none.
+
+        Constraints are judged by the means over seeds, as objectives are.
+        """
+        means = mean(of_seeds)
+        if means is None:
+            return None
+        named = dict(zip(self.quantities, means, strict=True))
+        violations = [float(bound.violations(np.array(named[bound.metric]))) for bound in self.constraints]
+        return None if any(map(math.isnan, violations)) else Verdict(means[: len(self.objectives)], violations)
 
     def of(self, rows: Sequence[Row]) -> list[Values | None]:
-        """Return the values of rows, in their order; None for a row that lacks one, as a failed one does."""
-        priced = [name for name in self.objectives if name in COLUMNS and name not in METRIC_COLUMNS]
+        """Return the values of `quantities` of rows, in their order.
+
+        None for a row that lacks one, as a failed one does.
+        """
+        priced = [name for name in self.quantities if name in COLUMNS and name not in METRIC_COLUMNS]
         none: list[dict[str, float | None]] = [{} for _ in rows]
         prices = prices_of(rows, self.card, priced) if priced else none
         return [self._values(row, own) for row, own in zip(rows, prices, strict=True)]
 
     def _values(self, row: Row, prices: Mapping[str, float | None]) -> Values | None:
         found: list[float] = []
-        for name in self.objectives:
+        for name in self.quantities:
             value = prices[name] if name in prices else metric_of(row, name)
             if value is None:
                 return None

@@ -3,6 +3,7 @@
 import importlib
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,13 +62,15 @@ def _trials(tables: Tables, study: Study) -> list[optuna.trial.FrozenTrial]:
         if row["origin"] != "search":
             continue
         parameters = cast("dict[str, Any]", json.loads(chosen[row["trial"]]))
-        values = [row[name] for name in study.spec.objectives]
-        complete = row["state"] == "complete" and None not in values
-        state = STATES[row["state"]] if complete or row["state"] != "complete" else STATES["failed"]
+        judged = study.criteria.verdict([_values(row, study.criteria.quantities)])
+        verdict = judged if row["state"] == "complete" else None
+        state = STATES["failed" if row["state"] == "complete" and verdict is None else row["state"]]
+        names = map(str, study.constraints)
         trials.append(
             optuna.trial.create_trial(
                 state=state,
-                values=values if complete else None,
+                values=None if verdict is None else verdict.values,
+                constraints=None if verdict is None else dict(zip(names, verdict.violations, strict=True)),
                 params={path: _word(value) for path, value in parameters.items()},
                 distributions=distributions,
                 user_attrs={
@@ -79,6 +82,11 @@ def _trials(tables: Tables, study: Study) -> list[optuna.trial.FrozenTrial]:
             )
         )
     return trials
+
+
+def _values(row: Mapping[str, Any], names: Sequence[str]) -> list[float] | None:
+    values = [row[name] for name in names]
+    return None if None in values else values
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:

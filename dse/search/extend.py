@@ -1,19 +1,20 @@
-"""More of a study that has results already: trials, seeds, objectives.
+"""More of a study that has results already: trials, seeds, objectives, constraints.
 
 An extension is a study file that differs from the one that ran in nothing but
 
     budget.trials     more of them
     budget.seeds      more of them
     objectives        further ones, which the table holds for every complete trial
+    constraints       added, changed or gone: they decide what is proposed next, and no row that is stored
     description       and whatever else decides nothing in the table
 
 Everything else would change what the stored trials mean, and is refused by name.
 
 More trials alone: the table is that of a study that had asked for them from the start, to the last bit. More seeds or
-objectives change the means that proposals are made from, so trials that were proposed before the extension stay as
-they were proposed (`source-2/proposals.json` holds them), get their further seeds, and are told anew as they now
-stand; later trials are proposed from that. So the results of an extended study are a function of the study files in
-`study.json`, in their order, and of the numbers of trials that had been proposed when each took over.
+objectives, and other constraints, change what proposals are made from, so trials that were proposed before the
+extension stay as they were proposed (`source-2/proposals.json` holds them), get their further seeds, and are told anew
+as they now stand; later trials are proposed from that. So the results of an extended study are a function of the study
+files in `study.json`, in their order, and of the numbers of trials that had been proposed when each took over.
 """
 
 import json
@@ -27,9 +28,10 @@ from dse.renamed import setting
 from dse.results.place import Place
 from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
-from dse.search.criteria import Criteria, mean
+from dse.search.criteria import Criteria
 from dse.search.ledger import Row
 from dse.search.loop import Earlier
+from dse.search.proposals import tell
 from dse.search.study import Study
 
 PROPOSALS = "proposals.json"
@@ -53,12 +55,12 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
         return old
     refuse_changes(old, new)
     rows: list[Row] = to_rows(read_table(store.place))
-    _check_objectives(new, rows)
+    _check_quantities(new, rows)
     earlier = earlier_of(store)
     proposals: Sequence[Mapping[str, Any]] = earlier.proposals
     searched = [row["trial"] for row in rows if row["origin"] == "search"]
     proposed = max(searched, default=-1) + 1 - len(old.controls) if searched else 0
-    if (old.spec.budget.seeds, old.spec.objectives) != (new.spec.budget.seeds, new.spec.objectives):
+    if _judges(old) != _judges(new):
         proposals = _proposals(old, rows, proposed, earlier)
     about = store.about
     history = [*_history(about), _entry(about, proposed)]
@@ -81,7 +83,7 @@ def refuse_changes(old: Study, new: Study) -> None:
     wrong: list[str] = []
     for path in sorted(was.keys() | now.keys()):
         before, after = was.get(path), now.get(path)
-        if before == after:
+        if before == after or path.split(".")[0] == "constraints":
             continue
         if path in ("budget.trials", "budget.seeds"):
             if cast("int", after) < cast("int", before):
@@ -99,7 +101,8 @@ def refuse_changes(old: Study, new: Study) -> None:
             "this study file means another study than the one in the results:\n  "
             + "\n  ".join(wrong[:SHOWN])
             + more
-            + "\nAn extension may raise budget.trials and budget.seeds, add objectives and change the description. "
+            + "\nAn extension may raise budget.trials and budget.seeds, add objectives, and change constraints and the "
+            "description. "
             "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
         )
 
@@ -144,12 +147,18 @@ def _entry(about: Mapping[str, Any], proposed: int) -> dict[str, Any]:
     return {**{key: about[key] for key in kept}, "proposed": proposed, "ended_at": ended_at}
 
 
-def _check_objectives(new: Study, rows: Sequence[Row]) -> None:
+def _judges(study: Study) -> tuple[Any, ...]:
+    """Return what decides, beside its rows, what a sampler is told of a trial."""
+    return study.spec.budget.seeds, study.spec.objectives, list(study.constraints)
+
+
+def _check_quantities(new: Study, rows: Sequence[Row]) -> None:
     complete = [row for row in rows if row["state"] == "complete"]
-    for name in new.spec.objectives:
+    for name in new.criteria.quantities:
         lacking = Criteria([name], new.card).of(complete).count(None)
         if lacking:
-            raise ResultsError(f"the objective {name} cannot be added: {lacking} complete rows of the table lack it")
+            what = "objective" if name in new.spec.objectives else "constraint on"
+            raise ResultsError(f"the {what} {name} cannot be added: {lacking} complete rows of the table lack it")
 
 
 def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier) -> list[dict[str, Any]]:
@@ -174,7 +183,8 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
                 raise ResultsError(
                     f"trial {told + len(old.controls)} was lost from the table; `dse resume` without --study first"
                 )
-            proposer.tell(told, mean(old.criteria.of([seeds[seed] for seed in range(budget.seeds)])))
+            verdict = old.criteria.verdict(old.criteria.of([seeds[seed] for seed in range(budget.seeds)]))
+            tell(proposer, told, verdict)
         asked = dict(proposer.ask())
         found.append(_parameters(by_trial[number]) if number in by_trial else asked)
     return found

@@ -23,7 +23,7 @@ from typing import Any
 from dse.design.outcome import Failure
 from dse.errors import SettingError
 from dse.results.store import Store
-from dse.search.criteria import Values, mean
+from dse.search.criteria import Criteria, Values, Verdict
 from dse.search.executor import Answer, Executor, Job, unsimulated
 from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_trial
 from dse.search.proposals import Proposals
@@ -45,10 +45,10 @@ PART = 500
 
 @dataclass(frozen=True)
 class Judged:
-    """A stored row with what it is judged by; None where it lacks something, as a failed one does."""
+    """A stored row with what came of it; None where it lacks something, as a failed one does."""
 
     row: Row
-    values: Values | None
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Run:
                 self.held.add(row, values)
                 self.twins.add(row)
                 self.writer.data_checksum = self.writer.data_checksum or row["data_checksum"]
-                self.tally.new.append(Judged(row, values))
+                self.tally.new.append(_judged(self.criteria, row, values))
                 self.tally.tell(0, last=False)
 
     def _propose(self) -> bool:
@@ -244,7 +244,7 @@ class _Run:
         stored = self.writer.flush()
         for (row, trial), values in zip(stored, self.criteria.of([row for row, _ in stored]), strict=True):
             self.twins.add(row)
-            self.tally.new.append(Judged(row, values))
+            self.tally.new.append(_judged(self.criteria, row, values))
             self._count(trial, row["seed"], values, failed=row["state"] == "failed")
 
     def _count(self, trial: Trial, seed: int, values: Values | None, *, failed: bool) -> None:
@@ -257,7 +257,8 @@ class _Run:
         del self.open[trial.number]
         controls = len(self.study.controls)
         if trial.number >= controls:
-            self.proposals.settle(trial.number - controls, mean([trial.values[seed] for seed in self.seeds]))
+            verdict = self.criteria.verdict([trial.values[seed] for seed in self.seeds])
+            self.proposals.settle(trial.number - controls, verdict)
 
 
 class Flight:
@@ -311,6 +312,10 @@ class Tally:
         self._reported = now
         self._report(Progress(self.done, self._total, running, self.failed, self.simulated, tuple(self.new)))
         self.new = []
+
+
+def _judged(criteria: Criteria, row: Row, values: Values | None) -> Judged:
+    return Judged(row, criteria.verdict([values]))
 
 
 def _in_parts(rows: Iterable[Row]) -> Iterator[list[Row]]:

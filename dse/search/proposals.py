@@ -1,7 +1,7 @@
 """The trials of a search in order of number: asked of a sampler, which is told what came of them."""
 
 from dse.design.space import Value
-from dse.search.criteria import Values
+from dse.search.criteria import Verdict
 from dse.search.samplers.base import Proposer
 
 
@@ -24,7 +24,7 @@ class Proposals:
         self._proposer, self._trials, self._lookahead = proposer, trials, lookahead
         self.asked = 0
         self._told = 0
-        self._waiting: dict[int, Values | None] = {}
+        self._waiting: dict[int, Verdict | None] = {}
         self._learns = proposer.blind < trials
 
     def is_next_ready(self) -> bool:
@@ -36,7 +36,7 @@ class Proposals:
         while self._told <= self.asked - self._lookahead:
             if self._told not in self._waiting:
                 return False
-            self._proposer.tell(self._told, self._waiting.pop(self._told))
+            tell(self._proposer, self._told, self._waiting.pop(self._told))
             self._told += 1
         return True
 
@@ -45,7 +45,15 @@ class Proposals:
         self.asked += 1
         return self._proposer.ask()
 
-    def settle(self, number: int, values: Values | None) -> None:
+    def settle(self, number: int, verdict: Verdict | None) -> None:
         """Take what came of a trial, None where it failed; in any order."""
         if self._learns:
-            self._waiting[number] = values
+            self._waiting[number] = verdict
+
+
+def tell(proposer: Proposer, number: int, verdict: Verdict | None) -> None:
+    """Tell a proposer what came of a trial, None where it failed."""
+    if verdict is None:
+        proposer.tell(number, None)
+    else:
+        proposer.tell(number, verdict.values, verdict.violations)

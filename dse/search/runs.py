@@ -84,7 +84,7 @@ def resume(
         executor: makes the executor, once the place is ours.
         report: called now and then.
         other_code: go on even if the framework or a package it depends on is not the version that began the study.
-        wanted: the study with more trials, seeds or objectives; see `dse.search.extend`.
+        wanted: the study with more trials, seeds or objectives, or other constraints; see `dse.search.extend`.
         patience_s: for how long a write that fails is tried again, s.
 
     Raises:
@@ -113,6 +113,7 @@ def described(study: Study) -> dict[str, Any]:
     return {
         "name": study.spec.name,
         "objectives": list(study.spec.objectives),
+        "constraints": {bound.metric: f"{bound.sign} {bound.bound!r}" for bound in study.constraints},
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.spec.budget.trials,

@@ -101,6 +101,8 @@ class StudySpec(Spec):
     """Settings that all designs share."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Settings that vary."""
+    constraints: dict[str, Any] = Field(default_factory=dict)
+    """What designs must meet: bounds such as ">= 0.95" and "<= 1e-6" on metrics that could be objectives."""
     controls: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Designs to compare with: [controls.NAME] overrides settings of [design]."""
     search: SearchSpec = SearchSpec()

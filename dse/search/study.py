@@ -6,6 +6,7 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 [workload]                      the task, the same for all designs
 [design]                        settings that all designs share; the rest takes its default
 [space]                         settings that vary; see `dse.design.space`
+[constraints]                   bounds that designs must meet, on anything that could be an objective
 [controls.digital_float]        further designs to compare with, outside the search
 [search]                        how designs are proposed
 [budget]                        how many
@@ -31,9 +32,10 @@ from dse.devices.card import card_file
 from dse.errors import SettingError
 from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
+from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
-from dse.search.checks import check_names, check_time, check_wanted
+from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
 from dse.search.criteria import Criteria
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.scope import LAST, Scope
@@ -56,6 +58,7 @@ class Study:
         free: the free axes.
         folder: where the card files of the study lie.
         text: the study file as it was given.
+        constraints: what designs must meet, in the order of their names.
     """
 
     spec: StudySpec
@@ -66,6 +69,7 @@ class Study:
     free: FreeAxes
     folder: Path
     text: str
+    constraints: Sequence[Bound] = ()
 
     def design(self, parameters: Mapping[str, Any]) -> Design:
         """Return the design for values of the space.
@@ -83,7 +87,7 @@ class Study:
     @property
     def criteria(self) -> Criteria:
         """What designs are judged by."""
-        return Criteria(self.spec.objectives, self.card)
+        return Criteria(self.spec.objectives, self.card, self.constraints)
 
     @property
     def sampler(self) -> AbstractSampler:
@@ -109,10 +113,14 @@ class Study:
     @property
     def meaning(self) -> dict[str, Any]:
         """Everything that decides the table: settings, cells and prices by value, search and budget."""
-        elsewhere = MEANINGLESS | {"design", "space", "controls", "workload"}
+        elsewhere = MEANINGLESS | {"design", "space", "controls", "workload", "constraints"}
         ends = self.scope.corner(LAST)
         programmed = [{**ends, "deployment.device.card": c} for c in self._choices("deployment.device.card")]
-        more = {"programmed_cards": [self.design(s).as_dict() for s in programmed]} if programmed else {}
+        more: dict[str, Any] = {}
+        if programmed:
+            more["programmed_cards"] = [self.design(s).as_dict() for s in programmed]
+        if self.constraints:  # only then, so that studies without any keep their keys
+            more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
         return {
             **more,
             **self.spec.model_dump(mode="json", exclude=elsewhere),
@@ -184,6 +192,7 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
 
 def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     check_names(spec.objectives)
+    constraints = checked_constraints(spec.constraints, spec.objectives)
     fixed = _fixed(spec)
     if spec.budget.trials == 0 and not spec.controls:
         raise SettingError("budget.trials = 0 and no controls: there is nothing to simulate")
@@ -193,8 +202,9 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
     card = read_cost_card(spec.price.card, folder)
     free = _free_axes(spec, space, folder)
-    check_wanted({name: f"the objective {name}" for name in spec.objectives}, scope, controls, card)
-    return Study(spec, fixed, space, controls, card, free=free, folder=folder, text=text)
+    wanted = {bound.metric: f"the constraint on {bound.metric}" for bound in constraints}
+    check_wanted({**wanted, **{name: f"the objective {name}" for name in spec.objectives}}, scope, controls, card)
+    return Study(spec, fixed, space, controls, card, free=free, folder=folder, text=text, constraints=constraints)
 
 
 def _fixed(spec: StudySpec) -> dict[str, Any]:

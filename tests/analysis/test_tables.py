@@ -9,11 +9,12 @@ import pytest
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.plot import ON_FRONT, SEARCHED, plot_front
 from dse.analysis.queries.sql import query
-from dse.analysis.tables.render import render, si
+from dse.analysis.tables.render import render
 from dse.analysis.tables.tables import controls, open_tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.card import read_cost_card
 from dse.pricing.price import price
+from dse.pricing.text import si
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import parse_study

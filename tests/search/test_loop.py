@@ -113,10 +113,10 @@ def test_a_proposal_sees_exactly_the_results_that_the_lookahead_allows(study, tm
             seen.append(self.told)
             return super().ask()
 
-        def tell(self, number, values):
+        def tell(self, number, values, violations=()):
             assert number == self.told
             self.told += 1
-            super().tell(number, values)
+            super().tell(number, values, violations)
 
     monkeypatch.setattr(optuna_proposer, "OptunaProposer", Watched)
     start(study, tmp_path / "r", lambda: Scrambled(4, seed=1))

@@ -53,9 +53,9 @@ def told(monkeypatch):
     found = {}
 
     class Listens(optuna_proposer.OptunaProposer):
-        def tell(self, number, values):
+        def tell(self, number, values, violations=()):
             found[number] = values
-            super().tell(number, values)
+            super().tell(number, values, violations)
 
     monkeypatch.setattr(optuna_proposer, "OptunaProposer", Listens)
     return found

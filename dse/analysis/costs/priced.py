@@ -73,6 +73,7 @@ def open_priced(
     texts: Sequence[str] = (),
     *,
     study: bool = True,
+    constraints: bool = True,
 ) -> Tables:
     """Open a results folder for some quantities; as stored where these need no price that it does not hold.
 
@@ -82,13 +83,17 @@ def open_priced(
         cards: as for `free_axes`.
         texts: as for `free_axes`.
         study: as for `free_axes`.
+        constraints: whether designs are held against the constraints of the study, and have the quantities of these.
 
     Raises:
         SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
     """
     tables = open_tables(where)
+    if not constraints:
+        tables = replace(tables, constraints=())
     axes = free_axes(where, tables.about, cards, texts, study=study)
-    names = [name for name in (tables.objectives if quantities is None else quantities) if name in COLUMNS]
+    asked = [*(tables.objectives if quantities is None else quantities), *(own.metric for own in tables.constraints)]
+    names = [name for name in dict.fromkeys(asked) if name in COLUMNS]
     if not names or (not axes.axes and all(name in METRICS for name in names)):
         return tables
     return priced(tables, own_card(where, tables), axes, names, idle=False)

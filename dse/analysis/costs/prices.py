@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.analysis.tables.render import cell
 from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError, ResultsError, did_you_mean
 from dse.pricing.anchors import compare
 from dse.pricing.card import CONSTANTS, DEFAULT_CARD, CostCard, read_cost_card
 from dse.pricing.price import COLUMNS, price_cards
+from dse.pricing.text import cell
 from dse.results.place import Where
 from dse.results.source import source_of, study_table, study_text
 

@@ -122,10 +122,12 @@ def _best(tables: Tables, objective: str) -> int | None:
 
 
 def notes(a: Tables, b: Tables) -> list[str]:
-    """Return what makes the studies hard to compare: other code, data or prices."""
+    """Return what makes the studies hard to compare: other code, data or prices; and constraints that are left out."""
     found: list[str] = []
     for column, what in MADE_BY.items():
         ours, theirs = (set(t.trials[column].drop_nulls().unique().to_list()) for t in (a, b))
         if ours != theirs:
             found.append(f"note: other {what}: {', '.join(sorted(ours))} | {', '.join(sorted(theirs))}")
+    if any(tables.about.get("constraints") for tables in (a, b)):
+        found.append("note: fronts here are those of all complete designs; the constraints of a study are left out")
     return found

@@ -24,6 +24,7 @@ from dse.analysis.fronts.pareto import as_costs, is_on_front, points_of
 from dse.analysis.intervals import half_width
 from dse.analysis.tables.tables import Tables
 from dse.metric import Goal
+from dse.pricing.bounds import Bound
 
 DRAWS = 1000
 """Draws for a probability; its standard error is below 0.016."""
@@ -114,27 +115,42 @@ def _moments(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def front_probability(
-    values: np.ndarray, goals: Sequence[Goal], draws: int = DRAWS, seed: int = 0, groups: np.ndarray | None = None
+    values: np.ndarray,
+    goals: Sequence[Goal],
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    constraints: Sequence[Bound] = (),
 ) -> np.ndarray:
     """Return for each design the probability that its mean is on the front of all means.
 
     Args:
-        values: replicates, shape (designs, seeds, objectives); NaN where there is none.
+        values: replicates, shape (designs, seeds, objectives and then quantities that are bounded); NaN where there is
+            none.
         goals: which way is better, for each objective.
         draws: how many; see `drawn_means`.
         seed: of the draws.
         groups: see `drawn_means`.
+        constraints: a design whose drawn means do not meet them is not on the front of that draw.
 
     Returns:
         Shape (designs,); NaN for a design with fewer than two seeds or a missing objective.
     """
     hits = np.zeros(len(values))
     for means in drawn_means(values, draws, seed, groups):
-        hits += is_on_front(means, goals)
+        hits += is_on_front(_feasible(means, goals, constraints), goals)
     missing = np.isnan(values)
     several = np.sum(~np.all(missing, axis=2), axis=1) > 1
     broken = np.any(np.any(missing, axis=2) & ~np.all(missing, axis=2), axis=1)
     return np.where(several & ~broken, hits / draws, np.nan)
+
+
+def _feasible(means: np.ndarray, goals: Sequence[Goal], constraints: Sequence[Bound]) -> np.ndarray:
+    """Return the objectives of drawn means; NaN for designs that do not meet constraints on the columns that follow."""
+    points = means[:, : len(goals)]
+    for place, bound in enumerate(constraints, start=len(goals)):
+        points = np.where(bound.met(means[:, place])[:, None], points, np.nan)
+    return points
 
 
 def attainment(
@@ -164,16 +180,24 @@ def bands(
     percentiles: Sequence[float] = PERCENTILES,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    constraints: Sequence[Bound] = (),
 ) -> dict[float, np.ndarray]:
     """Return attainment surfaces over the fronts of drawn means; see `attainment` and `drawn_means`.
 
+    A draw in which no design is feasible attains nothing; a surface that too few draws attain is left out.
+
     Args:
-        values: replicates, shape (designs, seeds, objectives), of two objectives: on 50 sets of three moocore 0.3 does
-            not end.
+        values: as for `front_probability`, of two objectives: on 50 sets of three moocore 0.3 does not end.
         goals: which way is better, for each objective.
         percentiles: in per cent.
         seed: of the draws.
         groups: see `drawn_means`.
+        constraints: as for `front_probability`.
     """
-    draws = drawn_means(values, BAND_DRAWS, seed, groups)
-    return attainment([means[is_on_front(means, goals)] for means in draws], goals, percentiles)
+    draws = (_feasible(means, goals, constraints) for means in drawn_means(values, BAND_DRAWS, seed, groups))
+    fronts = [found for points in draws if len(found := points[is_on_front(points, goals)])]
+    # Shares are of all draws, and those without a front attain nothing.
+    shares = {p: p * BAND_DRAWS / len(fronts) for p in percentiles} if fronts else {}
+    shares = {p: share for p, share in shares.items() if share <= 100.0}
+    found = attainment(fronts, goals, list(shares.values())) if shares else {}
+    return {p: found[share] for p, share in shares.items()}

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dse.analysis.fronts.confidence import bands, half_widths, replicates
+from dse.analysis.fronts.confidence import half_widths
+from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import checked, front
-from dse.analysis.tables.tables import Tables, controls, search_trials
-from dse.analysis.tables.variants import simulation_groups
+from dse.analysis.fronts.table import surfaces_of
+from dse.analysis.tables.tables import Tables, controls
 from dse.errors import QueryError
 from dse.pricing.quantities import QUANTITIES
 
@@ -38,11 +39,13 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
         raise QueryError(f"cannot draw {path.name}: the ending must be one of {', '.join(FORMATS)}")
     if len(objectives) < 2:
         raise QueryError("a front needs at least two objectives to draw")
-    searched = search_trials(tables).drop_nulls(list(objectives))
-    searched = searched.join(half_widths(tables, objectives), on="trial", how="left", maintain_order="left")
-    if searched.is_empty():
-        raise QueryError("no complete trial to draw yet")
-    best = front(searched, objectives)
+    judged = Feasibility(tables)
+    feasible = pl.Series("feasible", judged.met, dtype=pl.Boolean)
+    complete = judged.designs.with_columns(feasible).drop_nulls(list(objectives))
+    if complete.is_empty():
+        raise QueryError(f"no complete trial has all of {', '.join(objectives)} yet: there is nothing to draw")
+    complete = complete.join(half_widths(tables, objectives), on="trial", how="left", maintain_order="left")
+    best = front(complete.filter("feasible"), objectives)
 
     import matplotlib as mpl  # noqa: PLC0415  half a second that other commands do without
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -57,13 +60,15 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
         figure = Figure(figsize=(4.2 * columns, 3.8 * rows), layout="constrained")
         for number, (x, y) in enumerate(pairs):
             axes = figure.add_subplot(rows, columns, number + 1)
-            _draw_pair(axes, searched, best, controls(tables), x, y)
-            if (searched["seeds"] > 1).any():
-                _draw_sureness(axes, tables, searched, best, x, y)
+            _draw_pair(axes, complete, best, controls(tables), x, y)
+            if (complete["seeds"] > 1).any():
+                _draw_sureness(axes, tables, complete, best, x, y)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         name = tables.about.get("name", "")
-        figure.suptitle(f"{name}: {len(best)} of {len(searched)} designs on the front", fontsize=10)
+        kept = int(complete["feasible"].sum())
+        out = f" (feasible; {len(complete) - kept} are not)" if tables.constraints else ""
+        figure.suptitle(f"{name}: {len(best)} of {kept} designs{out} on the front", fontsize=10)
         try:
             figure.savefig(path, dpi=160)
         except OSError as error:
@@ -73,7 +78,10 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
 def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl.DataFrame, x: str, y: str) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter  # noqa: PLC0415
 
-    axes.scatter(searched[x], searched[y], s=14, color=SEARCHED, alpha=0.6, linewidths=0, label="searched")
+    kept, out = searched.filter("feasible"), searched.filter(~pl.col("feasible"))
+    axes.scatter(kept[x], kept[y], s=14, color=SEARCHED, alpha=0.6, linewidths=0, label="searched")
+    if len(out):
+        axes.scatter(out[x], out[y], s=12, marker="x", color=SEARCHED, alpha=0.5, linewidths=0.7, label="infeasible")
     axes.scatter(best[x], best[y], s=26, color=ON_FRONT, linewidths=0, label="on the front")
     for row in others.drop_nulls(y).iter_rows(named=True):
         value = row[x]
@@ -104,8 +112,7 @@ def _draw_sureness(axes: Any, tables: Tables, searched: pl.DataFrame, best: pl.D
     bars = [[0.0 if v is None else v for v in best[f"ci95_{name}"].to_list()] for name in (x, y)]
     axes.errorbar(best[x], best[y], *bars[::-1], fmt="none", ecolor=ON_FRONT, elinewidth=0.6, alpha=0.6, zorder=1)
     goals = checked([x, y])
-    values = replicates(tables, searched["trial"], [x, y])
-    surfaces = bands(values, goals, groups=simulation_groups(tables, searched["trial"]))
+    surfaces = surfaces_of(tables, searched["trial"], [x, y])
     worst_x = limits[0][0 if goals[0] == "maximise" else 1]
     worst_y = limits[1][0 if goals[1] == "maximise" else 1]
     for percentile, ascending in surfaces.items():
@@ -126,15 +133,17 @@ def _stairs(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def is_log(table: pl.DataFrame, column: str) -> bool:
     """Return whether a metric is drawn on a logarithmic axis: one that is paid for, and spans half a decade above 0."""
-    values = [float(v) for v in table[column].drop_nulls().to_list()]
+    known = QUANTITIES.get(column)  # not a metric of a plug-in that is not here
+    values = [float(v) for v in table[column].drop_nulls().to_list() if math.isfinite(v)]
     return (
         bool(values)
-        and QUANTITIES[column].goal == "minimise"
+        and known is not None
+        and known.goal == "minimise"
         and min(values) > 0
         and math.log10(max(values) / min(values)) > 0.5
     )
 
 
 def _label(name: str) -> str:
-    unit = QUANTITIES[name].unit
+    unit = QUANTITIES[name].unit if name in QUANTITIES else "1"
     return name if unit == "1" else f"{name} ({unit})"

@@ -8,10 +8,12 @@ import polars as pl
 
 from dse.analysis.fronts import quality
 from dse.analysis.fronts.confidence import bands, front_probability, half_widths, replicates
+from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import best_first, checked, is_on_front, points_of, ranks
 from dse.analysis.tables.tables import Tables, present, search_trials
 from dse.analysis.tables.variants import simulation_groups, with_simulated_trials
 from dse.errors import QueryError, did_you_mean
+from dse.pricing.bounds import number
 from dse.pricing.quantities import is_test_metric
 from dse.renamed import quantity
 
@@ -23,6 +25,9 @@ def front_table(
     tables: Tables, objectives: Sequence[str], *, ranked: bool = False, knee: bool = False, epsilon: str | None = None
 ) -> pl.DataFrame:
     """Return the designs on the front, best first in the first objective.
+
+    Where the study has constraints, these are feasible designs alone, here and in ranks; see
+    `dse.analysis.fronts.feasible`.
 
     Args:
         tables: the tables of a study.
@@ -41,8 +46,8 @@ def front_table(
         QueryError: an objective that is no metric, or an epsilon that cannot be read.
     """
     goals = checked(objectives)
-    searched = search_trials(tables)
-    points = points_of(searched, objectives)
+    judged = Feasibility(tables)
+    searched, points = judged.designs, judged.points(objectives)
     keep = ~np.any(np.isnan(points), axis=1) if ranked else is_on_front(points, goals)
     added: dict[str, pl.Series] = {}
     if ranked:
@@ -72,21 +77,28 @@ def _with_confidence(
     widths = half_widths(tables, objectives)
     if len(designs) > MOST_DRAWN:
         return designs.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
-    values = replicates(tables, designs["trial"], objectives)
+    values = replicates(tables, designs["trial"], [*objectives, *(bound.metric for bound in tables.constraints)])
     groups = simulation_groups(tables, designs["trial"])
-    sure = designs.with_columns(p_front=_column(front_probability(values, checked(objectives), groups=groups)))
+    found = front_probability(values, checked(objectives), groups=groups, constraints=tables.constraints)
+    sure = designs.with_columns(p_front=_column(found))
     return sure.join(widths, on="trial", how="left", maintain_order="left"), ["p_front", "seeds"]
 
 
 def front_title(tables: Tables, objectives: Sequence[str]) -> str:
-    """Return a line on how many designs are on the front, how sure that is, and whether the study is done."""
+    """Return how many designs are on the front, and whether the study is done; a second line on infeasible designs."""
     goals = checked(objectives)
-    searched = search_trials(tables)
-    on = int(is_on_front(points_of(searched, objectives), goals).sum())
+    judged = Feasibility(tables)
+    searched = judged.designs
+    on = int(is_on_front(judged.points(objectives), goals).sum())
     done, planned = len(tables.trials) // tables.variants, int(tables.about["trials"]) * int(tables.about["seeds"])
     state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
     many = "" if tables.variants == 1 else f" ({tables.variants} variants each of {len(searched) // tables.variants})"
-    return f"{tables.about['name']}: {on} of {len(searched)} designs{many} are on the front{state}"
+    feasible = len(judged.feasible)
+    of = f"{feasible} feasible designs" if judged.constraints and feasible else f"{len(searched)} designs"
+    title = f"{tables.about['name']}: {on} of {of}{many} are on the front{state}"
+    left_out = tables.about.get("constraints") if not judged.constraints else None
+    said = f"constraints are left out: {', '.join(map(' '.join, left_out.items()))}" if left_out else judged.summary()
+    return f"{title}\n{said}" if said else title
 
 
 def confidence_note(tables: Tables) -> str:
@@ -104,20 +116,21 @@ def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str 
     Args:
         tables: the tables of a study.
         objectives: names of metrics.
-        reference: "NAME=VALUE,..." for all objectives; by default the worst value of each over the complete designs.
+        reference: "NAME=VALUE,..." for all objectives; by default the worst value of each over the complete designs,
+            of a study with constraints over the feasible ones.
 
     Returns:
         `share` of the box between the reference and the best value of each objective, `hypervolume` in the product of
-        the units, `designs`, `on_front`, and `reference_NAME` and `best_NAME` for each objective. There is no interval:
+        the units, `designs`, `on_front`, `infeasible` where there are constraints, and
+        `reference_NAME` and `best_NAME` for each objective. There is no interval:
         the volume of noisy means is biased upward, and draws of them more so.
 
     Raises:
-        QueryError: no complete design, or a reference that cannot be read.
+        QueryError: no complete design, none that is feasible, or a reference that cannot be read.
     """
     goals = checked(objectives)
-    designs = search_trials(tables).drop_nulls(list(objectives))
-    if designs.is_empty():
-        raise QueryError("no complete design has all of these objectives yet")
+    judged = Feasibility(tables)
+    designs = _complete(judged, objectives)
     points = points_of(designs, objectives)
     corner = quality.worst(points, goals) if reference is None else parse_point(reference, objectives)
     best = quality.ideal(points, goals)
@@ -126,6 +139,7 @@ def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str 
     share = 1.0 / box if box > 0 else math.nan
     row = {"share": volume * share, "hypervolume": volume}
     row |= {"designs": len(designs), "on_front": int(is_on_front(points, goals).sum())}
+    row |= {"infeasible": judged.infeasible} if judged.constraints else {}
     row |= {f"reference_{name}": float(value) for name, value in zip(objectives, corner, strict=True)}
     row |= {f"best_{name}": float(value) for name, value in zip(objectives, best, strict=True)}
     return pl.DataFrame([row]).with_columns(pl.col(pl.Float64).fill_nan(None))
@@ -140,11 +154,15 @@ def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
     goals = checked(objectives)
     if len(goals) != 2:
         raise QueryError(f"bands take two objectives, not {len(goals)}; choose them with --objectives")
-    designs = search_trials(tables).drop_nulls(list(objectives))
-    if designs.is_empty() or int(tables.about["seeds"]) < 2:
+    if int(tables.about["seeds"]) < 2:
         raise QueryError("bands need complete designs with several seeds; see budget.seeds of the study file")
-    values = replicates(tables, designs["trial"], objectives)
-    surfaces = bands(values, goals, groups=simulation_groups(tables, designs["trial"]))
+    judged = Feasibility(tables)
+    _complete(judged, objectives)
+    surfaces = surfaces_of(tables, judged.designs.drop_nulls(list(objectives))["trial"], objectives)
+    if not surfaces:
+        raise QueryError(
+            f"no surface is attained by 10 % of the draws: few have a feasible design; {infeasible_note(tables)}"
+        )
     parts = [
         pl.DataFrame(surface, schema=list(objectives), orient="row").insert_column(
             0, pl.Series("percentile", [percentile] * len(surface))
@@ -152,6 +170,37 @@ def bands_table(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
         for percentile, surface in surfaces.items()
     ]
     return pl.concat(parts)
+
+
+def surfaces_of(tables: Tables, trials: pl.Series, objectives: Sequence[str]) -> dict[float, np.ndarray]:
+    """Return attainment surfaces of the front of two objectives; see `confidence.bands`.
+
+    Args:
+        tables: the tables of a study.
+        trials: complete designs, those that are infeasible by their means among them: some draws have them feasible.
+        objectives: names of metrics.
+    """
+    values = replicates(tables, trials, [*objectives, *(bound.metric for bound in tables.constraints)])
+    groups = simulation_groups(tables, trials)
+    return bands(values, checked(objectives), groups=groups, constraints=tables.constraints)
+
+
+def _complete(judged: Feasibility, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return the feasible designs that have all objectives.
+
+    Raises:
+        QueryError: there is none.
+    """
+    designs = judged.feasible.drop_nulls(list(objectives))
+    if designs.is_empty():
+        said = judged.summary() if not judged.met.any() else ""
+        raise QueryError(said or "no complete design has all of these objectives yet")
+    return designs
+
+
+def infeasible_note(tables: Tables) -> str:
+    """Return a line on infeasible designs and the nearest, or "" where the study has no constraints."""
+    return Feasibility(tables).summary()
 
 
 def parse_epsilon(text: str, objectives: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -198,21 +247,6 @@ def parse_point(text: str, objectives: Sequence[str]) -> np.ndarray:
     if missing := [name for name in objectives if name not in named]:
         raise QueryError(f"the reference point misses {', '.join(missing)}; give NAME=VALUE for every objective")
     return np.array([number(named[name]) for name in objectives])
-
-
-def number(text: str) -> float:
-    """Return a finite number.
-
-    Raises:
-        QueryError: it is none.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise QueryError(f"{text.strip()!r} is not a number; write it as 0.01 or 1e-8")
-    return value
 
 
 def _column(values: np.ndarray) -> pl.Series:

@@ -1,67 +1,20 @@
 """Targets such as accuracy ">= 0.975": how they are read, and which designs meet them."""
 
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from dse import renamed
-from dse.analysis.fronts.table import number
-from dse.analysis.tables.render import cell
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
-from dse.pricing.quantities import quantity
+from dse.pricing.bounds import Bound, parse_bound
+from dse.pricing.text import cell
 
-SIGNS: dict[str, Callable[[Any, Any], Any]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-
-@dataclass(frozen=True)
-class Target:
-    """A bound on a metric.
-
-    Attributes:
-        metric: its name.
-        sign: ">=", "<=", ">" or "<".
-        bound: a number, in the unit of the metric.
-    """
-
-    metric: str
-    sign: str
-    bound: float
-
-    def __str__(self) -> str:
-        return f"{self.metric} {self.sign} {cell(self.metric, self.bound)}"
-
-    def met_by(self, table: pl.DataFrame) -> np.ndarray:
-        """Return for each row whether it meets the target; a missing metric does not."""
-        values = table[self.metric].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return np.asarray(SIGNS[self.sign](values, self.bound), dtype=bool)
-
-
-def parse_target(metric: str, text: str) -> Target:
-    """Return the target that a text such as ">= 0.975" sets for a metric.
-
-    Raises:
-        QueryError: an unknown metric, or a text that is no bound; what came and what is allowed.
-    """
-    known = quantity(metric, "metric")
-    found = re.fullmatch(r"\s*(>=|<=|>|<)\s*(\S+)\s*", text)
-    if found is None:
-        sign = ">=" if known.goal == "maximise" else "<="
-        raise QueryError(
-            f"target {text!r} of {metric} is not understood; give >=, <=, > or < and a number, in quotes, such as "
-            f'"{sign} 0.975"'
-        )
-    return Target(metric, found.group(1), number(found.group(2)))
+Target = Bound
+"""A bound that designs shall meet."""
+parse_target = parse_bound
 
 
 def split_target(text: str) -> tuple[str, str]:

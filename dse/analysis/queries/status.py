@@ -7,9 +7,9 @@ from typing import Any, cast
 import polars as pl
 
 from dse.analysis.costs.priced import open_priced
+from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.table import hypervolume_table
-from dse.analysis.tables.tables import search_trials
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.reading import Damage, read_rows
@@ -33,7 +33,10 @@ class Status:
         per_minute: simulations that finished a minute, lately; None if none did.
         left_s: time to the end at this rate, s; None if nobody works on it, or the rate is not known.
         last_finished_at: end of the last simulation, UTC, ISO 8601.
-        front: designs on the front.
+        front: designs on the front, of those that meet the constraints.
+        constraints: the constraints, each with how many complete designs do not meet it.
+        infeasible: complete designs that do not meet all of them.
+        nearest: which of these is nearest to being feasible, where none is; else None.
         volume: hypervolume of the front, as a share of the box between the worst and the best values; None if unknown.
         failures: the last failures, "trial N seed S: KIND: REASON".
         hosts: simulations by machine.
@@ -53,6 +56,9 @@ class Status:
     failures: list[str]
     hosts: dict[str, int]
     damaged: list[str]
+    constraints: dict[str, int]
+    infeasible: int
+    nearest: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -76,7 +82,8 @@ def status(where: Where, now: datetime | None = None) -> Status:
     total = int(tables.about["trials"]) * int(tables.about["seeds"])
     ends = _ends(trials)
     rate = _per_second(ends, now or datetime.now(UTC)) if running else None
-    designs = search_trials(tables).drop_nulls(tables.objectives)
+    judged = Feasibility(tables)
+    designs = judged.feasible.drop_nulls(tables.objectives)
     failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
     quoted = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
     last = cast("datetime | None", ends["end"].max())
@@ -94,6 +101,9 @@ def status(where: Where, now: datetime | None = None) -> Status:
         failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
         damaged=[_told(damage) for damage in read_rows(place)[1]],
+        constraints=dict(judged.counts()),
+        infeasible=judged.infeasible,
+        nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,
     )
 
 

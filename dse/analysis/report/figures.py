@@ -7,10 +7,10 @@ from typing import Any
 from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.subject import Json, Subject, thinned
-from dse.analysis.tables.render import si
 from dse.analysis.tables.tables import Tables
 from dse.errors import DseError, QueryError
 from dse.pricing.quantities import QUANTITIES
+from dse.pricing.text import si
 from dse.results.place import Where
 
 FORMATS = ("png", "svg")

@@ -7,8 +7,8 @@ import polars as pl
 
 from dse.analysis.costs.prices import own_card_place
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables.render import cell
 from dse.pricing.card import CONSTANTS, card_entries
+from dse.pricing.text import cell
 from dse.results.source import study_text
 
 MOST = 8

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dse.errors import QueryError
-from dse.results.schema import COLUMNS
+from dse.pricing.text import cell
 
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M"}
 MAX_ROWS = 60
 
 
@@ -30,30 +29,6 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
     if len(table) > MAX_ROWS:
         lines.append(f"... {len(table) - MAX_ROWS} more rows; --format csv gives all")
     return "\n".join(lines)
-
-
-def cell(name: str, value: object) -> str:
-    """Return a value for people: four digits, energies with a prefix."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        unit = COLUMNS[name].unit if name in COLUMNS else ""
-        if name.endswith("_m2"):
-            return f"{value * 1e6:.3g} mm2"
-        if name.endswith(("_per_sample_s", "_per_inference_s")):
-            return si(value, "s")
-        return si(value, "J") if unit == "J" or name.endswith("_j") else f"{value:.4g}"
-    return str(value)
-
-
-def si(value: float, unit: str) -> str:
-    """Return a quantity with an SI prefix, such as "12.3 nJ"."""
-    if value == 0:
-        return f"0 {unit}"
-    for exponent in sorted(PREFIXES, reverse=True):
-        if abs(value) >= 10.0**exponent:
-            return f"{value / 10.0**exponent:.3g} {PREFIXES[exponent]}{unit}"
-    return f"{value:.3g} {unit}"
 
 
 def encode(table: pl.DataFrame, format_: str) -> bytes:

@@ -8,7 +8,7 @@ deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from dse.design.outcome import METRICS
 from dse.errors import QueryError, ResultsError
+from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
 from dse.results.place import Where
 from dse.results.rows import deviation_of
@@ -59,6 +60,7 @@ class Tables:
         free: parameters that prices alone depend on; see `dse.analysis.costs.priced`.
         variants: designs of each trial, one a choice on the free axes; see `dse.analysis.tables.variants`.
         deployments: see the module.
+        constraints: what designs must meet to be on a front; see `dse.analysis.fronts.feasible`.
     """
 
     about: dict[str, Any]
@@ -71,6 +73,7 @@ class Tables:
     free: list[str] = field(default_factory=list[str])
     variants: int = 1
     deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
+    constraints: Sequence[Bound] = ()
 
     @property
     def designs(self) -> pl.DataFrame:
@@ -112,7 +115,10 @@ def open_tables(where: Where) -> Tables:
     chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
     objectives = [str(name) for name in about["objectives"]]
-    trials = _with_objectives(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), objectives)
+    constraints = _constraints(about)
+    asked = {name: f"the objective {name}" for name in objectives}
+    asked = {**{bound.metric: f"the constraint on {bound.metric}" for bound in constraints}, **asked}
+    trials = _with_asked(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), asked)
     return Tables(
         about=about,
         trials=trials.with_columns(columns),
@@ -122,19 +128,32 @@ def open_tables(where: Where) -> Tables:
         objectives=objectives,
         metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in COLUMNS)],
         deployments=_by_name(_exploded(raw, "deployments"), ("compensation", "time_s"), DEPLOYED),
+        constraints=constraints,
     )
 
 
-def _with_objectives(trials: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:
-    """Return trials with a column for each objective that is a metric, of which no row may have a value yet.
+def _constraints(about: Mapping[str, Any]) -> list[Bound]:
+    """Return the constraints that a description names.
 
     Raises:
-        ResultsError: an objective that nothing here knows.
+        ResultsError: one that nothing here knows or can read.
     """
-    missing = [name for name in objectives if name not in (*trials.columns, *PRICES)]
+    try:
+        return parse_constraints(about["constraints"])
+    except QueryError as error:
+        raise ResultsError(f"study.json: {error}; if a plug-in measures it, install that") from None
+
+
+def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str]) -> pl.DataFrame:
+    """Return trials with a column for each metric that the study asks for, of which no row may have a value yet.
+
+    Raises:
+        ResultsError: an objective or a constraint that nothing here knows.
+    """
+    missing = [name for name in asked if name not in (*trials.columns, *PRICES)]
     for name in missing:
         if name not in METRICS:
-            raise ResultsError(f"nothing is known of the objective {name}; if a plug-in measures it, install that")
+            raise ResultsError(f"nothing is known of {asked[name]}; if a plug-in measures it, install that")
     return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in missing)
 
 

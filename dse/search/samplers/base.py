@@ -47,8 +47,14 @@ class Proposer(Protocol):
         """Return the parameters of the next trial."""
         ...
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Take the objectives of a trial, or None where it failed; in order of number."""
+    def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
+        """Take what came of a trial; in order of number.
+
+        Args:
+            number: of the trial.
+            values: its objectives, or None where it failed.
+            violations: of each constraint of the study, 0 where it is met; empty for a trial that failed.
+        """
         ...
 
 

@@ -39,7 +39,7 @@ class Draws:
         random = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
         return at(self._space, cast("list[float]", random.random(len(self._space)).tolist()))
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
+    def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
         """Do nothing: no proposal depends on a result."""
 
 

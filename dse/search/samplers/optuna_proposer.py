@@ -83,13 +83,18 @@ class OptunaProposer:
         drawn = None if self._sobol is None or number >= self._startup else at(self._space, self._sobol.next())
         return self._given[number] if number < len(self._given) else drawn
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Take the objectives of a trial, or None where it failed."""
+    def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
+        """Take what came of a trial; see `Proposer`. Optuna's samplers prefer trials without violations."""
         trial = self._open.pop(number)
         if values is None:
             self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial, [min(max(float(value), -LARGEST), LARGEST) for value in values])
+            return
+        if violations:
+            storage, study_id = self._study._storage, self._study._study_id  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            own = optuna.Trial(self._study, storage.get_trial_id_from_study_id_trial_number(study_id, trial))
+            for place, violation in enumerate(violations):
+                own.set_constraint(str(place), violation)
+        self._study.tell(trial, [min(max(float(value), -LARGEST), LARGEST) for value in values])
 
     def _generation_of(self, trial: optuna.Trial) -> int:
         """Return the generation of a trial. All that NSGA-II did not propose count as its generation 0."""
