@@ -6,6 +6,7 @@ from typing import Any
 
 from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
+from dse.analysis.report.series import KINDS
 from dse.analysis.report.subject import Json, Subject, thinned
 from dse.analysis.tables.tables import Tables
 from dse.errors import DseError, QueryError
@@ -110,18 +111,30 @@ def _energy(subject: Subject, content: Json, path: Path) -> None:
     _save(figure, path, legend=True)
 
 
-def _wear(subject: Subject, _: Json, path: Path) -> None:
+def _wear(subject: Subject, content: Json, path: Path) -> None:
+    """Draw a histogram of the most written cells, and one of each kind of wear that these do not count."""
     metric = "worst_writes"
-    front = set(subject.front["trial"].to_list())
-    values = subject.searched.drop_nulls(metric)
-    on = [float(v) for t, v in values.select("trial", metric).iter_rows() if t in front]
-    off = [float(v) for t, v in values.select("trial", metric).iter_rows() if t not in front]
-    if not on and not off:
+    writes = dict(subject.searched.select("trial", metric).drop_nulls().iter_rows())
+    shown = {f"{metric} ({QUANTITIES[metric].unit})": writes} if writes else {}
+    searched = set(subject.searched["trial"].to_list())
+    for kind, words in content["kinds"].items():
+        if kind not in KINDS and (worst := _worst(content["of"], kind, searched)):
+            shown[f"{words}, the largest of a layer"] = worst
+    if not shown:
         raise QueryError(f"no complete design has {metric}")
-    figure, (axes,) = _figure(1, 5.2, 3.4)
-    axes.hist([on, off], bins=20, stacked=True, color=[ON_FRONT, SEARCHED], label=["on the front", "searched"])
-    axes.set(xlabel=f"{metric} ({QUANTITIES[metric].unit})", ylabel="designs")
+    front = set(subject.front["trial"].to_list())
+    figure, panels = _figure(len(shown), 5.2, 3.4)
+    for axes, (name, of) in zip(panels, shown.items(), strict=True):
+        parts = [[float(v) for t, v in of.items() if (t in front) is on] for on in (True, False)]
+        axes.hist(parts, bins=20, stacked=True, color=[ON_FRONT, SEARCHED], label=["on the front", "searched"])
+        axes.set(xlabel=name, ylabel="designs")
     _save(figure, path, legend=True)
+
+
+def _worst(wear: Json, kind: str, trials: set[int]) -> dict[int, float]:
+    """Return the largest wear of a kind over the layers and quantiles of some trials, of those that have it."""
+    known = {t: [v for row in rows for v in row[kind] if v is not None] for t, rows in wear.items() if t in trials}
+    return {trial: max(values) for trial, values in known.items() if values}
 
 
 def _importance(_: Subject, content: Json, path: Path) -> None:

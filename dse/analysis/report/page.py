@@ -106,8 +106,8 @@ def _hash(text: str) -> str:
 
 def _description(parts: Sequence[Filled]) -> str:
     """Return name and description of the study, for the head of the page."""
-    text = next((part.content for part in parts if part.panel.name == "study"), None)
+    study = next((part.content for part in parts if part.panel.name == "study"), None)
     try:
-        return str(tomllib.loads(text or "").get("description", ""))
+        return str(tomllib.loads("" if study is None else study["text"]).get("description", ""))
     except tomllib.TOMLDecodeError:
         return ""

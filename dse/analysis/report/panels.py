@@ -90,6 +90,8 @@ def summary(subject: Subject) -> Json:
     return {
         "complete": len(subject.searched),
         "on_front": len(subject.front),
+        "infeasible": subject.judged.infeasible,
+        "feasibility": subject.judged.summary(),
         "failed": states.get("failed", 0),
         "controls": len(subject.controls),
         "seeds": int(tables.about["seeds"]),
@@ -113,10 +115,10 @@ def _left_out(subject: Subject) -> list[str]:
 
 
 def _best(subject: Subject) -> list[Json]:
-    """Return for each objective its best design, and what the controls have."""
+    """Return for each objective its best feasible design, and what the controls have."""
     rows: list[Json] = []
     for name in subject.objectives:
-        known = subject.searched.drop_nulls(name)
+        known = subject.judged.feasible.drop_nulls(name)
         if known.is_empty():
             continue
         best = known.sort(name, descending=QUANTITIES[name].goal == "maximise", maintain_order=True).row(0, named=True)
@@ -159,12 +161,15 @@ def _parallel(subject: Subject) -> Json | None:
     if subject.searched.is_empty():
         return None
     varying = [name for name in subject.tables.parameters if subject.searched[name].drop_nulls().n_unique() > 1]
-    return {"axes": [*varying, *subject.objectives]}
+    bounded = [bound.metric for bound in subject.tables.constraints]
+    return {"axes": list(dict.fromkeys([*varying, *subject.objectives, *bounded]))}
 
 
 def _table(subject: Subject) -> Json | None:
     """Return the front as `dse front --knee` gives it, a cell with its text and the value that it is sorted by."""
     if subject.front.is_empty():
+        if subject.judged.infeasible and not subject.judged.met.any():
+            raise QueryError(f"No design is on the front: {subject.judged.summary()}")
         return None
     hidden = {"rank", "distance", *(name for name in subject.front.columns if name.startswith("ci95_"))}
     shown = [name for name in subject.front.columns if name not in hidden]
@@ -202,6 +207,12 @@ def _importance(subject: Subject) -> Json:
             }
         )
     return {"objectives": objectives}
+
+
+def _study(subject: Subject) -> Json | None:
+    """Return the study file, and each constraint with how many complete designs do not meet it."""
+    text = provenance.study_file(subject)
+    return None if text is None else {"text": text, "constraints": subject.judged.counts()}
 
 
 def _failures(subject: Subject) -> Json | None:
@@ -282,7 +293,7 @@ PANELS: tuple[Panel, ...] = (
         "study",
         "Study file",
         "Study",
-        provenance.study_file,
+        _study,
         empty="The results folder holds no study file.",
         is_text=True,
         is_folded=True,

@@ -1,5 +1,6 @@
 """What designs did: learning curves, energy by phase and part, wear. Means over seeds."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -9,10 +10,12 @@ from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
 from dse.analysis.tables.tables import KEYS, present
 from dse.pricing.energy import ITEMS
+from dse.results.schema import WEAR, WEAR_COLUMNS
 
 EPOCHS = 60
 """Points of a curve that a page holds."""
 KINDS = {"set": "SET pulses", "reset": "RESET pulses", "flip": "bit writes of accumulators"}
+"""Kinds of wear whose words are known; any other in the table is shown under its name."""
 QUANTILES = ("q50", "q90", "q99", "q999", "max")
 
 
@@ -77,25 +80,62 @@ def energy(subject: Subject) -> Json | None:
 
 
 def wear(subject: Subject) -> Json | None:
-    """Return writes of single cells by layer, kind and quantile, as the table of layers holds them.
+    """Return the wear of single cells by layer, kind and quantile, as the table of layers holds it.
+
+    `whole` names the kinds that are one number for a layer.
 
     None where no design has cells that wear.
     """
     layers = subject.tables.layers
     if layers.is_empty():
         return None
-    columns = [f"wear_{kind}_{q}" for kind in KINDS for q in QUANTILES]
+    known = wear_columns(layers.columns)
     layers = layers.filter(pl.col("trial").is_in(subject.detailed))
-    means = layers.group_by("trial", "layer").agg(pl.col(columns).mean()).sort("trial", "layer")
-    kinds = [kind for kind in KINDS if (means[f"wear_{kind}_max"].fill_null(0) > 0).any()]
+    means = layers.group_by("trial", "layer").agg(pl.col(_names(known)).mean()).sort("trial", "layer")
+    kinds = {kind: own for kind, own in known.items() if any((means[c].fill_null(0) > 0).any() for c in own if c)}
     if not kinds:
         return None
-    worn = means.filter(pl.any_horizontal(pl.col(f"wear_{kind}_max").fill_null(0) > 0 for kind in kinds))
+    worn = means.filter(pl.any_horizontal(pl.col(_names(kinds)).fill_null(0) > 0))
     found = {
         trial: [
-            {"layer": row["layer"], **{k: short([row[f"wear_{k}_{q}"] for q in QUANTILES]) for k in kinds}}
+            {"layer": row["layer"], **{kind: short([c and row[c] for c in own]) for kind, own in kinds.items()}}
             for row in rows
         ]
         for trial, rows in by_trial(worn).items()
     }
-    return {"kinds": {kind: KINDS[kind] for kind in kinds}, "quantiles": list(QUANTILES), "of": found}
+    return {
+        "kinds": {kind: KINDS.get(kind, kind.replace("_", " ")) for kind in kinds},
+        "quantiles": list(QUANTILES),
+        "whole": [kind for kind, own in kinds.items() if len(own) == 1],
+        "of": found,
+    }
+
+
+def _names(kinds: Mapping[str, Sequence[str | None]]) -> list[str]:
+    return [column for own in kinds.values() for column in own if column is not None]
+
+
+def wear_columns(columns: Sequence[str]) -> dict[str, list[str | None]]:
+    """Return the columns of wear among those of the table of layers, by kind.
+
+    Kinds of the framework come first; then what a cell of one's own counts.
+
+    Returns:
+        A column for each of `QUANTILES`, None for those that the table lacks; or a single column for a kind that is one
+        number for a layer.
+    """
+    added = [name.removeprefix(WEAR) for name in columns if name.startswith(WEAR) and name not in WEAR_COLUMNS]
+    spread, whole = list(KINDS), list[str]()
+    for name in added:
+        kind, _, quantile = name.rpartition("_")
+        if kind and quantile in QUANTILES:
+            spread.append(kind)
+        else:
+            whole.append(name)
+    found: dict[str, list[str | None]] = {}
+    for kind in dict.fromkeys(spread):
+        names = [f"{WEAR}{kind}_{quantile}" for quantile in QUANTILES]
+        found[kind] = [name if name in columns else None for name in names]
+    for kind in whole:
+        found[f"{kind}, of a layer" if kind in found else kind] = [WEAR + kind]
+    return found

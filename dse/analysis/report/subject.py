@@ -10,10 +10,11 @@ import polars as pl
 
 from dse.analysis.effects.features import value_of
 from dse.analysis.fronts.confidence import half_widths
+from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import best_first, checked
 from dse.analysis.fronts.plot import is_log
 from dse.analysis.fronts.table import front_table
-from dse.analysis.tables.tables import Tables, controls, search_trials
+from dse.analysis.tables.tables import Tables, controls
 from dse.pricing.quantities import QUANTITIES
 from dse.results.place import Where
 
@@ -50,13 +51,33 @@ class Subject:
         checked(self.objectives)
 
     @cached_property
+    def judged(self) -> Feasibility:
+        """The complete designs of the search, held against the constraints of the study."""
+        return Feasibility(self.tables)
+
+    @property
     def searched(self) -> pl.DataFrame:
-        """The complete designs of the search, each once."""
-        return search_trials(self.tables)
+        """The complete designs of the search, each once; those that are infeasible among them."""
+        return self.judged.designs
+
+    @cached_property
+    def violations(self) -> pl.DataFrame:
+        """`trial` and `violation` of each complete design: the sum over constraints, null where a quantity is missing.
+
+        Without constraints there is no row.
+        """
+        rows = self.searched["trial"] if self.tables.constraints else self.searched["trial"].clear()
+        sums = self.judged.violations.sum(axis=1)[: len(rows)]
+        return pl.DataFrame([rows, pl.Series("violation", sums, pl.Float64).fill_nan(None)])
+
+    @cached_property
+    def infeasible(self) -> set[int]:
+        """The trials of complete designs that do not meet the constraints."""
+        return set(self.searched.filter(pl.Series(~self.judged.met, dtype=pl.Boolean))["trial"])
 
     @cached_property
     def ranked(self) -> pl.DataFrame:
-        """As `dse front --ranks --knee` gives it: all designs that miss no objective."""
+        """As `dse front --ranks --knee` gives it: all feasible designs that miss no objective."""
         return front_table(self.tables, self.objectives, ranked=True, knee=True)
 
     @cached_property
@@ -76,7 +97,9 @@ class Subject:
 
     @cached_property
     def drawn(self) -> pl.DataFrame:
-        """The designs that the page holds, a row each, with `rank`, `knee`, `p_front` and `ci95_NAME` of each metric.
+        """The designs that the page holds, a row each.
+
+        With `rank`, `knee`, `p_front`, `violation` where there are constraints, and `ci95_NAME` of each metric.
 
         Controls first, then the front, best first, then others in the order of their trials, evenly thinned out.
         """
@@ -87,7 +110,9 @@ class Subject:
         added = [name for name in ("rank", "knee", "p_front") if name in self.ranked.columns]
         table = pl.DataFrame({"trial": taken}, schema={"trial": pl.Int64})
         designs = pl.concat([self.controls, self.searched])
-        for part in (designs, self.ranked.select("trial", *added), half_widths(self.tables, self.tables.metrics)):
+        parts = [designs, self.ranked.select("trial", *added), half_widths(self.tables, self.tables.metrics)]
+        parts += [self.violations] if self.tables.constraints else []
+        for part in parts:
             table = table.join(part, on="trial", how="left", maintain_order="left")
         return table
 
@@ -112,7 +137,7 @@ class Subject:
         return {
             "columns": held,
             "trial": self.drawn["trial"].to_list(),
-            "role": [self._role(*pair) for pair in self.drawn.select("origin", "rank").iter_rows()],
+            "role": [self._role(*row) for row in self.drawn.select("trial", "origin", "rank").iter_rows()],
             "origin": self.drawn["origin"].to_list(),
             "seeds": self.drawn["seeds"].to_list(),
             "detailed": self.detailed,
@@ -122,9 +147,10 @@ class Subject:
             else {},
         }
 
-    @staticmethod
-    def _role(origin: str, rank: int | None) -> str:
-        return "control" if origin != "search" else "front" if rank == 0 else "searched"
+    def _role(self, trial: int, origin: str, rank: int | None) -> str:
+        if origin != "search":
+            return "control"
+        return "infeasible" if trial in self.infeasible else "front" if rank == 0 else "searched"
 
     def _metric(self, name: str) -> Json:
         metric = QUANTITIES.get(name)
@@ -149,6 +175,7 @@ class Subject:
             "trial": "number of the trial: designs in the order of the search",
             "rank": "0 on the front, 1 on the front without it, and so on",
             "p_front": "probability to be on the front, over draws of the means",
+            "violation": "how far constraints are from being met: the sum of |value - bound| / max(|value|, |bound|)",
         }
         there = [name for name in meanings if name in self.drawn.columns]
         return [{"name": name, "role": "search", "log": False, "meaning": meanings[name]} for name in there]

@@ -111,7 +111,7 @@ function rolesLegend(root) {
   const entries = [];
   if (!state.colour) {
     if (onFront.length) entries.push(["round", "var(--front)", "on the front"]);
-    if (searched.length > onFront.length) entries.push(["round", "var(--searched)", "searched"]);
+    if (searched.length > onFront.length + infeasible.length) entries.push(["round", "var(--searched)", "searched"]);
   } else {
     const column = columns.get(state.colour);
     if (column.levels) {
@@ -124,6 +124,7 @@ function rolesLegend(root) {
     }
     if (onFront.length) entries.push(["round", "var(--ink)", "large: on the front"]);
   }
+  if (infeasible.length) entries.push(["cross", null, "infeasible"]);
   if (controls.length) entries.push(["diamond", null, "control"]);
   legend(root, entries);
 }

@@ -9,6 +9,7 @@ const designs = DATA.designs.trial.map((trial, i) => ({
 const byTrial = new Map(designs.map((design) => [design.trial, design]));
 const searched = designs.filter((design) => design.role !== "control");
 const onFront = designs.filter((design) => design.role === "front");
+const infeasible = designs.filter((design) => design.role === "infeasible");
 const controls = designs.filter((design) => design.role === "control");
 const COLOURED = 8; // selected designs with a colour of their own
 
@@ -165,9 +166,10 @@ function showTip(event, title, rows) {
 }
 
 function tipOf(event, design, more = []) {
-  const names = [...DATA.objectives, ...["rank", "p_front", state.colour].filter((name) => columns.has(name))];
+  const names = [...DATA.objectives, ...["rank", "p_front", ...(design.role === "infeasible" ? ["violation"] : []), state.colour].filter((name) => columns.has(name))];
   const shown = [...new Set(names)].filter((name) => valueOf(design, name) !== null || DATA.objectives.includes(name));
-  showTip(event, nameOf(design), [...shown.map((name) => [name, withInterval(design, name)]), ...more]);
+  const title = nameOf(design) + (design.role === "infeasible" ? ", infeasible" : "");
+  showTip(event, title, [...shown.map((name) => [name, withInterval(design, name)]), ...more]);
 }
 
 function leave() {

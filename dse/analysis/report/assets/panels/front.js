@@ -100,7 +100,7 @@ function pairView(x, y, bands, close) {
   return { root, draw, mark };
 }
 
-const rankOnTop = (design) => ({ searched: 0, front: 1, control: 2 })[design.role];
+const rankOnTop = (design) => ({ infeasible: 0, searched: 1, front: 2, control: 3 })[design.role];
 
 function drawMarks(svg, points, box) {
   const paint = painter();
@@ -108,8 +108,9 @@ function drawMarks(svg, points, box) {
   svg.append("g").selectAll("path").data(points).join("path")
     .attr("class", (point) => `mark ${point.design.role}`).attr("data-trial", (point) => point.design.trial)
     .attr("transform", (point) => `translate(${point.px},${point.py})`)
-    .attr("d", (point) => (point.design.role === "control" ? diamond : dot(point.design.role === "front" ? 4.5 : 3)))
-    .style("fill", (point) => (point.design.role === "control" ? null : paint(point.design)));
+    .attr("d", (point) => signs[point.design.role])
+    .style("fill", (point) => (["control", "infeasible"].includes(point.design.role) ? null : paint(point.design)))
+    .style("stroke", (point) => (point.design.role === "infeasible" ? paint(point.design) : null));
   svg.append("g").selectAll("text").data(points.filter((point) => point.design.role === "control")).join("text")
     .attr("class", "of-control halo").attr("x", (point) => point.px + (toTheRight(point) ? 9 : -9)).attr("y", (point) => point.py + 4)
     .attr("text-anchor", (point) => (toTheRight(point) ? "start" : "end")).text((point) => point.design.origin)
@@ -117,6 +118,7 @@ function drawMarks(svg, points, box) {
 }
 
 const dot = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`;
+const signs = { searched: dot(3), front: dot(4.5), control: diamond, infeasible: "M-3,-3L3,3M-3,3L3,-3" };
 
 // A control that has one of the two values, but no place on the other axis, is a line.
 function offScale(svg, points, box) {

@@ -51,7 +51,7 @@ drawers.parallel = (root, content) => {
       .attr("class", (design) => `line ${design.role}`).attr("data-trial", (design) => design.trial)
       .attr("d", (design) => path(lines.get(design.trial)))
       .style("stroke", (design) => (design.role === "control" ? null : paint(design)))
-      .style("stroke-opacity", (design) => (state.colour && design.role === "searched" ? 0.45 : null));
+      .style("stroke-opacity", (design) => (state.colour && ["searched", "infeasible"].includes(design.role) ? 0.45 : null));
   }
 
   function drawAxis({ name, x, scale }, top, bottom) {

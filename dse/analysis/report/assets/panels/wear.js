@@ -67,25 +67,31 @@ drawers.wear = (root, content) => {
     profiledNow = profileKey();
     const lines = shown.flatMap((design) => content.of[design.trial].map((layer) => ({ design, layer: layer.layer, values: layer[chosen.kind] })));
     const values = lines.flatMap((line) => line.values);
+    const quantiles = content.whole.includes(chosen.kind) ? ["whole"] : content.quantiles;
     const log = d3.max(values) > 30 * Math.max(1, d3.min(values));
     const sy = scaleFor(values, [height - 42, 24], { symlog: log, zero: true });
     const box = { left: roomFor(sy), right: width - 52, top: 24, bottom: height - 42 };
-    const scale = d3.scalePoint(content.quantiles, [box.left, box.right]).padding(0.2);
-    const names = { q50: "half", q90: "90 %", q99: "99 %", q999: "99.9 %", max: "all" };
+    const scale = d3.scalePoint(quantiles, [box.left, box.right]).padding(0.2);
+    const names = { q50: "half", q90: "90 %", q99: "99 %", q999: "99.9 %", max: "all", whole: "layer" };
     const svg = canvas(profile, width, height, `Writes that shares of the cells stay within, of ${shown.map(nameOf).join(", ")}`);
-    axes(svg, { at: scale, ticks: content.quantiles, text: (q) => names[q] ?? q }, sy, box, { x: "share of the cells of a layer", y: `at most so many ${content.kinds[chosen.kind]}` });
-    const path = d3.line((_, i) => scale(content.quantiles[i]), (value) => sy.at(value));
+    axes(svg, { at: scale, ticks: quantiles, text: (q) => names[q] ?? q }, sy, box, { x: "share of the cells of a layer", y: `at most so many ${content.kinds[chosen.kind]}` });
+    const path = d3.line((_, i) => scale(quantiles[i]), (value) => sy.at(value)).defined((value) => value !== null);
+    const ended = (line) => line.values.findLast((value) => value !== null);
     for (const line of lines) {
-      if (line.values.includes(null)) continue;
+      if (ended(line) === undefined) continue;
       const colour = state.hovered === line.design.trial || isSelected(line.design.trial) ? tagOf(line.design.trial) : "var(--front)";
       svg.append("path").attr("class", "line").attr("d", path(line.values)).style("stroke", colour).style("stroke-width", 1.8)
         .attr("data-line", line.design.trial);
+      // A line of one point would not be seen.
+      line.values.forEach((value, i) => {
+        if (quantiles.length === 1) svg.append("circle").attr("cx", scale(quantiles[i])).attr("cy", sy.at(value)).attr("r", 3).style("fill", colour);
+      });
       line.colour = colour;
     }
     // Words beside the ends of lines, from the highest down, none over another.
     let last = -Infinity;
-    for (const line of d3.sort(lines.filter((each) => each.colour), (each) => sy.at(each.values.at(-1)))) {
-      last = Math.max(last + 11, sy.at(line.values.at(-1)));
+    for (const line of d3.sort(lines.filter((each) => each.colour), (each) => sy.at(ended(each)))) {
+      last = Math.max(last + 11, sy.at(ended(line)));
       svg.append("text").attr("x", box.right + 4).attr("y", last).attr("dy", "0.32em").style("fill", line.colour).text(`layer ${line.layer}`);
     }
     title.textContent = shown.length ? `${shown.map(nameOf).join(", ")}. Select other designs to see theirs.` : "";
