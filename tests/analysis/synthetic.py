@@ -24,7 +24,7 @@ def choices(random, count):
     ]
 
 
-def study(metrics, count=400, seeds=1, noise=0.0, seed=0, idle=None):
+def study(metrics, count=400, seeds=1, noise=0.0, seed=0, idle=None, constraints=()):
     """Return the tables of a study in which `metrics(parameters)` gives the metrics, with noise on each.
 
     `idle(parameters)` names the parameters that do not act in a design.
@@ -57,4 +57,5 @@ def study(metrics, count=400, seeds=1, noise=0.0, seed=0, idle=None):
         curves=pl.DataFrame(),
         parameters=list(PARAMETERS),
         objectives=["accuracy", "energy_per_sample_j"],
+        constraints=constraints,
     )

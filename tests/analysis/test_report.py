@@ -23,6 +23,7 @@ from dse.analysis.report.subject import DETAILED, DRAWN, Subject, short, thinned
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
+from dse.pricing.bounds import Bound
 from dse.pricing.card import CONSTANTS
 
 EVIL = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
@@ -333,3 +334,97 @@ def test_numbers_are_short_and_never_infinite():
         "float",
         None,
     ]
+
+
+@pytest.fixture
+def bounded(subject):
+    """The study with a constraint that a third of its designs do not meet."""
+    bound = Bound("worst_writes", "<=", subject.searched["worst_writes"].quantile(0.66))
+    return changed(subject, constraints=[bound])
+
+
+def test_infeasible_designs_are_marked_and_counted(bounded):
+    whole = Reader(text := page(bounded, ["importance"]))
+    out = set(bounded.searched.filter(pl.col("worst_writes") > bounded.tables.constraints[0].bound)["trial"])
+    assert 0 < len(out) < len(bounded.searched)
+    held = data_of(text)["designs"]
+    roles = dict(zip(held["trial"], held["role"], strict=True))
+    assert {trial for trial, role in roles.items() if role == "infeasible"} == out
+    assert {trial for trial, role in roles.items() if role == "front"} == set(bounded.front["trial"])
+    far = dict(zip(held["trial"], held["values"]["violation"], strict=True))
+    assert all(far[trial] > 0 for trial in out)
+    assert {far[trial] for trial in bounded.ranked["trial"]} == {0}
+    assert re.search(rf'<li class="is-infeasible"><b>{len(out)}</b> infeasible</li>', text)
+    assert f"{len(out)} of {len(bounded.searched)} complete designs are infeasible" in whole.texts["p", "feasibility"]
+    bound = str(bounded.tables.constraints[0])
+    assert f"{bound.replace('<', '&lt;')}</code>: {len(out)} complete designs do not meet it" in text
+    best = {row["name"]: row["trial"] for row in summary(bounded)["best"]}
+    assert not out & set(best.values())
+    assert data_of(text)["panels"]["parallel"]["axes"].count("worst_writes") == 1
+
+
+def test_a_page_without_constraints_does_not_speak_of_them(subject):
+    text = page(subject, ["importance"])
+    assert 'class="is-infeasible"' not in text
+    assert 'id="feasibility"' not in text
+    assert 'id="constraints"' not in text
+    assert "violation" not in data_of(text)["designs"]["values"]
+
+
+def test_a_page_of_a_study_in_which_nothing_is_feasible_names_the_nearest(subject, tmp_path):
+    hopeless = changed(subject, constraints=[Bound("worst_writes", "<=", 1.0)])
+    text = page(hopeless, ["importance"])
+    near = hopeless.searched.sort("worst_writes")["trial"][0]
+    assert text.count(f"the nearest is trial {near} with worst_writes = ") == 2
+    assert "No design is on the front: none of 20 complete designs is feasible" in text
+    written, missing = write_pictures(
+        tmp_path, hopeless.where, hopeless.tables, hopeless.objectives, "svg", ["importance"]
+    )
+    assert [path.name for path in written] == ["front.svg", "curves.svg", "energy.svg", "wear.svg"]
+    assert missing == []
+
+
+def worn(subject, **columns):
+    return changed(subject, layers=subject.tables.layers.with_columns(**columns))
+
+
+def test_wear_of_any_name_is_on_the_page(subject, tmp_path):
+    """Kinds that a cell of one's own counts: quantiles, some of them, and one number for a layer."""
+    own = worn(
+        subject,
+        wear_gate_q50=pl.lit(3.0),
+        wear_gate_max=pl.col("layer") + 5.0,
+        wear_bulk_heating=pl.lit(7.0),
+        wear_idle_max=pl.lit(0.0),
+    )
+    held = series.wear(own)
+    assert list(held["kinds"].items())[-2:] == [("gate", "gate"), ("bulk_heating", "bulk heating")]
+    assert held["whole"] == ["bulk_heating"]
+    for layers in held["of"].values():
+        for layer in layers:
+            assert layer["gate"] == [3, None, None, None, 5 + layer["layer"]]
+            assert layer["bulk_heating"] == [7]
+    assert {kind: words for kind, words in series.wear(subject)["kinds"].items()}.items() <= held["kinds"].items()
+    text = page(own, ["importance"])
+    assert data_of(text)["panels"]["wear"]["kinds"]["gate"] == "gate"
+    written, _ = write_pictures(tmp_path, own.where, own.tables, own.objectives, "svg", ["importance"])
+    drawn = next(path for path in written if path.name == "wear.svg").read_text()
+    assert "gate, the largest of a layer" in drawn
+    assert "bulk heating, the largest of a layer" in drawn
+
+
+def test_wear_of_a_kind_alone_fills_the_panel(subject):
+    nothing = {name: pl.lit(0.0) for name in subject.tables.layers.columns if name.startswith("wear_")}
+    assert series.wear(worn(subject, **nothing)) is None
+    held = series.wear(worn(subject, **nothing, wear_gate_max=pl.lit(1.0)))
+    assert list(held["kinds"]) == ["gate"]
+
+
+def test_a_metric_of_a_plug_in_that_is_not_here_is_shown(subject, tmp_path):
+    trials = subject.tables.trials.with_columns(sparkle=pl.col("trial") * 1000.0 + 1.0)
+    own = changed(subject, trials=trials, metrics=[*subject.tables.metrics, "sparkle"])
+    column = next(column for column in own.describe()["columns"] if column["name"] == "sparkle")
+    assert (column["role"], column["log"], column["goal"]) == ("metric", False, "")
+    assert "sparkle" in page(own, ["importance"])
+    written, _ = write_pictures(tmp_path, own.where, own.tables, own.objectives, "png", ["importance"])
+    assert "front.png" in [path.name for path in written]

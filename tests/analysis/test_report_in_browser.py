@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.tables import open_tables
+from dse.pricing.bounds import Bound
 from tests.analysis.browser import Browser, executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
@@ -197,3 +198,28 @@ def test_the_policy_of_the_page_stops_what_would_run(browser, address, tmp_path)
     assert browser.ask("document.title") == "small: report"
     assert "Content Security Policy" in browser.errors()[0]
     assert count(browser, "#front .mark") > 0
+
+
+def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(browser, subject, tmp_path, monkeypatch):
+    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
+    bound = Bound("worst_writes", "<=", subject.searched["worst_writes"].median())
+    layers = subject.tables.layers.with_columns(wear_gate_max=pl.lit(5.0), wear_bulk=pl.col("layer") + 7.0)
+    tables = dataclasses.replace(subject.tables, constraints=[bound], layers=layers)
+    own = Subject(subject.where, tables, subject.objectives)
+    path = tmp_path / "report.html"
+    path.write_text(page_of(own), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert count(browser, "#front .mark.infeasible") == 6 * len(own.infeasible) > 0
+    assert count(browser, "#front .mark.front") == 6 * len(own.front)
+    assert "infeasible" in browser.ask("document.querySelector('#front .legend').textContent")
+    assert count(browser, "#parallel .line.infeasible[data-trial]") == len(own.infeasible)
+    for kind, circles in (("gate", 0), ("bulk", 2)):
+        browser.ask(f"""(() => {{
+          const list = [...document.querySelectorAll('#wear select')].find((s) => [...s.options].some((o) => o.value === '{kind}'));
+          list.value = '{kind}';
+          list.dispatchEvent(new Event('change'));
+          return 1;
+        }})()""")
+        assert count(browser, "#wear .line[data-line]") == 2
+        assert count(browser, "#wear circle") == circles
+    assert browser.errors() == []

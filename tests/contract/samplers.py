@@ -26,13 +26,22 @@ def failing(number):
     return number % 7 == 3
 
 
-def propose(sampler, trials=40, lookahead=5, stop=None, **more):
+def beyond(parameters):
+    """Return the violations of two constraints that hold in a quarter of the space, away from the best values."""
+    bits, rate = parameters["adc.bits"], parameters["training.learning_rate"]
+    return [max(0.0, bits - 6.0) / 10.0, max(0.0, 2.0 - rate) / 2.0]
+
+
+def propose(sampler, trials=40, lookahead=5, stop=None, violations=lambda _: [], **more):
     """Return the proposals of a study, each made from the results of trials up to a lookahead before it."""
     proposer = sampler.proposer(problem(trials=trials, **more))
     asked, told = [], 0
     for number in range(trials if stop is None else stop):
         while told <= number - lookahead and number >= proposer.blind:
-            proposer.tell(told, None if failing(told) else values(asked[told]))
+            if failing(told):
+                proposer.tell(told, None)
+            else:
+                proposer.tell(told, values(asked[told]), violations(asked[told]))
             told += 1
         asked.append(proposer.ask())
     return asked
@@ -104,6 +113,27 @@ class SamplerContract:
         for number in range(20):
             assert list(proposer.ask()) == list(SPACE)
             proposer.tell(number, None)
+
+    def test_constraints_are_heeded_or_have_no_effect(self):
+        """A sampler that sees results spends more trials on what is feasible; one that does not proposes as ever."""
+        held, free = (propose(self.sampler, trials=150, violations=own)[-60:] for own in (beyond, lambda _: []))
+        if self.sampler.blind:
+            assert held == free
+        else:
+            feasible = [sum(not any(beyond(p)) for p in proposals) for proposals in (held, free)]
+            assert feasible[0] > feasible[1]
+
+    def test_a_study_with_constraints_that_is_asked_and_told_again_goes_on_as_if_it_had_not_stopped(self):
+        whole = propose(self.sampler, violations=beyond)
+        for stop in (3, 8, 21):
+            assert propose(self.sampler, stop=stop, violations=beyond) == whole[:stop]
+
+    def test_a_study_in_which_nothing_is_feasible_goes_on(self):
+        proposer = self.sampler.proposer(problem(trials=20))
+        for number in range(20):
+            proposal = proposer.ask()
+            assert list(proposal) == list(SPACE)
+            proposer.tell(number, values(proposal), [2.0, 1.0])
 
     def test_a_space_of_one_choice_is_proposed_again_and_again(self):
         proposer = self.sampler.proposer(problem(trials=12, space={"adc.bits": Choice((6,))}))

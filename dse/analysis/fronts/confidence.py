@@ -111,7 +111,8 @@ def _moments(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndar
     constant = ((filled == first[:, None]) | ~there[..., None]).all(axis=1)
     means = np.where(constant, first, means)
     means[~there.any(axis=1)] = np.nan
-    return means, np.where(there[..., None] & ~constant[:, None], filled - means[:, None], 0.0)
+    with np.errstate(invalid="ignore"):  # infinite lives
+        return means, np.where(there[..., None] & ~constant[:, None], filled - means[:, None], 0.0)
 
 
 def front_probability(

@@ -79,8 +79,10 @@ def checked(objectives: Sequence[str]) -> list[Goal]:
 
 
 def points_of(table: pl.DataFrame, objectives: Sequence[str]) -> np.ndarray:
-    """Return columns as an array, shape (rows, objectives); NaN where missing."""
-    return table.select(pl.col(list(objectives)).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+    """Return columns as an array, shape (rows, objectives); NaN where missing. One may be named twice."""
+    names = list(dict.fromkeys(objectives))
+    points = table.select(pl.col(names).cast(pl.Float64)).fill_null(float("nan")).to_numpy()
+    return points if len(names) == len(objectives) else points[:, [names.index(name) for name in objectives]]
 
 
 def best_first(table: pl.DataFrame, objectives: Sequence[str]) -> pl.DataFrame:

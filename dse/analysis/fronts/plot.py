@@ -67,8 +67,8 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         name = tables.about.get("name", "")
         kept = int(complete["feasible"].sum())
-        out = f" (feasible; {len(complete) - kept} are not)" if tables.constraints else ""
-        figure.suptitle(f"{name}: {len(best)} of {kept} designs{out} on the front", fontsize=10)
+        of, out = (" feasible", f"; {len(complete) - kept} infeasible") if tables.constraints else ("", "")
+        figure.suptitle(f"{name}: {len(best)} of {kept}{of} designs on the front{out}", fontsize=10)
         try:
             figure.savefig(path, dpi=160)
         except OSError as error:

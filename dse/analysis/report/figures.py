@@ -114,7 +114,7 @@ def _energy(subject: Subject, content: Json, path: Path) -> None:
 def _wear(subject: Subject, content: Json, path: Path) -> None:
     """Draw a histogram of the most written cells, and one of each kind of wear that these do not count."""
     metric = "worst_writes"
-    writes = dict(subject.searched.select("trial", metric).drop_nulls().iter_rows())
+    writes: dict[int, float] = dict(subject.searched.select("trial", metric).drop_nulls().iter_rows())
     shown = {f"{metric} ({QUANTITIES[metric].unit})": writes} if writes else {}
     searched = set(subject.searched["trial"].to_list())
     for kind, words in content["kinds"].items():
