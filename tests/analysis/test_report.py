@@ -404,7 +404,7 @@ def test_wear_of_any_name_is_on_the_page(subject, tmp_path):
         for layer in layers:
             assert layer["gate"] == [3, None, None, None, 5 + layer["layer"]]
             assert layer["bulk_heating"] == [7]
-    assert {kind: words for kind, words in series.wear(subject)["kinds"].items()}.items() <= held["kinds"].items()
+    assert series.wear(subject)["kinds"].items() <= held["kinds"].items()
     text = page(own, ["importance"])
     assert data_of(text)["panels"]["wear"]["kinds"]["gate"] == "gate"
     written, _ = write_pictures(tmp_path, own.where, own.tables, own.objectives, "svg", ["importance"])

@@ -1,6 +1,6 @@
 """The main figures of a study as files, from the same numbers as the page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def _wear(subject: Subject, content: Json, path: Path) -> None:
     """Draw a histogram of the most written cells, and one of each kind of wear that these do not count."""
     metric = "worst_writes"
     writes: dict[int, float] = dict(subject.searched.select("trial", metric).drop_nulls().iter_rows())
-    shown = {f"{metric} ({QUANTITIES[metric].unit})": writes} if writes else {}
+    shown: dict[str, dict[int, float]] = {f"{metric} ({QUANTITIES[metric].unit})": writes} if writes else {}
     searched = set(subject.searched["trial"].to_list())
     for kind, words in content["kinds"].items():
         if kind not in KINDS and (worst := _worst(content["of"], kind, searched)):
@@ -131,7 +131,7 @@ def _wear(subject: Subject, content: Json, path: Path) -> None:
     _save(figure, path, legend=True)
 
 
-def _worst(wear: Json, kind: str, trials: set[int]) -> dict[int, float]:
+def _worst(wear: Mapping[int, Any], kind: str, trials: set[int]) -> dict[int, float]:
     """Return the largest wear of a kind over the layers and quantiles of some trials, of those that have it."""
     known = {t: [v for row in rows for v in row[kind] if v is not None] for t, rows in wear.items() if t in trials}
     return {trial: max(values) for trial, values in known.items() if values}

@@ -83,8 +83,9 @@ drawers.wear = (root, content) => {
       svg.append("path").attr("class", "line").attr("d", path(line.values)).style("stroke", colour).style("stroke-width", 1.8)
         .attr("data-line", line.design.trial);
       // A line of one point would not be seen.
+      const single = line.values.filter((value) => value !== null).length === 1;
       line.values.forEach((value, i) => {
-        if (quantiles.length === 1) svg.append("circle").attr("cx", scale(quantiles[i])).attr("cy", sy.at(value)).attr("r", 3).style("fill", colour);
+        if (single && value !== null) svg.append("circle").attr("cx", scale(quantiles[i])).attr("cy", sy.at(value)).attr("r", 3).style("fill", colour);
       });
       line.colour = colour;
     }
