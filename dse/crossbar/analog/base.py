@@ -36,6 +36,7 @@ class AnalogLayer(nn.Module, ABC):
             conversions.
         traits: what the network says of the layer.
         places: products with the weights that a sample took in the last counted pass: windows of a convolution, else 1.
+        words: what a digital product counts, by the shape of its inputs; see `products`.
         watching: whether the ranges of the output converters grow to whatever passes; see `calibrate_on`.
         number: number of the layer, which separates its random streams from those of the others.
     """
@@ -55,6 +56,7 @@ class AnalogLayer(nn.Module, ABC):
         self.events = Events()
         self.counting = self.watching = self.digital = False
         self.places = 1
+        self.words: dict[Any, Any] = {}
         self.number = number
         self.ranges = [crossbars.adc.range, crossbars.adc.backward_range]
         self.peaks = [0.0, 0.0]
