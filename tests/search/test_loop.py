@@ -1,5 +1,6 @@
 """A study is a function of its file: order of completion, actors, kills and resumes do not change the table."""
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -228,3 +229,49 @@ def test_other_code_does_not_resume_unless_the_user_accepts_it(undisturbed, monk
     with pytest.raises(ResultsError, match=r"was begun by other code: code was .* and is 9\.9\+other"):
         resume(undisturbed, LocalExecutor)
     resume(undisturbed, LocalExecutor, other_code=True)
+
+
+def test_wear_of_any_name_goes_the_whole_way(tmp_path, ask):
+    """From a cell of one's own through the table into queries, one trial, the page and the pictures."""
+
+    def worn(job):
+        outcome = free(job)
+        layers = tuple(replace(e, wear={**e.wear, "gate_max": 5.0 + e.layer, "bulk": 7.0}) for e in outcome.layers)
+        return replace(outcome, layers=layers)
+
+    start(parse_study(study_text(6), tmp_path), tmp_path / "r", lambda: LocalExecutor(worn))
+    sql = "SELECT layer, max(wear_gate_max) AS gate, min(wear_bulk) AS bulk FROM layers GROUP BY layer ORDER BY layer"
+    found = json.loads(ask("query", tmp_path / "r", sql, "--format", "json").stdout)
+    assert found == [{"layer": 0, "gate": 5.0, "bulk": 7.0}, {"layer": 1, "gate": 6.0, "bulk": 7.0}]
+    assert "wear_gate_max" in ask("show", tmp_path / "r", 3).stdout
+    assert ask("report", tmp_path / "r", "--without", "importance").returncode == 0
+    assert '"gate":"gate"' in (tmp_path / "r" / "report.html").read_text()
+    drawn = ask("report", tmp_path / "r", "--format", "svg", "--without", "importance")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "gate, the largest of a layer" in (tmp_path / "r" / "figures" / "wear.svg").read_text()
+
+
+def test_an_objective_of_a_plug_in_that_is_gone_ends_in_a_message(tmp_path, ask):
+    def measured(job):
+        outcome = free(job)
+        return replace(outcome, metrics={**outcome.metrics, "sparkle": 1.0})
+
+    folder = tmp_path / "r"
+    start(parse_study(study_text(4), tmp_path), folder, lambda: LocalExecutor(measured))
+    about = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({**about, "objectives": ["loss", "sparkle"]}))
+    commands = (
+        ("front",),
+        ("front", "--plot", tmp_path / "f.png"),
+        ("status",),
+        ("report", "--without", "importance"),
+        ("query", "SELECT * FROM ranks"),
+    )
+    for name, *options in commands:
+        said = ask(name, folder, *options)
+        assert said.returncode == 2, name
+        assert "unknown objective 'sparkle'" in said.stderr
+    (folder / "study.json").write_text(json.dumps({**about, "constraints": {"sparkle": ">= 0.5"}}))
+    said = ask("front", folder)
+    assert said.returncode == 2
+    assert "unknown constraint 'sparkle'" in said.stderr

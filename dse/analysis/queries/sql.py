@@ -2,8 +2,9 @@
 
 trials, designs, layers, curves, deployments   see `dse.analysis.tables.tables`
 intervals                         a row a trial and metric: mean, 95 % interval; see `dse.analysis.fronts.confidence`
-ranks                             a row a complete design of the search: rank, distance to the front, knee, probability
-                                  to be on the front, for the objectives of the study; see `dse.analysis.fronts.table`
+ranks                             a row a complete, feasible design of the search: rank, distance to the front, knee,
+                                  probability to be on the front, for the objectives of the study; see
+                                  `dse.analysis.fronts.table`
 priced                            a row a design and choice on the free axes; see `dse.analysis.costs.priced`
 """
 
