@@ -52,13 +52,18 @@ Condition = Mapping[str, Any]
 """Settings, by their dotted paths, with values, all of which must hold."""
 
 
+ON_CROSSBARS = "on_crossbars"
+"""In a condition: every update rule that puts weights on crossbars (true), or every one that does not (false)."""
+
+
 class ActsUnless:
     """Under what a setting, or a whole table, has no effect; stands in the annotation of its field.
 
         rounding: Annotated[Literal["nearest", "stochastic"], ActsUnless(bits="float")]
 
     Settings of the same table go by their name alone, all others by their path. All that one `ActsUnless` names must
-    hold together; several stand side by side, and any of them is enough.
+    hold together; several stand side by side, and any of them is enough. `on_crossbars` stands for what the update rule
+    says of itself, whichever it is (`dse.updates.base.AbstractUpdate.on_crossbars`).
 
     Args:
         condition: path or name of other settings -> the values that leave this one without effect.

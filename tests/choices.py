@@ -9,7 +9,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from dse.design.design import compose
 from dse.design.settings import (
-    FAMILIES,
     NETWORK,
     WORKLOADS,
     completed,
@@ -51,8 +50,8 @@ def composes(given: Settings) -> bool:
 
 
 def is_family(path: str) -> bool:
-    """Return whether a setting names a variant."""
-    return any(path == family.path for family in FAMILIES)
+    """Return whether a setting names a network or a data set."""
+    return path in (NETWORK.path, WORKLOADS.path)
 
 
 def holds(condition: Condition, given: Settings) -> bool:

@@ -27,18 +27,18 @@ class ArraySpec(Spec):
 
     conductance_per_weight_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
     """Conductance difference of each pair that stands for a weight of 1, uS (beta)."""
-    pairs_per_weight: Annotated[int, Ge(1), Le(64), ActsUnless(architecture="float")] = 1
+    pairs_per_weight: Annotated[int, Ge(1), Le(64), ActsUnless(on_crossbars=False)] = 1
     """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
-    conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(architecture="float")] = 2.0
+    conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False)] = 2.0
     """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
     initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
-    tile_rows: Annotated[TileLines, ActsUnless(architecture="float")] = "whole"
+    tile_rows: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"
     """Rows of an array: a layer with more inputs takes several, whose products are converted apart and added digitally;
     256 by default for deep networks. "whole": as many as the layer needs."""
-    tile_columns: Annotated[TileLines, ActsUnless(architecture="float")] = "whole"
+    tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"
     """Columns of an array; the same for the outputs of a layer and for backward products."""
     read_noise_per: Annotated[
-        Literal["product", "mini_batch"], ActsUnless(architecture="float"), ActsUnless({"device.read_noise_scale": 0.0})
+        Literal["product", "mini_batch"], ActsUnless(on_crossbars=False), ActsUnless({"device.read_noise_scale": 0.0})
     ] = "product"
     """Deep networks: "product" draws read noise anew for every product of an array with a vector;
     "mini_batch" draws that of a weight once for a pass of a mini-batch in a direction (an lstm: for each of its steps),

@@ -14,7 +14,7 @@ from dse.deployment.modules import DeployedModule
 from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
 from dse.deployment.spec import DeploymentSpec
 from dse.streams import Stream, stream
-from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.layers import Held, Layer
 
 
 def deployed_perceptron(
@@ -33,14 +33,16 @@ def deployed_perceptron(
     for number, layer in enumerate(layers):
         cells = 2 * layer.rows * layer.cols
         dac_bits, adc_bits, adc_range = spec.dac_bits, spec.adc_bits, None
-        if isinstance(layer, CrossbarLayer):
-            dac_bits, adc_bits, adc_range = layer.array.dac.bits, layer.array.adc.bits, layer.array.ranges[0]
-            cells = layer.array.size if spec.device is None else cells
-            matrix = _matrix(layer, number, spec, seed, trained_until_s)
-        elif isinstance(layer, FloatLayer) and spec.device is not None:
-            matrix = ProgrammedMatrix(layer.weight, spec.device, seed=seed, name=number)
+        held = layer.held()
+        if isinstance(held, Held):
+            array = held.array
+            dac_bits, adc_bits, adc_range = array.dac.bits, array.adc.bits, array.ranges[0]
+            cells = array.size if spec.device is None else cells
+            matrix = _matrix(held, number, spec, seed, trained_until_s)
+        elif spec.device is not None:
+            matrix = ProgrammedMatrix(held, spec.device, seed=seed, name=number)
         else:
-            raise TypeError(f"a layer of type {type(layer).__name__} cannot be deployed")
+            raise TypeError("digital weights are deployed on cells that are programmed; the deployment has none")
         deployed.append(
             PerceptronLayer(
                 matrix=matrix,
@@ -58,35 +60,32 @@ def deployed_perceptron(
 
 def deployed_module(
     network: nn.Module,
-    crossbars: Sequence[CrossbarLayer] | None,
+    held: Sequence[Held] | None,
     data: Dataset,
     spec: DeploymentSpec,
     *,
     seed: int,
     trained_until_s: float,
-    with_accumulator: bool = False,
     device: str = "cpu",
 ) -> DeployedModule:
     """Return a trained network of convolutions on the cells of its deployment.
 
     Args:
         network: the network, its layers on crossbars, ideal ones where it was trained digitally; it is changed.
-        crossbars: the cells of each of these layers, brought up to date; None for a network that was trained digitally.
+        held: the cells of each of these layers, brought up to date; None for a network that was trained digitally.
         data: the data set.
         spec: the deployment; with a cell where weights are programmed.
         seed: seed of the trial.
         trained_until_s: when the training ended on its clock, s.
-        with_accumulator: whether inference adds the accumulators to the weights in the cells.
         device: where torch computes.
     """
     matrices: dict[str, Matrix] = {}
     cells: dict[str, int] = {}
     for number, (name, layer) in enumerate(analog_layers(network)):
         cells[name] = 2 * layer.rows * layer.cols
-        if crossbars is not None:
-            own = crossbars[number]
-            chi = own.accumulator.chi if with_accumulator else None
-            matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s, chi)
+        if held is not None:
+            own = held[number]
+            matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s)
             cells[name] = own.array.size if spec.device is None else cells[name]
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
@@ -101,25 +100,18 @@ def deployed_module(
         samples_per_read=spec.samples_per_read,
         vectors=spec.gdc_vectors,
         calibration_samples=spec.calibration_samples,
-        ranges=crossbars is None,
+        ranges=held is None,
         device=device,
     )
 
 
-def _matrix(
-    layer: CrossbarLayer,
-    number: int,
-    spec: DeploymentSpec,
-    seed: int,
-    trained_until_s: float,
-    chi: Tensor | None = None,
-) -> Matrix:
+def _matrix(held: Held, number: int, spec: DeploymentSpec, seed: int, trained_until_s: float) -> Matrix:
     """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
     if spec.device is None:
-        return KeptMatrix(layer.array, trained_until_s, seed=seed, name=number, digital=chi)
-    learned = _read_once(layer.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
-    learned = learned if chi is None else learned + chi
-    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=layer.array.size)
+        return KeptMatrix(held.array, trained_until_s, seed=seed, name=number, digital=held.digital)
+    learned = _read_once(held.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
+    learned = learned if held.digital is None else learned + held.digital
+    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=held.array.size)
 
 
 def _read_once(sensed: Sensed, noise: Stream) -> Tensor:

@@ -19,7 +19,7 @@ else:
     Compensation = Literal[tuple(own.name for own in COMPENSATIONS)]
 NO_COMPENSATION, DEFAULT_COMPENSATION = COMPENSATIONS[0].name, COMPENSATIONS[1].name
 Time = Annotated[float, Ge(0.0), Le(1e10)]
-_KEPT = ActsUnless(architecture="mixed_precision", reprogram=False)
+_KEPT = ActsUnless(on_crossbars=True, reprogram=False)
 """The cells of the training live on, and none are programmed."""
 
 
@@ -44,7 +44,7 @@ class DeploymentSpec(Spec):
         int,
         Ge(1),
         Le(10_000),
-        ActsUnless({"device.read_noise_scale": 0.0}, architecture="mixed_precision", reprogram=False),
+        ActsUnless({"device.read_noise_scale": 0.0}, on_crossbars=True, reprogram=False),
     ] = 5
     """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
     kept. Accuracies are means over them."""
@@ -61,7 +61,7 @@ class DeploymentSpec(Spec):
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
     """Accuracy that may be lost since the first time; the retention time ends there."""
-    reprogram: Annotated[bool, ActsUnless(architecture="float")] = False
+    reprogram: Annotated[bool, ActsUnless(on_crossbars=False)] = False
     """Whether the weights of a network trained on PCM are read and programmed into fresh cells, too."""
     samples_per_read: Annotated[
         int,
@@ -72,14 +72,14 @@ class DeploymentSpec(Spec):
     ] = 100
     """Images between two draws of the 1/f noise of programmed cells. Most of that noise is slower than an image: it
     must not be new in every product, nor be the same for all images."""
-    dac_bits: Annotated[Bits, ActsUnless(architecture="mixed_precision")] = 8
+    dac_bits: Annotated[Bits, ActsUnless(on_crossbars=True)] = 8
     """Input converters of a network that was trained digitally; inputs in [0, 1]."""
-    adc_bits: Annotated[Bits, ActsUnless(architecture="mixed_precision")] = 8
+    adc_bits: Annotated[Bits, ActsUnless(on_crossbars=True)] = 8
     """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
     its outputs over training images, measured after programming."""
-    tile_rows: Annotated[TileLines, ActsUnless(architecture="mixed_precision")] = 256
+    tile_rows: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
-    tile_columns: Annotated[TileLines, ActsUnless(architecture="mixed_precision")] = 256
+    tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Outputs of an array; likewise."""
     device: Annotated[ProgrammedCellSpec | None, _KEPT] = None
     """The programmed cell; absent where trained cells are kept."""

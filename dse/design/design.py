@@ -1,8 +1,8 @@
 """Designs from settings: the only place where defaults, cards and conditions meet.
 
 Settings are flat while they are gathered, {"accumulator.bits": 8}, and become a `Design` in `compose`. What has no
-effect is no part of a design: with architecture "float" there is no accumulator, with ideal converters no range. So
-equal hardware has an equal key.
+effect is no part of a design: with digital weights there is no accumulator, with ideal converters no range. So equal
+hardware has an equal key.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +14,7 @@ from dse import renamed
 from dse.design.settings import (
     CELL,
     FAMILIES,
+    UPDATE,
     active,
     class_of,
     data_of,
@@ -22,12 +23,14 @@ from dse.design.settings import (
     field_of,
     flatten,
     nest,
+    rule_of,
 )
-from dse.design.tables import HARDWARE, Design
+from dse.design.tables import HARDWARE, Design, tables_of
 from dse.devices.base import AbstractCell
 from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
 from dse.spec import shown
+from dse.updates.base import AbstractUpdate
 
 DEFAULT_CARD = "pcm_gst"
 DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
@@ -53,11 +56,12 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     given = with_model(given, folder)
     acting = {**active(given), **decided(given)}
     tables = nest(acting)
+    rule = rule_of(acting)
     if is_deployed(acting):
-        _complete(tables.setdefault("deployment", {}), tables.get("architecture", default_of("architecture")), folder)
-    if tables.get("architecture") != "float":
-        for table in HARDWARE:
-            tables.setdefault(table, {})
+        _complete(tables.setdefault("deployment", {}), rule, folder)
+    for table in tables_of(rule):
+        tables.setdefault(table, {})
+    if rule.on_crossbars:
         cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
         for table in ("dac", "adc"):
@@ -76,7 +80,7 @@ def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     Raises:
         SettingError: there is no such card, or it names no model that there is.
     """
-    if CELL.card not in given or given.get("architecture") == "float":
+    if CELL.card not in given or not rule_of(given).on_crossbars:
         return dict(given)
     model = _model(_card(given[CELL.card]), folder)
     return dict(given) if model is CELL.variants[0] else {**given, CELL.path: model.model}
@@ -109,8 +113,9 @@ def parse_design(tables: Mapping[str, Any], where: str = "") -> Design:
     """
     unknown, known = _unknown_variants(tables)
     design, wrong = class_of(_named_variants(known)).checked(known)
-    # What a variant that is not here may hold is not known.
-    lines = [*unknown.values(), *(line for line in wrong if not line.startswith(tuple(f"'{t}." for t in unknown)))]
+    # What a variant that is not here may hold is not known, nor what an update rule needs that is not here.
+    judged = () if UPDATE.table in unknown else wrong
+    lines = [*unknown.values(), *(line for line in judged if not line.startswith(tuple(f"'{t}." for t in unknown)))]
     if design is None or lines:
         head = f"{where}: " if where else ""
         raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))
@@ -119,7 +124,7 @@ def parse_design(tables: Mapping[str, Any], where: str = "") -> Design:
 
 def _named_variants(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of nested tables that name variants, flat."""
-    inner = {family.path: tables.get(family.table) for family in FAMILIES}
+    inner = {family.path: tables.get(family.table) if family.table else tables for family in FAMILIES}
     return {
         path: cast("Mapping[str, Any]", table)[path.rpartition(".")[2]]
         for path, table in inner.items()
@@ -136,7 +141,10 @@ def _unknown_variants(tables: Mapping[str, Any]) -> tuple[dict[str, str], dict[s
         if family.path in given and given[family.path] not in list(family.names):
             choices = ", ".join(map(shown, family.names))
             lines[family.table] = f"{family.path} = {shown(given[family.path])} is not allowed; give one of {choices}"
-            known[family.table] = {}
+            if family.table:
+                known[family.table] = {}
+            else:
+                del known[family.key]
     return lines, known
 
 
@@ -145,9 +153,9 @@ def is_deployed(settings: Iterable[str]) -> bool:
     return any(path.startswith("deployment.") for path in settings)
 
 
-def _complete(deployment: dict[str, Any], architecture: str, folder: Path | None) -> None:
+def _complete(deployment: dict[str, Any], rule: type[AbstractUpdate], folder: Path | None) -> None:
     """Add the cell of a deployment that programs cells, in place."""
-    if architecture == "float" or deployment.get("reprogram", default_of("deployment.reprogram")):
+    if not rule.on_crossbars or deployment.get("reprogram", default_of("deployment.reprogram")):
         given = deployment.get("device", {})
         card = given.get("card", DEFAULT_PROGRAMMED_CARD)
         if not isinstance(card, str):

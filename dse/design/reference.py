@@ -7,6 +7,7 @@ from typing import Any, cast
 from dse.design.settings import (
     FAMILIES,
     NETWORK,
+    UPDATE,
     Family,
     completed,
     conditions,
@@ -92,7 +93,11 @@ def _default(path: str) -> str:
 
 
 def _belongs_elsewhere(path: str, family: Family, name: str) -> bool:
-    return {family.path: name} in conditions(path, {family.path: name})
+    """Return whether a variant has no use for a setting; for an update rule, whether it is in a table of others."""
+    if family is not UPDATE:
+        return {family.path: name} in conditions(path, {family.path: name})
+    table = path.partition(".")[0]
+    return table in UPDATE.tables and table not in {*Design.model_fields, *UPDATE.names[name].tables}
 
 
 def _having(path: str, family: Family) -> list[str]:

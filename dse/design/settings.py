@@ -1,9 +1,10 @@
 """The settings of a design: where they stand, what they default to, and under what they have no effect.
 
-Three tables come in variants: the data set (`workload.dataset`), the network (`network.name`), and the cell, whose
-model its card names (`device.card`). The network decides what the table `training` holds, too. A setting that belongs
-to another variant than the chosen one has no effect, nor has one whose field says so (`dse.spec.ActsUnless`), or that
-the network, its task or the cell does not use (`idle`).
+Four things come in variants: the data set (`workload.dataset`), the network (`network.name`), the update rule
+(`architecture`), and the cell, whose model its card names (`device.card`). The network decides what the table
+`training` holds, too; the update rule brings tables of its own, and decides whether weights are on crossbars. A setting
+that belongs to another variant than the chosen one has no effect, nor has one whose field says so
+(`dse.spec.ActsUnless`), or that the network, its task, the cell or the update rule does not use (`idle`).
 
 The model of a cell stands in flat settings as "device.model", where `dse.design.design.with_model` has put it; it is no
 setting itself.
@@ -19,13 +20,15 @@ from pydantic.fields import FieldInfo
 
 from dse.data import DATA
 from dse.data.base import AbstractData
-from dse.design.tables import Design, design_class
+from dse.design.tables import OF_RULES, Design, design_class
 from dse.devices import CELLS
 from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ActsUnless, Condition, Spec, field_at, leaf_paths
+from dse.spec import ON_CROSSBARS, ActsUnless, Condition, field_at, leaf_paths
+from dse.updates import UPDATES
+from dse.updates.base import AbstractUpdate
 
 Flat = Mapping[str, Any]
 """Settings as {dotted path: value}."""
@@ -35,10 +38,10 @@ NOTHING: Flat = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Family:
-    """A table that comes in variants.
+    """An idea that comes in variants.
 
     Attributes:
-        table: its path.
+        table: path of the table of the variant; "" for one that is in the design itself.
         key: the setting that names the variant.
         variants: the variants, the default first.
         tables: tables whose settings follow from the variant.
@@ -47,68 +50,79 @@ class Family:
 
     table: str
     key: str
-    variants: Sequence[type[Spec]]
+    variants: Sequence[Any]
     tables: tuple[str, ...]
     card: str = ""
 
     @property
     def path(self) -> str:
         """Path of the setting that names the variant."""
-        return f"{self.table}.{self.key}"
+        return f"{self.table}.{self.key}" if self.table else self.key
 
     @cached_property
-    def names(self) -> dict[str, type[Spec]]:
+    def names(self) -> dict[str, Any]:
         """Variants by name."""
-        named = [getattr(own, self.key) if self.card else own.model_fields[self.key].default for own in self.variants]
-        return dict(zip(named, self.variants, strict=True))
+        return {_name_and_about(variant, self.key)[0]: variant for variant in self.variants}
 
     @cached_property
     def field(self) -> FieldInfo:
         """The setting that names the variant, as one that can be any of them."""
-        about = "; ".join(f'"{name}": {self._about(own)}' for name, own in self.names.items()) + "."
+        parts = dict(_name_and_about(variant, self.key) for variant in self.variants)
+        about = "; ".join(f'"{name}": {part.rstrip(".")}' for name, part in parts.items()) + "."
         names: Any = Literal[tuple(self.names)]
         return FieldInfo(annotation=names, default=next(iter(self.names)), description=about)
 
-    def _about(self, variant: type[Spec]) -> str:
-        if self.card:
-            return cast("type[AbstractCell]", variant).about
-        return (variant.model_fields[self.key].description or "").rstrip(".")
+
+def _name_and_about(variant: Any, key: str) -> tuple[str, str]:
+    """Return the name of a variant, and what it is in a line."""
+    if issubclass(variant, AbstractUpdate):
+        return variant.name, variant.about
+    if issubclass(variant, AbstractCell):
+        return variant.model, variant.about
+    field: FieldInfo = variant.model_fields[key]
+    return field.default, field.description or ""
 
 
 WORKLOADS = Family("workload", "dataset", DATA, ("workload",))
 NETWORK = Family("network", "name", NETWORKS, ("network", "training"))
 CELL = Family("device", "model", CELLS, ("device",), card="device.card")
-FAMILIES = (WORKLOADS, NETWORK, CELL)
+UPDATE = Family("", "architecture", UPDATES, OF_RULES)
+FAMILIES = (WORKLOADS, NETWORK, CELL, UPDATE)
 
 
 def network_of(given: Flat) -> type[AbstractNetwork]:
     """Return the network that flat settings choose; the default where they name none that there is."""
-    return cast("type[AbstractNetwork]", _chosen(NETWORK, given))
+    return _chosen(NETWORK, given)
 
 
 def data_of(given: Flat) -> type[AbstractData]:
     """Return the data set that flat settings choose; the default where they name none that there is."""
-    return cast("type[AbstractData]", _chosen(WORKLOADS, given))
+    return _chosen(WORKLOADS, given)
 
 
 def cell_of(given: Flat) -> type[AbstractCell]:
     """Return the model of the cell of flat settings; the default where they name none that there is."""
-    return cast("type[AbstractCell]", _chosen(CELL, given))
+    return _chosen(CELL, given)
+
+
+def rule_of(given: Flat) -> type[AbstractUpdate]:
+    """Return the update rule that flat settings choose; the default where they name none that there is."""
+    return _chosen(UPDATE, given)
 
 
 def decided(given: Flat) -> Mapping[str, Any]:
     """Return the settings that the cell of flat settings leaves no choice about, with their values."""
-    return cell_of(given).decided() if given.get("architecture") != "float" else {}
+    return cell_of(given).decided() if rule_of(given).on_crossbars else {}
 
 
-def _chosen(family: Family, given: Flat) -> type[Spec]:
+def _chosen(family: Family, given: Flat) -> Any:
     name = given.get(family.path)
     return family.names.get(name, family.variants[0]) if isinstance(name, str) else family.variants[0]
 
 
 def class_of(given: Flat) -> type[Design]:
     """Return the class of the design that flat settings choose by their variants."""
-    return design_class(network_of(given), data_of(given), cell_of(given))
+    return design_class(network_of(given), data_of(given), cell_of(given), rule_of(given))
 
 
 @lru_cache(maxsize=1)
@@ -116,7 +130,8 @@ def every_class() -> tuple[type[Design], ...]:
     """Return classes in which every setting of every variant stands, the default design first."""
     others = [design_class(network, DATA[0]) for network in NETWORKS]
     cells = (design_class(NETWORKS[0], DATA[0], cell) for cell in CELLS[1:])
-    return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]), *cells)
+    rules = (design_class(NETWORKS[0], DATA[0], rule=rule) for rule in UPDATES[1:])
+    return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]), *cells, *rules)
 
 
 @lru_cache(maxsize=1)
@@ -156,17 +171,27 @@ def default_of(path: str, given: Flat = NOTHING) -> Any:
 
 def completed(given: Flat) -> dict[str, Any]:
     """Return flat settings with the defaults that follow from the variants, and with what the cell decides."""
-    network, leaves = network_of(given), _leaves(class_of(given))
+    network, rule, leaves = network_of(given), rule_of(given), _leaves(class_of(given))
     brought = {**network.defaults, **data_of(given).defaults, **cell_of(given).defaults}
-    if given.get("architecture") == "float":
-        brought |= network.digital_defaults
+    brought |= {} if rule.on_crossbars else network.digital_defaults
+    brought |= rule.defaults
     return {**{path: value for path, value in brought.items() if path in leaves}, **given, **decided(given)}
 
 
 def conditions(path: str, given: Flat) -> list[Condition]:
     """Return the conditions under any of which a setting has no effect, in the design that flat settings choose."""
     path = next((family.card for family in FAMILIES if family.card and family.path == path), path)
-    return [*_of_other_variants(path, given), *_of_the_variants(path, given), *_of_the_fields(path, class_of(given))]
+    said = [*_of_other_variants(path, given), *_of_the_variants(path, given), *_of_the_fields(path, class_of(given))]
+    return [plain for condition in said for plain in _for_each_rule(condition)]
+
+
+def _for_each_rule(condition: Condition) -> list[Condition]:
+    """Return a condition for each of the update rules that one speaks of by what they have in common."""
+    if ON_CROSSBARS not in condition:
+        return [condition]
+    names = [name for name, rule in UPDATE.names.items() if rule.on_crossbars == condition[ON_CROSSBARS]]
+    items = list(condition.items())
+    return [dict((UPDATE.path, name) if path == ON_CROSSBARS else (path, off) for path, off in items) for name in names]
 
 
 def _of_other_variants(path: str, given: Flat) -> list[Condition]:
@@ -191,11 +216,13 @@ def _of_the_variants(path: str, given: Flat) -> list[Condition]:
 
 def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
     """Yield what the chosen variants say that they do not use."""
-    network, cell = network_of(given), cell_of(given)
+    network, cell, rule = network_of(given), cell_of(given), rule_of(given)
     yield NETWORK, network.idle
     yield NETWORK, network.task.idle
     yield CELL, cell.idle
     yield CELL, {path: {} for path in cell.decided()}
+    yield UPDATE, rule.idle
+    yield UPDATE, {table: {} for table in OF_RULES if table not in rule.tables}
 
 
 @lru_cache(maxsize=4096)

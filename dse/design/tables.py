@@ -23,49 +23,57 @@ from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
 from dse.spec import ActsUnless, Spec, shown
 from dse.tasks.base import AbstractTask
+from dse.updates import UPDATES, update_named
+from dse.updates.base import AbstractUpdate
 from dse.updates.spec import AccumulatorSpec, ClockSpec
 from dse.updates.training import TrainingSpec
 
-HARDWARE = ("device", "dac", "adc", "accumulator", "refresh", "clock")
-ON_CROSSBARS = ActsUnless(architecture="float")
+HARDWARE = ("device", "dac", "adc", "refresh", "clock")
+"""Tables of all designs on crossbars, and of no other."""
+OF_RULES = tuple(dict.fromkeys(table for rule in UPDATES for table in rule.tables))
+"""Tables that some update rule has of its own."""
+FOR_CROSSBARS = ActsUnless(on_crossbars=False)
 
 
 class Design(Spec):
     """A complete design."""
 
-    architecture: Literal["mixed_precision", "float"] = "mixed_precision"
-    """"mixed_precision": PCM pairs with a digital accumulator; "float": digital float32 training, the control."""
+    architecture: Any
+    """The update rule, and with it whether weights are on crossbars: a literal of its own for each."""
     workload: AbstractData
     """The data set, and how much of it is used."""
     network: AbstractNetwork
     """The network."""
     training: TrainingSpec
     """The schedule."""
-    device: Annotated[AbstractCell | None, ON_CROSSBARS] = None
+    device: Annotated[AbstractCell | None, FOR_CROSSBARS] = None
     """The cell; its card names its model."""
     array: ArraySpec = ArraySpec()
     """How pairs of cells hold weights, and the initial weights, of a digital network too."""
-    dac: Annotated[DacSpec | None, ON_CROSSBARS] = None
+    dac: Annotated[DacSpec | None, FOR_CROSSBARS] = None
     """Input converters."""
-    adc: Annotated[AdcSpec | None, ON_CROSSBARS] = None
+    adc: Annotated[AdcSpec | None, FOR_CROSSBARS] = None
     """Output converters."""
-    accumulator: Annotated[AccumulatorSpec | None, ON_CROSSBARS] = None
-    """The accumulator chi."""
-    refresh: Annotated[RefreshSpec | None, ON_CROSSBARS] = None
+    accumulator: Annotated[AccumulatorSpec | None, FOR_CROSSBARS] = None
+    """The accumulator chi, of update rules that have one."""
+    refresh: Annotated[RefreshSpec | None, FOR_CROSSBARS] = None
     """Refresh of pairs near saturation."""
-    clock: Annotated[ClockSpec | None, ON_CROSSBARS] = None
+    clock: Annotated[ClockSpec | None, FOR_CROSSBARS] = None
     """Simulated time."""
     deployment: DeploymentSpec | None = None
     """Life after training; absent where no setting of it is given."""
 
     @model_validator(mode="after")
     def _hardware_matches_architecture(self) -> "Design":
-        given = [table for table in HARDWARE if getattr(self, table) is not None]
-        if self.architecture == "float" and given:
-            msg = f'{", ".join(given)} cannot act where architecture = "float"'
+        rule = self.rule
+        needed = tables_of(rule)
+        given = [table for table in (*HARDWARE, *OF_RULES) if getattr(self, table, None) is not None]
+        idle = [table for table in given if table not in needed]
+        if idle:
+            msg = f'{", ".join(idle)} cannot act where architecture = "{rule.name}"'
             raise ValueError(msg)
-        if self.architecture != "float" and len(given) < len(HARDWARE):
-            msg = f"a design on crossbars needs {', '.join(t for t in HARDWARE if t not in given)}"
+        if lacking := [table for table in needed if table not in given]:
+            msg = f"a design {'on crossbars ' if rule.on_crossbars else ''}needs {', '.join(lacking)}"
             raise ValueError(msg)
         return self
 
@@ -85,6 +93,16 @@ class Design(Spec):
         return self
 
     @property
+    def rule(self) -> type[AbstractUpdate]:
+        """The update rule."""
+        return update_named(self.architecture)
+
+    @property
+    def own_tables(self) -> dict[str, Spec]:
+        """The tables that the update rule has of its own, by name."""
+        return {name: getattr(self, name) for name in self.rule.tables}
+
+    @property
     def train_samples(self) -> int:
         """Samples that the training sees, repeats counted."""
         return self.training.epochs * self.workload.info.samples
@@ -92,7 +110,7 @@ class Design(Spec):
     @property
     def programs(self) -> bool:
         """Whether fresh cells are programmed after the training."""
-        return self.deployment is not None and (self.architecture == "float" or self.deployment.reprogram)
+        return self.deployment is not None and (not self.rule.on_crossbars or self.deployment.reprogram)
 
     @model_validator(mode="after")
     def _deployment_fits(self) -> "Design":
@@ -116,18 +134,19 @@ class Design(Spec):
             )
             raise ValueError(msg)  # noqa: TRY004  pydantic reports it as a wrong setting
         task.check(self.training, info)
+        if not self.network.learns_by(self.rule):
+            names = [shown(own.model_fields["name"].default) for own in NETWORKS if own.learns_by(self.rule)]
+            msg = (
+                f'network.name = "{self.network.name}" cannot learn where architecture = "{self.rule.name}", which '
+                f"moves the weights of torch modules alone; give another architecture, or one of {', '.join(names)}"
+            )
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
     def _intervals_fit_the_training(self) -> "Design":
         samples = self.train_samples
-        updates = self.training.updates_of(self.workload.info.samples)
-        if self.accumulator is not None and self.accumulator.transfer_every > updates:
-            msg = (
-                f"accumulator.transfer_every = {self.accumulator.transfer_every} exceeds the {updates} updates of the "
-                "training, so that no pulse would reach a cell"
-            )
-            raise ValueError(msg)
+        self.rule.check(self.own_tables, self.training.updates_of(self.workload.info.samples))
         if self.adc is not None and self.adc.ranging == "calibrated" and self.adc.calibrate_every_samples > samples:
             msg = (
                 f"adc.calibrate_every_samples = {self.adc.calibrate_every_samples} exceeds the {samples} samples of "
@@ -152,12 +171,15 @@ class Design(Spec):
     def __reduce__(self) -> tuple[Any, ...]:
         """Return what makes an equal design elsewhere: classes of variants are made as they are needed."""
         cell = CELLS[0] if self.device is None else type(self.device)
-        return _again, (type(self.network), type(self.workload), cell, self.as_dict())
+        return _again, (type(self.network), type(self.workload), cell, self.rule, self.as_dict())
 
 
 @lru_cache(maxsize=1024)
 def design_class(
-    network: type[AbstractNetwork], data: type[AbstractData], cell: type[AbstractCell] = CELLS[0]
+    network: type[AbstractNetwork],
+    data: type[AbstractData],
+    cell: type[AbstractCell] = CELLS[0],
+    rule: type[AbstractUpdate] = UPDATES[0],
 ) -> type[Design]:
     """Return the class of the designs of some variants: its tables hold the settings of these alone."""
     tables: dict[str, type[Spec]] = {"workload": data, "network": network, "training": network.training()}
@@ -167,6 +189,12 @@ def design_class(
     }
     device: Any = Annotated[cell | None, *fields["device"].metadata]
     own["device"] = device, Field(None, description=fields["device"].description)
+    name: Any = Literal[rule.name]
+    own["architecture"] = name, Field(rule.name, description=fields["architecture"].description)
+    for table, spec in rule.tables.items():
+        if table not in fields:
+            about = (spec.__doc__ or "").partition("\n")[0]
+            own[table] = Annotated[spec | None, Field(description=about)], None
     return create_model("Design", __base__=Design, __module__=__name__, __doc__=Design.__doc__, **own)
 
 
@@ -184,9 +212,18 @@ def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
 
 
 def _again(
-    network: type[AbstractNetwork], data: type[AbstractData], cell: type[AbstractCell], content: dict[str, Any]
+    network: type[AbstractNetwork],
+    data: type[AbstractData],
+    cell: type[AbstractCell],
+    rule: type[AbstractUpdate],
+    content: dict[str, Any],
 ) -> Design:
-    return design_class(network, data, cell).parse(content)
+    return design_class(network, data, cell, rule).parse(content)
+
+
+def tables_of(rule: type[AbstractUpdate]) -> tuple[str, ...]:
+    """Return the tables that a design has because of its update rule."""
+    return (*(HARDWARE if rule.on_crossbars else ()), *rule.tables)
 
 
 def _without_negative_zero(value: Any) -> Any:

@@ -13,6 +13,7 @@ from pydantic import Strict
 from dse.data.base import Data
 from dse.spec import Condition, Spec
 from dse.tasks.base import AbstractTask, Learner
+from dse.updates.base import AbstractUpdate
 from dse.updates.training import TrainingSpec
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class AbstractNetwork(Spec):
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Defaults that it brings for settings of other tables, by their paths."""
     digital_defaults: ClassVar[Mapping[str, Any]] = {}
-    """Further ones where it learns digitally."""
+    """Further ones where its weights are digital."""
     idle: ClassVar[Mapping[str, Condition]] = {}
     """Settings of other tables that have no effect on it, by their paths, and under which further condition."""
 
@@ -48,6 +49,11 @@ class AbstractNetwork(Spec):
     def training(cls) -> type[TrainingSpec]:
         """Return what the table `training` holds."""
         return cls.task.training
+
+    @classmethod
+    def learns_by(cls, rule: type[AbstractUpdate]) -> bool:  # noqa: ARG003
+        """Return whether it can learn by an update rule: torch modules can by any."""
+        return True
 
     def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
         """Return the network, ready to learn a data set on the hardware of a platform.
@@ -93,6 +99,6 @@ class ModuleNetwork(AbstractNetwork):
     }
     idle: ClassVar[Mapping[str, Condition]] = {
         "array.conductance_per_weight_us": {},
-        "array.initial_mean_us": {"architecture": "float"},
+        "array.initial_mean_us": {"on_crossbars": False},
         **{f"array.initial_{what}_us": {} for what in ("std", "min", "max")},
     }

@@ -8,7 +8,7 @@ from typing import Any
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.design.design import Design, compose
 from dse.design.outcome import task_of
-from dse.design.settings import data_of
+from dse.design.settings import UPDATE, data_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.card import CostCard
@@ -83,10 +83,13 @@ def _longest_and_drift(scope: Scope) -> tuple[float, float] | None:
     """Return the longest training and the earliest drift of a study, s; None where designs keep no time."""
     ends = [scope.corner(u) for u in (0.0, LAST)]
     longest, begins = 0.0, math.inf
+    rules = scope.rules(on_crossbars=True)
+    if not rules:
+        return None
     for combination in itertools.product((0, 1), repeat=3):
         timing = ("training.epochs", "clock.sample_time_s", "device.drift_reference_s")
         own = {path: ends[i][path] for i, path in zip(combination, timing, strict=True) if path in scope.space}
-        settings = {**scope.fixed, **ends[1], "architecture": "mixed_precision", **own}
+        settings = {**scope.fixed, **ends[1], UPDATE.path: rules[0], **own}
         design = compose(settings, scope.folder)
         if design.clock is None or design.device is None:
             return None

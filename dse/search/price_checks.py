@@ -75,7 +75,7 @@ def _converters(scope: Scope) -> Mapping[str, tuple[str, ...]]:
         else columns
         for path, columns in CONVERTERS.items()
     }
-    return {**found, **DEPLOYED} if scope.is_deployed and "float" in scope.values("architecture") else found
+    return {**found, **DEPLOYED} if scope.is_deployed and scope.rules(on_crossbars=False) else found
 
 
 def _check_inference(priced: Wanted, scope: Scope, card: CostCard) -> None:
@@ -95,10 +95,10 @@ def _check_lifetimes(priced: Wanted, scope: Scope) -> None:
     for name, what in priced.items():
         if name not in lifetimes():
             continue
-        if "float" in scope.values("architecture"):
+        if digital := scope.rules(on_crossbars=False):
             raise SettingError(
-                f'{what} has no value where architecture = "float": a digital network has no cells that wear. Compare '
-                "with one in [controls], or choose another quantity"
+                f'{what} has no value where architecture = "{digital[0]}": a digital network has no cells that wear. '
+                "Compare with one in [controls], or choose another quantity"
             )
         if name.startswith("flip_") and "pcm" not in scope.values("accumulator.storage"):
             raise SettingError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.design.design import is_deployed
-from dse.design.settings import default_of
+from dse.design.settings import UPDATE, default_of, rule_of
 from dse.design.space import Parameter
 
 LAST = 1.0 - 1e-12
@@ -36,6 +36,11 @@ class Scope:
     def corner(self, u: float) -> dict[str, Any]:
         """Return the parameters at a position in [0, 1) on every axis."""
         return {path: parameter.at(u) for path, parameter in self.space.items()}
+
+    def rules(self, *, on_crossbars: bool) -> list[str]:
+        """Return the names of the update rules that designs can have and that put weights on crossbars, or do not."""
+        rules = {name: rule_of({UPDATE.path: name}) for name in self.values(UPDATE.path)}
+        return [name for name, rule in rules.items() if rule.on_crossbars == on_crossbars]
 
     @property
     def is_deployed(self) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 
 from dse import renamed
 from dse.design.design import Design, active, compose, flatten, with_model
-from dse.design.settings import default_of, field_of
+from dse.design.settings import UPDATE, default_of, field_of, rule_of
 from dse.design.space import Parameter, check_acting, check_corners, parse_space
 from dse.devices.card import card_file
 from dse.errors import SettingError
@@ -227,7 +227,10 @@ def _space(spec: StudySpec, fixed: Mapping[str, Any], folder: Path) -> dict[str,
     if both:
         raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
     check_acting(fixed, space, "design and space", folder)
-    compose(fixed if "architecture" not in space else {**fixed, "architecture": "mixed_precision"}, folder, "design")
+    rules = space[UPDATE.path].choices() if UPDATE.path in space else ()
+    # Most settings act on crossbars.
+    chosen = sorted(rules, key=lambda name: not rule_of({UPDATE.path: name}).on_crossbars)
+    compose({**fixed, UPDATE.path: chosen[0]} if chosen else fixed, folder, "design")
     check_corners(fixed, space, folder)
     return space
 
@@ -248,7 +251,7 @@ def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], fold
     for path in own:
         field_of(path)
     settings = {**fixed, **own}
-    acting = active(with_model({"architecture": default_of("architecture"), **settings}, folder))
+    acting = active(with_model({UPDATE.path: default_of(UPDATE.path), **settings}, folder))
     idle = own.keys() - acting.keys()
     if idle:
         raise SettingError(f"controls.{name}: {', '.join(sorted(idle))} has no effect here; remove it")

@@ -1,27 +1,13 @@
-"""How the weights of a deep network learn: digitally, or on PCM pairs through accumulators.
+"""What update rules have in common: what a learner asks of whatever moves the weights of a network."""
 
-Both stand behind `Descent`, so that the digital control runs through the same loop.
-"""
-
-import math
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
-import torch
-from torch import Tensor, nn
-
-from dse.crossbar.analog import AnalogLayer, analog_layers
-from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.analog import AnalogLayer
 from dse.crossbar.usage import LayerUsage
-from dse.errors import DivergedError
-from dse.kernel.arithmetic import ordered_sum
-from dse.streams import Stream, stream
-from dse.updates.layers import CrossbarLayer, Hardware
-from dse.updates.modules import CrossbarParameter, MixedPrecisionSgd
-from dse.updates.training import ModuleTraining
-from dse.updates.usage import usage_of_pairs, usage_of_words
+from dse.updates.layers import Held
 
 
 class Descent(Protocol):
@@ -47,165 +33,9 @@ class Descent(Protocol):
         """Return what happened in the layers of the network, in its order."""
         ...
 
-
-class DigitalDescent:
-    """Nesterov's descent in floats, with noise on the weights and bounds for them where the design has them.
-
-    Noise-aware training (Joshi et al. 2020): for every mini-batch the weights of a layer carry normal noise with
-    deviation eta * max|W|; the gradient goes to the clean weights, which are then kept within alpha * std(W).
-
-    An update reads and writes the word of a weight, and that of its velocity where there is one.
-    """
-
-    def __init__(self, network: nn.Module, spec: ModuleTraining, *, seed: int) -> None:
-        self._spec = spec
-        self._layers = [layer for _, layer in analog_layers(network)]
-        self._noise: list[Stream] = [stream(seed, "weight noise", layer.number) for layer in self._layers]
-        matrices = [p for p in network.parameters() if p.dim() > 1]
-        others = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": others}]
-        momentum = spec.momentum
-        self._optimiser = torch.optim.SGD(groups, lr=spec.learning_rate, momentum=momentum, nesterov=momentum > 0.0)
-        self._words = 1 if momentum == 0.0 else 2
-        for layer in self._layers:
-            layer.counting = layer.digital = True
-
-    def prepare(self, epochs: float) -> None:
-        """Draw noise for the weights."""
-        self._optimiser.zero_grad(set_to_none=True)
-        ramp = self._spec.weight_noise_ramp_epochs
-        share = min(1.0, epochs / ramp) if ramp else 1.0
-        if self._spec.weight_noise == 0.0 or share == 0.0:
-            return
-        for layer, noise in zip(self._layers, self._noise, strict=True):
-            clean = layer.weight.detach()
-            deviation = clean.abs().max() * (self._spec.weight_noise * share)
-            draw = noise.next_normal(clean.numel()).reshape(clean.shape).to(clean.device)
-            layer.effective_weight = torch.addcmul(clean, draw, deviation)
-
-    def step(self, learning_rate: float, samples: int) -> None:  # noqa: ARG002
-        """Move the clean weights, and keep them within bounds."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate
-        self._optimiser.step()
-        for layer in self._layers:
-            if layer.weight.grad is not None:
-                layer.events.weight_reads += self._words * layer.weight.numel()
-                layer.events.weight_writes += self._words * layer.weight.numel()
-        if self._spec.clip_std == "none":
-            return
-        with torch.no_grad():
-            for layer in self._layers:
-                bound = self._spec.clip_std * float(layer.weight.std(correction=0))
-                layer.weight.clamp_(-bound, bound)
-
-    @contextmanager
-    def measuring(self, now_s: float) -> Generator[None]:  # noqa: ARG002  digital weights do not age
-        """Let products see the clean weights, and count nothing."""
-        for layer in self._layers:
-            layer.effective_weight, layer.counting = None, False
-        yield
-        for layer in self._layers:
-            layer.counting = True
-
-    def survey(self, now_s: float) -> None:
-        """Do nothing."""
-
-    def usage(self) -> list[LayerUsage]:
-        """Return what happened in the layers; see `Descent`."""
-        return [
-            as_network_says(usage_of_words(number, layer.rows, layer.cols, layer.events), layer)
-            for number, layer in enumerate(self._layers)
-        ]
-
-
-class CrossbarDescent:
-    """Mixed-precision descent: gradients go into accumulators, whole pulses to the cells that products see.
-
-    Attributes:
-        pairs: for every layer its pairs and accumulators, in the order of the network.
-
-    Args:
-        network: a network of `AnalogLayer`.
-        hardware: of every layer; `conductance_per_weight_us` is set layer by layer.
-        conductance_per_std_us: conductance difference that stands for the deviation of a layer's initial weights, uS.
-        with_accumulator: whether inference adds the accumulators to the weights in the pairs.
-        seed: seed of the trial.
-        sample_time_s: simulated time of an image, s.
-        drift_every: images between two evaluations of the drift.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        hardware: Hardware,
-        *,
-        conductance_per_std_us: float,
-        with_accumulator: bool,
-        seed: int,
-        sample_time_s: float,
-        drift_every: int,
-    ) -> None:
-        layers = dict(analog_layers(network))
-        self._with_accumulator = with_accumulator
-        # Operands are rounded where gradients are formed, in the layers.
-        accumulator = hardware.accumulator.model_copy(update={"operand_bits": "float"})
-
-        def choose(name: str, values: Tensor) -> Hardware | None:
-            owner, _, leaf = name.rpartition(".")
-            if leaf != "weight" or owner not in layers:
-                return None
-            beta = conductance_per_std_us / deviation_of(values)
-            array = hardware.array.model_copy(update={"conductance_per_weight_us": beta})
-            return replace(hardware, array=array, accumulator=accumulator)
-
-        self.optimiser = MixedPrecisionSgd(
-            network, choose, lr=1.0, seed=seed, sample_time_s=sample_time_s, drift_every=drift_every
-        )
-        self.pairs: Sequence[CrossbarParameter] = self.optimiser.parameters_on_crossbars
-        self._layers: list[AnalogLayer] = list(layers.values())
-        for layer, pair in zip(self._layers, self.pairs, strict=True):
-            layer.read_noise = pair.read_variance
-            layer.counting = True
-
-    def prepare(self, epochs: float) -> None:  # noqa: ARG002
-        """Forget the last gradients."""
-        self.optimiser.zero_grad(set_to_none=True)
-
-    def step(self, learning_rate: float, samples: int) -> None:
-        """Add the updates to the accumulators and apply the pulses."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
-        self.optimiser.step(samples=samples)
-
-    @contextmanager
-    def measuring(self, now_s: float) -> Generator[None]:
-        """Let products see the cells as they have drifted, with fresh read noise, and count nothing."""
-        self.optimiser.write_back()
-        held = [layer.read_noise for layer in self._layers]
-        for layer, pair in zip(self._layers, self.pairs, strict=True):
-            pair.layer.sense(now_s)
-            sensed, shape = pair.layer.sensed, layer.weight.shape
-            chi = pair.layer.accumulator.chi if self._with_accumulator else 0.0
-            layer.effective_weight = (sensed.weight + chi).reshape(shape).contiguous().to(layer.weight.device)
-            layer.read_noise = None if sensed.noise_variance is None else sensed.noise_variance.reshape(shape)
-            layer.counting = False
-        yield
-        for layer, noise in zip(self._layers, held, strict=True):
-            layer.effective_weight, layer.read_noise, layer.counting = None, noise, True
-
-    def survey(self, now_s: float) -> None:
-        """Note the mean conductance of every layer."""
-        for pair in self.pairs:
-            pair.layer.survey(now_s)
-
-    def usage(self) -> list[LayerUsage]:
-        """Return what happened in the layers; see `Descent`."""
-        self.optimiser.write_back()
-        return [
-            as_network_says(_usage_of(number, layer, pair.layer), layer)
-            for number, (layer, pair) in enumerate(zip(self._layers, self.pairs, strict=True))
-        ]
+    def held(self) -> Sequence[Held] | None:
+        """Return the cells that hold the weights of each layer after an epoch; None for digital weights."""
+        ...
 
 
 def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
@@ -213,31 +43,3 @@ def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
     infers = layer.traits.infers
     bits = usage.inference_bits if infers else 0.0
     return replace(usage, places=layer.places, infers=infers, inference_bits=bits)
-
-
-def _usage_of(number: int, layer: AnalogLayer, pairs: CrossbarLayer) -> LayerUsage:
-    """Return what happened in a layer: in its products, and in the pairs that hold its weights."""
-    counted = [vars(events) for events in (layer.events, pairs.events)]
-    own = usage_of_pairs(
-        number,
-        pairs.array,
-        pairs.accumulator,
-        Events(**{name: sum(events[name] for events in counted) for name in EVENT_NAMES}),
-        size=(layer.rows, layer.cols),
-        ranges=layer.ranges,
-        operand_bits=layer.crossbars.operand_bits,
-        surveys_us=pairs.conductance_surveys_us,
-    )
-    return replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
-
-
-def deviation_of(values: Tensor) -> float:
-    """Return the standard deviation of some weights around 0, summed in their order.
-
-    Raises:
-        DivergedError: it is 0 or no number.
-    """
-    deviation = math.sqrt(ordered_sum(values.detach().double().square().cpu().numpy()) / values.numel())
-    if not (deviation > 0.0 and math.isfinite(deviation)):
-        raise DivergedError(f"the weights of a layer have the deviation {deviation}, and conductances cannot follow it")
-    return deviation

@@ -4,7 +4,7 @@ The two are interchangeable behind `Layer`, so that the digital control runs thr
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +21,18 @@ from dse.streams import stream
 from dse.updates.accumulator import Accumulator
 from dse.updates.spec import AccumulatorSpec
 from dse.updates.usage import usage_of_pairs, usage_of_words
+
+
+class Held(NamedTuple):
+    """Weights in cells.
+
+    Attributes:
+        array: the cells.
+        digital: what inference adds to the weights in them digitally, shape (rows, cols), or None.
+    """
+
+    array: PairArray
+    digital: Tensor | None = None
 
 
 class Layer(Protocol):
@@ -62,6 +74,10 @@ class Layer(Protocol):
         """Return what happened in the layer, whose number is given."""
         ...
 
+    def held(self) -> Held | Tensor:
+        """Return the cells that hold the weights, or the digital weights, shape (rows, cols)."""
+        ...
+
 
 def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[Tensor, int]:
     """Return the wanted change of the weights, and how many weights it touches.
@@ -81,7 +97,10 @@ def _outer(x: Tensor, d: Tensor, learning_rate: float, events: Events) -> tuple[
 
 @dataclass(frozen=True)
 class Hardware:
-    """The hardware of a layer: everything that a digital layer does not have."""
+    """The hardware of a layer: everything that a digital layer does not have.
+
+    Accumulators are those of a rule that has some (`AbstractUpdate.tables`), else those of the default, and unused.
+    """
 
     cell: AbstractCell
     array: ArraySpec
@@ -170,6 +189,10 @@ class CrossbarLayer:
         )
         return replace(own, bias_rows=1)
 
+    def held(self) -> Held:
+        """Return the cells; inference uses them alone."""
+        return Held(self.array)
+
 
 class FloatLayer:
     """The digital control: float32 weights that start where the crossbar's do."""
@@ -238,3 +261,7 @@ class FloatLayer:
     def usage(self, number: int) -> LayerUsage:
         """Return what happened in the layer; see `Layer`."""
         return replace(usage_of_words(number, self.rows, self.cols, self.events), bias_rows=1)
+
+    def held(self) -> Tensor:
+        """Return the weights."""
+        return self.weight

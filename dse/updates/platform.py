@@ -1,14 +1,16 @@
 """The hardware that a design offers to a network: crossbars with their converters, and what moves the weights."""
 
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
 
 from torch import nn
 
 from dse.crossbar.analog import Crossbars, on_crossbars
 from dse.crossbar.spec import ArraySpec
-from dse.updates.descent import CrossbarDescent, DigitalDescent
-from dse.updates.layers import Hardware
+from dse.spec import Spec
+from dse.updates.descent import Descent
+from dse.updates.layers import Hardware, Layer
 from dse.updates.pace import Pace
 from dse.updates.spec import ClockSpec
 from dse.updates.training import ModuleTraining
@@ -16,21 +18,53 @@ from dse.updates.training import ModuleTraining
 M = TypeVar("M", bound=nn.Module)
 
 
+class Rule(Protocol):
+    """An update rule, as a platform sees it: a class below `dse.updates.base.AbstractUpdate`."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def descent(self, network: nn.Module, training: ModuleTraining, platform: "Platform", *, seed: int) -> Descent:
+        """Return what moves the weights of a network."""
+        ...
+
+    def layer(self, rows: int, cols: int, platform: "Platform", *, seed: int, number: int) -> Layer:
+        """Return a layer of a perceptron."""
+        ...
+
+
 @dataclass(frozen=True)
 class Platform:
     """Where a network learns.
 
     Attributes:
+        rule: the update rule.
         array: how conductance stands for weight, and where weights begin.
         hardware: cells, converters, accumulators, refresh; None for digital training.
         clock: simulated time; None for digital training.
         device: where torch computes, such as "cuda".
+        tables: the tables of settings that the rule has of its own, by name.
     """
 
+    rule: Rule
     array: ArraySpec
     hardware: Hardware | None
     clock: ClockSpec | None
     device: str = "cpu"
+    tables: Mapping[str, Spec] = field(default_factory=dict[str, Spec])
+
+    @property
+    def crossbar_hardware(self) -> Hardware:
+        """The hardware of a rule on crossbars, which is there.
+
+        Raises:
+            TypeError: there is none.
+        """
+        if self.hardware is None:
+            raise TypeError(f"the update rule {self.rule.name} needs hardware, and this platform is digital")
+        return self.hardware
 
     @property
     def sample_time_s(self) -> float:
@@ -71,16 +105,10 @@ class Platform:
             )
         return cast("M", on_crossbars(network, crossbars, seed=seed))
 
-    def update(self, network: nn.Module, training: ModuleTraining, *, seed: int) -> DigitalDescent | CrossbarDescent:
+    def update(self, network: nn.Module, training: ModuleTraining, *, seed: int) -> Descent:
         """Return what moves the weights of a network on crossbars."""
-        if self.hardware is None or self.clock is None:
-            return DigitalDescent(network, training, seed=seed)
-        return CrossbarDescent(
-            network,
-            self.hardware,
-            conductance_per_std_us=self.array.conductance_per_std_us,
-            with_accumulator=self.hardware.accumulator.inference == "cells_and_accumulator",
-            seed=seed,
-            sample_time_s=self.clock.sample_time_s,
-            drift_every=self.clock.drift_every_samples,
-        )
+        return self.rule.descent(network, training, self, seed=seed)
+
+    def layer(self, rows: int, cols: int, *, seed: int, number: int) -> Layer:
+        """Return a layer of a perceptron with initial weights; see `AbstractUpdate.layer`."""
+        return self.rule.layer(rows, cols, self, seed=seed, number=number)

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from dse.spec import ActsUnless, Spec
 
-ONLY_DIGITAL = ActsUnless(architecture="mixed_precision")
+ONLY_DIGITAL = ActsUnless(on_crossbars=True)
 """On crossbars the memory of a descent is the accumulator, and noise is that of the cells."""
 
 

@@ -23,7 +23,8 @@ from dse.crossbar.analog import Crossbars, analog_layers, calibrate_on, on_cross
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.design.design import Design, compose
 from dse.design.hardware import hardware_of
-from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.mixed_precision.descent import CrossbarDescent
+from dse.updates.sgd.descent import DigitalDescent
 from tests.networks import modules_of, placed
 
 CLASSES = 10

@@ -1,4 +1,4 @@
-"""A variant stays at home: what is said of one network, data set, task, sampler or cell stands in one place."""
+"""A variant stays at home: what is said of one network, data set, cell, update rule and so on stands in one place."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,13 @@ from dse.devices import CELLS
 from dse.networks import NETWORKS
 from dse.search.samplers import SAMPLERS
 from dse.tasks import TASKS
+from dse.updates import UPDATES
 
 ROOT = Path(__file__).parents[2]
 FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py"))}
-OTHER_MEANINGS = {"auto", "none", "pcm"}
+OTHER_MEANINGS = {"auto", "none", "pcm", "float"}
 """Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation, "pcm"
-what accumulators are stored in."""
+what accumulators are stored in, "float" their words."""
 NAMES = sorted(
     {
         *(own.model_fields["name"].default for own in NETWORKS),
@@ -25,6 +26,7 @@ NAMES = sorted(
         *(own.name for own in SAMPLERS),
         *(own.name for own in COMPENSATIONS),
         *(own.model for own in CELLS),
+        *(own.name for own in UPDATES),
     }
     - OTHER_MEANINGS
 )
@@ -41,11 +43,18 @@ def test_a_variant_is_named_in_one_file(name: str) -> None:
     assert len(homes(name)) == 1, homes(name)
 
 
+def test_no_line_speaks_of_an_architecture_by_its_name() -> None:
+    names = "|".join(own.name for own in UPDATES)
+    named = re.compile(rf"""architecture.*["']({names})["']""")
+    assert named.search('if given.get("architecture") == "float":')
+    assert not [line for text in FILES.values() for line in text.splitlines() if named.search(line)]
+
+
 def test_names_are_looked_for_where_they_are() -> None:
     assert homes("lstm") == {"dse/networks/lstm/spec.py"}
-    assert {"lstm", "gan", "gdc", "tpe"} <= set(NAMES)
+    assert {"lstm", "gan", "gdc", "tpe", "mixed_precision"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS, CELLS])
+@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS, CELLS, UPDATES])
 def test_a_variant_is_final(variants: tuple[type, ...]) -> None:
     assert not [(a, b) for a in variants for b in variants if a is not b and issubclass(a, b)]

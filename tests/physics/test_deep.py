@@ -19,7 +19,8 @@ from dse.design.hardware import hardware_of
 from dse.design.outcome import Failure, Outcome
 from dse.tasks.modules import schedule
 from dse.tasks.recognition.learner import accuracy
-from dse.updates.descent import CrossbarDescent, DigitalDescent
+from dse.updates.mixed_precision.descent import CrossbarDescent
+from dse.updates.sgd.descent import DigitalDescent
 from tests.data import load
 from tests.networks import placed
 

@@ -17,7 +17,7 @@ from dse.tasks.generation.frechet import FrechetScorer, Moments, frechet_distanc
 from dse.tasks.generation.learner import GenerationLearner
 from dse.tasks.generation.losses import LOSSES
 from dse.tasks.train import train
-from dse.updates.descent import CrossbarDescent
+from dse.updates.mixed_precision.descent import CrossbarDescent
 from tests.data import load
 from tests.studies import FINE
 

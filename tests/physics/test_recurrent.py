@@ -18,7 +18,7 @@ from dse.design.outcome import Outcome
 from dse.networks.lstm.module import CharacterLstm, lstm_of
 from dse.networks.lstm.spec import Lstm
 from dse.tasks.language.learner import bits_per_character
-from dse.updates.descent import CrossbarDescent
+from dse.updates.mixed_precision.descent import CrossbarDescent
 from tests.studies import FINE
 
 SYMBOLS = 5

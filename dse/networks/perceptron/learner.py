@@ -12,7 +12,7 @@ from dse.deployment.spec import DeploymentSpec
 from dse.networks.perceptron.plain import PlainRun, Run
 from dse.streams import generator
 from dse.updates import fast
-from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.layers import Layer
 from dse.updates.pace import Pace
 from dse.updates.platform import Platform
 
@@ -67,7 +67,4 @@ class PerceptronLearner:
 
 def layers_of(sizes: Sequence[tuple[int, int]], platform: Platform, *, seed: int) -> list[Layer]:
     """Return layers with initial weights, from (rows, cols) of each."""
-    numbered, hardware = enumerate(sizes), platform.hardware
-    if hardware is None:
-        return [FloatLayer(rows, cols, platform.array, seed=seed, layer=number) for number, (rows, cols) in numbered]
-    return [CrossbarLayer(rows, cols, hardware, seed=seed, layer=number) for number, (rows, cols) in numbered]
+    return [platform.layer(rows, cols, seed=seed, number=number) for number, (rows, cols) in enumerate(sizes)]

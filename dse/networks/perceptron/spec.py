@@ -9,6 +9,7 @@ from dse.networks.base import AbstractNetwork, Units
 from dse.spec import Condition
 from dse.tasks.base import Learner
 from dse.tasks.recognition.spec import Recognition
+from dse.updates.base import AbstractUpdate
 from dse.updates.training import TrainingSpec
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Perceptron(AbstractNetwork):
     def training(cls) -> type[TrainingSpec]:
         """Return plain descent: none of what other networks can do with their training."""
         return TrainingSpec
+
+    @classmethod
+    def learns_by(cls, rule: type[AbstractUpdate]) -> bool:
+        """Return whether a rule makes layers of a perceptron; torch has no part in it."""
+        return rule.perceptrons
 
     def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
         """Return (rows, cols) of every layer's weights, bias rows included."""

@@ -13,7 +13,6 @@ from dse.deployment.modules import DeployedModule
 from dse.deployment.spec import DeploymentSpec
 from dse.streams import generator
 from dse.tasks.modules import AbstractModuleLearner
-from dse.updates.descent import CrossbarDescent
 from dse.updates.platform import Platform
 from dse.updates.training import ModuleTraining
 
@@ -74,15 +73,14 @@ class RecognitionLearner(AbstractModuleLearner[Labelled]):
 
     def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> DeployedModule:
         """Return the network on the cells of its deployment; see `dse.tasks.base.Learner`."""
-        (update,), hardware = self.updates, self.platform.hardware
+        (update,) = self.updates
         return deployed_module(
             self.networks[0],
-            [pair.layer for pair in update.pairs] if isinstance(update, CrossbarDescent) else None,
+            update.held(),
             self._data,
             spec,
             seed=self.seed,
             trained_until_s=trained_until_s,
-            with_accumulator=hardware is not None and hardware.accumulator.inference == "cells_and_accumulator",
             device=self.platform.device,
         )
 
