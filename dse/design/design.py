@@ -14,7 +14,6 @@ from dse import renamed
 from dse.design.settings import (
     CELL,
     FAMILIES,
-    UPDATE,
     active,
     class_of,
     data_of,
@@ -25,7 +24,7 @@ from dse.design.settings import (
     nest,
     rule_of,
 )
-from dse.design.tables import HARDWARE, Design, tables_of
+from dse.design.tables import HARDWARE, LACKING, Design, tables_of
 from dse.devices.base import AbstractCell
 from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
@@ -114,8 +113,8 @@ def parse_design(tables: Mapping[str, Any], where: str = "") -> Design:
     unknown, known = _unknown_variants(tables)
     design, wrong = class_of(_named_variants(known)).checked(known)
     # What a variant that is not here may hold is not known, nor what an update rule needs that is not here.
-    judged = () if UPDATE.table in unknown else wrong
-    lines = [*unknown.values(), *(line for line in judged if not line.startswith(tuple(f"'{t}." for t in unknown)))]
+    moot = tuple(f"'{table}." if table else LACKING for table in unknown)
+    lines = [*unknown.values(), *(line for line in wrong if not line.startswith(moot))]
     if design is None or lines:
         head = f"{where}: " if where else ""
         raise SettingError(head + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))

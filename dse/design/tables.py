@@ -30,6 +30,8 @@ from dse.updates.training import TrainingSpec
 
 HARDWARE = ("device", "dac", "adc", "refresh", "clock")
 """Tables of all designs on crossbars, and of no other."""
+LACKING = "a design "
+"""How the line begins that names tables which an update rule needs."""
 OF_RULES = tuple(dict.fromkeys(table for rule in UPDATES for table in rule.tables))
 """Tables that some update rule has of its own."""
 FOR_CROSSBARS = ActsUnless(on_crossbars=False)
@@ -73,7 +75,7 @@ class Design(Spec):
             msg = f'{", ".join(idle)} cannot act where architecture = "{rule.name}"'
             raise ValueError(msg)
         if lacking := [table for table in needed if table not in given]:
-            msg = f"a design {'on crossbars ' if rule.on_crossbars else ''}needs {', '.join(lacking)}"
+            msg = f"{LACKING}{'on crossbars ' if rule.on_crossbars else ''}needs {', '.join(lacking)}"
             raise ValueError(msg)
         return self
 
