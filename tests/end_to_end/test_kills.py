@@ -1,4 +1,7 @@
-"""SIGKILL at any moment, then `dse resume`, ends with the table of an undisturbed run."""
+"""SIGKILL at any moment, then `dse resume`, ends with the table of an undisturbed run.
+
+What has to be caught underway is a study of 66 rows, which lasts long enough on most machines.
+"""
 
 import itertools
 import random
@@ -11,7 +14,7 @@ import pytest
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
-from tests.studies import ROOT
+from tests.studies import REPLICATED_STUDY, ROOT
 from tests.waiting import HANGS_S, caught_underway, ended, output_of, wait_until
 
 
@@ -30,6 +33,14 @@ def launch(*arguments):
 
 def rows(folder):
     return read_table(folder).num_rows if (folder / "study.json").exists() else 0
+
+
+@pytest.fixture
+def long_study(tmp_path):
+    """The file of the study of `replicated`."""
+    path = tmp_path / "long.toml"
+    path.write_text(REPLICATED_STUDY)
+    return path
 
 
 class Underway:
@@ -52,13 +63,13 @@ class Underway:
         return caught_underway(self.launch, lambda: rows(self.folder), least, total)
 
 
-def test_five_kills_change_nothing(small_study, undisturbed, tmp_path):
+def test_five_kills_change_nothing(long_study, replicated, tmp_path):
     """Kills fall a random moment after a new row; a study that ends before the fifth is followed by another."""
     chance = random.Random(20201)
     kills = 0
     for attempt in itertools.count():
         folder = tmp_path / f"r{attempt}"
-        process = launch("run", small_study, "--out", folder)
+        process = launch("run", long_study, "--out", folder)
         while kills < 5:
             wanted = rows(folder) + 1
             wait_until(lambda w=wanted, p=process, f=folder: rows(f) >= w or p.poll() is not None, "a row")
@@ -70,7 +81,7 @@ def test_five_kills_change_nothing(small_study, undisturbed, tmp_path):
             kills += 1
             process = launch("resume", folder)
         assert ended(process) == 0
-        assert results(folder).equals(results(undisturbed))
+        assert results(folder).equals(results(replicated))
         if kills == 5:
             break
 
@@ -88,36 +99,36 @@ def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, 
     assert results(folder).equals(results(undisturbed))
 
 
-def test_a_killed_driver_of_ray_actors_is_resumed(small_study, undisturbed, tmp_path, dse):
+def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_path, here):
     patient = ("--actors", "2", "--quiet", "--wait-for-nodes", str(HANGS_S))
-    runs = Underway(small_study, tmp_path, patient, stderr=subprocess.DEVNULL)
-    with runs.caught(4, 15):
+    runs = Underway(long_study, tmp_path, patient, stderr=subprocess.DEVNULL)
+    with runs.caught(4, 66):
         pass
-    assert 4 <= rows(runs.folder) < 15
-    assert dse("resume", runs.folder, "--executor", "local").returncode == 0
-    assert results(runs.folder).equals(results(undisturbed))
+    assert 4 <= rows(runs.folder) < 66
+    assert here("resume", runs.folder, "--executor", "local", "--quiet").exit_code == 0
+    assert results(runs.folder).equals(results(replicated))
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_how_to_go_on(signal_number, small_study, undisturbed, tmp_path, dse):
-    runs = Underway(small_study, tmp_path, stderr=subprocess.PIPE, text=True)
-    with runs.caught(3, 10) as process:
+def test_an_interruption_says_how_to_go_on(signal_number, long_study, replicated, tmp_path, here):
+    runs = Underway(long_study, tmp_path, stderr=subprocess.PIPE, text=True)
+    with runs.caught(3, 60) as process:
         process.send_signal(signal_number)
         process.send_signal(signal.SIGCONT)
         message = output_of(process)
     assert process.returncode == 130
     assert f" resume {runs.folder}" in message
     assert "Traceback" not in message
-    assert dse("resume", runs.folder, "--executor", "local").returncode == 0
-    assert results(runs.folder).equals(results(undisturbed))
+    assert here("resume", runs.folder, "--executor", "local", "--quiet").exit_code == 0
+    assert results(runs.folder).equals(results(replicated))
 
 
-def test_a_folder_in_use_is_refused(small_study, undisturbed, tmp_path, dse):
-    runs = Underway(small_study, tmp_path, stderr=subprocess.DEVNULL)
-    with runs.caught(1, 15) as process:
-        done = dse("resume", runs.folder, "--executor", "local")
-        assert done.returncode == 2
+def test_a_folder_in_use_is_refused(long_study, replicated, tmp_path, here):
+    runs = Underway(long_study, tmp_path, stderr=subprocess.DEVNULL)
+    with runs.caught(1, 66) as process:
+        done = here("resume", runs.folder, "--executor", "local")
+        assert done.exit_code == 2
         assert f"is in use by another run (process {process.pid} on " in done.stderr
         process.send_signal(signal.SIGCONT)
         assert ended(process) == 0
-    assert results(runs.folder).equals(results(undisturbed))
+    assert results(runs.folder).equals(results(replicated))

@@ -142,15 +142,15 @@ def test_a_log_and_its_part_together_count_each_row_once(folder):
 
 def test_small_parts_are_united_while_a_study_runs(folder, monkeypatch):
     monkeypatch.setattr("dse.results.store.SEAL_ROWS", 2)
-    monkeypatch.setattr("dse.results.store.UNITE_BELOW", (32, 512))
+    monkeypatch.setattr("dse.results.store.UNITE_BELOW", (16, 128))
     with Store(folder) as store:
-        for n in range(1000):
+        for n in range(300):
             store.append([row(n)])
-            assert len(list((folder / "trials").iterdir())) < 2 * UNITE_PARTS + 1000 / 512
-    assert trials(folder) == list(range(1000))
+            assert len(list((folder / "trials").iterdir())) < 2 * UNITE_PARTS + 300 / 128
+    assert trials(folder) == list(range(300))
     sizes = [int(PART_NAME.fullmatch(p.name)[2]) for p in (folder / "trials").iterdir()]
-    assert sum(sizes) == 1000
-    assert max(sizes) >= 512
+    assert sum(sizes) == 300
+    assert max(sizes) >= 128
 
 
 def test_staged_leftovers_are_removed_and_never_read(folder):

@@ -109,7 +109,7 @@ def feasible_share(folder):
     return float((trials["worst_writes"] <= 250).tail(len(trials) - 16).mean())
 
 
-@pytest.mark.parametrize(("sampler", "trials"), [("tpe", 80), ("auto", 80), ("nsga2", 300)])
+@pytest.mark.parametrize(("sampler", "trials"), [("tpe", 80), ("nsga2", 300)])
 def test_a_search_with_a_constraint_spends_more_trials_in_the_feasible_region(sampler, trials, tmp_path):
     """Of random designs one in nine is feasible, and a search without the constraint has fewer."""
     free, held = (
@@ -246,7 +246,6 @@ def test_commands_say_how_many_are_infeasible_and_all_leaves_constraints_out(con
         ("front", "--objectives", "accuracy,weights", "--format", "csv"),
         ("front", "--plot", "front.svg"),
         ("show", "3"),
-        ("importance",),
         ("query", "SELECT count(*) FROM ranks"),
         ("report", "--without", "importance"),
         ("report", "--format", "svg", "--without", "importance"),
