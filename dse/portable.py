@@ -6,7 +6,8 @@ different accuracies, and TPE, resumed on another machine, proposes different de
 package computes as on a processor with AVX2, which measured as fast within some percent (findings/benchmarks.md).
 
 The libraries read what says so when they are loaded: import `dse` before them. Variables that the environment sets
-already are left as they are. Nothing is set where the processor has no AVX-512, and nothing is needed there.
+already are left as they are. Nothing is set where the processor has no AVX-512, and nothing is needed there. Seen to
+hold between a processor with AVX2 and an AMD EPYC with AVX-512; not tried on one of Intel with AVX-512.
 """
 
 import os
@@ -43,8 +44,9 @@ def pin() -> None:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         _state["arithmetic"] = platform.machine()
         return
-    if not _has_avx512():
-        _state["arithmetic"] = "x86-64"
+    flags = _flags()
+    if "avx512f" not in flags:
+        _state["arithmetic"] = "x86-64" if "avx2" in flags else "x86-64 without AVX2"
         return
     wanted = _ours()
     loaded = [names for library, names in (("numpy", _NUMPY), ("torch", _TORCH)) if library in sys.modules]
@@ -60,12 +62,13 @@ def arithmetic() -> str:
     return _state["arithmetic"]
 
 
-def _has_avx512() -> bool:
-    """Return whether the processor has AVX-512, as far as the system says so."""
+def _flags() -> set[str]:
+    """Return what the processor can do; where the system does not say, that it may have AVX-512."""
     try:
-        return " avx512f " in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
+        return {"avx2", "avx512f"}
+    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
 
 
 def _ours() -> dict[str, str]:

@@ -23,7 +23,7 @@ class LayerUsage:
         layer: number, 0 at the input.
         rows: inputs of the array, bias row included where there is one.
         cols: outputs.
-        cells: PCM cells; 0 for a digital layer.
+        cells: cells of its arrays; 0 for a digital layer.
         inference_bits: bits of all weights that inference reads; see `dse.updates.usage.bits_of_weight`.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
@@ -38,7 +38,7 @@ class LayerUsage:
         chi_storage: what holds the accumulators; None for a digital layer.
         operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.
-        deployed_cells: PCM cells that hold the layer in a deployment; 0 without one.
+        deployed_cells: cells that hold the layer in a deployment; 0 without one.
         deployed_dac_bits: resolution of its input converters; None where ideal or without a deployment.
         deployed_adc_bits: resolution of its output converters; likewise.
         deployed_conductance_us: mean conductance of its cells at time 0, uS; None without a deployment.

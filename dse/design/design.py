@@ -65,7 +65,7 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
         for table in ("dac", "adc"):
             _drop_redundant_backward_bits(tables[table], default_of(f"{table}.bits"))
-        _fit_default_calibration(tables, settings)
+        _fit_default_calibration(tables, given)
     return parse_design(tables, where)
 
 
@@ -91,13 +91,13 @@ def _card(name: object) -> str:
     return name
 
 
-def _fit_default_calibration(tables: dict[str, Any], settings: Mapping[str, Any]) -> None:
+def _fit_default_calibration(tables: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Calibrate once an epoch where a training is too short for the default pace, which nobody asked for, in place."""
     path = "adc.calibrate_every_samples"
     data, training = (tables.get(name, {}) for name in ("workload", "training"))
-    workload, _ = data_of(settings).checked(data)
+    workload, _ = data_of(given).checked(data)
     epochs = training.get("epochs", default_of("training.epochs"))
-    if path in settings or workload is None or not isinstance(epochs, int):
+    if path in given or workload is None or not isinstance(epochs, int):
         return
     pace = tables["adc"].get("calibrate_every_samples", default_of(path))
     if tables["adc"].get("ranging") == "calibrated" and pace > epochs * workload.info.samples:

@@ -44,7 +44,9 @@ class Bound:
     bound: float
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.sign} {cell(self.metric, self.bound)}"
+        # As prices are shown, unless that would hide digits that decide.
+        short = float(f"{self.bound:.3g}") == self.bound
+        return f"{self.metric} {self.sign} {cell(self.metric, self.bound) if short else repr(self.bound)}"
 
     def met(self, values: np.ndarray) -> np.ndarray:
         """Return for each value whether it meets the bound; NaN, which is a missing one, does not."""

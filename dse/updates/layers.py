@@ -111,7 +111,7 @@ class Hardware:
 
 
 class CrossbarLayer:
-    """Weights on differential pairs of PCM cells, updated through an accumulator (mixed-precision training)."""
+    """Weights on differential pairs of cells, updated through an accumulator (mixed-precision training)."""
 
     def __init__(self, rows: int, cols: int, hardware: Hardware, *, seed: int, layer: int) -> None:
         self.rows, self.cols = rows, cols

@@ -1,4 +1,4 @@
-"""Any torch module learns on PCM pairs: an optimiser that keeps parameters in cells and moves them by whole pulses.
+"""Any torch module learns on pairs of cells: an optimiser keeps parameters in cells and moves them by whole pulses.
 
     descent = MixedPrecisionSgd(network, hardware, lr=0.1, seed=1)
     loss(network(x), target).backward()
@@ -140,7 +140,7 @@ class CrossbarParameter:
 
 
 class MixedPrecisionSgd(Optimizer):
-    """Stochastic gradient descent on PCM pairs with an accumulator each (Nandakumar et al. 2020), for any torch module.
+    """Gradient descent of any torch module on pairs of cells with an accumulator each (Nandakumar et al. 2020).
 
     Schedulers of the learning rate work as with other optimisers. An accumulator word is counted as read, added to and
     written once a step.

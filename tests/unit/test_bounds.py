@@ -92,3 +92,8 @@ def test_a_violation_is_0_where_the_bound_is_met_and_above_0_up_to_2_elsewhere(
 @given(unit=st.sampled_from([1e-12, 1e-3, 1e6]), value=st.floats(1.0, 100.0))
 def test_a_violation_does_not_depend_on_the_unit(unit: float, value: float) -> None:
     assert violation("<=", 1.0 * unit, value * unit) == pytest.approx(violation("<=", 1.0, value), abs=1e-12)
+
+
+def test_a_bound_is_shown_with_all_digits_that_decide():
+    assert str(Bound("accuracy", ">=", 0.97512345)) == "accuracy >= 0.97512345"
+    assert str(Bound("accuracy", ">=", 0.975)) == "accuracy >= 0.975"

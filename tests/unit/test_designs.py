@@ -429,3 +429,10 @@ def test_a_gan_needs_two_images_in_every_mini_batch(together: int) -> None:
 def test_streams_need_more_characters_than_there_are_streams() -> None:
     with pytest.raises(SettingError, match=r"training\.batch_size = 16 streams need more than the 16 characters"):
         compose({"workload.dataset": "ptb", "network.name": "lstm", "workload.train_characters": 16})
+
+
+def test_a_former_name_is_a_value_that_was_given():
+    given = {"adc.ranging": "calibrated", "training.epochs": 1}
+    for name in ("adc.calibrate_every_samples", "adc.calibrate_every_images"):
+        with pytest.raises(SettingError, match="calibrate_every_samples = 1000000 exceeds"):
+            compose({**given, name: 10**6})

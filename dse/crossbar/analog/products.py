@@ -9,7 +9,6 @@ where a converter stands, with its exact variance, sum_i x_i^2 sigma_i^2; where 
 of windows are added first, which is the same in distribution.
 """
 
-from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any, Literal, NamedTuple, cast
 
@@ -199,7 +198,8 @@ class _Words(NamedTuple):
     macs: int
     reads: int
     activations: int
-    note_error: Callable[[Any], None]
+    back: tuple[int, int]
+    update: int
 
 
 def _count_words(layer: AnalogLayer, x: Tensor, y: Tensor) -> None:
@@ -220,7 +220,7 @@ def _count_words(layer: AnalogLayer, x: Tensor, y: Tensor) -> None:
     if words.places != layer.places:
         layer.places = words.places
     if error is not None:
-        error.register_prehook(words.note_error)
+        error.register_prehook(partial(_count_errors, layer, *words.back, words.update))
 
 
 def _words_of(layer: AnalogLayer, x: Tensor, y: Tensor) -> _Words:
@@ -228,8 +228,8 @@ def _words_of(layer: AnalogLayer, x: Tensor, y: Tensor) -> _Words:
     vectors = y.numel() // layer.cols
     macs, reads = vectors * weights, samples * weights
     back = (macs, reads) if x.requires_grad else (0, 0)
-    note = partial(_count_errors, layer, *back, macs if layer.weight.requires_grad else 0)
-    return _Words(vectors // max(samples, 1), macs, reads, vectors * layer.activations, note)
+    update = macs if layer.weight.requires_grad else 0
+    return _Words(vectors // max(samples, 1), macs, reads, vectors * layer.activations, back, update)
 
 
 def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: int, _: Any) -> None:

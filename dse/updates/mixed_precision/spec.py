@@ -20,7 +20,7 @@ class MixedPrecision(AbstractUpdate):
     """Updates are summed in an accumulator for each weight and leave it as whole pulses to the cells."""
 
     name = "mixed_precision"
-    about = "PCM pairs with a digital accumulator"
+    about = "pairs of cells with a digital accumulator"
     on_crossbars = True
     tables: ClassVar[Mapping[str, type[Spec]]] = {"accumulator": AccumulatorSpec}
     perceptrons = True
