@@ -45,8 +45,9 @@ def test_a_variant_is_named_in_one_file(name: str) -> None:
 
 def test_no_line_speaks_of_an_architecture_by_its_name() -> None:
     names = "|".join(own.name for own in UPDATES)
-    named = re.compile(rf"""architecture.*["']({names})["']""")
+    named = re.compile(rf"""(\barchitecture\b|\bUPDATE\b|\brule(\.name)? ([!=]=|in)).*["']({names})["']""")
     assert named.search('if given.get("architecture") == "float":')
+    assert named.search('if design.rule.name == "float":')
     assert not [line for text in FILES.values() for line in text.splitlines() if named.search(line)]
 
 
