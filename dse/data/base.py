@@ -84,8 +84,8 @@ class RawImages(NamedTuple):
     """The images of a data set as they were read.
 
     Attributes:
-        train: training images, shape (images, pixels), bytes or float32.
-        train_labels: their classes, int64.
+        train: training images, uint8, shape (images, channels * height * width), channel by channel, row by row.
+        train_labels: their classes, int64, shape (images,), from 0.
         test: test images.
         test_labels: their classes.
         full_scale: the value of a pixel that stands for 1.

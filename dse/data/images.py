@@ -4,6 +4,7 @@ Pixels are kept as bytes and scaled to [0, 1] as they are used.
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dse.data.base import ImageInfo, RawImages, data_folder
+from dse.errors import DataError
 
 SPLIT_SEED = 20180501
 """Seed of the stratified splits; a constant, so that all trials of all studies see the same images."""
@@ -103,6 +105,11 @@ class ImageSource(Protocol):
         ...
 
     @property
+    def total(self) -> int:
+        """Training images that there are."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
         ...
@@ -128,6 +135,7 @@ def load_images(workload: ImageSource, folder: Path) -> Dataset:
         DataError: files are missing or unreadable; the message says what to do.
     """
     raw = workload.read(folder)
+    _check(workload, raw)
     digest = hashlib.sha256()
     for array in raw[:4]:
         digest.update(np.ascontiguousarray(array).data.cast("B"))
@@ -146,6 +154,48 @@ def load_images(workload: ImageSource, folder: Path) -> Dataset:
         shape=workload.shape,
         source=workload,
     )
+
+
+def _check(workload: ImageSource, raw: RawImages) -> None:
+    """Check that images are what their data set says of them: compiled code goes by it.
+
+    Raises:
+        DataError: naming the data set, what came and what it says.
+    """
+    pixels, classes = math.prod(workload.shape), workload.classes
+    for part, images, labels in (
+        ("training", raw.train, raw.train_labels),
+        ("test", raw.test, raw.test_labels),
+    ):
+        what = f"{workload.dataset}: read() gives {part}"
+        if images.dtype != np.uint8:
+            raise DataError(
+                f"{what} images of {images.dtype}; give bytes (uint8), one for each pixel, up to full_scale"
+            )
+        if images.ndim != 2 or images.shape[1] != pixels:
+            raise DataError(f"{what} images of shape {images.shape}; shape = {workload.shape} says (images, {pixels})")
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"{what} labels of {labels.dtype} and shape {labels.shape}; give int64, one for each of {len(images)} images"
+            )
+        if not len(labels):
+            raise DataError(f"{what} images none; give at least one")
+        if images.max() > raw.full_scale:
+            raise DataError(f"{what} pixels up to {images.max()}, above full_scale = {raw.full_scale}")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise DataError(
+                f"{what} labels from {labels.min()} to {labels.max()}; classes = {classes} says 0 to {classes - 1}"
+            )
+    if len(raw.train) != workload.total:
+        raise DataError(
+            f"{workload.dataset}: read() gives {len(raw.train)} training images; total = {workload.total} says how many"
+        )
+    lacking = sorted(set(range(classes)) - set(np.unique(raw.train_labels).tolist()))
+    if lacking:
+        raise DataError(
+            f"{workload.dataset}: no training image has label {', '.join(map(str, lacking))}; classes = {classes} says "
+            f"0 to {classes - 1}"
+        )
 
 
 def _evenly(labels: np.ndarray, count: int | None) -> np.ndarray | slice:

@@ -24,7 +24,12 @@ COMMON_METRICS: dict[str, Metric] = {
         "mean loss over the training samples in the last epoch: half the squared error, the cross-entropy in nats, or "
         "what a discriminator minimises",
     ),
-    "energy_per_sample_j": Metric("minimise", "J", "energy of the training, per training sample seen", priced=True),
+    "energy_per_sample_j": Metric(
+        "minimise",
+        "J",
+        "energy of the training, and of programming and calibrating a deployment, per training sample seen",
+        priced=True,
+    ),
     "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
     "worst_flips": Metric(
         "minimise", "writes", "writes of the most written binary cell of the accumulators; 0 where these do not wear"

@@ -136,6 +136,7 @@ class Design(Spec):
             )
             raise ValueError(msg)  # noqa: TRY004  pydantic reports it as a wrong setting
         task.check(self.training, info)
+        self.network.check(info)
         if not self.network.learns_by(self.rule):
             names = [shown(own.model_fields["name"].default) for own in NETWORKS if own.learns_by(self.rule)]
             msg = (

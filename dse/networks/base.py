@@ -55,6 +55,16 @@ class AbstractNetwork(Spec):
         """Return whether it can learn by an update rule: torch modules can by any."""
         return True
 
+    def check(self, info: Any) -> None:
+        """Check that the network fits the samples; `dse check` asks without building it.
+
+        Args:
+            info: what the samples are, of the kind that its task accepts.
+
+        Raises:
+            ValueError: it does not; what came, what is allowed and what to do.
+        """
+
     def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
         """Return the network, ready to learn a data set on the hardware of a platform.
 

@@ -5,12 +5,16 @@ import gzip
 import hashlib
 import http.server
 import threading
+from typing import ClassVar, Literal
 
+import numpy as np
 import pytest
 import torch
 
 from dse.data import mnist
-from dse.data.images import Split
+from dse.data.base import RawImages
+from dse.data.image_data import AbstractImageData
+from dse.data.images import Split, load_images
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.errors import DataError, SettingError
@@ -136,3 +140,55 @@ def test_a_download_of_something_else_is_refused(mirror, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot download train-images-idx3-ubyte\.gz into"):
         mnist.Mnist.download(tmp_path / "data")
     assert not list((tmp_path / "data" / "mnist").glob("*.gz"))
+
+
+def raw_of(**changes):
+    """Thirty training and ten test images of 2x3x4 pixels of three classes, or something else."""
+    right = {
+        "train": np.arange(30 * 24, dtype=np.uint8).reshape(30, 24),
+        "train_labels": np.arange(30) % 3,
+        "test": np.zeros((10, 24), np.uint8),
+        "test_labels": np.arange(10) % 3,
+        "full_scale": 255.0,
+    }
+    return RawImages(**{**right, **changes})
+
+
+class Drawn(AbstractImageData):
+    """Images that a test gives."""
+
+    dataset: Literal["drawn"] = "drawn"
+    total = 30
+    classes = 3
+    shape = (2, 3, 4)
+    raw: ClassVar[RawImages]
+
+    def read(self, folder):
+        return self.raw
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"train": np.zeros((30, 23), np.uint8)},
+            r"training images of shape \(30, 23\); shape = \(2, 3, 4\) says .* 24",
+        ),
+        ({"test": np.zeros((10, 2, 3, 4), np.uint8)}, "test images of shape"),
+        ({"train": np.zeros((30, 24), np.float32)}, "training images of float32; give bytes"),
+        ({"train_labels": np.zeros(30, np.int32)}, "training labels of int32"),
+        ({"test_labels": np.zeros(9, np.int64)}, r"one for each of 10 images"),
+        ({"train_labels": np.arange(30) % 4}, "training labels from 0 to 3; classes = 3 says 0 to 2"),
+        ({"test_labels": np.arange(10) % 3 - 1}, "test labels from -1 to 1"),
+        ({"train_labels": np.arange(30) % 2}, "no training image has label 2"),
+        ({"train": np.zeros((20, 24), np.uint8), "train_labels": np.arange(20) % 3}, "20 training images; total = 30"),
+        ({"test": np.zeros((0, 24), np.uint8), "test_labels": np.zeros(0, np.int64)}, "test images none"),
+        ({"full_scale": 16.0}, "above full_scale = 16.0"),
+    ],
+)
+def test_images_that_contradict_their_data_set_are_refused(changes, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(Drawn, "raw", raw_of(), raising=False)
+    assert len(load_images.__wrapped__(Drawn(), tmp_path).test) == 10
+    monkeypatch.setattr(Drawn, "raw", raw_of(**changes))
+    with pytest.raises(DataError, match=f"^drawn: .*{message}"):
+        load_images.__wrapped__(Drawn(), tmp_path)
