@@ -22,14 +22,14 @@ def t_quantile(degrees: np.ndarray | float) -> np.ndarray:
 
 
 def half_width(std: pl.Expr, count: pl.Expr) -> pl.Expr:
-    """Return the half-width of the interval of a mean as a column; null for fewer than two values.
+    """Return the half-width of the interval of a mean as a column; null for fewer than two values, or infinite ones.
 
     Args:
         std: standard deviation of the values.
         count: how many they are.
     """
     quantile = count.map_batches(_quantiles_of_counts, return_dtype=pl.Float64)
-    return pl.when(count > 1).then(quantile * std / count.cast(pl.Float64).sqrt()).otherwise(None)
+    return pl.when(count > 1).then(quantile * std.fill_nan(None) / count.cast(pl.Float64).sqrt()).otherwise(None)
 
 
 def _quantiles_of_counts(counts: pl.Series) -> pl.Series:

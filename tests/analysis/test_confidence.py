@@ -20,6 +20,7 @@ from dse.analysis.fronts.confidence import (
     replicates,
 )
 from dse.analysis.tables.tables import open_tables
+from dse.pricing.bounds import Bound
 
 BOTH = ["minimise", "minimise"]
 
@@ -76,6 +77,30 @@ def test_without_noise_the_probability_is_nought_or_one_and_ties_stay_ties():
     point = [[0.1, 0.7], [0.1, 0.7], [0.7, 0.1], [0.7, 0.2]]
     values = np.repeat(np.array(point)[:, None], 3, axis=1)
     assert front_probability(values, BOTH).tolist() == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_an_infinite_replicate_is_no_gap_in_the_draws():
+    """Cells that are not written live for ever under one seed; the design is feasible and ahead in every draw."""
+    values = np.array([[[0.9, math.inf], [0.91, 1e6]], [[0.8, 1e6], [0.81, 1.1e6]]])
+    bound = Bound("trainings_to_1_percent", ">=", 1000.0)
+    found = front_probability(values, ["maximise"], constraints=[bound])
+    assert found == pytest.approx([1.0, 0.0], abs=0.1)
+    drawn = np.stack(list(drawn_means(values, 50)))
+    assert np.all(drawn[:, 0, 1] == math.inf)
+    assert np.all(np.isfinite(drawn[:, 1]))
+    assert np.all(np.isfinite(drawn[:, 0, 0]))
+    assert front_probability(values, ["maximise", "maximise"]).tolist() == pytest.approx([1.0, 0.0], abs=0.1)
+
+
+def test_values_of_which_one_is_infinite_have_a_mean_and_no_interval(replicated):
+    tables = open_tables(replicated)
+    never = (pl.col("trial") == 5) & (pl.col("seed") == 1)
+    longer = tables.trials.with_columns(loss=pl.when(never).then(math.inf).otherwise("loss"))
+    found = intervals(replace(tables, trials=longer)).filter(pl.col("metric") == "loss")
+    row = found.filter(pl.col("trial") == 5).row(0, named=True)
+    assert row["mean"] == math.inf
+    assert [row[name] for name in ("deviation", "ci95", "low", "high")] == [None] * 4
+    assert found.filter(pl.col("trial") != 5)["ci95"].null_count() == 0
 
 
 def test_a_design_with_one_seed_is_marked_and_still_counts():

@@ -8,7 +8,8 @@ interval: with the differences d_k of the n replicates from their mean, standard
 
 One z_k goes with all objectives of a replicate, so that they vary together as they were seen to; designs are drawn
 independently. The probability to be on the front is the share of such draws in which the design is. A design with one
-seed has no interval and no probability; it stays at its value in the draws.
+seed has no interval and no probability; it stays at its value in the draws. So does a mean that is infinite because a
+replicate is, such as a lifetime without wear: it has no interval.
 
 Bands are levels of the empirical attainment function (Grunert da Fonseca, Fonseca and Hall, EMO 2001) over the fronts
 of the draws: 90 % of them attain (weakly dominate) every point of the 90 % surface.
@@ -36,7 +37,8 @@ PERCENTILES = (10.0, 50.0, 90.0)
 def intervals(tables: Tables) -> pl.DataFrame:
     """Return a row for each trial and metric: `trial`, `metric`, `seeds`, `mean`, `deviation`, `ci95`, `low`, `high`.
 
-    `ci95` is the half-width of the interval; it and the ends are null for a single seed. A metric that is missing under
+    `ci95` is the half-width of the interval; it and the ends are null for a single seed, and, as the deviation is, for
+    values of which some are infinite. A metric that is missing under
     any seed has no row. Trials with seeds still to come are among them, with the seeds there are.
     """
     long = tables.trials.select("trial", "seed", pl.col(tables.metrics).cast(pl.Float64)).unpivot(
@@ -46,7 +48,7 @@ def intervals(tables: Tables) -> pl.DataFrame:
     found = long.group_by("trial", "metric", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("seeds"),
         pl.when(value.null_count() == 0).then(value.mean()).alias("mean"),
-        pl.when(value.min() == value.max()).then(0.0).otherwise(value.std()).alias("deviation"),
+        pl.when(value.min() == value.max()).then(0.0).otherwise(value.std().fill_nan(None)).alias("deviation"),
     )
     found = found.drop_nulls("mean").with_columns(
         pl.when(pl.col("seeds") > 1).then("deviation").alias("deviation"),
@@ -104,13 +106,17 @@ def drawn_means(
 
 
 def _moments(values: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means and differences from them, exactly 0 where all replicates are equal, so that ties stay ties."""
+    """Return means and differences from them, exactly 0 where all replicates are equal, so that ties stay ties.
+
+    A mean that is not finite, such as that of lives of which one is infinite, has no differences: it stays as it is.
+    """
     filled = np.where(there[..., None], values, 0.0)
     means = filled.sum(axis=1) / np.maximum(there.sum(axis=1), 1)[:, None]
     first = filled[:, 0]
     constant = ((filled == first[:, None]) | ~there[..., None]).all(axis=1)
     means = np.where(constant, first, means)
     means[~there.any(axis=1)] = np.nan
+    constant |= ~np.isfinite(means)
     with np.errstate(invalid="ignore"):  # infinite lives
         return means, np.where(there[..., None] & ~constant[:, None], filled - means[:, None], 0.0)
 
