@@ -8,7 +8,7 @@ from typing import Any
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.design.design import Design, compose
 from dse.design.outcome import task_of
-from dse.design.settings import UPDATE, data_of
+from dse.design.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.card import CostCard
@@ -17,6 +17,10 @@ from dse.search.price_checks import Wanted, check_prices
 from dse.search.scope import LAST, Scope
 from dse.spec import shown
 from dse.tasks import TASKS
+
+EPOCHS = "training.epochs"
+TIMING = {"clock.sample_time_s": max, "device.drift_reference_s": min}
+"""Settings of time, and which of their values lets cells drift in the shortest training."""
 
 
 def check_names(objectives: Sequence[str]) -> None:
@@ -66,11 +70,12 @@ def check_time(scope: Scope) -> None:
         SettingError: it ends before drift begins, or before the first refresh.
     """
     last = compose({**scope.fixed, **scope.corner(LAST)}, scope.folder)
-    _check_pace(scope.fixed, last.train_samples)
+    epochs = _most_epochs(scope)
+    _check_pace(scope.fixed, epochs * last.workload.info.samples)
     named = [path for path in (*scope.fixed, *scope.space) if path in ("clock.sample_time_s", "device.drift_exponent")]
     if not named or scope.is_deployed:
         return  # cells that are kept for a deployment drift on after the longest training
-    found = _longest_and_drift(scope)
+    found = _longest_and_drift(scope, epochs)
     if found is not None and found[0] <= found[1]:
         longest, begins = found
         raise SettingError(
@@ -79,23 +84,39 @@ def check_time(scope: Scope) -> None:
         )
 
 
-def _longest_and_drift(scope: Scope) -> tuple[float, float] | None:
-    """Return the longest training and the earliest drift of a study, s; None where designs keep no time."""
-    ends = [scope.corner(u) for u in (0.0, LAST)]
+def _most_epochs(scope: Scope) -> int:
+    """Return the most epochs that a design of a study can train for."""
+    if EPOCHS in scope.fixed or EPOCHS in scope.space:
+        return max(scope.values(EPOCHS))
+    variants = itertools.product(scope.values(NETWORK.path), scope.values(UPDATE.path))
+    given = [{**scope.fixed, NETWORK.path: network, UPDATE.path: rule} for network, rule in variants]
+    return max(completed(own).get(EPOCHS, default_of(EPOCHS, own)) for own in given)
+
+
+def _longest_and_drift(scope: Scope, epochs: int) -> tuple[float, float] | None:
+    """Return the longest training and the earliest drift of a study, s; None where designs keep no time.
+
+    None also where settings at these ends contradict each other, since other designs may train longer then.
+
+    Args:
+        scope: the designs that the study can have.
+        epochs: the most that one trains for.
+    """
+    ends = {path: end(scope.values(path)) for path, end in TIMING.items() if path in scope.space}
+    settings = {**scope.fixed, **scope.corner(LAST), EPOCHS: epochs, **ends}
+    cards = scope.values(CELL.card) if CELL.card in scope.space else [None]
     longest, begins = 0.0, math.inf
-    rules = scope.rules(on_crossbars=True)
-    if not rules:
-        return None
-    for combination in itertools.product((0, 1), repeat=3):
-        timing = ("training.epochs", "clock.sample_time_s", "device.drift_reference_s")
-        own = {path: ends[i][path] for i, path in zip(combination, timing, strict=True) if path in scope.space}
-        settings = {**scope.fixed, **ends[1], UPDATE.path: rules[0], **own}
-        design = compose(settings, scope.folder)
-        if design.clock is None or design.device is None:
+    for rule, card in itertools.product(scope.rules(on_crossbars=True), cards):
+        own = {UPDATE.path: rule} if card is None else {UPDATE.path: rule, CELL.card: card}
+        try:
+            design = compose({**settings, **own}, scope.folder)
+        except SettingError:
             return None
+        if design.clock is None or design.device is None:
+            continue
         longest = max(longest, design.train_samples * design.clock.sample_time_s)
         begins = min(begins, design.device.drift_begins_s)
-    return longest, begins
+    return None if math.isinf(begins) else (longest, begins)
 
 
 def _check_pace(fixed: Mapping[str, Any], longest: int) -> None:
