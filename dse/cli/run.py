@@ -25,7 +25,7 @@ def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: 
 
     from dse.results.address import place_of  # noqa: PLC0415
     from dse.results.store import has_results  # noqa: PLC0415
-    from dse.search.runs import start  # noqa: PLC0415
+    from dse.search.runs import check_is_of, start  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
     session = Session(**options)
@@ -34,6 +34,7 @@ def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: 
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     where = out or Path("results") / f"{checked.spec.name}-{stamp}"
     if go_on and has_results(place_of(where)):
+        check_is_of(checked, where)
         resume_results(where, session, None, other_code=False)
         return
 

@@ -149,6 +149,22 @@ def has_former_key(about: dict[str, Any]) -> bool:
     return about["study_key"] in about["former_keys"]
 
 
+def check_is_of(study: Study, where: Where) -> None:
+    """Check that results are those of a study.
+
+    Raises:
+        ResultsError: they are of another, or of this one with other trials, seeds, objectives or constraints.
+    """
+    place = place_of(where)
+    about = read_about(place)
+    if study.key != (open_study(place, about).key if has_former_key(about) else about["study_key"]):
+        raise ResultsError(
+            f"{place} holds the results of another study than this file describes. If it asks more of that study, go "
+            f"on by `dse resume {place} --study FILE`; to go on with what is there, `dse resume {place}`; else choose "
+            "another folder with --out"
+        )
+
+
 def _is_of(study: Study, place: Place) -> bool:
     """Return whether results are those of a study."""
     about = read_about(place)

@@ -184,6 +184,21 @@ def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(ask, un
     assert ask("resume", undisturbed, "--executor", "local").returncode == 0
 
 
+def test_run_with_resume_goes_on_with_this_study_and_no_other(ask, undisturbed, small_study, tmp_path):
+    def go_on(study):
+        return ask("run", study, "--executor", "local", "--quiet", "--out", undisturbed, "--resume")
+
+    before = (undisturbed / "study.json").read_bytes()
+    assert go_on(small_study).returncode == 0
+    for change in (("seed = 3", "seed = 4"), ("trials = 14", "trials = 15"), ('"worst_writes"]', '"loss"]')):
+        other = go_on(edited(tmp_path, *change))
+        assert other.returncode == 2
+        assert "holds the results of another study than this file describes" in other.stderr
+        assert f"`dse resume {undisturbed} --study FILE`" in other.stderr
+        assert "another folder with --out" in other.stderr
+    assert (undisturbed / "study.json").read_bytes() == before
+
+
 def test_an_edited_study_is_not_resumed(ask, small_study, tmp_path):
     assert ask("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
     copy = tmp_path / "r" / "source" / "study.toml"

@@ -5,6 +5,7 @@ convolutions, a generator (its rows half in a part and half in a log), an LSTM (
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from dse.results.schema import RESULT_COLUMNS, SCHEMA, VERSION
 from dse.results.store import Store, read_about, read_table
 from dse.results.version_4 import COLUMNS as COLUMNS_4
 from dse.results.version_4 import migrate_design
-from dse.search.runs import open_study
+from dse.search.runs import check_is_of, open_study
+from dse.search.study import parse_study, read_study
 
 OLD = Path(__file__).parent / "schema4"
 NAMES = ("perceptron", "deployed", "cnn", "gan", "lstm")
@@ -131,6 +133,15 @@ def test_what_results_say_of_themselves_has_the_new_names(name):
     assert about["former_keys"] == [was["study_key"]]
     assert "energy_per_sample_j" in about["objectives"]
     assert not any("image" in text for text in (*about["objectives"], *about["parameters"]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_results_with_a_former_key_are_those_of_their_study_and_of_no_other(name):
+    kept = OLD / name / "source" / "study.toml"
+    check_is_of(read_study(kept, warn=False), OLD / name)
+    text = re.sub(r"trials = \d+", "trials = 99", kept.read_text())
+    with pytest.raises(ResultsError, match="results of another study"):
+        check_is_of(parse_study(text, kept.parent, warn=False), OLD / name)
 
 
 @pytest.mark.parametrize("name", NAMES)
