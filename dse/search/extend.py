@@ -23,13 +23,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from dse.design.design import flatten
-from dse.errors import ResultsError
+from dse.errors import ResultsError, SettingError
 from dse.renamed import setting
 from dse.results.place import Place
 from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria
-from dse.search.ledger import Row
+from dse.search.ledger import Row, other_design
 from dse.search.loop import Earlier
 from dse.search.proposals import tell
 from dse.search.study import Study
@@ -49,13 +49,14 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
         described: what the results say of the new study.
 
     Raises:
-        ResultsError: it changes the meaning of stored trials; every such setting is named.
+        ResultsError: it changes the meaning of stored trials; every such setting is named. The results are as before.
     """
     if new.text == old.text and new.key == old.key:
         return old
     refuse_changes(old, new)
     rows: list[Row] = to_rows(read_table(store.place))
     _check_quantities(new, rows)
+    _check_designs(new, rows)
     earlier = earlier_of(store)
     proposals: Sequence[Mapping[str, Any]] = earlier.proposals
     searched = [row["trial"] for row in rows if row["origin"] == "search"]
@@ -159,6 +160,24 @@ def _check_quantities(new: Study, rows: Sequence[Row]) -> None:
         if lacking:
             what = "objective" if name in new.spec.objectives else "constraint on"
             raise ResultsError(f"the {what} {name} cannot be added: {lacking} complete rows of the table lack it")
+
+
+def _check_designs(new: Study, rows: Sequence[Row]) -> None:
+    """Refuse a study by which a stored trial would have another design."""
+    for row in {row["trial"]: row for row in rows}.values():
+        proposed = _key_of(new, row)
+        if proposed != row["design_key"]:
+            raise other_design(row["trial"], row["design_key"], proposed, row["code"], row["packages"])
+
+
+def _key_of(study: Study, row: Row) -> str | None:
+    """Return the key of the design that a study has for a stored trial; None where its settings contradict."""
+    if row["origin"] in study.controls:
+        return study.controls[row["origin"]].key
+    try:
+        return study.design(json.loads(row["parameters"])).key
+    except SettingError:
+        return None
 
 
 def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier) -> list[dict[str, Any]]:

@@ -16,10 +16,11 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dse.design.design import Design
 from dse.errors import ResultsError
+from dse.search.executor import code_version, package_versions
 
 Row = dict[str, Any]
 
@@ -67,6 +68,7 @@ class HeldRow:
     design_key: str | None
     study_key: str
     code: str
+    packages: str
     failed: bool
     values: Sequence[float] | None
 
@@ -85,7 +87,8 @@ class Held:
     def add(self, row: Row, values: Sequence[float] | None) -> None:
         """Remember a row, with what it is judged by."""
         failed = row["state"] == "failed"
-        held = HeldRow(row["design_key"], row["study_key"], row["code"], failed=failed, values=values)
+        origin = row["design_key"], row["study_key"], row["code"], row["packages"]
+        held = HeldRow(*origin, failed=failed, values=values)
         self._rows[row["trial"], row["seed"]] = held
 
     def take(self, trial: Trial, seed: int) -> HeldRow | None:
@@ -96,12 +99,45 @@ class Held:
         """
         found = self._rows.pop((trial.number, seed), None)
         if found is not None and (found.design_key != trial.key or found.study_key not in self._keys):
-            raise ResultsError(
-                f"trial {trial.number} in the table has design {found.design_key}; this study proposes "
-                f"{trial.key}. The table comes from another version of the framework or of Optuna: "
-                f"it was written by {found.code}. Install that version to go on, or start afresh with --out"
-            )
+            raise other_design(trial.number, found.design_key, trial.key, found.code, found.packages)
         return found
+
+
+def other_design(number: int, stored: str | None, proposed: str | None, code: str, packages: str) -> ResultsError:
+    """Return the error for a trial whose stored design is not that of its study, with where this can come from.
+
+    Args:
+        number: of the trial.
+        stored: key of its design in the table.
+        proposed: key of its design as the study has it.
+        code: version of the framework that wrote the row.
+        packages: versions of packages and the kind of arithmetic that it was written with, as JSON.
+    """
+    head = f"trial {number} in the table has design {stored}; this study proposes {proposed}. "
+    was, now = _packages(packages), _packages(package_versions())
+    known = was.pop("arithmetic", None), now.pop("arithmetic", None)
+    if code != code_version() or was != now:
+        return ResultsError(
+            f"{head}The table comes from another version of the framework or of Optuna: it was written by {code}. "
+            "Install that version to go on, or start afresh with --out"
+        )
+    if known[0] != known[1]:
+        return ResultsError(
+            f"{head}The arithmetic of the processor differs: it was {known[0]} and is {known[1]}, and proposals depend "
+            "on it. Go on where it is as it was, or start afresh with --out"
+        )
+    return ResultsError(
+        f"{head}This version of the framework wrote it, so a card or the study file that is kept with the results was "
+        "changed since. Undo the change to go on, or start afresh with --out"
+    )
+
+
+def _packages(text: str) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(text)
+    except ValueError:
+        found = None
+    return dict(cast("dict[str, Any]", found)) if isinstance(found, dict) else {}
 
 
 class Rows:

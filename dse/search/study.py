@@ -26,9 +26,9 @@ from typing import Any
 
 from dse import renamed
 from dse.design.design import Design, active, compose, flatten, with_model
-from dse.design.settings import UPDATE, default_of, field_of, rule_of
-from dse.design.space import Parameter, check_acting, check_corners, parse_space
-from dse.devices.card import card_file
+from dse.design.settings import CELL, UPDATE, default_of, field_of, rule_of
+from dse.design.space import CARDS, Parameter, check_acting, check_corners, parse_space
+from dse.devices.card import card_file, model_of
 from dse.errors import SettingError
 from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
@@ -41,6 +41,8 @@ from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
 
+Described = tuple[Mapping[str, Any], dict[str, Any]]
+"""Flat settings of a design, and its content."""
 MEANINGLESS = {"description", "free", "resources"}
 """Parts of a study file that change nothing in the table."""
 
@@ -112,25 +114,56 @@ class Study:
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """Everything that decides the table: settings, cells and prices by value, search and budget."""
+        """Everything that decides the table: settings, cells and prices by value, search and budget.
+
+        Cells stand in designs: the one at the first corner, and one at the last for each card that varies. A card that
+        none of them is made of is added, so that keys of studies without such a card stay what they were.
+        """
         elsewhere = MEANINGLESS | {"design", "space", "controls", "workload", "constraints"}
-        ends = self.scope.corner(LAST)
-        programmed = [{**ends, "deployment.device.card": c} for c in self._choices("deployment.device.card")]
+        first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
+        base = self._described(first)
+        cards, programmed = (
+            [self._described({**ends, path: card}) for card in self._choices(path)]
+            for path in ("device.card", "deployment.device.card")
+        )
+        own = [({**self.fixed, **flatten(self.spec.controls[name])}, d.as_dict()) for name, d in self.controls.items()]
         more: dict[str, Any] = {}
         if programmed:
-            more["programmed_cards"] = [self.design(s).as_dict() for s in programmed]
+            more["programmed_cards"] = [content for _, content in programmed]
         if self.constraints:  # only then, so that studies without any keep their keys
             more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
+        other_cards = self._cards_beside([base, *cards, *programmed, *own])
+        if other_cards:  # likewise
+            more["other_cards"] = other_cards
         return {
             **more,
             **self.spec.model_dump(mode="json", exclude=elsewhere),
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
-            "base": self.design(self.scope.corner(0.0)).as_dict(),
-            "cards": [self.design({**ends, "device.card": c}).as_dict() for c in self._choices("device.card")],
+            "base": base[1],
+            "cards": [content for _, content in cards],
             "controls": {name: design.as_dict() for name, design in self.controls.items()},
             "fixed": dict(self.fixed),
             "price_card": self.card.__dict__,
         }
+
+    def _described(self, parameters: Mapping[str, Any]) -> Described:
+        return {**self.fixed, **parameters}, self.design(parameters).as_dict()
+
+    def _cards_beside(self, designs: Sequence[Described]) -> dict[str, dict[str, Any]]:
+        """Return what the cards of cells say that the study names and none of some designs is made of, by setting.
+
+        Such a design is digital, or keeps the cells that it was trained on; other designs of the study use the card.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for path, read in CARDS.items():
+            names = self._choices(path) or [self.fixed[own] for own in (path,) if own in self.fixed]
+            used = {settings.get(path) for settings, content in designs if _has_table(content, path)}
+            for name in names:
+                if name not in used:
+                    said = read(name, self.folder)
+                    model = {"model": model_of(name, self.folder).model} if path == CELL.card else {}
+                    found.setdefault(path, {})[name] = {**said, **model}
+        return found
 
     @cached_property
     def key(self) -> str:
@@ -152,6 +185,14 @@ class Study:
         if "study.toml" in cards:
             raise SettingError("a card cannot be called study.toml; that is the study file's name in the results")
         return {**cards, "study.toml": self.text.encode()}
+
+
+def _has_table(content: Mapping[str, Any], path: str) -> bool:
+    """Return whether the content of a design has the table of a setting."""
+    inner: Any = content
+    for name in path.split(".")[:-1]:
+        inner = inner.get(name, {})
+    return bool(inner)
 
 
 def read_study(path: Path, *, warn: bool = True) -> Study:

@@ -1,14 +1,18 @@
 """A study that is asked for more trials, seeds and objectives keeps its promises."""
 
+import json
+import re
 import subprocess
+from importlib.resources import files
 
 import polars as pl
 import pytest
 
 from dse.errors import ResultsError
 from dse.results.store import read_about, read_table
-from dse.search.executor import LocalExecutor
+from dse.search.executor import LocalExecutor, code_version, package_versions
 from dse.search.extend import refuse_changes
+from dse.search.ledger import other_design
 from dse.search.runs import resume, start
 from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
 from tests.studies import SMALL_STUDY
@@ -113,3 +117,88 @@ def test_a_trial_in_flight_when_a_study_stopped_is_proposed_as_it_was(undisturbe
     first_seed = pl.from_arrow(read_table(tmp_path / "r")).filter(pl.col("seed") == 0)
     known = read_table(undisturbed)["design_key"].to_pylist()
     assert first_seed["design_key"].to_list()[: max(stored) + 1] == known[: max(stored) + 1]
+
+
+DIGITAL_FIRST = ("[space]", 'device.card = "my.toml"\n[space]\n"architecture" = ["float", "mixed_precision"]')
+DIGITAL_LAST = (
+    "[space]",
+    '[space]\n"architecture" = ["mixed_precision", "float"]\n"device.card" = ["pcm_gst", "my.toml"]',
+)
+KEPT_FIRST = ("[space]", 'deployment.device.card = "my.toml"\n[space]\n"deployment.reprogram" = [false, true]')
+
+
+def with_card(folder, kind="cells", old="value = 0.88", new="value = 0.88"):
+    text = (files("device_library") / kind / f"{'pcm_gst' if kind == 'cells' else 'pcm_joshi2020'}.toml").read_text()
+    assert kind != "cells" or old in text
+    (folder / "my.toml").write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("change", [DIGITAL_FIRST, DIGITAL_LAST])
+def test_an_edited_card_is_another_study_wherever_digital_designs_stand(change, tmp_path):
+    with_card(tmp_path)
+    before = study_of(edited(change), tmp_path).key
+    assert before == study_of(edited(change), tmp_path).key
+    with_card(tmp_path, new="value = 0.8")
+    now = study_of(edited(change, MORE_TRIALS), tmp_path)
+    assert study_of(edited(change), tmp_path).key != before
+    assert now.meaning["other_cards"]["device.card"]["my.toml"]["mean_offset_us"] == 0.8
+
+
+def test_an_edited_card_of_programmed_cells_is_another_study_where_the_first_designs_keep_theirs(tmp_path):
+    with_card(tmp_path, "programmed_cells")
+    before = study_of(edited(KEPT_FIRST), tmp_path).key
+    text = (tmp_path / "my.toml").read_text()
+    number = re.search(r"value = (\d+\.\d+)", text)
+    assert number
+    (tmp_path / "my.toml").write_text(text.replace(number[0], f"value = {float(number[1]) * 0.9}", 1))
+    assert study_of(edited(KEPT_FIRST), tmp_path).key != before
+
+
+@pytest.mark.parametrize("change", [("[space]", 'device.card = "my.toml"\n[space]'), ("[space]", "[space]")])
+def test_cards_that_stand_in_a_design_are_said_once(change, tmp_path):
+    with_card(tmp_path)
+    assert "other_cards" not in study_of(edited(change), tmp_path).meaning
+
+
+@pytest.fixture
+def of_a_card(tmp_path):
+    """Results of a study whose first choice is digital, with a card of its own, stopped after nine simulations."""
+    with_card(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        start(study_of(edited(DIGITAL_FIRST), tmp_path), tmp_path / "r", lambda: Stops(9))
+    return tmp_path / "r"
+
+
+def held(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.parent.name != "log"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_extension_with_an_edited_card_is_refused_and_leaves_the_results(of_a_card, named, tmp_path, monkeypatch):
+    """By the card, which is named; were it not in the key, by the designs of the stored trials."""
+    with_card(tmp_path, new="value = 0.8")
+    wanted = study_of(edited(DIGITAL_FIRST, MORE_TRIALS), tmp_path)
+    before = held(of_a_card)
+    message = r"other_cards\.device\.card\.my\.toml\.mean_offset_us was 0\.88 and is 0\.8"
+    with monkeypatch.context() as patch:
+        if not named:
+            patch.setattr("dse.search.extend.refuse_changes", lambda old, new: None)
+            message = "a card or the study file that is kept with the results was changed"
+        with pytest.raises(ResultsError, match=message):
+            resume(of_a_card, LocalExecutor, wanted=wanted)
+    assert held(of_a_card) == before
+    with_card(tmp_path)
+    resume(of_a_card, LocalExecutor, wanted=study_of(edited(DIGITAL_FIRST, MORE_TRIALS), tmp_path))
+    assert read_table(of_a_card).num_rows == 21
+
+
+def test_a_stored_trial_of_another_design_is_told_with_where_it_can_come_from():
+    packages = json.loads(package_versions())
+
+    def told(code=None, **other):
+        return str(other_design(3, "a", "b", code or code_version(), json.dumps({**packages, **other})))
+
+    assert "a card or the study file that is kept with the results was changed" in told()
+    assert "it was mips and is " in told(arithmetic="mips")
+    for elsewhere in (told(code="0.0.9+0"), told(optuna="1.0"), str(other_design(3, "a", "b", "0.0.9+0", ""))):
+        assert "another version of the framework or of Optuna" in elsewhere
