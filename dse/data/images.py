@@ -176,7 +176,7 @@ def _check(workload: ImageSource, raw: RawImages) -> None:
             raise DataError(f"{what} images of shape {images.shape}; shape = {workload.shape} says (images, {pixels})")
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             raise DataError(
-                f"{what} labels of {labels.dtype} and shape {labels.shape}; give int64, one for each of {len(images)} images"
+                f"{what} labels of {labels.dtype}, shape {labels.shape}; give int64 for {len(images)} images"
             )
         if not len(labels):
             raise DataError(f"{what} images none; give at least one")

@@ -177,7 +177,7 @@ class Drawn(AbstractImageData):
         ({"test": np.zeros((10, 2, 3, 4), np.uint8)}, "test images of shape"),
         ({"train": np.zeros((30, 24), np.float32)}, "training images of float32; give bytes"),
         ({"train_labels": np.zeros(30, np.int32)}, "training labels of int32"),
-        ({"test_labels": np.zeros(9, np.int64)}, r"one for each of 10 images"),
+        ({"test_labels": np.zeros(9, np.int64)}, r"give int64 for 10 images"),
         ({"train_labels": np.arange(30) % 4}, "training labels from 0 to 3; classes = 3 says 0 to 2"),
         ({"test_labels": np.arange(10) % 3 - 1}, "test labels from -1 to 1"),
         ({"train_labels": np.arange(30) % 2}, "no training image has label 2"),
