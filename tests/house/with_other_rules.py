@@ -14,12 +14,15 @@ from dse.design.settings import settings
 from dse.design.space import check_acting, parse_space
 from dse.design.tables import HARDWARE
 from dse.errors import SettingError
+from dse.networks import NETWORKS
+from dse.networks.base import ModuleNetwork
 from dse.search.study import parse_study
 
 STUDY = (Path.cwd() / "study.toml").read_text()
 SIGN: dict[str, Any] = {"architecture": "sign", "network.name": "cnn"}
 FLOAT = {**SIGN, "architecture": "float"}
 PULSED = {**SIGN, "architecture": "pulsed"}
+MODULES = ", ".join(f'"{own.model_fields["name"].default}"' for own in NETWORKS if issubclass(own, ModuleNetwork))
 BY_PATH = {setting.path: setting for setting in reference()}
 
 
@@ -65,7 +68,7 @@ def test_what_a_rule_cannot_do_is_refused_by_itself() -> None:
 def test_a_perceptron_takes_rules_that_make_its_layers(rule: str) -> None:
     expected = (
         f'network.name = "perceptron" cannot learn where architecture = "{rule}", which moves the weights of torch '
-        'modules alone; give another architecture, or one of "lstm", "gan", "cnn"'
+        f"modules alone; give another architecture, or one of {MODULES}"
     )
     with pytest.raises(SettingError, match=re.escape(expected)):
         compose({"architecture": rule})
