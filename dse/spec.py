@@ -66,7 +66,8 @@ class ActsUnless:
     says of itself, whichever it is (`dse.updates.base.AbstractUpdate.on_crossbars`).
 
     Args:
-        condition: path or name of other settings -> the values that leave this one without effect.
+        condition: path or name of other settings -> the value, one for each, that leaves this one without effect; for
+            several values, give several `ActsUnless`. A tuple is the value of a setting that is a list.
         same: the same for settings of this table.
     """
 

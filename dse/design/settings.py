@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from dse.data import DATA
@@ -26,7 +27,7 @@ from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ON_CROSSBARS, ActsUnless, Condition, field_at, leaf_paths
+from dse.spec import ON_CROSSBARS, ActsUnless, Condition, allowed, field_at, leaf_paths, shown
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
 
@@ -217,12 +218,22 @@ def _of_the_variants(path: str, given: Flat) -> list[Condition]:
 def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
     """Yield what the chosen variants say that they do not use."""
     network, cell, rule = network_of(given), cell_of(given), rule_of(given)
-    yield NETWORK, network.idle
-    yield NETWORK, network.task.idle
-    yield CELL, cell.idle
+    yield NETWORK, _idle_of(network)
+    yield NETWORK, _idle_of(network.task)
+    yield CELL, _idle_of(cell)
     yield CELL, {path: {} for path in cell.decided()}
-    yield UPDATE, rule.idle
+    yield UPDATE, _idle_of(rule)
     yield UPDATE, {table: {} for table in OF_RULES if table not in rule.tables}
+
+
+@lru_cache(maxsize=1024)
+def _idle_of(variant: Any) -> Mapping[str, Condition]:
+    idle: Mapping[str, Condition] = variant.idle
+    for path, condition in idle.items():
+        said = f"{variant.__name__}.idle of {path}"
+        _look_up(path, said, tables=True)
+        _check_condition(condition, said)
+    return idle
 
 
 @lru_cache(maxsize=4096)
@@ -234,8 +245,62 @@ def _of_the_fields(path: str, model: type[Design]) -> tuple[Condition, ...]:
         table, inner = ".".join(parts[: length - 1]), ".".join(parts[:length])
         field = field_at(inner, model, *every_class(), tables=True)
         siblings = {name.rpartition(".")[2] for name in settings() if name.rpartition(".")[0] == table}
-        found += [entry.within(table, siblings) for entry in field.metadata if isinstance(entry, ActsUnless)]
+        own = [entry.within(table, siblings) for entry in field.metadata if isinstance(entry, ActsUnless)]
+        for condition in own:
+            _check_condition(condition, f"ActsUnless of {inner}")
+        found += own
     return tuple(found)
+
+
+def _check_condition(condition: Condition, said: str) -> None:
+    """Check that a condition can hold; one that cannot is a mistake in the code of a variant, which no user can mend.
+
+    Args:
+        condition: settings by path, with values.
+        said: where it is said, for an error.
+
+    Raises:
+        ValueError: a setting that there is not, or a value that it cannot have.
+    """
+    for path, value in condition.items():
+        if path == ON_CROSSBARS:
+            possible, permitted = isinstance(value, bool), "true or false"
+        else:
+            fields = _look_up(path, said)
+            possible = any(_may_be(field, value) for field in fields)
+            permitted = " or ".join(dict.fromkeys(map(allowed, fields)))
+        if not possible:
+            msg = f"{said}: {path} = {shown(value)} can never hold; give one value, {permitted}"
+            raise ValueError(msg)
+
+
+def _look_up(path: str, said: str, *, tables: bool = False) -> list[FieldInfo]:
+    """Return the fields of a path in all variants that have it."""
+    of_families = [family.field for family in FAMILIES if family.path == path]
+    found = of_families or [field for model in every_class() for field in _fields(path, model, tables=tables)]
+    if not found:
+        try:
+            field_at(path, *every_class(), tables=tables)
+        except SettingError as error:
+            msg = f"{said}: {error}"
+            raise ValueError(msg) from None
+    return found
+
+
+def _fields(path: str, model: type[Design], *, tables: bool) -> list[FieldInfo]:
+    try:
+        return [field_at(path, model, tables=tables)]
+    except SettingError:
+        return []
+
+
+def _may_be(field: FieldInfo, value: Any) -> bool:
+    """Return whether a setting may have a value, as a design would hold it: a list is a tuple there."""
+    kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    try:
+        return TypeAdapter(kind).validate_python(value, strict=not isinstance(value, tuple)) == value
+    except ValidationError:
+        return False
 
 
 def active(given: Flat) -> dict[str, Any]:

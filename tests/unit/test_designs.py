@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 
+from dse.data import DATA
+from dse.data.base import ImageInfo, TextInfo
+from dse.design import settings as design_settings
 from dse.design.design import HARDWARE, active, compose, flatten, nest, parse_design
-from dse.design.settings import conditions, data_of, default_of, network_of
+from dse.design.settings import conditions, data_of, default_of, field_of, network_of
 from dse.design.settings import settings as every_setting
 from dse.design.tables import design_class
 from dse.devices.card import read_cell
 from dse.errors import SettingError
-from dse.spec import leaf_paths
+from dse.networks import NETWORKS
+from dse.spec import ActsUnless, leaf_paths
 from tests.choices import Settings, acting, another, composes, is_family, other, switched_on, variants
 
 DEEP: Settings = {"network.name": "resnet8"}
@@ -41,6 +45,19 @@ IDEAL_BOTH_WAYS: tuple[Settings, ...] = (
     {"adc.bits": "ideal", "adc.backward_bits": "same"},
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
 )
+DATA_OF = {
+    info: [own.model_fields["dataset"].default for own in DATA if isinstance(own.model_validate({}).info, info)]
+    for info in (ImageInfo, TextInfo)
+}
+NETWORKS_OF = {
+    info: [own.model_fields["name"].default for own in NETWORKS if own.task.accepts is info]
+    for info in (ImageInfo, TextInfo)
+}
+"""Names of what there is for images and for text, added variants too."""
+
+
+def one_of(names: list[str], of: str = "") -> str:
+    return ("one of " if len(names) > 1 else "") + of + ", ".join(f'"{name}"' for name in names)
 
 
 def refusal(given: Settings) -> str:
@@ -151,6 +168,38 @@ def test_a_setting_changes_no_key_under_any_of_its_conditions_in_any_variant() -
     assert [name for name, ever in held.items() if not ever] == []  # every condition can hold somewhere
 
 
+@VARIANTS
+def test_every_condition_of_every_setting_can_hold(variant: Settings) -> None:
+    assert any(conditions(path, variant) for path in every_setting())  # one that cannot is an error
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"network.reduced": False}, "unknown parameter 'network.reduced'"),
+        ({"bit": 3}, "unknown parameter 'bit'"),
+        ({"device.read_noise_scale": (0.0,)}, r"read_noise_scale = \(0.0,\) can never hold; give one value, a number"),
+        ({"adc.bits": "same"}, 'adc.bits = "same" can never hold; give one value, an integer from 2 to 16 or "ideal"'),
+        ({"deployment.compared": ["none"]}, "compared = .* can never hold; give one value, a list"),
+        ({"network.name": "cnn10"}, 'network.name = "cnn10" can never hold'),
+        ({"on_crossbars": "float"}, 'on_crossbars = "float" can never hold; give one value, true or false'),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_an_error(
+    condition: Settings, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said_before in (design_settings._idle_of, design_settings._of_the_fields):
+        said_before.cache_clear()
+    with monkeypatch.context() as changed:
+        changed.setattr(NETWORKS[0], "idle", {"dac.bits": condition})
+        with pytest.raises(ValueError, match=rf"{NETWORKS[0].__name__}\.idle of dac\.bits: .*{expected}"):
+            conditions("dac.bits", {})
+    field = field_of("dac.bits")
+    monkeypatch.setattr(field, "metadata", [*field.metadata, ActsUnless(condition)])
+    with pytest.raises(ValueError, match=f"ActsUnless of dac.bits: .*{expected}"):
+        conditions("dac.bits", {})
+
+
 def test_networks_of_convolutions_have_defaults_of_their_own() -> None:
     digital = compose({**DIGITAL_DEEP, "workload.dataset": "cifar10"})
     assert (digital.training.batch_size, digital.training.learning_rate, digital.training.momentum) == (128, 0.1, 0.9)
@@ -182,15 +231,20 @@ def test_an_lstm_and_a_gan_have_defaults_of_their_own() -> None:
         (
             {"network.name": "lstm"},
             'network.name = "lstm" cannot learn workload.dataset = "digits": it reads text, and this is images. '
-            'Give workload.dataset = "ptb", or a network that reads images: one of "perceptron", "gan", "cnn"',
+            f"Give {one_of(DATA_OF[TextInfo], 'workload.dataset = ')}, "
+            f"or a network that reads images: {one_of(NETWORKS_OF[ImageInfo])}",
         ),
         (
             {**DEEP, "workload.dataset": "ptb"},
             'network.name = "resnet8" cannot learn workload.dataset = "ptb": it reads images, and this is text. '
-            'Give one of workload.dataset = "digits", "mnist", "cifar10", or a network that reads text: "lstm"',
+            f"Give {one_of(DATA_OF[ImageInfo], 'workload.dataset = ')}, "
+            f"or a network that reads text: {one_of(NETWORKS_OF[TextInfo])}",
         ),
         ({"workload.dataset": "ptb"}, 'network.name = "perceptron" cannot learn workload.dataset = "ptb"'),
-        ({"network.name": "gan", "workload.dataset": "ptb"}, 'or a network that reads text: "lstm"'),
+        (
+            {"network.name": "gan", "workload.dataset": "ptb"},
+            f"or a network that reads text: {one_of(NETWORKS_OF[TextInfo])}",
+        ),
     ],
 )
 def test_a_network_for_images_reads_no_text_and_the_other_way_round(given: Settings, expected: str) -> None:
