@@ -72,12 +72,13 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def progress(
-    objectives: Sequence[str], *, quiet: bool, log_format: str = "text"
+    objectives: Sequence[str], *, seeds: int = 1, quiet: bool, log_format: str = "text"
 ) -> "Generator[Callable[[Progress], None]]":
     """Yield what the loop reports to.
 
     Args:
         objectives: metrics whose front is followed.
+        seeds: simulations of each design; of several, the first judges it.
         quiet: report nothing.
         log_format: "text" or "json"; see `configure_logging`.
     """
@@ -86,7 +87,7 @@ def progress(
         return
     if not logging.getLogger("dse").handlers:
         configure_logging(log_format)
-    follower = _Follower(objectives)
+    follower = _Follower(objectives, seeds)
     if not sys.stderr.isatty() or log_format == "json":
         yield follower.lines
         return
@@ -108,10 +109,11 @@ def progress(
 class _Follower:
     """Keeps the front of what finished, and its size and volume as it grows."""
 
-    def __init__(self, objectives: Sequence[str]) -> None:
+    def __init__(self, objectives: Sequence[str], seeds: int = 1) -> None:
         from dse.pricing.quantities import quantity  # noqa: PLC0415  polars, which the command line starts without
 
         self._objectives = objectives
+        self._judge = " (by seed 0)" if seeds > 1 else ""
         self._goals: list[Goal] = [quantity(name).goal for name in objectives]
         self._front: list[list[float]] = []
         self._seen: set[str] = set()
@@ -190,7 +192,8 @@ class _Follower:
         left = f", {duration(now['left_s'])} left" if now["left_s"] else ""
         failed = f", {now['failed']} failed" if now["failed"] else ""
         infeasible = f", {now['infeasible']} infeasible" if now["infeasible"] else ""
-        return f"{now['running']} running, {now['front']} on the front{volume}{infeasible}{rate}{left}{failed}"
+        judged = f"{now['front']} on the front{volume}{infeasible}{self._judge}"
+        return f"{now['running']} running, {judged}{rate}{left}{failed}"
 
     def lines(self, state: "Progress") -> None:
         """Log a line now and then, and one at the end."""

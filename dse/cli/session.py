@@ -136,7 +136,9 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
         log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
     try:
-        with progress(spec.objectives, quiet=session.quiet, log_format=session.log_format) as report:
+        with progress(
+            spec.objectives, seeds=spec.budget.seeds, quiet=session.quiet, log_format=session.log_format
+        ) as report:
             go(report)
     except KeyboardInterrupt:
         log.info("stopped; finished trials are safe. Go on with: %s resume %s", _dse(), shlex.quote(str(where)))
