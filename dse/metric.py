@@ -1,5 +1,6 @@
 """What a metric is: a number that describes a trial, with its unit, its meaning and which way is better."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,8 @@ class Metric:
         priced: whether it needs a cost card.
         deployed: whether it needs a deployment.
         task: the task that it is measured on; None for all.
+        low: the least value that it can have.
+        high: the greatest.
     """
 
     goal: Goal
@@ -26,3 +29,12 @@ class Metric:
     priced: bool = False
     deployed: bool = False
     task: str | None = None
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def range(self) -> str:
+        """Which values it can have, in words."""
+        if math.isinf(self.low):
+            return "any number" if math.isinf(self.high) else f"{self.high:g} or less"
+        return f"{self.low:g} or more" if math.isinf(self.high) else f"from {self.low:g} to {self.high:g}"

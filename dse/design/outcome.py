@@ -29,16 +29,24 @@ COMMON_METRICS: dict[str, Metric] = {
         "J",
         "energy of the training, and of programming and calibrating a deployment, per training sample seen",
         priced=True,
+        low=0.0,
     ),
-    "worst_writes": Metric("minimise", "pulses", "SET and RESET pulses of the most written cell over the training"),
+    "worst_writes": Metric(
+        "minimise", "pulses", "SET and RESET pulses of the most written cell over the training", low=0.0
+    ),
     "worst_flips": Metric(
-        "minimise", "writes", "writes of the most written binary cell of the accumulators; 0 where these do not wear"
+        "minimise",
+        "writes",
+        "writes of the most written binary cell of the accumulators; 0 where these do not wear",
+        low=0.0,
     ),
-    "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training"),
-    "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training"),
-    "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included"),
-    "cells": Metric("minimise", "1", "cells of the network; 0 for a digital one"),
-    "inference_bits": Metric("minimise", "bits", "size of the model: bits of all weights that inference reads"),
+    "set_pulses": Metric("minimise", "pulses", "SET pulses of all cells over the training", low=0.0),
+    "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training", low=0.0),
+    "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included", low=0.0),
+    "cells": Metric("minimise", "1", "cells of the network; 0 for a digital one", low=0.0),
+    "inference_bits": Metric(
+        "minimise", "bits", "size of the model: bits of all weights that inference reads", low=0.0
+    ),
 }
 """Metrics of every trial."""
 

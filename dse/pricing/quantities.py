@@ -15,9 +15,11 @@ UNITS = {"_j": "J", "_s": "s", "_m2": "m2", "_bits": "bits"}
 
 def _priced(name: str) -> Metric:
     if name in lifetimes():
-        return Metric("maximise", "years" if name.startswith("years") else "1", "lifetime of the cells", priced=True)
+        return Metric(
+            "maximise", "years" if name.startswith("years") else "1", "lifetime of the cells", priced=True, low=0.0
+        )
     unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "1")
-    return Metric("minimise", unit, "see dse.pricing.price", priced=True)
+    return Metric("minimise", unit, "see dse.pricing.price", priced=True, low=0.0)
 
 
 QUANTITIES: Mapping[str, Metric] = ChainMap(METRICS, {name: _priced(name) for name in COLUMNS})

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.errors import QueryError
-from dse.pricing.bounds import Bound, parse_bound, parse_constraints
+from dse.metric import Metric
+from dse.pricing.bounds import Bound, check_decides, parse_bound, parse_constraints
+from dse.pricing.price import COLUMNS
+from dse.pricing.quantities import QUANTITIES
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -51,6 +54,33 @@ def test_a_malformed_constraint_says_what_came_and_what_is_allowed(given: dict[s
     with pytest.raises(QueryError) as error:
         parse_constraints(given)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "met_by"),
+    [
+        ("accuracy", ">= 1", None), ("accuracy", "> 1", "no"), ("accuracy", ">= 1.01", "no"),
+        ("accuracy", "> 0", None), ("accuracy", ">= 0", "every"), ("accuracy", "> -0.1", "every"),
+        ("accuracy", "<= 0", None), ("accuracy", "< 0", "no"), ("accuracy", "<= -1", "no"),
+        ("accuracy", "< 1", None), ("accuracy", "<= 1", "every"), ("accuracy", "< 1.5", "every"),
+        ("area_m2", "<= 1e30", None), ("area_m2", "<= -1e-9", "no"), ("area_m2", ">= 0", "every"),
+        ("years_to_first_cell", ">= 1e30", None), ("retained_accuracy", ">= 1.5", "no"), ("loss", "<= -5", None),
+    ],
+)  # fmt: skip
+def test_a_bound_decides_where_some_values_meet_it_and_others_do_not(
+    metric: str, text: str, met_by: str | None
+) -> None:
+    bound = parse_bound(metric, text)
+    if met_by is None:
+        check_decides(bound)
+    else:
+        with pytest.raises(QueryError, match=f"of {metric} is met by {met_by} value: it is .*0"):
+            check_decides(bound)
+
+
+def test_metrics_say_their_range() -> None:
+    assert {QUANTITIES[name].range for name in COLUMNS} == {"0 or more"}
+    assert Metric("minimise", "1", "positional").range == "any number"
 
 
 @pytest.mark.parametrize(

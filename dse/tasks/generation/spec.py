@@ -32,10 +32,10 @@ class Generation(AbstractTask):
     training = GenerationTraining
     metrics: ClassVar = {
         "frechet_distance": Metric(
-            "minimise", "1", "Frechet distance of generated from test images, on features of our own"
+            "minimise", "1", "Frechet distance of generated from test images, on features of our own", low=0.0
         ),
         "validation_frechet_distance": Metric(
-            "minimise", "1", "the same from the held-out training images, for the search"
+            "minimise", "1", "the same from the held-out training images, for the search", low=0.0
         ),
     }
     misleading: ClassVar = {

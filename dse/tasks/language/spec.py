@@ -38,9 +38,11 @@ class Language(AbstractTask):
     training = LanguageTraining
     metrics: ClassVar = {
         "bits_per_character": Metric(
-            "minimise", "bits", "mean of -log2 of the probabilities given to the characters of the test text"
+            "minimise", "bits", "mean of -log2 of the probabilities given to the characters of the test text", low=0.0
         ),
-        "validation_bits_per_character": Metric("minimise", "bits", "the same of the validation text, for the search"),
+        "validation_bits_per_character": Metric(
+            "minimise", "bits", "the same of the validation text, for the search", low=0.0
+        ),
     }
     # What a deployment measures is whether images are still recognised.
     idle: ClassVar = {"deployment": {}}

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from dse.updates.platform import Platform
 
-_accuracy = partial(Metric, "maximise", "1")
-_deployed = partial(Metric, deployed=True)
+_accuracy = partial(Metric, "maximise", "1", low=0.0, high=1.0)
+_deployed = partial(Metric, deployed=True, low=0.0)
 
 
 class RecognitionTraining(ModuleTraining):
@@ -33,11 +33,11 @@ class Recognition(AbstractTask):
     metrics: ClassVar = {
         "accuracy": _accuracy("share of the test images recognised after the last epoch"),
         "validation_accuracy": _accuracy("share of the held-out training images recognised, for the search"),
-        "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment"),
-        "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment"),
-        "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment"),
+        "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment", high=1.0),
+        "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment", high=1.0),
+        "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment", high=1.0),
         "validation_retained_accuracy": _deployed(
-            "maximise", "1", "the same on the held-out training images, for the search"
+            "maximise", "1", "the same on the held-out training images, for the search", high=1.0
         ),
         "retention_s": _deployed(
             "maximise",
