@@ -6,7 +6,7 @@ range in its annotation and its unit in its name.
 
 import types
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Literal, Self, Union, cast, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -108,9 +108,18 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
     return list(lines.values())
 
 
+def written(value: object) -> str:
+    """Return a value as a study file would write it."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(written, cast('Sequence[object]', value)))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def shown(value: object) -> str:
     """Return a value as a study file would write it, cut to a readable length."""
-    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    text = written(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

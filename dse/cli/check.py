@@ -11,16 +11,19 @@ from dse.cli.options import study_argument
 @study_argument
 def check(study: Path) -> None:
     """Check the study file STUDY without running it."""
+    from dse.pricing.text import counted  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
+    from dse.spec import written  # noqa: PLC0415
 
     checked = read_study(study)
     spec = checked.spec
+    trials, seeds = counted(spec.budget.trials, "trial"), counted(spec.budget.seeds, "seed")
     click.echo(f"{spec.name}: valid")
-    click.echo(f"  {spec.budget.trials} trials x {spec.budget.seeds} seeds, {len(checked.controls)} controls")
+    click.echo(f"  {trials} x {seeds}, {counted(len(checked.controls), 'control')}")
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
     for bound in checked.constraints:
         click.echo(f"  constraint: {bound}")
     for path, parameter in checked.space.items():
         click.echo(f"  {path}: {parameter}")
     for name, values in checked.free.axes.items():
-        click.echo(f"  free, priced afterwards: {name}: {', '.join(map(str, values))}")
+        click.echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")

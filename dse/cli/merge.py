@@ -18,8 +18,9 @@ def merge(sources: "tuple[Where, ...]", out: "Where") -> None:
 
     Of one study they give results of that study, to be resumed; of different studies a table to read.
     """
+    from dse.pricing.text import counted  # noqa: PLC0415
     from dse.results.merge import merge as unite  # noqa: PLC0415
 
     if len(sources) < 2:
         raise click.UsageError("name at least two results")
-    click.echo(f"{unite(sources, out)} rows of {len(sources)} results -> {out}")
+    click.echo(f"{counted(unite(sources, out), 'row')} of {len(sources)} results -> {out}")

@@ -126,15 +126,17 @@ class Session:
 
 def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:
     """Run with progress; print at the end, or at an interruption, where the results are and what to do next."""
+    from dse.pricing.text import counted  # noqa: PLC0415
     from dse.progress import configure_logging, progress  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
     configure_logging(session.log_format)
-    log.info("%s: %d trials and %d controls -> %s", spec.name, spec.budget.trials, len(study.controls), where)
+    trials, controls = counted(spec.budget.trials, "trial"), counted(len(study.controls), "control")
+    log.info("%s: %s and %s -> %s", spec.name, trials, controls, where)
     in_flight = spec.search.lookahead * spec.budget.seeds
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
-        log.info("note: search.lookahead lets %d simulations run at once; the other actors idle", in_flight)
+        log.info("note: search.lookahead lets %s run at once; the other actors idle", counted(in_flight, "simulation"))
     try:
         with progress(
             spec.objectives, seeds=spec.budget.seeds, quiet=session.quiet, log_format=session.log_format
@@ -151,6 +153,7 @@ def _conclude(where: "Where") -> None:
     from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
     from dse.analysis.tables.render import render  # noqa: PLC0415
     from dse.analysis.tables.tables import controls  # noqa: PLC0415
+    from dse.pricing.text import counted  # noqa: PLC0415
 
     tables = open_priced(where, None, study=False)
     best = front_table(tables, tables.objectives)
@@ -161,7 +164,7 @@ def _conclude(where: "Where") -> None:
         click.echo(render(others.select("origin", *columns), title="controls"))
     failed = tables.designs.filter(tables.designs["state"] == "failed")
     if len(failed):
-        click.echo(f"{len(failed)} trials failed; the reason of the first: {failed['failure'][0]}")
+        click.echo(f"{counted(len(failed), 'trial')} failed; the reason of the first: {failed['failure'][0]}")
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
     click.echo(f"results: {where}\nnext:")

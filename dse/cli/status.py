@@ -24,22 +24,23 @@ def status(results: "Where", format_: str) -> None:
 
 
 def _text(now: "Status") -> str:
+    from dse.pricing.text import counted  # noqa: PLC0415
     from dse.progress import duration  # noqa: PLC0415
 
-    lines = [f"{now.name}: {now.done} of {now.total} simulations done, {now.failed} failed"]
+    lines = [f"{now.name}: {now.done} of {counted(now.total, 'simulation')} done, {now.failed} failed"]
     ended = "finished" if now.done >= now.total else f"last result {now.last_finished_at or 'none yet'}"
     lines.append(f"  running: {now.running}" if now.running else f"  not running; {ended}")
     if now.per_minute is not None:
         left = "" if now.left_s is None else f", {duration(now.left_s)} left"
         lines.append(f"  {now.per_minute:.3g} simulations a minute{left}")
     volume = "" if now.volume is None else f", hypervolume {now.volume:.4f} of the box from worst to best"
-    lines.append(f"  front: {now.front} designs{volume}")
+    lines.append(f"  front: {counted(now.front, 'design')}{volume}")
     if now.constraints:
         counts = ", ".join(f"{text} ({count})" for text, count in now.constraints.items())
-        lines.append(f"  infeasible: {now.infeasible} designs; by constraint: {counts}")
+        lines.append(f"  infeasible: {counted(now.infeasible, 'design')}; by constraint: {counts}")
     if now.nearest is not None:
         lines.append(f"  no design is feasible yet; {now.nearest}")
-    lines += [f"  {host}: {count} simulations" for host, count in now.hosts.items()]
+    lines += [f"  {host}: {counted(count, 'simulation')}" for host, count in now.hosts.items()]
     lines += [f"  failed: {line}" for line in now.failures]
     lines += [f"  damaged: {line}" for line in now.damaged]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 from dse.design.settings import (
     FAMILIES,
@@ -19,7 +18,7 @@ from dse.design.settings import (
 from dse.design.tables import Design
 from dse.devices.card import unit_of
 from dse.errors import SettingError, did_you_mean
-from dse.spec import Condition, allowed, field_at, shown
+from dse.spec import Condition, allowed, field_at, written
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,13 @@ def _default(path: str) -> str:
     if field_of(path).is_required():
         return f"that of {path.rpartition('.')[0]}.card" if not path.endswith(".card") else "see dse device list"
     if path in {family.path for family in FAMILIES}:
-        return _written(default_of(path))
+        return written(default_of(path))
     by_value: dict[str, list[str]] = {}
     for name in NETWORK.names:
         given = {**_home(path), NETWORK.path: name}
         if not _belongs_elsewhere(path, NETWORK, name):
             value = completed(given).get(path, default_of(path, given))
-            by_value.setdefault(_written(value), []).append(name)
+            by_value.setdefault(written(value), []).append(name)
     first, *others = by_value.items()
     return "; ".join([first[0], *(f"{value} for {_some(names, NETWORK)}" for value, names in others)])
 
@@ -153,13 +152,7 @@ def _idle_elsewhere(path: str, said: Collection[str]) -> list[str]:
 
 
 def _in_words(condition: Condition) -> str:
-    return " and ".join(f"{path} = {_written(value)}" for path, value in condition.items())
-
-
-def _written(value: Any) -> str:
-    return (
-        "[" + ", ".join(map(shown, cast("tuple[Any, ...]", value))) + "]" if isinstance(value, tuple) else shown(value)
-    )
+    return " and ".join(f"{path} = {written(value)}" for path, value in condition.items())
 
 
 def table_of(path: str) -> str:

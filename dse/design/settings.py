@@ -27,7 +27,7 @@ from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ON_CROSSBARS, ActsUnless, Condition, allowed, field_at, leaf_paths, shown
+from dse.spec import ON_CROSSBARS, ActsUnless, Condition, allowed, field_at, leaf_paths
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
 
@@ -270,7 +270,7 @@ def _check_condition(condition: Condition, said: str) -> None:
             possible = any(_may_be(field, value) for field in fields)
             permitted = " or ".join(dict.fromkeys(map(allowed, fields)))
         if not possible:
-            msg = f"{said}: {path} = {shown(value)} can never hold; give one value, {permitted}"
+            msg = f"{said}: {path} = {value!r} can never hold; give one value, {permitted}"
             raise ValueError(msg)
 
 

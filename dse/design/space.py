@@ -23,7 +23,7 @@ from dse.design.design import compose, with_model
 from dse.design.settings import FAMILIES, completed, conditions, default_of, field_of, settings
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
-from dse.spec import Condition, allowed, shown
+from dse.spec import Condition, allowed, shown, written
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
@@ -54,7 +54,7 @@ class Choice:
         return self.values
 
     def __str__(self) -> str:
-        return f"one of {', '.join(map(str, self.values))}"
+        return f"one of {', '.join(map(written, self.values))}"
 
 
 @dataclass(frozen=True)

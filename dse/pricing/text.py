@@ -18,7 +18,12 @@ def cell(name: str, value: object) -> str:
         if name.endswith(("_per_sample_s", "_per_inference_s")):
             return si(value, "s")
         return si(value, "J") if name.endswith("_j") else f"{value:.4g}"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, such as "1 design" and "2 designs"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def si(value: float, unit: str) -> str:

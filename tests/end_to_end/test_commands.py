@@ -114,7 +114,7 @@ def test_several_mistakes_are_reported_at_once(ask, tmp_path):
 def test_check_says_what_a_study_will_do(ask, small_study):
     done = ask("check", small_study)
     assert done.returncode == 0
-    assert "14 trials x 1 seeds, 1 controls" in done.stdout
+    assert "14 trials x 1 seed, 1 control\n" in done.stdout
     assert "adc.bits: 4 to 8" in done.stdout
 
 

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dse.design.space import Choice
 from dse.errors import QueryError
 from dse.metric import Metric
 from dse.pricing.bounds import Bound, check_decides, parse_bound, parse_constraints
 from dse.pricing.price import COLUMNS
 from dse.pricing.quantities import QUANTITIES
+from dse.pricing.text import cell, counted
+from dse.spec import written
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -127,3 +130,10 @@ def test_a_violation_does_not_depend_on_the_unit(unit: float, value: float) -> N
 def test_a_bound_is_shown_with_all_digits_that_decide():
     assert str(Bound("accuracy", ">=", 0.97512345)) == "accuracy >= 0.97512345"
     assert str(Bound("accuracy", ">=", 0.975)) == "accuracy >= 0.975"
+
+
+def test_one_thing_is_singular_and_values_are_spelt_as_in_a_study_file() -> None:
+    assert [counted(n, "trial") for n in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+    assert cell("deployment.reprogram", value=True) == written(value=True) == "true"
+    assert written((False, "gdc", [1.0, 2])) == '[false, "gdc", [1.0, 2]]'
+    assert str(Choice((True, False))) == "one of true, false"

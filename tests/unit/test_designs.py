@@ -179,10 +179,10 @@ def test_every_condition_of_every_setting_can_hold(variant: Settings) -> None:
         ({"network.reduced": False}, "unknown parameter 'network.reduced'"),
         ({"bit": 3}, "unknown parameter 'bit'"),
         ({"device.read_noise_scale": (0.0,)}, r"read_noise_scale = \(0.0,\) can never hold; give one value, a number"),
-        ({"adc.bits": "same"}, 'adc.bits = "same" can never hold; give one value, an integer from 2 to 16 or "ideal"'),
+        ({"adc.bits": "same"}, 'adc.bits = .same. can never hold; give one value, an integer from 2 to 16 or "ideal"'),
         ({"deployment.compared": ["none"]}, "compared = .* can never hold; give one value, a list"),
-        ({"network.name": "cnn10"}, 'network.name = "cnn10" can never hold'),
-        ({"on_crossbars": "float"}, 'on_crossbars = "float" can never hold; give one value, true or false'),
+        ({"network.name": "cnn10"}, "network.name = .cnn10. can never hold"),
+        ({"on_crossbars": "float"}, "on_crossbars = .float. can never hold; give one value, true or false"),
     ],
 )
 def test_a_condition_that_can_never_hold_is_an_error(

@@ -97,7 +97,7 @@ def test_a_choice_is_answered_with_all_choices() -> None:
     )
 
 
-@pytest.mark.parametrize(("value", "written"), [("cifar", '"cifar"'), (3, "3"), (["digits"], "['digits']")])
+@pytest.mark.parametrize(("value", "written"), [("cifar", '"cifar"'), (3, "3"), (["digits"], '["digits"]')])
 def test_an_unknown_data_set_is_answered_with_all_of_them(value: object, written: str) -> None:
     assert f'workload.dataset = {written} is not allowed; give one of "digits", "mnist", "cifar10", "ptb"' in refusal(
         parse_design, {"workload": {"dataset": value}}

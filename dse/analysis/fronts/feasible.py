@@ -16,7 +16,8 @@ from dse.analysis.tables.tables import Tables, search_trials
 from dse.analysis.tables.variants import with_simulated_trials
 from dse.errors import QueryError
 from dse.pricing.bounds import Bound, values_of
-from dse.pricing.text import cell
+from dse.pricing.text import cell, counted
+from dse.spec import written
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ class Feasibility:
             return ""
         count = len(self.designs)
         if self.met.all():
-            return f"all {count} complete designs are feasible: {', '.join(map(str, self.constraints))}"
+            all_ = f"all {count} complete designs are" if count > 1 else "the one complete design is"
+            return f"{all_} feasible: {', '.join(map(str, self.constraints))}"
         unmet = "not met: " + ", ".join(f"{text} ({failing})" for text, failing in self.counts() if failing)
         if self.met.any():
-            return f"{self.infeasible} of {count} complete designs are infeasible; {unmet}"
-        return f"none of {count} complete designs is feasible; {unmet}; {self.nearest()}"
+            are = "is" if self.infeasible == 1 else "are"
+            return f"{self.infeasible} of {count} complete designs {are} infeasible; {unmet}"
+        return f"none of {counted(count, 'complete design')} is feasible; {unmet}; {self.nearest()}"
 
     def nearest(self) -> str:
         """Return which infeasible design is nearest to being feasible, and what it has of what it violates."""
@@ -89,7 +92,7 @@ class Feasibility:
             return "no design has all quantities that are bounded"
         place = int(far.argmin())
         row = with_simulated_trials(self.tables, self.designs[place]).row(0, named=True)
-        variant = "".join(f", {name} = {row[name]}" for name in self.tables.free)
+        variant = "".join(f", {name} = {written(row[name])}" for name in self.tables.free)
         parts = [
             f"{bound.metric} = {cell(bound.metric, row[bound.metric])}, off by {100 * violation:.2g} %"
             for bound, violation in zip(self.constraints, self.violations[place].tolist(), strict=True)

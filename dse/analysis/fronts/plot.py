@@ -15,6 +15,7 @@ from dse.analysis.fronts.table import surfaces_of
 from dse.analysis.tables.tables import Tables, controls
 from dse.errors import QueryError
 from dse.pricing.quantities import QUANTITIES
+from dse.pricing.text import counted
 
 FORMATS = (".png", ".svg", ".pdf")
 SEARCHED, ON_FRONT, CONTROL = "#8a94a6", "#c2410c", "#1d4ed8"
@@ -67,8 +68,8 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         name = tables.about.get("name", "")
         kept = int(complete["feasible"].sum())
-        of, out = (" feasible", f"; {len(complete) - kept} infeasible") if tables.constraints else ("", "")
-        figure.suptitle(f"{name}: {len(best)} of {kept}{of} designs on the front{out}", fontsize=10)
+        of, out = ("feasible ", f"; {len(complete) - kept} infeasible") if tables.constraints else ("", "")
+        figure.suptitle(f"{name}: {len(best)} of {counted(kept, of + 'design')} on the front{out}", fontsize=10)
         try:
             figure.savefig(path, dpi=160)
         except OSError as error:

@@ -15,6 +15,7 @@ from dse.analysis.tables.variants import simulation_groups, with_simulated_trial
 from dse.errors import QueryError, did_you_mean
 from dse.pricing.bounds import number
 from dse.pricing.quantities import is_test_metric
+from dse.pricing.text import counted
 from dse.renamed import quantity
 
 MOST_DRAWN = 20_000
@@ -91,11 +92,11 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     searched = judged.designs
     on = int(is_on_front(judged.points(objectives), goals).sum())
     done, planned = len(tables.trials) // tables.variants, int(tables.about["trials"]) * int(tables.about["seeds"])
-    state = "" if done >= planned else f" (unfinished: {done} of {planned} simulations)"
+    state = "" if done >= planned else f" (unfinished: {done} of {counted(planned, 'simulation')})"
     many = "" if tables.variants == 1 else f" ({tables.variants} variants each of {len(searched) // tables.variants})"
     feasible = len(judged.feasible)
-    of = f"{feasible} feasible designs" if judged.constraints and feasible else f"{len(searched)} designs"
-    title = f"{tables.about['name']}: {on} of {of}{many} are on the front{state}"
+    of = counted(*(feasible, "feasible design") if judged.constraints and feasible else (len(searched), "design"))
+    title = f"{tables.about['name']}: {on} of {of}{many} {'is' if on == 1 else 'are'} on the front{state}"
     left_out = tables.about.get("constraints") if not judged.constraints else None
     said = f"constraints are left out: {', '.join(map(' '.join, left_out.items()))}" if left_out else judged.summary()
     return f"{title}\n{said}" if said else title

@@ -10,7 +10,7 @@ from dse import renamed
 from dse.design.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.bounds import Bound, check_decides, parse_bound
-from dse.pricing.text import cell
+from dse.pricing.text import cell, counted
 
 Target = Bound
 """A bound that designs shall meet."""
@@ -52,13 +52,16 @@ def met(table: pl.DataFrame, targets: Sequence[Target]) -> np.ndarray:
     each = [target.met_by(table) for target in targets]
     together = np.logical_and.reduce(each)
     if not together.any():
-        lines = [
-            f"  {t}: {int(m.sum())} designs meet it; {_best(table, t)}" for t, m in zip(targets, each, strict=True)
-        ]
+        lines = [f"  {t}: {_met_by(int(m.sum()))}; {_best(table, t)}" for t, m in zip(targets, each, strict=True)]
         raise QueryError(
-            f"none of {len(table)} complete designs meets all targets; relax one, or search on\n" + "\n".join(lines)
+            f"none of {counted(len(table), 'complete design')} meets all targets; relax one, or search on\n"
+            + "\n".join(lines)
         )
     return together
+
+
+def _met_by(designs: int) -> str:
+    return f"{counted(designs, 'design')} {'meets' if designs == 1 else 'meet'} it"
 
 
 def _best(table: pl.DataFrame, target: Target) -> str:

@@ -10,6 +10,7 @@ from dse.design.design import flatten
 from dse.pricing.quantities import QUANTITIES, meaning_of
 from dse.pricing.text import cell
 from dse.results.schema import EVENT_COLUMNS, LAYER_COLUMNS, WEAR_COLUMNS
+from dse.spec import written
 
 
 def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def as_text(tables: Tables, trial: int) -> str:
     whole = as_dict(tables, trial)
     lines = [f"trial {trial} ({whole['origin']}) of {tables.about['name']}"]
     lines += ["", "design"]
-    lines += [f"  {path} = {value}" for path, value in flatten(whole["design"] or {}).items()]
+    lines += [f"  {path} = {written(value)}" for path, value in flatten(whole["design"] or {}).items()]
     for run in whole["runs"]:
         lines += ["", f"seed {run['seed']}: {run['state']}"]
         if run["failure"]:

@@ -18,6 +18,7 @@ from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
 from dse.errors import DseError, QueryError, did_you_mean
 from dse.pricing.quantities import QUANTITIES
+from dse.pricing.text import counted
 
 VIEWS = 6
 """Pairs of objectives that are drawn from the start; any other is a choice away."""
@@ -96,7 +97,7 @@ def summary(subject: Subject) -> Json:
         "controls": len(subject.controls),
         "seeds": int(tables.about["seeds"]),
         "note": confidence_note(tables),
-        "unfinished": f"{done} of {planned} simulations" if done < planned else "",
+        "unfinished": f"{done} of {counted(planned, 'simulation')}" if done < planned else "",
         "left_out": _left_out(subject),
         "best": _best(subject),
     }
