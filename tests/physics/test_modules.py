@@ -66,6 +66,7 @@ def learn(module: nn.Module, descent: Any, count: int, **step: int) -> list[floa
 
 def built() -> nn.Module:
     with torch.random.fork_rng():
+        torch.manual_seed(1)  # of biases; a process of torch begins with a seed of its own
         return network()
 
 
