@@ -219,7 +219,7 @@ def _choice(path: str, field: FieldInfo, values: list[Any], folder: Path | None)
     if not values:
         raise SettingError(f"space: {path} has no choices; give at least one of: {allowed(field)}")
     for value in values:
-        _check(f"space: {path}", field, value)
+        check_value(f"space: {path}", field, value)
         if path in CARDS:
             CARDS[path](value, folder)
     checked: list[Value] = [tuple(v) if isinstance(v, list) else v for v in values]  # type: ignore[misc]
@@ -239,7 +239,7 @@ def _range(path: str, field: FieldInfo, table: dict[str, Any]) -> Parameter:
     for key in ("low", "high"):
         if key not in table:
             raise SettingError(f"space: {path} has no {key}; a range needs low and high")
-        _check(f"space: {path}.{key}", field, table[key])
+        check_value(f"space: {path}.{key}", field, table[key])
         if isinstance(table[key], (str, bool)):
             raise SettingError(f"space: {path}.{key} = {shown(table[key])} is not a number; give a list of choices")
     low, high, log, step = table["low"], table["high"], table.get("log", False), table.get("step")
@@ -267,7 +267,12 @@ def _takes_integers(field: FieldInfo) -> bool:
     return "an integer" in allowed(field)
 
 
-def _check(where: str, field: FieldInfo, value: Any) -> None:
+def check_value(where: str, field: FieldInfo, value: Any) -> None:
+    """Check that a setting may have a value, by itself.
+
+    Raises:
+        SettingError: it may not; what came and what is allowed.
+    """
     annotation: Any = field.annotation
     for constraint in field.metadata:
         annotation = Annotated[annotation, constraint]

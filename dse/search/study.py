@@ -18,16 +18,16 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from dse import renamed
 from dse.design.design import Design, active, compose, flatten, with_model
 from dse.design.settings import CELL, UPDATE, default_of, field_of, rule_of
-from dse.design.space import CARDS, Parameter, check_acting, check_corners, parse_space
+from dse.design.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
 from dse.devices.card import card_file, model_of
 from dse.errors import SettingError
 from dse.metric import Goal
@@ -228,7 +228,36 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
     try:
         return _check(spec, folder, text)
     except SettingError as error:
-        raise SettingError(f"{where}: {error}") from None
+        first = str(error)
+    others = [line for line in _mistakes(spec, folder) if line not in first]
+    raise SettingError(f"{where}: " + ("\n".join(["", first.strip(), *others]) if others else first))
+
+
+def _mistakes(spec: StudySpec, folder: Path) -> list[str]:
+    """Return what is wrong with single objectives, constraints, settings and parameters, each by itself."""
+    checks: list[Callable[[], object]] = [partial(check_names, spec.objectives)]
+    for metric, bound in spec.constraints.items():
+        checks.append(partial(checked_constraints, {metric: bound}, ()))
+    try:
+        fixed = flatten(spec.design)
+    except SettingError:
+        fixed = {}
+    checks += [partial(_check_setting, path, value, fixed) for path, value in fixed.items()]
+    checks += [partial(parse_space, {path: raw}, folder) for path, raw in spec.space.items()]
+    checks.append(partial(read_cost_card, spec.price.card, folder))
+    return list(dict.fromkeys(line for check in checks if (line := _error_of(check))))
+
+
+def _check_setting(path: str, value: Any, given: Mapping[str, Any]) -> None:
+    check_value(path, field_of(path, given), value)
+
+
+def _error_of(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except SettingError as error:
+        return str(error)
+    return ""
 
 
 def _check(spec: StudySpec, folder: Path, text: str) -> Study:

@@ -186,6 +186,24 @@ def test_a_constraint_that_makes_no_sense_is_refused(constraint, change, message
         parse_study(text if change is None else text.replace(*change), tmp_path)
 
 
+def test_wrong_constraints_settings_and_parameters_are_reported_at_once(tmp_path):
+    text = text_of('area_m3 = "<= 1"\nloss = "0.3"\n[design]\ntraining.epoch = 3\ndac.bits = 1')
+    text = text.replace('"adc.bits" = { low = 4, high = 10 }', '"adc.bits" = [4, 99]\n"dac.bitz" = [4]')
+    with pytest.raises(SettingError) as caught:
+        parse_study(text, tmp_path, "one.toml")
+    head, *lines = str(caught.value).splitlines()
+    assert head == "one.toml: "
+    starts = [
+        "constraints.area_m3: unknown constraint",
+        "constraints.loss: constraint '0.3' of loss is not understood",
+        "unknown parameter 'training.epoch'; did you mean",
+        "dac.bits = 1 is not allowed; give",
+        "space: adc.bits = 99 is not allowed; give",
+        "unknown parameter 'dac.bitz'; did you mean",
+    ]
+    assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
+
+
 def test_a_former_name_is_taken(tmp_path):
     study = parse_study(text_of('energy_per_image_j = "<= 1e-7"'), tmp_path)
     assert study.constraints == [Bound("energy_per_sample_j", "<=", 1e-7)]
