@@ -103,23 +103,22 @@ def parse_bound(metric: str, text: str, what: str = "target", signs: Sequence[st
     return Bound(metric, found.group(1), number(found.group(2)))
 
 
-def check_decides(bound: Bound, what: str = "target") -> None:
-    """Check that some values of a quantity meet a bound, and others do not.
+def check_possible(bound: Bound, what: str = "target") -> None:
+    """Check that some value of a quantity meets a bound.
 
     Args:
         bound: the bound.
         what: what to call it in an error.
 
     Raises:
-        QueryError: no value meets it, or every one does; which values there are.
+        QueryError: no value meets it; which values there are.
     """
-    known, meets = quantity(bound.metric), SIGNS[bound.sign]
-    most, least = (known.low, known.high) if bound.sign.startswith("<") else (known.high, known.low)
-    none, every = not meets(most, bound.bound), meets(least, bound.bound)
-    if none or every:
+    known = quantity(bound.metric)
+    best = known.low if bound.sign.startswith("<") else known.high
+    if not SIGNS[bound.sign](best, bound.bound):
         raise QueryError(
-            f'{what} "{bound.sign} {bound.bound:g}" of {bound.metric} is met by {"no" if none else "every"} value: '
-            f"it is {known.range}; give a bound that some of these values meet, or leave it out"
+            f'{what} "{bound.sign} {bound.bound:g}" of {bound.metric} is met by no value: it is {known.range}; give a '
+            "bound that some of these values meet, or leave it out"
         )
 
 

@@ -10,7 +10,7 @@ from dse.design.design import Design, compose
 from dse.design.outcome import task_of
 from dse.design.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
-from dse.pricing.bounds import Bound, check_decides, parse_constraints
+from dse.pricing.bounds import Bound, check_possible, parse_constraints
 from dse.pricing.card import CostCard
 from dse.pricing.quantities import QUANTITIES, quantity
 from dse.search.price_checks import Wanted, check_prices
@@ -46,13 +46,13 @@ def checked_constraints(given: Mapping[str, object], objectives: Sequence[str]) 
         objectives: names of quantities.
 
     Raises:
-        SettingError: a bound that cannot be read, that no value or every value meets, or that keeps an objective from
+        SettingError: a bound that cannot be read, that no value meets, or that keeps an objective from
             getting better.
     """
     try:
         bounds = parse_constraints(given)
         for bound in bounds:
-            check_decides(bound, "constraint")
+            check_possible(bound, "constraint")
     except QueryError as error:
         raise SettingError(str(error)) from None
     for bound in bounds:

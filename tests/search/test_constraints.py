@@ -168,7 +168,6 @@ def test_constraints_enter_the_key_of_a_study_only_when_there_are_some(tmp_path)
         ("loss = 1.0", None, "constraint '1.0' of loss is not understood; give >= or <= and a number, in quotes"),
         ('loss = "<= inf"', None, "constraints.loss: 'inf' is not a number; write it as"),
         ('validation_accuracy = ">= 2"', None, 'constraint ">= 2" of validation_accuracy is met by no value: it is '),
-        ('cells_m2 = ">= 0"', None, 'constraint ">= 0" of cells_m2 is met by every value: it is 0 or more'),
         ('loss = ">= 0.5"', None, 'constraints.loss = ">= 0.5" excludes the best of an objective to minimise; give "'),
         ('validation_accuracy = "<= 0.9"', None, 'excludes the best of an objective to maximise; give ">= 0.9", or'),
         ('area_m2 = "<= 1e-6"', ('"adc.bits" = { low = 4, high = 10 }', '"adc.bits" = [4, "ideal"]'),
