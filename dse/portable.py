@@ -3,7 +3,7 @@
 torch, oneDNN, MKL, numpy and OpenBLAS choose their code by the instructions that the processor has, and what they have
 for AVX-512 rounds differently from what they have for AVX2: a deep network trained on two nodes of one cluster ends in
 different accuracies, and TPE, resumed on another machine, proposes different designs. So a process that imports this
-package computes as on a processor with AVX2, which measured as fast within some percent (findings/benchmarks.md).
+package computes as on a processor with AVX2. What that costs is in findings/decisions.md.
 
 The libraries read what says so when they are loaded: import `dse` before them. Variables that the environment sets
 already are left as they are. Nothing is set where the processor has no AVX-512, and nothing is needed there. Seen to

@@ -29,7 +29,7 @@ from dse.search.runs import resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
 from tests.search.free import sized, study_text
-from tests.search.test_loop import Scrambled
+from tests.search.scrambled import Scrambled, run_with_stops
 
 CARD = read_cost_card("bottom_up_28nm")
 WRITES = 'worst_writes = "<= 250"'
@@ -132,11 +132,7 @@ def test_stops_and_answers_in_another_order_change_nothing(sampler, trials, tmp_
     text = text_of(WRITES, AREA, trials=trials, sampler=sampler)
     whole = run_to_the_end(text, tmp_path / "whole")
     folder = tmp_path / "r"
-    with pytest.raises(KeyboardInterrupt):
-        start(parse_study(text, tmp_path), folder, lambda: Scrambled(4, seed=0, stop_after=20, simulate=sized))
-    with pytest.raises(KeyboardInterrupt):
-        resume(folder, lambda: Scrambled(3, seed=1, stop_after=25, simulate=sized))
-    resume(folder, lambda: Scrambled(5, seed=2, simulate=sized))
+    run_with_stops(text, folder)
     assert read_table(folder).select(RESULT_COLUMNS).equals(read_table(whole).select(RESULT_COLUMNS))
 
 

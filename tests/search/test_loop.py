@@ -1,7 +1,6 @@
 """A study is a function of its file: order of completion, actors, kills and resumes do not change the table."""
 
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,43 +12,12 @@ from dse.results.rows import result_fields
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import Store, create, read_about, read_table
 from dse.search import loop
-from dse.search.executor import LocalExecutor, simulate_design, work
+from dse.search.executor import LocalExecutor
 from dse.search.runs import resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
 from tests.search.free import free, study_text
-
-
-class Scrambled:
-    """Simulates in this process and answers in a random order, several at a time; can stop after some answers."""
-
-    def __init__(self, slots, seed, stop_after=None, simulate=simulate_design):
-        self.slots = slots
-        self.simulate = simulate
-        self.random = random.Random(seed)
-        self.held = []
-        self.left = stop_after
-        self.most = 0
-
-    def submit(self, job):
-        self.held.append(job)
-        self.most = max(self.most, len(self.held))
-        assert len(self.held) <= self.slots
-
-    def wait(self, timeout_s):
-        if timeout_s == 0.0:
-            return []  # nothing is ready so soon
-        self.random.shuffle(self.held)
-        count = self.random.randint(1, len(self.held))
-        if self.left is not None and self.left < count:
-            raise KeyboardInterrupt
-        if self.left is not None:
-            self.left -= count
-        now, self.held = self.held[:count], self.held[count:]
-        return [work(job, self.simulate) for job in now]
-
-    def close(self):
-        self.held.clear()
+from tests.search.scrambled import Scrambled
 
 
 def results(folder):

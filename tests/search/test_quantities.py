@@ -16,11 +16,11 @@ from dse.pricing.card import read_cost_card
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search.executor import LocalExecutor
-from dse.search.runs import resume, start
+from dse.search.runs import start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
 from tests.search.free import sized, study_text
-from tests.search.test_loop import Scrambled
+from tests.search.scrambled import run_with_stops
 
 CARD = read_cost_card("bottom_up_28nm")
 QUANTITIES = ["cells_m2", "forward_per_sample_s", "trainings_to_first_cell"]
@@ -91,11 +91,7 @@ def test_stops_and_answers_in_another_order_change_nothing(sampler, tmp_path):
     text = text_of(QUANTITIES, trials=70, sampler=sampler)
     run_to_the_end(text, tmp_path / "whole")
     folder = tmp_path / "r"
-    with pytest.raises(KeyboardInterrupt):
-        start(parse_study(text, tmp_path), folder, lambda: Scrambled(4, seed=0, stop_after=20, simulate=sized))
-    with pytest.raises(KeyboardInterrupt):
-        resume(folder, lambda: Scrambled(3, seed=1, stop_after=25, simulate=sized))
-    resume(folder, lambda: Scrambled(5, seed=2, simulate=sized))
+    run_with_stops(text, folder)
     whole, stopped = (read_table(where).select(RESULT_COLUMNS) for where in (tmp_path / "whole", folder))
     assert stopped.equals(whole)
 
