@@ -2,6 +2,7 @@
 
     DseError
     |-- SettingError    a study file, a design or a card says something that is not allowed
+    |   `-- PluginError a plug-in that is named is not there, or brings what cannot be used
     |-- DataError       a data set is missing or unreadable
     |-- ResultsError    a results folder is in use, belongs to another study, is full or damaged
     |-- QueryError      a query names what is not there
@@ -22,6 +23,10 @@ class DseError(Exception):
 
 class SettingError(DseError):
     """A study file, a design or a card says something that is not allowed."""
+
+
+class PluginError(SettingError):
+    """A plug-in is not installed, cannot be imported, or brings what cannot be used."""
 
 
 class DataError(DseError):

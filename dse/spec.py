@@ -5,12 +5,13 @@ range in its annotation and its unit in its name.
 """
 
 import types
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Self, Union, cast, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, core_schema
 
 from dse.errors import SettingError, did_you_mean
 
@@ -74,15 +75,50 @@ class ActsUnless:
     def __init__(self, condition: Condition | None = None, /, **same: Any) -> None:
         self._condition = {**(condition or {}), **same}
 
-    def within(self, table: str, names: Collection[str]) -> Condition:
-        """Return the condition with the names of settings of this table as paths.
+    def conditions(self, table: str, names: Collection[str]) -> list[Condition]:
+        """Return the condition, in a list, with the names of settings of this table as paths.
 
         Args:
             table: path of the table that the setting stands in, "" for the design itself.
             names: names of the settings of that table.
         """
         prefix = f"{table}." if table else ""
-        return {prefix + name if name in names else name: value for name, value in self._condition.items()}
+        return [{prefix + name if name in names else name: value for name, value in self._condition.items()}]
+
+
+class ActsUnlessAny:
+    """Several `ActsUnless`, which are found when they are asked for: they follow from variants that plug-ins can bring.
+
+    Args:
+        find: what finds them.
+    """
+
+    def __init__(self, find: Callable[[], Sequence[ActsUnless]]) -> None:
+        self._find = find
+
+    def conditions(self, table: str, names: Collection[str]) -> list[Condition]:
+        """Return the conditions; see `ActsUnless.conditions`."""
+        return [condition for own in self._find() for condition in own.conditions(table, names)]
+
+
+class OneOf:
+    """What a setting may be, where it names one of the variants of an idea; stands in the annotation of a string.
+
+    Args:
+        names: what returns the names that there are.
+    """
+
+    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+        self.names = names
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Return the schema of the string, which must be one of the names."""
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, name: str) -> str:
+        if name not in self.names():
+            raise PydanticCustomError("one_of", "not one of the names")
+        return name
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -180,6 +216,9 @@ def _allowed(annotation: Any, metadata: tuple[Any, ...]) -> str:
         return _allowed(get_args(annotation)[0], (*metadata, *annotation.__metadata__))
     if origin is tuple:
         return f"a list with at least one entry, each {_allowed(get_args(annotation)[0], ())}"
+    names = next((bound.names() for bound in metadata if isinstance(bound, OneOf)), None)
+    if names is not None:
+        return _allowed(Literal[tuple(names)], ())
     named = annotation is str and any(isinstance(bound, annotated_types.Predicate) for bound in metadata)
     plain = {
         int: "an integer" + _range(metadata),

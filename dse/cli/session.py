@@ -104,6 +104,7 @@ class Session:
                 address=self.address,
                 resources=study.spec.resources,
                 folder=place_of(where).work,
+                names=tuple(study.plugins),
                 wait_s=self.wait_s,
                 simulate=simulate,
             )

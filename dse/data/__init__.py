@@ -5,6 +5,7 @@ from dse.data.cifar10 import Cifar10
 from dse.data.digits import Digits
 from dse.data.mnist import Mnist
 from dse.data.ptb import PennTreebank
+from dse.variants import Variants
 
-DATA: tuple[type[AbstractData], ...] = (Digits, Mnist, Cifar10, PennTreebank)
+DATA: Variants[type[AbstractData]] = Variants("DATA", Digits, Mnist, Cifar10, PennTreebank)
 """All data sets; the first is the default of a study."""

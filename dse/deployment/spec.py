@@ -1,6 +1,6 @@
 """What can be chosen about the life of a network after training: cells, times, compensation."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Field, Strict, model_validator
@@ -8,25 +8,26 @@ from pydantic import Field, Strict, model_validator
 from dse.crossbar.spec import Bits, TileLines
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
-from dse.spec import ActsUnless, Spec
+from dse.spec import ActsUnless, ActsUnlessAny, OneOf, Spec
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
-if TYPE_CHECKING:
-    Compensation = str
-else:
-    Compensation = Literal[tuple(own.name for own in COMPENSATIONS)]
+Compensation = Annotated[str, OneOf(lambda: [own.name for own in COMPENSATIONS])]
 NO_COMPENSATION, DEFAULT_COMPENSATION = COMPENSATIONS[0].name, COMPENSATIONS[1].name
 Time = Annotated[float, Ge(0.0), Le(1e10)]
 _KEPT = ActsUnless(on_crossbars=True, reprogram=False)
 """The cells of the training live on, and none are programmed."""
 
 
-def _used(setting: str) -> list[ActsUnless]:
+def _used(setting: str) -> ActsUnlessAny:
     """Return under which compensations, where they are the only one, a setting has no effect."""
-    others = [own.name for own in COMPENSATIONS if setting not in own.uses]
-    return [ActsUnless(compared=(NO_COMPENSATION,), compensation=how) for how in others]
+
+    def others() -> list[ActsUnless]:
+        names = [own.name for own in COMPENSATIONS if setting not in own.uses]
+        return [ActsUnless(compared=(NO_COMPENSATION,), compensation=how) for how in names]
+
+    return ActsUnlessAny(others)
 
 
 class DeploymentSpec(Spec):
@@ -54,10 +55,10 @@ class DeploymentSpec(Spec):
     )
     compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = (NO_COMPENSATION,)
     """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
-    gdc_vectors: Annotated[int, Ge(1), Le(100_000), *_used("gdc_vectors")] = 32
+    gdc_vectors: Annotated[int, Ge(1), Le(100_000), _used("gdc_vectors")] = 32
     """Fixed inputs under which global drift compensation measures a layer, evenly distributed in [0, 1]; smaller where
     an output would exceed the range of its converter."""
-    calibration_samples: Annotated[int, Ge(2), Le(1_000_000), *_used("calibration_samples")] = 1300
+    calibration_samples: Annotated[int, Ge(2), Le(1_000_000), _used("calibration_samples")] = 1300
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
     """Accuracy that may be lost since the first time; the retention time ends there."""

@@ -1,6 +1,6 @@
 """What a simulation gives back, and the one table that says what is measured and which way is up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +10,7 @@ from dse.metric import Metric
 from dse.networks import NETWORKS
 from dse.tasks import TASKS
 from dse.tasks.curve import Epoch
+from dse.variants import kept_for_variants
 
 
 def task_of(network: str) -> str | None:
@@ -50,16 +51,31 @@ COMMON_METRICS: dict[str, Metric] = {
 }
 """Metrics of every trial."""
 
-TASK_METRICS: dict[str, Metric] = {
-    name: replace(metric, task=task.name) for task in TASKS for name, metric in task.metrics.items()
-}
-"""Metrics that a task has of its own."""
 
-METRICS: dict[str, Metric] = {
-    **{name: metric for name, metric in TASK_METRICS.items() if not metric.deployed},
-    **COMMON_METRICS,
-    **{name: metric for name, metric in TASK_METRICS.items() if metric.deployed},
-}
+class _Metrics(Mapping[str, Metric]):
+    """The metrics of every trial between those of the tasks, trained and deployed; plug-ins can bring more of these."""
+
+    def __getitem__(self, name: str) -> Metric:
+        return _metrics()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_metrics())
+
+    def __len__(self) -> int:
+        return len(_metrics())
+
+
+@kept_for_variants
+def _metrics() -> dict[str, Metric]:
+    own = {name: replace(metric, task=task.name) for task in TASKS for name, metric in task.metrics.items()}
+    return {
+        **{name: metric for name, metric in own.items() if not metric.deployed},
+        **COMMON_METRICS,
+        **{name: metric for name, metric in own.items() if metric.deployed},
+    }
+
+
+METRICS: Mapping[str, Metric] = _Metrics()
 """Every metric that can be an objective."""
 
 

@@ -12,7 +12,7 @@ setting itself.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast
 
@@ -21,15 +21,16 @@ from pydantic.fields import FieldInfo
 
 from dse.data import DATA
 from dse.data.base import AbstractData
-from dse.design.tables import OF_RULES, Design, design_class
+from dse.design.tables import Design, design_class, tables_of_rules
 from dse.devices import CELLS
 from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ON_CROSSBARS, ActsUnless, Condition, allowed, field_at, leaf_paths
+from dse.spec import ON_CROSSBARS, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, leaf_paths
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
+from dse.variants import kept_for_variants
 
 Flat = Mapping[str, Any]
 """Settings as {dotted path: value}."""
@@ -45,14 +46,14 @@ class Family:
         table: path of the table of the variant; "" for one that is in the design itself.
         key: the setting that names the variant.
         variants: the variants, the default first.
-        tables: tables whose settings follow from the variant.
+        own_tables: tables whose settings follow from the variant; for update rules, those that some rule has.
         card: the setting whose card names the variant, where no setting does itself.
     """
 
     table: str
     key: str
     variants: Sequence[Any]
-    tables: tuple[str, ...]
+    own_tables: tuple[str, ...] = ()
     card: str = ""
 
     @property
@@ -60,18 +61,20 @@ class Family:
         """Path of the setting that names the variant."""
         return f"{self.table}.{self.key}" if self.table else self.key
 
-    @cached_property
+    @property
     def names(self) -> dict[str, Any]:
         """Variants by name."""
-        return {_name_and_about(variant, self.key)[0]: variant for variant in self.variants}
+        return _names(self.path)
 
-    @cached_property
+    @property
     def field(self) -> FieldInfo:
         """The setting that names the variant, as one that can be any of them."""
-        parts = dict(_name_and_about(variant, self.key) for variant in self.variants)
-        about = "; ".join(f'"{name}": {part.rstrip(".")}' for name, part in parts.items()) + "."
-        names: Any = Literal[tuple(self.names)]
-        return FieldInfo(annotation=names, default=next(iter(self.names)), description=about)
+        return _field_of_names(self.path)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables whose settings follow from the variant."""
+        return self.own_tables or tables_of_rules()
 
 
 def _name_and_about(variant: Any, key: str) -> tuple[str, str]:
@@ -87,8 +90,26 @@ def _name_and_about(variant: Any, key: str) -> tuple[str, str]:
 WORKLOADS = Family("workload", "dataset", DATA, ("workload",))
 NETWORK = Family("network", "name", NETWORKS, ("network", "training"))
 CELL = Family("device", "model", CELLS, ("device",), card="device.card")
-UPDATE = Family("", "architecture", UPDATES, OF_RULES)
+UPDATE = Family("", "architecture", UPDATES)
 FAMILIES = (WORKLOADS, NETWORK, CELL, UPDATE)
+
+
+def _family(path: str) -> Family:
+    return next(family for family in FAMILIES if family.path == path)
+
+
+@kept_for_variants
+def _names(path: str) -> dict[str, Any]:
+    family = _family(path)
+    return {_name_and_about(variant, family.key)[0]: variant for variant in family.variants}
+
+
+@kept_for_variants
+def _field_of_names(path: str) -> FieldInfo:
+    parts = dict(_name_and_about(variant, _family(path).key) for variant in _family(path).variants)
+    about = "; ".join(f'"{name}": {part.rstrip(".")}' for name, part in parts.items()) + "."
+    names: Any = Literal[tuple(parts)]
+    return FieldInfo(annotation=names, default=next(iter(parts)), description=about)
 
 
 def network_of(given: Flat) -> type[AbstractNetwork]:
@@ -126,7 +147,7 @@ def class_of(given: Flat) -> type[Design]:
     return design_class(network_of(given), data_of(given), cell_of(given), rule_of(given))
 
 
-@lru_cache(maxsize=1)
+@kept_for_variants
 def every_class() -> tuple[type[Design], ...]:
     """Return classes in which every setting of every variant stands, the default design first."""
     others = [design_class(network, DATA[0]) for network in NETWORKS]
@@ -135,7 +156,7 @@ def every_class() -> tuple[type[Design], ...]:
     return (*others, *(design_class(NETWORKS[0], data) for data in DATA[1:]), *cells, *rules)
 
 
-@lru_cache(maxsize=1)
+@kept_for_variants
 def settings() -> tuple[str, ...]:
     """Return the paths of all settings, of all variants."""
     return tuple(dict.fromkeys(path for model in every_class() for path in _leaves(model)))
@@ -158,7 +179,7 @@ def field_of(path: str, given: Flat = NOTHING) -> FieldInfo:
     return _field(path, class_of(given))
 
 
-@lru_cache(maxsize=4096)
+@kept_for_variants
 def _field(path: str, model: type[Design]) -> FieldInfo:
     return next((family.field for family in FAMILIES if family.path == path), None) or field_at(
         path, model, *every_class()
@@ -223,10 +244,10 @@ def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
     yield CELL, _idle_of(cell)
     yield CELL, {path: {} for path in cell.decided()}
     yield UPDATE, _idle_of(rule)
-    yield UPDATE, {table: {} for table in OF_RULES if table not in rule.tables}
+    yield UPDATE, {table: {} for table in tables_of_rules() if table not in rule.tables}
 
 
-@lru_cache(maxsize=1024)
+@kept_for_variants
 def _idle_of(variant: Any) -> Mapping[str, Condition]:
     idle: Mapping[str, Condition] = variant.idle
     for path, condition in idle.items():
@@ -236,7 +257,7 @@ def _idle_of(variant: Any) -> Mapping[str, Condition]:
     return idle
 
 
-@lru_cache(maxsize=4096)
+@kept_for_variants
 def _of_the_fields(path: str, model: type[Design]) -> tuple[Condition, ...]:
     """Return what the fields of a setting and of the tables that it stands in say."""
     found: list[Condition] = []
@@ -245,7 +266,8 @@ def _of_the_fields(path: str, model: type[Design]) -> tuple[Condition, ...]:
         table, inner = ".".join(parts[: length - 1]), ".".join(parts[:length])
         field = field_at(inner, model, *every_class(), tables=True)
         siblings = {name.rpartition(".")[2] for name in settings() if name.rpartition(".")[0] == table}
-        own = [entry.within(table, siblings) for entry in field.metadata if isinstance(entry, ActsUnless)]
+        said = [entry for entry in field.metadata if isinstance(entry, ActsUnless | ActsUnlessAny)]
+        own = [condition for entry in said for condition in entry.conditions(table, siblings)]
         for condition in own:
             _check_condition(condition, f"ActsUnless of {inner}")
         found += own

@@ -27,13 +27,12 @@ from dse.updates import UPDATES, update_named
 from dse.updates.base import AbstractUpdate
 from dse.updates.spec import AccumulatorSpec, ClockSpec
 from dse.updates.training import TrainingSpec
+from dse.variants import kept_for_variants, owner_of
 
 HARDWARE = ("device", "dac", "adc", "refresh", "clock")
 """Tables of all designs on crossbars, and of no other."""
 LACKING = "a design "
 """How the line begins that names tables which an update rule needs."""
-OF_RULES = tuple(dict.fromkeys(table for rule in UPDATES for table in rule.tables))
-"""Tables that some update rule has of its own."""
 FOR_CROSSBARS = ActsUnless(on_crossbars=False)
 
 
@@ -69,7 +68,7 @@ class Design(Spec):
     def _hardware_matches_architecture(self) -> "Design":
         rule = self.rule
         needed = tables_of(rule)
-        given = [table for table in (*HARDWARE, *OF_RULES) if getattr(self, table, None) is not None]
+        given = [table for table in (*HARDWARE, *tables_of_rules()) if getattr(self, table, None) is not None]
         idle = [table for table in given if table not in needed]
         if idle:
             msg = f'{", ".join(idle)} cannot act where architecture = "{rule.name}"'
@@ -103,6 +102,14 @@ class Design(Spec):
     def own_tables(self) -> dict[str, Spec]:
         """The tables that the update rule has of its own, by name."""
         return {name: getattr(self, name) for name in self.rule.tables}
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """Names of the plug-ins that its variants come from, in alphabetical order."""
+        used: list[object] = [type(self.network), self.network.task, type(self.workload), type(self.device), self.rule]
+        if self.deployment is not None:
+            used += map(compensation_named, self.deployment.compensations)
+        return tuple(sorted({owner for variant in used if (owner := owner_of(variant))}))
 
     @property
     def train_samples(self) -> int:
@@ -222,6 +229,12 @@ def _again(
     content: dict[str, Any],
 ) -> Design:
     return design_class(network, data, cell, rule).parse(content)
+
+
+@kept_for_variants
+def tables_of_rules() -> tuple[str, ...]:
+    """Return the tables that some update rule has of its own."""
+    return tuple(dict.fromkeys(table for rule in UPDATES for table in rule.tables))
 
 
 def tables_of(rule: type[AbstractUpdate]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from dse.devices.base import AbstractCell
 from dse.devices.spec import CellSpec
+from dse.variants import Variants
 
-CELLS: tuple[type[AbstractCell], ...] = (CellSpec,)
+CELLS: Variants[type[AbstractCell]] = Variants("CELLS", CellSpec)
 """Models of cells that are pulsed in training; the first is that of a card which names none."""

@@ -7,8 +7,10 @@ from dse.networks.gan.spec import Gan
 from dse.networks.lstm.spec import Lstm
 from dse.networks.perceptron.spec import Perceptron
 from dse.networks.resnet.spec import ResNet8, ResNet14, ResNet20, ResNet32
+from dse.variants import Variants
 
-NETWORKS: tuple[type[AbstractNetwork], ...] = (
+NETWORKS: Variants[type[AbstractNetwork]] = Variants(
+    "NETWORKS",
     *(Perceptron, Lstm, Gan),
     *(Cnn, Cnn9, ResNet8, ResNet14, ResNet20, ResNet32),
 )

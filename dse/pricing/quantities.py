@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Mapping
+from typing import Any, cast
 
 from dse import renamed
 from dse.design.outcome import METRICS
@@ -22,7 +23,7 @@ def _priced(name: str) -> Metric:
     return Metric("minimise", unit, "see dse.pricing.price", priced=True, low=0.0)
 
 
-QUANTITIES: Mapping[str, Metric] = ChainMap(METRICS, {name: _priced(name) for name in COLUMNS})
+QUANTITIES: Mapping[str, Metric] = ChainMap(cast("Any", METRICS), {name: _priced(name) for name in COLUMNS})
 """All metrics by name: those that a table stores, and those that it has once it is priced."""
 
 

@@ -122,6 +122,7 @@ def _described(names: Sequence[str], abouts: Sequence[dict[str, Any]], tables: S
         "name": "+".join(dict.fromkeys(about["name"] for about in abouts)),
         "objectives": objectives,
         "constraints": constraints,
+        "plugins": _plugins(abouts),
         "parameters": list(dict.fromkeys(name for about in abouts for name in about["parameters"])),
         "seeds": min(about["seeds"] for about in abouts),
         "trials": sum(len(table["trial"].unique()) for table in tables),
@@ -129,6 +130,14 @@ def _described(names: Sequence[str], abouts: Sequence[dict[str, Any]], tables: S
         **{key: values.pop() if len(values) == 1 else "several" for key, values in one.items()},
         "merged": list(names),
     }
+
+
+def _plugins(abouts: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the versions of the plug-ins of several results, "several" where they differ."""
+    found: dict[str, str] = {}
+    for name, version in (item for about in abouts for item in about["plugins"].items()):
+        found[name] = version if found.setdefault(name, version) == version else "several"
+    return found
 
 
 def _files(place: Place, about: dict[str, Any]) -> dict[str, bytes]:

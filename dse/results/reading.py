@@ -42,7 +42,8 @@ LISTS = {
     "history": dict,
     **dict.fromkeys(("reuse", "merged", "former_keys"), str),
 }
-"""What it lists; all but the first three may be absent. `constraints` is a table of texts by metric, or absent."""
+"""What it lists; all but the first three may be absent. `constraints` is a table of texts by metric, `plugins` one of
+versions by name; both may be absent."""
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
@@ -105,9 +106,10 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged", "former_keys"):
         table.setdefault(key, [])
-    constraints = table.setdefault("constraints", {})
-    texts = list(cast("dict[str, Any]", constraints).values()) if isinstance(constraints, dict) else [None]
-    wrong += [] if all(isinstance(text, str) for text in texts) else ["constraints"]
+    for key in ("constraints", "plugins"):
+        entries = table.setdefault(key, {})
+        texts = list(cast("dict[str, Any]", entries).values()) if isinstance(entries, dict) else [None]
+        wrong += [] if all(isinstance(text, str) for text in texts) else [key]
     for key, kind in LISTS.items():
         entries = cast("list[Any]", table[key]) if isinstance(table[key], list) else [None]
         wrong += [] if all(isinstance(entry, kind) for entry in entries) else [key]

@@ -10,7 +10,7 @@ import json
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,11 +23,22 @@ import dse
 from dse.design.design import Design, compose
 from dse.design.outcome import Failure, Outcome
 from dse.errors import ExecutorError
+from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
 from dse.results.rows import result_fields
 
 DECIDING = (
-    *("portable.py", "spec.py", "streams.py", "kernel/**/*.py", "devices/**/*.py", "crossbar/**/*.py", "data/**/*.py"),
+    *(
+        "portable.py",
+        "plugins.py",
+        "spec.py",
+        "streams.py",
+        "variants.py",
+        "kernel/**/*.py",
+        "devices/**/*.py",
+        "crossbar/**/*.py",
+        "data/**/*.py",
+    ),
     *("networks/**/*.py", "updates/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
     *("design/**/*.py", "pricing/**/*.py", "search/**/*.py"),
 )
@@ -218,8 +229,12 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
         started_at=started_at.isoformat(timespec="milliseconds"),
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),
-        packages=package_versions(),
+        packages=_packages_of(job),
     )
+
+
+def _packages_of(job: Job) -> str:
+    return package_versions(() if job.design is None else job.design.plugins)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -237,7 +252,7 @@ def unsimulated(job: Job, failure: Failure, attempts: int = 0) -> Answer:
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         wall_s=0.0,
         code=code_version(),
-        packages=package_versions(),
+        packages=_packages_of(job),
         attempts=attempts,
     )
 
@@ -265,9 +280,23 @@ def code_version() -> str:
     return f"{dse.__version__}+{digest.hexdigest()[:12]}"
 
 
+def package_versions(plugins: Iterable[str] = ()) -> str:
+    """Return the versions of the packages that a simulation depends on, and the kind of its arithmetic, as JSON.
+
+    Args:
+        plugins: names of the plug-ins that it depends on, too.
+    """
+    own = {name: plugin_version(name) for name in plugins}
+    return json.dumps({**_package_versions(), **({"plugins": own} if own else {})})
+
+
 @lru_cache(maxsize=1)
-def package_versions() -> str:
-    """Return the versions of the packages that a simulation depends on, and the kind of its arithmetic, as JSON."""
+def _package_versions() -> dict[str, str]:
     names = ("torch", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "optuna")
     versions = {name: version(name) for name in names}
-    return json.dumps({"python": platform.python_version(), "arithmetic": arithmetic(), **versions})
+    return {"python": platform.python_version(), "arithmetic": arithmetic(), **versions}
+
+
+def plugins_of(packages: str) -> list[str]:
+    """Return the names of the plug-ins in the versions of packages, as JSON; see `package_versions`."""
+    return list(json.loads(packages).get("plugins", ()))

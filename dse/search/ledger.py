@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from dse.design.design import Design
 from dse.errors import ResultsError
-from dse.search.executor import code_version, package_versions
+from dse.search.executor import code_version, package_versions, plugins_of
 
 Row = dict[str, Any]
 
@@ -114,7 +114,7 @@ def other_design(number: int, stored: str | None, proposed: str | None, code: st
         packages: versions of packages and the kind of arithmetic that it was written with, as JSON.
     """
     head = f"trial {number} in the table has design {stored}; this study proposes {proposed}. "
-    was, now = _packages(packages), _packages(package_versions())
+    was, now = _packages(packages), _packages(package_versions(plugins_of(packages)))
     known = was.pop("arithmetic", None), now.pop("arithmetic", None)
     if code != code_version() or was != now:
         return ResultsError(

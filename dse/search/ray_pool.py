@@ -9,15 +9,16 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import exceptions
 
+from dse import plugins
 from dse.design.outcome import Failure
-from dse.errors import DseError, ExecutorError
+from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
@@ -44,15 +45,21 @@ class Simulator:
         simulate: what simulates a job.
         spool: folder where answers are kept, if this process sees it.
         session: mark of that folder.
+        names: names of the plug-ins of the study.
     """
 
-    def __init__(self, simulate: Simulate, spool: Path | None, session: str) -> None:
+    def __init__(self, simulate: Simulate, spool: Path | None, session: str, names: tuple[str, ...]) -> None:
+        self._plugins = names
         self._simulate = simulate
         self._spool = spool if spool is not None and is_here(spool, session) else None
 
-    def hello(self) -> tuple[str, str]:
-        """Return the version of the framework and the node."""
-        return code_version(), ray.get_runtime_context().get_node_id()
+    def hello(self) -> tuple[str, Mapping[str, str], str]:
+        """Load the plug-ins; return the version of the framework, theirs by name, and the node.
+
+        Raises:
+            PluginError: one is not here, or cannot be loaded.
+        """
+        return code_version(), plugins.load(self._plugins), ray.get_runtime_context().get_node_id()
 
     def warm_up(self) -> None:
         """Load and compile what a simulation needs."""
@@ -94,6 +101,7 @@ class RayPool:
         resources: what an actor reserves, and when a trial is given up.
         folder: the results folder, where actors that see it keep what they have finished.
         simulate: what simulates a job.
+        names: names of the plug-ins of the study, which this process has loaded.
         wait_s: how long to wait for nodes with room for an actor, and for one to be placed, s.
 
     Raises:
@@ -108,6 +116,7 @@ class RayPool:
         resources: ResourcesSpec | None = None,
         folder: Path | None = None,
         simulate: Simulate = simulate_design,
+        names: tuple[str, ...] = (),
         wait_s: float = 0.0,
     ) -> None:
         resources = resources or ResourcesSpec()
@@ -133,12 +142,12 @@ class RayPool:
         else:
             join(address)
         try:
-            self._begin(simulate, wait_s)
+            self._begin(simulate, names, wait_s)
         except BaseException:
             self.close()
             raise
 
-    def _begin(self, simulate: Simulate, wait_s: float) -> None:
+    def _begin(self, simulate: Simulate, names: tuple[str, ...], wait_s: float) -> None:
         """Start actors, and wait for the first."""
         self._actor = ray.remote(
             num_cpus=self._request["CPU"],
@@ -148,7 +157,8 @@ class RayPool:
             # Processes of a cluster that others started: numpy may be loaded before this package is.
             runtime_env=None if self._ours else {"env_vars": pins()},
         )(Simulator)
-        self._arguments = (ray.put(simulate), self._spool, self._session)
+        self._arguments = (ray.put(simulate), self._spool, self._session, names)
+        self._plugins = names
         self._polled = -POLL_S
         self._alone_since = time.monotonic()
         self._look()
@@ -267,13 +277,19 @@ class RayPool:
         starting = self._starting.pop(reference)
         try:
             said = ray.get(reference)
+        except exceptions.RayTaskError as error:
+            cause: Any = getattr(error, "cause", None)
+            if isinstance(cause, PluginError):
+                raise ExecutorError(f"a Ray actor cannot load what the study needs: {cause}") from None
+            raise
         except exceptions.RayError as error:
             self._start_failures.append(_last_words(error).reason)
             if len(self._start_failures) >= MAX_START_FAILURES:
                 raise ExecutorError(f"the Ray actors did not start: {self._start_failures[-1]}") from error
             return
         if starting.node is None:
-            code, node = said
+            code, versions, node = said
+            self._check_plugins(versions)
             if code != code_version():
                 raise ExecutorError(
                     f"a Ray actor runs {code}, this process {code_version()}; install one version on all nodes, or "
@@ -285,6 +301,15 @@ class RayPool:
         name: str = starting.handle._actor_id.hex()  # noqa: SLF001  its only name
         self._handles[name] = starting.handle
         self._dispatcher.join(name, starting.node)
+
+    def _check_plugins(self, versions: Mapping[str, str]) -> None:
+        """Check that the plug-ins of an actor are those of this process."""
+        for name, here in plugins.load(self._plugins).items():
+            if versions[name] != here:
+                raise ExecutorError(
+                    f"a Ray actor has the plug-in {name!r} in version {versions[name]}, this process in {here}; "
+                    "install one version on all nodes, or let `dse submit` bring the plug-in along"
+                )
 
     def _end_overdue(self) -> list[Answer]:
         """End the actors whose job exceeds the time limit."""

@@ -13,7 +13,7 @@ from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.rows import to_rows
 from dse.results.store import read_table
-from dse.search.executor import Answer, Executor, Job, code_version, package_versions
+from dse.search.executor import Answer, Executor, Job, code_version, package_versions, plugins_of
 from dse.search.spool import RESULT_KEYS
 
 Known = dict[tuple[str, int], dict[str, Any]]
@@ -30,7 +30,8 @@ def rows_to_reuse(places: Sequence[Where]) -> Known:
     for where in places:
         name = str(place_of(where))
         for row in to_rows(read_table(where)):
-            made = (row["code"], row["packages"]) == (code_version(), package_versions())
+            packages = package_versions(plugins_of(row["packages"]))
+            made = (row["code"], row["packages"]) == (code_version(), packages)
             if made and row["state"] == "complete":
                 row["came_from"] = row["came_from"] or f"{name} trial {row['trial']}"
                 known.setdefault((row["design_key"], row["seed"]), row)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dse import plugins
 from dse.errors import DseError, ResultsError
 from dse.results.address import place_of
 from dse.results.place import Place, Where
@@ -55,7 +56,7 @@ def start(
     about = {
         **described(study),
         "code": code_version(),
-        "packages": package_versions(),
+        "packages": package_versions(study.plugins),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "reuse": [str(place_of(other)) for other in reuse],
     }
@@ -114,6 +115,7 @@ def described(study: Study) -> dict[str, Any]:
         "name": study.spec.name,
         "objectives": list(study.spec.objectives),
         "constraints": {bound.metric: f"{bound.sign} {bound.bound!r}" for bound in study.constraints},
+        "plugins": dict(study.plugins),
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.spec.budget.trials,
@@ -130,7 +132,7 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
     if about.get("merged"):
         raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
     path = source_of(where, about) / "study.toml"
-    study = read_study(path, warn=False)
+    study = read_study(path, warn=False).as_of(about["plugins"])
     if study.key != about["study_key"] and not has_former_key(about):
         raise ResultsError(
             f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "
@@ -157,6 +159,7 @@ def check_is_of(study: Study, where: Where) -> None:
     """
     place = place_of(where)
     about = read_about(place)
+    study = study.as_of(about["plugins"])  # what changed in them is said by `resume`
     if study.key != (open_study(place, about).key if has_former_key(about) else about["study_key"]):
         raise ResultsError(
             f"{place} holds the results of another study than this file describes. If it asks more of that study, go "
@@ -176,7 +179,7 @@ def _is_of(study: Study, place: Place) -> bool:
 
 
 def _check_code(place: Place, was: dict[str, Any], *, other_code: bool) -> None:
-    now = {"code": code_version(), "packages": package_versions()}
+    now = {"code": code_version(), "packages": package_versions(plugins.load(was["plugins"]))}
     changed = [f"{key} was {was[key]} and is {value}" for key, value in now.items() if was[key] != value]
     if changed and not other_code:
         raise ResultsError(

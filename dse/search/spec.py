@@ -93,6 +93,8 @@ class StudySpec(Spec):
     """Name of the study, of letters, digits, "-", "_" and "."; the default results folder starts with it."""
     description: str = ""
     """For the reader."""
+    plugins: Annotated[tuple[str, ...], Strict(strict=False)] = ()
+    """Installed plug-ins whose variants the study uses; see `dse.plugins`."""
     objectives: Annotated[tuple[str, ...], MinLen(1), Strict(strict=False)]
     """Metrics to optimise; each knows which way is up."""
     workload: dict[str, Any] = Field(default_factory=dict)

@@ -1,6 +1,7 @@
 """A study: what a study file says, checked as a whole before anything runs.
 
 name = "quickstart"
+plugins = ["lab-reram"]         installed plug-ins whose variants the study uses; none by default
 objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 
 [workload]                      the task, the same for all designs
@@ -19,12 +20,12 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from dse import renamed
+from dse import plugins, renamed
 from dse.design.design import Design, active, compose, flatten, with_model
 from dse.design.settings import CELL, UPDATE, default_of, field_of, rule_of
 from dse.design.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
@@ -37,6 +38,7 @@ from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
 from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
 from dse.search.criteria import Criteria
+from dse.search.plugin_checks import check_plugins
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
@@ -61,6 +63,7 @@ class Study:
         folder: where the card files of the study lie.
         text: the study file as it was given.
         constraints: what designs must meet, in the order of their names.
+        plugins: versions of the plug-ins that the study names; see `dse.plugins`.
     """
 
     spec: StudySpec
@@ -72,6 +75,7 @@ class Study:
     folder: Path
     text: str
     constraints: Sequence[Bound] = ()
+    plugins: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def design(self, parameters: Mapping[str, Any]) -> Design:
         """Return the design for values of the space.
@@ -80,6 +84,10 @@ class Study:
             SettingError: settings that contradict each other.
         """
         return compose({**self.fixed, **parameters}, self.folder)
+
+    def as_of(self, plugins: Mapping[str, str]) -> "Study":
+        """Return the study as it was when its plug-ins had some versions, if these are its plug-ins."""
+        return replace(self, plugins=dict(plugins)) if plugins.keys() == self.plugins.keys() else self
 
     @property
     def scope(self) -> Scope:
@@ -119,7 +127,7 @@ class Study:
         Cells stand in designs: the one at the first corner, and one at the last for each card that varies. A card that
         none of them is made of is added, so that keys of studies without such a card stay what they were.
         """
-        elsewhere = MEANINGLESS | {"design", "space", "controls", "workload", "constraints"}
+        elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints"}
         first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
         base = self._described(first)
         cards, programmed = (
@@ -132,6 +140,8 @@ class Study:
             more["programmed_cards"] = [content for _, content in programmed]
         if self.constraints:  # only then, so that studies without any keep their keys
             more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
+        if self.plugins:  # likewise
+            more["plugins"] = dict(sorted(self.plugins.items()))
         other_cards = self._cards_beside([base, *cards, *programmed, *own])
         if other_cards:  # likewise
             more["other_cards"] = other_cards
@@ -224,6 +234,10 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
         tables = renamed.in_study(tables, warn=warn)
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
+    try:
+        plugins.load(_named_plugins(tables))
+    except SettingError as error:
+        raise SettingError(f"{where}: {error}") from None
     spec = StudySpec.parse(tables, where)
     try:
         return _check(spec, folder, text)
@@ -231,6 +245,12 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
         first = str(error)
     others = [line for line in _mistakes(spec, folder) if line not in first]
     raise SettingError(f"{where}: " + ("\n".join(["", first.strip(), *others]) if others else first))
+
+
+def _named_plugins(tables: Mapping[str, Any]) -> list[str]:
+    """Return the plug-ins that a study file names, as far as it does so rightly; they bring settings and names."""
+    named: Any = tables.get("plugins", [])
+    return [name for name in cast("list[Any]", named) if isinstance(name, str)] if isinstance(named, list) else []
 
 
 def _mistakes(spec: StudySpec, folder: Path) -> list[str]:
@@ -273,8 +293,20 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     card = read_cost_card(spec.price.card, folder)
     free = _free_axes(spec, space, folder)
     wanted = {bound.metric: f"the constraint on {bound.metric}" for bound in constraints}
+    check_plugins(spec.plugins, sampler_named(spec.search.sampler), scope, controls)
     check_wanted({**wanted, **{name: f"the objective {name}" for name in spec.objectives}}, scope, controls, card)
-    return Study(spec, fixed, space, controls, card, free=free, folder=folder, text=text, constraints=constraints)
+    return Study(
+        spec,
+        fixed,
+        space,
+        controls,
+        card,
+        free=free,
+        folder=folder,
+        text=text,
+        constraints=constraints,
+        plugins=plugins.load(spec.plugins),
+    )
 
 
 def _fixed(spec: StudySpec) -> dict[str, Any]:

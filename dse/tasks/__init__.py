@@ -4,6 +4,7 @@ from dse.tasks.base import AbstractTask
 from dse.tasks.generation.spec import Generation
 from dse.tasks.language.spec import Language
 from dse.tasks.recognition.spec import Recognition
+from dse.variants import Variants
 
-TASKS: tuple[type[AbstractTask], ...] = (Recognition, Language, Generation)
+TASKS: Variants[type[AbstractTask]] = Variants("TASKS", Recognition, Language, Generation)
 """All tasks."""

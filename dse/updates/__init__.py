@@ -3,8 +3,9 @@
 from dse.updates.base import AbstractUpdate
 from dse.updates.mixed_precision.spec import MixedPrecision
 from dse.updates.sgd.spec import Sgd
+from dse.variants import Variants
 
-UPDATES: tuple[type[AbstractUpdate], ...] = (MixedPrecision, Sgd)
+UPDATES: Variants[type[AbstractUpdate]] = Variants("UPDATES", MixedPrecision, Sgd)
 """All update rules; the first is the default of a study."""
 
 

@@ -1,6 +1,6 @@
-"""A process in which variants stand in the tuples of their ideas, from files below the current folder.
+"""A process in which variants stand in the lists of their ideas, from files below the current folder.
 
-python -m tests.house.added ADDED COMMAND ...: ADDED is JSON, [[module of the variant, its class, package, tuple], ...];
+python -m tests.house.added ADDED COMMAND ...: ADDED is JSON, [[module of the variant, its class, package, list], ...];
 COMMAND is one of dse, or pytest. Adding a file and a line to the framework does the same, for good.
 """
 
@@ -8,6 +8,8 @@ import importlib
 import json
 import sys
 from pathlib import Path
+
+from dse.variants import add
 
 
 def main(added: list[list[str]], arguments: list[str]) -> None:
@@ -17,13 +19,13 @@ def main(added: list[list[str]], arguments: list[str]) -> None:
         own = importlib.import_module(".".join(folder.parts))
         own.__path__.append(str(here / folder))
     for module, name, package, variants in added:
-        idea = importlib.import_module(package)
-        setattr(idea, variants, (*getattr(idea, variants), getattr(importlib.import_module(module), name)))
+        importlib.import_module(package)
+        add(variants, [getattr(importlib.import_module(module), name)], owner=None)
     if arguments[0] == "pytest":
         import pytest  # noqa: PLC0415  only where it is asked for
 
         sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-c", "/dev/null", *arguments[1:]]))
-    from dse.cli.main import main as dse  # noqa: PLC0415  after the variants are in their tuples
+    from dse.cli.main import main as dse  # noqa: PLC0415  after the variants are in their lists
 
     dse(arguments)
 

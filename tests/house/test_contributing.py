@@ -16,7 +16,7 @@ from tests.studies import ROOT
 from tests.waiting import HANGS_S
 
 BLOCK = re.compile(r"^```(python|toml) (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-ADDED = re.compile(r"Import `(\w+)` in `([\w/]+)/__init__\.py` and add it to the\s+tuple `(\w+)`")
+ADDED = re.compile(r"Import `(\w+)` in `([\w/]+)/__init__\.py` and add it to the\s+list `(\w+)`")
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dse.data import DATA
 from dse.data.base import ImageInfo, TextInfo
-from dse.design import settings as design_settings
 from dse.design.design import HARDWARE, active, compose, flatten, nest, parse_design
 from dse.design.settings import conditions, data_of, default_of, field_of, network_of
 from dse.design.settings import settings as every_setting
@@ -18,6 +17,7 @@ from dse.devices.card import read_cell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.spec import ActsUnless, leaf_paths
+from dse.variants import forget
 from tests.choices import Settings, acting, another, composes, is_family, other, switched_on, variants
 
 DEEP: Settings = {"network.name": "resnet8"}
@@ -188,8 +188,7 @@ def test_every_condition_of_every_setting_can_hold(variant: Settings) -> None:
 def test_a_condition_that_can_never_hold_is_an_error(
     condition: Settings, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for said_before in (design_settings._idle_of, design_settings._of_the_fields):
-        said_before.cache_clear()
+    forget()
     with monkeypatch.context() as changed:
         changed.setattr(NETWORKS[0], "idle", {"dac.bits": condition})
         with pytest.raises(ValueError, match=rf"{NETWORKS[0].__name__}\.idle of dac\.bits: .*{expected}"):

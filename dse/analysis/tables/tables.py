@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from dse.design.outcome import METRICS
 from dse.errors import QueryError, ResultsError
+from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
 from dse.results.place import Where
@@ -110,15 +111,16 @@ def open_tables(where: Where) -> Tables:
         ResultsError: it is none, or a part of it is damaged.
     """
     about = read_about(where)
+    missing = load_present(about["plugins"])
     raw = cast("pl.DataFrame", pl.from_arrow(read_table(where).cast(_AS_PAIRS)))
     parameters = [str(name) for name in about["parameters"]]
     chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
     objectives = [str(name) for name in about["objectives"]]
-    constraints = _constraints(about)
+    constraints = _constraints(about, missing)
     asked = {name: f"the objective {name}" for name in objectives}
     asked = {**{bound.metric: f"the constraint on {bound.metric}" for bound in constraints}, **asked}
-    trials = _with_asked(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), asked)
+    trials = _with_asked(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), asked, missing)
     return Tables(
         about=about,
         trials=trials.with_columns(columns),
@@ -132,8 +134,12 @@ def open_tables(where: Where) -> Tables:
     )
 
 
-def _constraints(about: Mapping[str, Any]) -> list[Bound]:
+def _constraints(about: Mapping[str, Any], missing: Sequence[str]) -> list[Bound]:
     """Return the constraints that a description names.
+
+    Args:
+        about: the description.
+        missing: why plug-ins of the study are not loaded.
 
     Raises:
         ResultsError: one that nothing here knows or can read.
@@ -141,10 +147,14 @@ def _constraints(about: Mapping[str, Any]) -> list[Bound]:
     try:
         return parse_constraints(about["constraints"])
     except QueryError as error:
-        raise ResultsError(f"study.json: {error}; if a plug-in measures it, install that") from None
+        raise ResultsError(f"study.json: {error}; {_measured_elsewhere(missing)}") from None
 
 
-def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str]) -> pl.DataFrame:
+def _measured_elsewhere(missing: Sequence[str]) -> str:
+    return "; ".join(missing) or "if a plug-in measures it, install that"
+
+
+def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str], missing: Sequence[str]) -> pl.DataFrame:
     """Return trials with a column for each metric that the study asks for, of which no row may have a value yet.
 
     Raises:
@@ -153,7 +163,7 @@ def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str]) -> pl.DataFrame:
     missing = [name for name in asked if name not in (*trials.columns, *PRICES)]
     for name in missing:
         if name not in METRICS:
-            raise ResultsError(f"nothing is known of {asked[name]}; if a plug-in measures it, install that")
+            raise ResultsError(f"nothing is known of {asked[name]}; {_measured_elsewhere(missing)}")
     return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in missing)
 
 

@@ -5,8 +5,11 @@ from dse.deployment.compensation.base import AbstractCompensation
 from dse.deployment.compensation.gdc import Gdc, GdcColumns
 from dse.deployment.compensation.gdc_adabs import GdcAdaBs
 from dse.deployment.compensation.none import Uncompensated
+from dse.variants import Variants
 
-COMPENSATIONS: tuple[type[AbstractCompensation], ...] = (Uncompensated, Gdc, GdcColumns, AdaBs, GdcAdaBs)
+COMPENSATIONS: Variants[type[AbstractCompensation]] = Variants(
+    "COMPENSATIONS", Uncompensated, Gdc, GdcColumns, AdaBs, GdcAdaBs
+)
 """All compensations, the network without any first."""
 
 

@@ -11,6 +11,7 @@ from dse.search.samplers.nsga2 import Nsga2
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.random import Random
 from dse.search.samplers.tpe import Tpe
+from dse.variants import Variants
 
-SAMPLERS: tuple[type[AbstractSampler], ...] = (Auto, Random, QuasiRandom, Tpe, Nsga2)
+SAMPLERS: Variants[type[AbstractSampler]] = Variants("SAMPLERS", Auto, Random, QuasiRandom, Tpe, Nsga2)
 """Every sampler that a study file can name."""
