@@ -13,6 +13,7 @@ its version is that of its package with a hash of all files of the package.
 
 import hashlib
 import importlib
+import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -187,13 +188,47 @@ def _name(variant: Any, key: str) -> str:
 
 def source_hash(module: ModuleType) -> str:
     """Return a hash of all files of the package of a module, 12 hexadecimal digits; compiled Python is passed over."""
-    top = sys.modules[module.__name__.partition(".")[0]]
+    root = Path(_top(module))
     digest = hashlib.sha256()
-    for root in map(Path, getattr(top, "__path__", [])) if hasattr(top, "__path__") else [Path(str(top.__file__))]:
-        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _counts(path, root))
-        for path in files:
-            digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _counts(path, root))
+    for path in files:
+        digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def pack(names: Iterable[str], folder: Path) -> None:
+    """Copy plug-ins into a folder, so that a process whose search path it is on finds them installed.
+
+    Args:
+        names: names of plug-ins that can be loaded.
+        folder: where to; the package of each and a description of its installation.
+
+    Raises:
+        PluginError: as for `load`.
+    """
+    load(names)
+    for name in names:
+        point = installed()[name]
+        top = Path(_top(importlib.import_module(point.module)))
+        if top.is_dir():
+            shutil.copytree(top, folder / top.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copy(top, folder)
+        about = folder / f"{_package(point).replace('-', '_')}-{_version(point)}.dist-info"
+        about.mkdir(exist_ok=True)
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {_package(point)}\nVersion: {_version(point)}\n", encoding="utf-8"
+        )
+        points = about / "entry_points.txt"
+        before = points.read_text(encoding="utf-8") if points.exists() else f"[{GROUP}]\n"
+        points.write_text(f"{before}{name} = {point.value}\n", encoding="utf-8")
+
+
+def _top(module: ModuleType) -> str:
+    """Return the folder of the package that a module is in, or the file of a module that is in none."""
+    top = sys.modules[module.__name__.partition(".")[0]]
+    paths = list(getattr(top, "__path__", []))
+    return str(paths[0] if paths else top.__file__)
 
 
 def _counts(path: Path, root: Path) -> bool:

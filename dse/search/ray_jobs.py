@@ -1,7 +1,7 @@
 """A study as a job of a Ray cluster: the cluster runs driver and actors, and this machine may leave.
 
-The job brings along the study file, its cards and the source of this framework, so that every process of the cluster
-runs the code that was submitted; the nodes need its dependencies only.
+The job brings along the study file, its cards, its plug-ins and the source of this framework, so that every process of
+the cluster runs the code that was submitted; the nodes need its dependencies only.
 """
 
 import shlex
@@ -16,6 +16,7 @@ from typing import Any
 from ray import job_submission
 
 import dse
+from dse import plugins
 from dse.errors import ExecutorError
 from dse.search.ray_cluster import first_line, use_token
 from dse.search.study import Study
@@ -33,13 +34,14 @@ def command(study_file: str, out: str, options: Sequence[str]) -> str:
 
 
 def pack(study: Study, folder: Path) -> None:
-    """Copy what a job needs into a folder: the study file, its cards and the source of the framework."""
+    """Copy what a job needs into a folder: the study file, its cards, its plug-ins and the source of the framework."""
     for name, content in study.files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     root = Path(dse.__file__).parents[1]
     for package in PACKAGES:
         shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    plugins.pack(study.plugins, folder)
 
 
 def submit(study: Study, address: str, out: str, options: Sequence[str]) -> str:
