@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from dse.cli.options import actors_option, wait_option
-from dse.errors import SettingError
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -81,7 +80,7 @@ class Session:
         log_format: "text" or "json".
     """
 
-    executor: str
+    executor: Literal["ray", "local"]
     actors: int | None
     address: str | None
     wait_s: float
@@ -92,37 +91,24 @@ class Session:
 
     def make(self, study: "Study", where: "Where") -> "Executor":
         """Return the executor."""
-        from dse.search.executor import LocalExecutor, Simulation, check_device  # noqa: PLC0415
+        from dse.search.simulating import executor_for  # noqa: PLC0415
 
-        simulate = Simulation(self.device or ("cuda" if study.spec.resources.gpus else "cpu"))
-        if self.executor == "ray":
-            from dse.results.address import place_of  # noqa: PLC0415
-            from dse.search.ray_pool import RayPool  # noqa: PLC0415
-
-            return RayPool(
-                self.actors,
-                address=self.address,
-                resources=study.spec.resources,
-                folder=place_of(where).work,
-                names=tuple(study.plugins),
-                wait_s=self.wait_s,
-                simulate=simulate,
-            )
-        check_device(simulate.device)
-        return LocalExecutor(simulate)
+        return executor_for(
+            study,
+            where,
+            self.executor,
+            actors=self.actors,
+            address=self.address,
+            wait_s=self.wait_s,
+            device=self.device,
+        )
 
     def check(self, study: "Study") -> None:
         """Refuse what the local executor cannot do."""
-        if self.executor == "ray":
-            return
-        if self.actors is not None or self.address is not None or self.wait_s:
-            raise click.UsageError(
-                "--actors, --address and --wait-for-nodes are for --executor ray; the local executor is this process"
-            )
-        if study.spec.resources.time_limit_s is not None:
-            raise SettingError(
-                "resources.time_limit_s needs Ray actors, which can be ended; leave --executor local, or the setting"
-            )
+        from dse.search.simulating import check_local  # noqa: PLC0415
+
+        if self.executor == "local":
+            check_local(study, actors=self.actors, address=self.address, wait_s=self.wait_s)
 
 
 def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Session) -> None:

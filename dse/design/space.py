@@ -24,15 +24,12 @@ from dse.design.settings import FAMILIES, completed, conditions, default_of, fie
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
 from dse.spec import Condition, allowed, shown, written
+from dse.variants import kept_for_variants
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
 CARDS = {"device.card": read_cell, "deployment.device.card": read_programmed_cell}
 """Settings that name a card, and what reads it."""
-SETTINGS = frozenset(settings())
-"""Paths of all settings of a design."""
-TABLES = frozenset(path.rpartition(".")[0] for path in SETTINGS)
-"""Paths of the tables that hold them."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,7 @@ def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for key, value in tables.items():
         path = prefix + key
-        nested = isinstance(value, Mapping) and path not in SETTINGS and path in TABLES
+        nested = isinstance(value, Mapping) and path not in settings() and path in _tables()
         inner: dict[str, Any] = (
             _leaves(cast("Mapping[str, Any]", value), f"{path}.") if nested else {path: cast("Any", value)}
         )
@@ -194,6 +191,12 @@ def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             raise SettingError(f"space: {name} is given twice, quoted and nested; remove one of them")
         leaves |= inner
     return leaves
+
+
+@kept_for_variants
+def _tables() -> frozenset[str]:
+    """Return the paths of the tables that hold settings."""
+    return frozenset(path.rpartition(".")[0] for path in settings())
 
 
 def _parameter(path: str, raw: object, folder: Path | None) -> Parameter:
