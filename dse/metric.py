@@ -18,7 +18,7 @@ class Metric:
         meaning: one line.
         priced: whether it needs a cost card.
         deployed: whether it needs a deployment.
-        task: the task that it is measured on; None for all.
+        tasks: names of the tasks that it is measured on; none for all.
         low: the least value that it can have.
         high: the greatest.
     """
@@ -28,7 +28,7 @@ class Metric:
     meaning: str
     priced: bool = False
     deployed: bool = False
-    task: str | None = None
+    tasks: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf
 

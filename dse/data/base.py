@@ -7,6 +7,7 @@ loading anything how many samples there are and of what kind (`DataInfo`), since
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -113,6 +114,11 @@ class AbstractData(Spec):
         """What the samples are, known without loading them."""
         raise NotImplementedError
 
+    @classmethod
+    def kind(cls, settings: Mapping[str, Any]) -> type[DataInfo]:  # noqa: ARG003  for those whose samples differ
+        """Return of what kind the samples are under settings of the table, by name: the same for most data sets."""
+        return _kind_by_default(cls)
+
     @property
     def held_out(self) -> bool:
         """Whether there are samples beside the test samples for the search to measure on."""
@@ -134,6 +140,11 @@ class AbstractData(Spec):
             DataError: no mirror could be reached, or it has something else.
         """
         raise DataError(f"{cls.__name__} cannot be downloaded, nor need it be; its files are not public")
+
+
+@lru_cache(maxsize=256)
+def _kind_by_default(data: type[AbstractData]) -> type[DataInfo]:
+    return type(data.model_validate({}).info)
 
 
 def data_folder() -> Path:

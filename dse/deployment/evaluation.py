@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dse.deployment.spec import Compensation
+from dse.metric import Goal
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,21 @@ class Evaluation:
     deviations: Mapping[str, float]
 
 
-def retention_s(times_s: Sequence[float], accuracies: Sequence[float], loss: float) -> float:
-    """Return when accuracy has fallen by `loss` below that of the first time, s.
+def retention_s(times_s: Sequence[float], values: Sequence[float], loss: float, goal: Goal = "maximise") -> float:
+    """Return when a measure has become worse than at the first time by `loss`, s.
 
-    Between two times the accuracy is taken as linear in the logarithm of time; what lasts longer than the last time is
-    reported as that: it lasts at least so long.
+    Between two times it is taken as linear in the logarithm of time; what lasts longer than the last time is reported
+    as that: it lasts at least so long.
+
+    Args:
+        times_s: times of the deployment, s.
+        values: the measure at each.
+        loss: the change that is tolerated.
+        goal: which way of the measure is better.
     """
-    floor = accuracies[0] - loss
-    points = list(zip(times_s, accuracies, strict=True))
+    upwards = [value if goal == "maximise" else -value for value in values]
+    floor = upwards[0] - loss
+    points = list(zip(times_s, upwards, strict=True))
     for (early, above), (late, below) in itertools.pairwise(points):
         if below < floor:
             share = (above - floor) / (above - below)

@@ -1,8 +1,8 @@
-"""A trained network on cells that age: reads, compensation, accuracy, whatever computes its products.
+"""A trained network on cells that age: reads, compensation, measures, whatever computes its products.
 
     renew     fresh cells or fresh reads; ranges of converters; outputs under fixed inputs at time 0
     age       the cells at a time
-    compensate, accuracy
+    compensate, measured
 
 What computes products is a subclass: compiled code for a perceptron (`dse.deployment.perceptron`), torch for any
 module (`dse.deployment.modules`).
@@ -11,9 +11,11 @@ module (`dse.deployment.modules`).
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.crossbar.events import Events
@@ -21,6 +23,7 @@ from dse.crossbar.spec import Resolution
 from dse.data.images import Split
 from dse.deployment.compensation.base import AbstractCompensation
 from dse.deployment.matrices import Matrix, Purpose
+from dse.deployment.measure import AbstractMeasure
 from dse.kernel.arithmetic import Floats
 from dse.streams import Stream, stream
 
@@ -139,14 +142,26 @@ class AbstractDeployedNetwork(ABC, Generic[Layer]):
             self._fresh_is_counted = True
         return found
 
-    def accuracy(self, split: Split, purpose: Purpose = "evaluation") -> float:
-        """Return the share of samples recognised now, by reads for a purpose."""
-        right, reads = 0, self.reads(purpose)
+    def measured(
+        self, split: Split, measures: Sequence[type[AbstractMeasure]], purpose: Purpose = "evaluation"
+    ) -> dict[str, float]:
+        """Return what measures find on a split now, by name, by reads for a purpose."""
+        reads = self.reads(purpose)
+        parts: dict[str, list[NDArray[Any]]] = {own.name: [] for own in measures}
         for chosen in torch.split(torch.arange(len(split)), self._samples_per_read):
-            # numpy's argmax takes the first of equal outputs; torch's does not say.
-            found = self.outputs(split, chosen, reads).argmax(axis=1)
-            right += int((found == split.labels[chosen].numpy()).sum())
-        return right / len(split)
+            outputs = self.outputs(split, chosen, reads)
+            for own in measures:
+                answers = self.digital if own.against == "digital" else self.answers
+                parts[own.name].append(own.of(outputs, answers(split, chosen)))
+        return {own.name: own.combined(np.concatenate(parts[own.name])) for own in measures}
+
+    def answers(self, split: Split, chosen: Tensor) -> NDArray[Any]:
+        """Return the answers of some samples (int64 indices) of a split, samples first."""
+        return split.labels[chosen].numpy()
+
+    def digital(self, split: Split, chosen: Tensor) -> NDArray[Any]:
+        """Return what the digital network gives for some samples; only where a measure of its task asks for that."""
+        raise NotImplementedError
 
     def reads(self, purpose: Purpose) -> list[Stream]:
         """Return the streams of reads for a purpose, one a layer."""

@@ -1,4 +1,4 @@
-"""The life of a deployed network: repetitions, times, compensations, accuracies."""
+"""The life of a deployed network: repetitions, times, compensations, and what is measured then."""
 
 import statistics
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ from dse.data.images import Split
 from dse.deployment.compensation import compensation_named
 from dse.deployment.evaluation import Evaluation
 from dse.deployment.matrices import Purpose
+from dse.deployment.measure import AbstractMeasure
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import Compensation
 
-NAMES: dict[Purpose, str] = {"evaluation": "accuracy", "selection": "validation_accuracy"}
-"""What is measured, by the purpose of the reads."""
+PREFIXES: dict[Purpose, str] = {"evaluation": "", "selection": "validation_"}
+"""What the names of measures begin with, by the purpose of the reads."""
 
 
 def deploy(
@@ -20,16 +21,18 @@ def deploy(
     test: Split,
     validation: Split | None,
     *,
+    measures: Sequence[type[AbstractMeasure]],
     times_s: Sequence[float],
     repetitions: int,
     compensations: Sequence[Compensation],
 ) -> list[Evaluation]:
-    """Return the accuracies of a network over its life, ordered by compensation and time.
+    """Return what is measured on a network over its life, ordered by compensation and time.
 
     Args:
         network: the network.
-        test: test images.
-        validation: held-out training images, if there are any.
+        test: test samples.
+        validation: held-out training samples, if there are any.
+        measures: what is measured on both.
         times_s: times of evaluation, s.
         repetitions: independent repetitions; see the matrices of the network for what is drawn anew.
         compensations: how to compensate; all see the same cells and reads.
@@ -37,8 +40,9 @@ def deploy(
     splits: dict[Purpose, Split] = {"evaluation": test}
     if validation is not None:
         splits["selection"] = validation
-    found: dict[tuple[Compensation, float], list[list[float]]] = {
-        (how, time_s): [[] for _ in splits] for how in compensations for time_s in times_s
+    names = [PREFIXES[purpose] + own.name for purpose in splits for own in measures]
+    found: dict[tuple[Compensation, float], dict[str, list[float]]] = {
+        (how, time_s): {name: [] for name in names} for how in compensations for time_s in times_s
     }
     for repetition in range(repetitions):
         network.renew(repetition)
@@ -46,17 +50,16 @@ def deploy(
             network.age(time_s)
             for how in compensations:
                 network.compensate(compensation_named(how))
-                for values, (purpose, split) in zip(found[how, time_s], splits.items(), strict=True):
-                    values.append(network.accuracy(split, purpose))
+                for purpose, split in splits.items():
+                    for name, value in network.measured(split, measures, purpose).items():
+                        found[how, time_s][PREFIXES[purpose] + name].append(value)
     return [
         Evaluation(
             time_s=time_s,
             compensation=how,
             repetitions=repetitions,
-            metrics={NAMES[of]: statistics.fmean(own) for of, own in zip(splits, values, strict=True)},
-            deviations={
-                NAMES[of]: statistics.stdev(own) for of, own in zip(splits, values, strict=True) if repetitions > 1
-            },
+            metrics={name: statistics.fmean(own) for name, own in values.items()},
+            deviations={name: statistics.stdev(own) for name, own in values.items() if repetitions > 1},
         )
         for (how, time_s), values in found.items()
     ]

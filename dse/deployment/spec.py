@@ -48,7 +48,7 @@ class DeploymentSpec(Spec):
         ActsUnless({"device.read_noise_scale": 0.0}, on_crossbars=True, reprogram=False),
     ] = 5
     """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
-    kept. Accuracies are means over them."""
+    kept. What is measured is a mean over them."""
     compensation: Compensation = Field(
         default=DEFAULT_COMPENSATION,
         description="; ".join(f'"{own.name}": {own.about}' for own in COMPENSATIONS) + ".",
@@ -61,7 +61,8 @@ class DeploymentSpec(Spec):
     calibration_samples: Annotated[int, Ge(2), Le(1_000_000), _used("calibration_samples")] = 1300
     """Training images on which batch-norm statistics are re-estimated, at every time anew."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0)] = 0.01
-    """Accuracy that may be lost since the first time; the retention time ends there."""
+    """How much worse what the task measures may become since the first time: an accuracy that falls, an error that
+    grows; the retention time ends there."""
     reprogram: Annotated[bool, ActsUnless(on_crossbars=False)] = False
     """Whether the weights of a network trained on PCM are read and programmed into fresh cells, too."""
     samples_per_read: Annotated[

@@ -8,6 +8,7 @@ from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.spec import Resolution
 from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation, retention_s
+from dse.deployment.measure import RETENTION, AbstractMeasure
 from dse.deployment.network import AbstractDeployedLayer, AbstractDeployedNetwork
 from dse.deployment.run import deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
@@ -15,7 +16,11 @@ from dse.design.outcome import Outcome
 
 
 def with_deployment(
-    outcome: Outcome, network: AbstractDeployedNetwork[Any], data: Any, spec: DeploymentSpec
+    outcome: Outcome,
+    network: AbstractDeployedNetwork[Any],
+    data: Any,
+    spec: DeploymentSpec,
+    measures: Sequence[type[AbstractMeasure]],
 ) -> Outcome:
     """Return the outcome of a training with what its deployment adds.
 
@@ -24,34 +29,41 @@ def with_deployment(
         network: the trained network on its cells.
         data: the data set.
         spec: the deployment.
+        measures: what its task measures.
     """
     found = deploy(
         network,
         data.test,
         data.validation,
+        measures=measures,
         times_s=spec.times_s,
         repetitions=spec.repetitions,
         compensations=spec.compensations,
     )
     return replace(
         outcome,
-        metrics={**outcome.metrics, **_metrics(found, spec)},
+        metrics={**outcome.metrics, **_metrics(found, spec, measures)},
         layers=tuple(_with_layer(*pair) for pair in zip(outcome.layers, network.layers, strict=True)),
         deployments=tuple(found),
     )
 
 
-def _metrics(found: Sequence[Evaluation], spec: DeploymentSpec) -> dict[str, float]:
+def _metrics(
+    found: Sequence[Evaluation], spec: DeploymentSpec, measures: Sequence[type[AbstractMeasure]]
+) -> dict[str, float]:
     after = {e.time_s: e.metrics for e in found if e.compensation == spec.compensation}
     life = list(after.values())
-    judged = "validation_accuracy" if "validation_accuracy" in life[0] else "accuracy"
-    return {
-        "programmed_accuracy": life[0]["accuracy"],
-        **({"accuracy_1d": after[DAY_S]["accuracy"]} if DAY_S in after else {}),
-        "retained_accuracy": life[-1]["accuracy"],
-        **({"validation_retained_accuracy": life[-1][judged]} if judged != "accuracy" else {}),
-        "retention_s": retention_s(spec.times_s, [own[judged] for own in life], spec.tolerated_loss),
-    }
+    metrics: dict[str, float] = {}
+    for name in (own.name for own in measures):
+        metrics |= {f"programmed_{name}": life[0][name], f"retained_{name}": life[-1][name]}
+        if DAY_S in after:
+            metrics[f"{name}_1d"] = after[DAY_S][name]
+        if f"validation_{name}" in life[-1]:
+            metrics[f"validation_retained_{name}"] = life[-1][f"validation_{name}"]
+    first = measures[0]
+    judged = f"validation_{first.name}" if f"validation_{first.name}" in life[0] else first.name
+    values = [own[judged] for own in life]
+    return {**metrics, RETENTION: retention_s(spec.times_s, values, spec.tolerated_loss, first.goal)}
 
 
 def _with_layer(report: LayerUsage, layer: AbstractDeployedLayer) -> LayerUsage:

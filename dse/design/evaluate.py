@@ -45,4 +45,6 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
     if design.deployment is None:
         return outcome
     network = learner.deployed(design.deployment, time_s or 0.0)
-    return outcome if network is None else with_deployment(outcome, network, data, design.deployment)
+    return (
+        outcome if network is None else with_deployment(outcome, network, data, design.deployment, design.task.measures)
+    )

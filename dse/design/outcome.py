@@ -7,16 +7,9 @@ from typing import Literal
 from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation
 from dse.metric import Metric
-from dse.networks import NETWORKS
 from dse.tasks import TASKS
 from dse.tasks.curve import Epoch
 from dse.variants import kept_for_variants
-
-
-def task_of(network: str) -> str | None:
-    """Return the name of the task of a network by its name; None where there is no such network."""
-    return next((own.task.name for own in NETWORKS if own.model_fields["name"].default == network), None)
-
 
 COMMON_METRICS: dict[str, Metric] = {
     "loss": Metric(
@@ -67,7 +60,11 @@ class _Metrics(Mapping[str, Metric]):
 
 @kept_for_variants
 def _metrics() -> dict[str, Metric]:
-    own = {name: replace(metric, task=task.name) for task in TASKS for name, metric in task.metrics.items()}
+    own: dict[str, Metric] = {}
+    for task in TASKS:  # several may have a metric, which then has the names of all of them
+        for name, metric in task.metrics.items():
+            first = own.get(name, metric)
+            own[name] = replace(first, tasks=(*first.tasks, task.name))
     return {
         **{name: metric for name, metric in own.items() if not metric.deployed},
         **COMMON_METRICS,

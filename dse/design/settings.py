@@ -28,6 +28,7 @@ from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
 from dse.spec import ON_CROSSBARS, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, leaf_paths
+from dse.tasks.base import AbstractTask
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
 from dse.variants import kept_for_variants
@@ -130,6 +131,13 @@ def cell_of(given: Flat) -> type[AbstractCell]:
 def rule_of(given: Flat) -> type[AbstractUpdate]:
     """Return the update rule that flat settings choose; the default where they name none that there is."""
     return _chosen(UPDATE, given)
+
+
+def task_of(given: Flat) -> type[AbstractTask]:
+    """Return the task that flat settings choose by their network and their data."""
+    prefix = f"{WORKLOADS.table}."
+    own = {path.removeprefix(prefix): value for path, value in given.items() if path.startswith(prefix)}
+    return network_of(given).task_for(data_of(given).kind(own))
 
 
 def decided(given: Flat) -> Mapping[str, Any]:
@@ -240,7 +248,7 @@ def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
     """Yield what the chosen variants say that they do not use."""
     network, cell, rule = network_of(given), cell_of(given), rule_of(given)
     yield NETWORK, _idle_of(network)
-    yield NETWORK, _idle_of(network.task)
+    yield NETWORK, _idle_of(task_of(given))
     yield CELL, _idle_of(cell)
     yield CELL, {path: {} for path in cell.decided()}
     yield UPDATE, _idle_of(rule)

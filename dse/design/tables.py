@@ -99,6 +99,11 @@ class Design(Spec):
         return update_named(self.architecture)
 
     @property
+    def task(self) -> type[AbstractTask]:
+        """What the network learns on these samples."""
+        return self.network.task_for(type(self.workload.info))
+
+    @property
     def own_tables(self) -> dict[str, Spec]:
         """The tables that the update rule has of its own, by name."""
         return {name: getattr(self, name) for name in self.rule.tables}
@@ -135,7 +140,7 @@ class Design(Spec):
 
     @model_validator(mode="after")
     def _network_fits_the_data(self) -> "Design":
-        info, task = self.workload.info, self.network.task
+        info, task = self.workload.info, self.task
         if not isinstance(info, task.accepts):
             msg = (
                 f'network.name = "{self.network.name}" cannot learn workload.dataset = "{self.workload.dataset}": '
@@ -215,7 +220,8 @@ def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
         for own in DATA
         if isinstance(own.model_validate({}).info, task.accepts)
     ]
-    names = [shown(own.model_fields["name"].default) for own in NETWORKS if isinstance(info, own.task.accepts)]
+    able = (own for own in NETWORKS if isinstance(info, own.task_for(type(info)).accepts))
+    names = [shown(own.model_fields["name"].default) for own in able]
     first = f"{'one of ' if len(data) > 1 else ''}workload.dataset = {', '.join(data)}"
     second = f"a network that reads {info.reads}: {'one of ' if len(names) > 1 else ''}{', '.join(names)}"
     return f"Give {', or '.join(part for part, known in ((first, data), (second, names)) if known)}"

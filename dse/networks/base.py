@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict
 
-from dse.data.base import Data
+from dse.data.base import Data, DataInfo
 from dse.spec import Condition, Spec
 from dse.tasks.base import AbstractTask, Learner
 from dse.updates.base import AbstractUpdate
@@ -35,6 +35,9 @@ class AbstractNetwork(Spec):
 
     task: ClassVar[type[AbstractTask]]
     """What it is for."""
+    tasks: ClassVar[tuple[type[AbstractTask], ...]] = ()
+    """All that it is for, where that is more than `task`, which is the first of them then. The samples decide: a
+    design has the first task that accepts them. All share the table `training` of the first."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Defaults that it brings for settings of other tables, by their paths."""
     digital_defaults: ClassVar[Mapping[str, Any]] = {}
@@ -49,6 +52,11 @@ class AbstractNetwork(Spec):
     def training(cls) -> type[TrainingSpec]:
         """Return what the table `training` holds."""
         return cls.task.training
+
+    @classmethod
+    def task_for(cls, kind: type[DataInfo]) -> type[AbstractTask]:
+        """Return the task for a kind of samples: the first that accepts them, else the first."""
+        return next((own for own in cls.tasks if issubclass(kind, own.accepts)), cls.task)
 
     @classmethod
     def learns_by(cls, rule: type[AbstractUpdate]) -> bool:  # noqa: ARG003
@@ -78,7 +86,7 @@ class AbstractNetwork(Spec):
 
         with own_generator(seed, "initial weights of modules"):
             networks = self.build(data.info, training, seed=seed)
-        return self.task.learner(networks, data, training, platform, seed=seed)
+        return self.task_for(type(data.info)).learner(networks, data, training, platform, seed=seed)
 
     def build(self, info: Any, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":
         """Return the torch modules of the network with initial weights; two for a generator and its discriminator.

@@ -37,7 +37,7 @@ def is_test_metric(name: str) -> bool:
     if name.startswith("validation_"):
         return False
     metric = QUANTITIES.get(name)
-    return metric is None or (metric.task is not None and not metric.deployed)
+    return metric is None or (bool(metric.tasks) and not metric.deployed)
 
 
 def quantity(name: str, what: str = "objective") -> Metric:

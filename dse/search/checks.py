@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dse.deployment.measure import after_a_day
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.design.design import Design, compose
-from dse.design.outcome import task_of
 from dse.design.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, check_possible, parse_constraints
@@ -16,7 +16,6 @@ from dse.pricing.quantities import QUANTITIES, quantity
 from dse.search.price_checks import Wanted, check_prices
 from dse.search.scope import LAST, Scope
 from dse.spec import shown
-from dse.tasks import TASKS
 
 EPOCHS = "training.epochs"
 TIMING = {"clock.sample_time_s": max, "device.drift_reference_s": min}
@@ -158,29 +157,29 @@ def _check_deployment(wanted: Wanted, scope: Scope) -> None:
             f"{wanted[deployed[0]]} needs a deployment; give [design] one of its settings, such as "
             f"deployment.times_s = {list(TIMES_S)}"
         )
-    if "accuracy_1d" not in wanted:
-        return
-    for times in scope.values("deployment.times_s"):
-        if DAY_S not in times:
-            raise SettingError(f"{wanted['accuracy_1d']} needs {DAY_S:g} among deployment.times_s = {list(times)}")
+    after_days = {name for task in scope.tasks for name in after_a_day(task.measures)}
+    for name in [name for name in wanted if name in after_days]:
+        for times in scope.values("deployment.times_s"):
+            if DAY_S not in times:
+                raise SettingError(f"{wanted[name]} needs {DAY_S:g} among deployment.times_s = {list(times)}")
 
 
 def _check_tasks(wanted: Wanted, scope: Scope, controls: Mapping[str, Design]) -> None:
     """Refuse what is not measured on the task of the networks, and networks of different tasks."""
-    names = [*map(str, scope.values("network.name")), *(control.network.name for control in controls.values())]
-    tasks = {task_of(name): name for name in names}
+    tasks = {**scope.tasks, **{control.task: str(control.network.name) for control in controls.values()}}
     if len(tasks) > 1:
         raise SettingError(
             f"networks of different tasks do not compare: {', '.join(tasks.values())}; give each a study"
         )
-    for task in (own for own in TASKS if own.name in tasks):
+    for task in tasks:
         for name in [name for name in wanted if name in task.misleading]:
             known = " or ".join(other for other, metric in task.metrics.items() if not metric.deployed)
             raise SettingError(f"{wanted[name]} misleads here: {task.misleading[name]}; give {known}")
+    ((task, network),) = tasks.items()
     for name, what in wanted.items():
-        if quantity(name).task not in (None, *tasks):
-            known = [other for other, metric in QUANTITIES.items() if metric.task in tasks]
-            raise SettingError(f"{what} is not measured on network.name = {shown(names[0])}; it has {', '.join(known)}")
+        if quantity(name).tasks and task.name not in quantity(name).tasks:
+            known = [other for other, metric in QUANTITIES.items() if task.name in metric.tasks]
+            raise SettingError(f"{what} is not measured on network.name = {shown(network)}; it has {', '.join(known)}")
 
 
 def _check_validation(wanted: Wanted, scope: Scope) -> None:

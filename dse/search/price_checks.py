@@ -5,7 +5,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from dse.design.outcome import task_of
 from dse.errors import SettingError
 from dse.pricing.card import CostCard
 from dse.pricing.price import COLUMNS
@@ -14,7 +13,6 @@ from dse.results.schema import LAYER_COLUMNS
 from dse.search.criteria import prices_of
 from dse.search.scope import Scope
 from dse.spec import shown
-from dse.tasks import TASKS
 
 Wanted = Mapping[str, str]
 """Quantities that a study asks for, by name, and what to call each in an error, such as "the objective loss"."""
@@ -79,8 +77,7 @@ def _converters(scope: Scope) -> Mapping[str, tuple[str, ...]]:
 
 
 def _check_inference(priced: Wanted, scope: Scope, card: CostCard) -> None:
-    tasks = {task_of(str(name)) for name in scope.values("network.name")}
-    if all(task.infers_whole for task in TASKS if task.name in tasks):
+    if all(task.infers_whole for task in scope.tasks):
         return
     lacking = _without_price(priced, [{"infers": False}], card)[0]
     if lacking:

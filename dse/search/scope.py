@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from dse.design.design import is_deployed
-from dse.design.settings import UPDATE, default_of, rule_of
+from dse.design.settings import NETWORK, UPDATE, default_of, rule_of, task_of
 from dse.design.space import Parameter
+from dse.tasks.base import AbstractTask
 
 LAST = 1.0 - 1e-12
 """The last position on an axis."""
@@ -41,6 +42,12 @@ class Scope:
         """Return the names of the update rules that designs can have and that put weights on crossbars, or do not."""
         rules = {name: rule_of({UPDATE.path: name}) for name in self.values(UPDATE.path)}
         return [name for name, rule in rules.items() if rule.on_crossbars == on_crossbars]
+
+    @property
+    def tasks(self) -> dict[type[AbstractTask], str]:
+        """The tasks of the networks that designs can have, each with the name of one of them."""
+        names = map(str, self.values(NETWORK.path))
+        return {task_of({**self.fixed, NETWORK.path: name}): name for name in names}
 
     @property
     def is_deployed(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dse.data.base import DataInfo
+from dse.deployment.measure import AbstractMeasure
 from dse.metric import Metric
 from dse.spec import Condition
 from dse.updates.training import ModuleTraining, TrainingSpec
@@ -60,6 +61,9 @@ class AbstractTask:
     """What its networks learn from."""
     metrics: ClassVar[Mapping[str, Metric]]
     """What is measured on its networks, by name; those of every network apart."""
+    measures: ClassVar[tuple[type[AbstractMeasure], ...]] = ()
+    """What is measured on a deployed network, the first to say how long it lasts; `metrics` holds the metrics of them
+    (`dse.deployment.measure.deployed_metrics`). Empty for a task without deployment, whose `idle` says so."""
     training: ClassVar[type[TrainingSpec]] = ModuleTraining
     """What the table `training` holds."""
     misleading: ClassVar[Mapping[str, str]] = {}

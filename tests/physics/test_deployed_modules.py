@@ -22,6 +22,7 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import stream
+from dse.tasks.recognition.measure import Accuracy
 from tests.data import load
 
 OFF = {"programming_noise_scale": 0.0, "drift_scale": 0.0, "read_noise_scale": 0.0}
@@ -95,12 +96,19 @@ def deployed(network, crossbars=Crossbars(), **changes):  # noqa: B008  frozen
     return DeployedModule(analog, matrices, cells, inputs, images(), calibration_samples=400)
 
 
+ACCURACY = (Accuracy,)
+
+
+def measured(life, split):
+    return life.measured(split, ACCURACY)["accuracy"]
+
+
 def test_without_imperfections_it_is_the_digital_network_to_the_last_bit():
     network = trained()
     life = deployed(network, **OFF)
     life.renew(0)
     life.age(3e7)
-    assert life.accuracy(labelled(network)) == 1.0
+    assert measured(life, labelled(network)) == 1.0
     x = inputs(images(), torch.arange(100))
     with torch.no_grad():
         assert torch.equal(life.network(x), network(x))
@@ -142,7 +150,7 @@ def test_drift_takes_accuracy_and_both_compensations_give_it_back():
     network = trained()
     life = deployed(network, drift_scale=2.0)
     found = deploy(
-        life, labelled(network), None, times_s=[3e7], repetitions=3,
+        life, labelled(network), None, measures=ACCURACY, times_s=[3e7], repetitions=3,
         compensations=("none", "gdc", "gdc_columns", "adabs", "gdc_adabs"),
     )  # fmt: skip
     accuracy = {e.compensation: e.metrics["accuracy"] for e in found}
@@ -153,8 +161,10 @@ def test_what_one_compensation_did_does_not_reach_the_next():
     network = trained()
     split = labelled(network)
     life = deployed(network)
-    alone = deploy(life, split, None, times_s=[1e6], repetitions=2, compensations=("none",))
-    after = deploy(life, split, None, times_s=[1e6], repetitions=2, compensations=("gdc_adabs", "none"))
+    alone = deploy(life, split, None, measures=ACCURACY, times_s=[1e6], repetitions=2, compensations=("none",))
+    after = deploy(
+        life, split, None, measures=ACCURACY, times_s=[1e6], repetitions=2, compensations=("gdc_adabs", "none")
+    )
     assert after[1] == alone[0]
 
 
@@ -163,7 +173,7 @@ def test_every_mini_batch_has_a_read_of_its_own():
     life.renew(0)
     seen = []
     life.layers[0].layer.register_forward_hook(lambda layer, *_: seen.append(layer.effective_weight.clone()))
-    life.accuracy(images())
+    measured(life, images())
     assert len(seen) == 4
     assert not any(torch.equal(a, b) for n, a in enumerate(seen) for b in seen[n + 1 :])
 
@@ -182,7 +192,15 @@ def _matrix(*shape):
 
 def test_calibrations_are_counted_once():
     life = deployed(trained(), EIGHT, **OFF)
-    deploy(life, images(200), None, times_s=[1.0, 10.0], repetitions=2, compensations=("none", "gdc_adabs"))
+    deploy(
+        life,
+        images(200),
+        None,
+        measures=[Accuracy],
+        times_s=[1.0, 10.0],
+        repetitions=2,
+        compensations=("none", "gdc_adabs"),
+    )
     conv, head = life.layers[1].events, life.layers[2].events
     # 400 images of 64 places for ranges and for two estimates; 32 fixed inputs at time 0 and twice later.
     products = 3 * 400 * 64 + 3 * 32
@@ -200,8 +218,8 @@ def test_kept_cells_pass_their_noise_to_products():
     life = DeployedModule(network, {"1": KeptMatrix(array, 100.0, seed=1, name=0)}, {"1": 1280}, inputs, images())
     life.renew(0)
     life.age(1e5)
-    first = life.accuracy(images())
-    assert life.accuracy(images()) == first
+    first = measured(life, images())
+    assert measured(life, images()) == first
     layer = life.layers[0].layer
     assert torch.equal(layer.effective_weight, array.sense(1e5 + 100.0).weight)
     assert torch.equal(layer.read_noise, array.sense(1e5 + 100.0).noise_variance)

@@ -21,6 +21,7 @@ from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError
 from dse.streams import Stream, stream
+from dse.tasks.recognition.measure import Accuracy
 from tests.data import load
 
 CELL = "deployment.device."
@@ -193,6 +194,12 @@ def test_retention_is_interpolated_in_the_logarithm_of_time() -> None:
     assert retention_s([0.0, 100.0], [0.9, 0.7], 0.1) == pytest.approx(10.0)
 
 
+def test_an_error_lasts_until_it_has_grown() -> None:
+    times = [1.0, 10.0, 1000.0]
+    assert retention_s(times, [0.1, 0.1, 0.2], 0.05, "minimise") == pytest.approx(100.0)
+    assert retention_s(times, [0.1, 0.05, 0.1], 0.05, "minimise") == 1000.0
+
+
 def test_counting_begins_at_zero() -> None:
     events = Events()
     ProgrammedMatrix(
@@ -212,12 +219,12 @@ def test_test_images_and_held_out_ones_are_read_with_noise_of_their_own() -> Non
         def __getattr__(self, name: str):
             return lambda *_: None
 
-        def accuracy(self, split: Split, purpose: str) -> float:
+        def measured(self, split: Split, measures: object, purpose: str) -> dict[str, float]:
             seen.append(purpose)
-            return 1.0
+            return {"accuracy": 1.0}
 
     split = Split(torch.zeros(1, 64), torch.zeros(1, dtype=torch.int64))
-    deploy(Watched(), split, split, times_s=[1.0], repetitions=1, compensations=["none"])
+    deploy(Watched(), split, split, measures=[Accuracy], times_s=[1.0], repetitions=1, compensations=["none"])
     assert seen == ["evaluation", "selection"]
 
 

@@ -42,7 +42,7 @@ class Generation(AbstractTask):
         "loss": "it is the discriminator's where images are generated, and smallest where the generator fails",
     }
     infers_whole = False  # the discriminator only teaches
-    # What a deployment measures is whether images are still recognised.
+    # Nothing says yet what a deployed network is worth.
     idle: ClassVar = {"deployment": {}}
 
     @classmethod

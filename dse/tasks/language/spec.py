@@ -44,7 +44,7 @@ class Language(AbstractTask):
             "minimise", "bits", "the same of the validation text, for the search", low=0.0
         ),
     }
-    # What a deployment measures is whether images are still recognised.
+    # Nothing says yet what a deployed network is worth.
     idle: ClassVar = {"deployment": {}}
 
     @classmethod

@@ -4,8 +4,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dse.data.base import ImageInfo
+from dse.deployment.measure import deployed_metrics
 from dse.metric import Metric
 from dse.tasks.base import AbstractTask, Learner
+from dse.tasks.recognition.measure import Accuracy
 from dse.updates.training import ModuleTraining
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from dse.updates.platform import Platform
 
 _accuracy = partial(Metric, "maximise", "1", low=0.0, high=1.0)
-_deployed = partial(Metric, deployed=True, low=0.0)
 
 
 class RecognitionTraining(ModuleTraining):
@@ -33,19 +34,9 @@ class Recognition(AbstractTask):
     metrics: ClassVar = {
         "accuracy": _accuracy("share of the test images recognised after the last epoch"),
         "validation_accuracy": _accuracy("share of the held-out training images recognised, for the search"),
-        "programmed_accuracy": _deployed("maximise", "1", "accuracy at the first time of the deployment", high=1.0),
-        "accuracy_1d": _deployed("maximise", "1", "accuracy after a day of deployment", high=1.0),
-        "retained_accuracy": _deployed("maximise", "1", "accuracy at the last time of the deployment", high=1.0),
-        "validation_retained_accuracy": _deployed(
-            "maximise", "1", "the same on the held-out training images, for the search", high=1.0
-        ),
-        "retention_s": _deployed(
-            "maximise",
-            "s",
-            "time until deployment.tolerated_loss of accuracy is lost, at most the last time; on held-out images, if "
-            "any",
-        ),
+        **deployed_metrics(Accuracy),
     }
+    measures = (Accuracy,)
 
     @classmethod
     def learner(
