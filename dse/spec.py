@@ -121,6 +121,15 @@ class OneOf:
         return name
 
 
+class Found:
+    """Stands in the annotation of a table that is found by looking at a file: no setting, and nobody gives it."""
+
+
+def is_found(field: FieldInfo) -> bool:
+    """Return whether a field is no setting, but found."""
+    return any(isinstance(entry, Found) for entry in field.metadata)
+
+
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
     """Return one line for each wrong setting: its path, what came, what is allowed."""
     lines: dict[str, str] = {}
@@ -195,6 +204,8 @@ def leaf_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Return the dotted paths of all settings below a model that are not tables themselves."""
     paths: list[str] = []
     for name, field in model.model_fields.items():
+        if is_found(field):
+            continue
         inner = _model_of(field.annotation)
         paths += [prefix + name] if inner is None else leaf_paths(inner, f"{prefix}{name}.")
     return paths
@@ -268,4 +279,4 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _names(model: type[BaseModel]) -> str:
-    return ", ".join(model.model_fields)
+    return ", ".join(name for name, field in model.model_fields.items() if not is_found(field))

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 @click.option("--out", type=PLACE, help="Results folder or address (s3://...); by default results/NAME-TIME.")
 @click.option("--reuse", type=PLACE, multiple=True, help="Take over what these results hold already; repeatable.")
 @click.option("--resume", "go_on", is_flag=True, help="Go on if the results folder holds this study already.")
+@click.option("--files-beside", is_flag=True, hidden=True, help="Every file that STUDY names lies beside it.")
 @run_options
-def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: bool, **options: Any) -> None:
+def run(
+    study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: bool, files_beside: bool, **options: Any
+) -> None:
     """Run the study file STUDY."""
     from datetime import datetime  # noqa: PLC0415
 
@@ -29,7 +32,7 @@ def run(study: Path, out: "Where | None", reuse: "tuple[Where, ...]", *, go_on: 
     from dse.search.study import read_study  # noqa: PLC0415
 
     session = Session(**options)
-    checked = read_study(study)
+    checked = read_study(study, kept={} if files_beside else None)
     session.check(checked)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     where = out or Path("results") / f"{checked.spec.name}-{stamp}"

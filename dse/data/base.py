@@ -4,7 +4,6 @@ A data set is a final class below `AbstractData` in a file of its own, and stand
 loading anything how many samples there are and of what kind (`DataInfo`), since studies are checked before they run.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from dse.errors import DataError
+from dse.files import data_folder as data_folder  # noqa: PLC0414  where data sets look for it
 from dse.spec import Spec
 
 
@@ -145,12 +145,3 @@ class AbstractData(Spec):
 @lru_cache(maxsize=256)
 def _kind_by_default(data: type[AbstractData]) -> type[DataInfo]:
     return type(data.model_validate({}).info)
-
-
-def data_folder() -> Path:
-    """Return `$DSE_DATA_DIR`, or the folder of the user's cache where downloads go."""
-    if folder := os.environ.get("DSE_DATA_DIR"):
-        return Path(folder).expanduser()
-    import pooch  # noqa: PLC0415  only where no folder is given
-
-    return Path(pooch.os_cache("pcm-dse"))

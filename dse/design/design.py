@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dse import renamed
+from dse.design.named_files import with_files
 from dse.design.settings import (
     CELL,
     FAMILIES,
+    FOUND,
     active,
     class_of,
     data_of,
@@ -51,7 +53,8 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     """
     given = renamed.settings(settings)
     for path in given:
-        field_of(path)
+        if not path.endswith(f".{FOUND}"):
+            field_of(path)
     given = with_model(given, folder)
     acting = {**active(given), **decided(given)}
     tables = nest(acting)
@@ -70,15 +73,20 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
 
 
 def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Return flat settings with the model of the cell that their card describes, where it is not the default.
+    """Return flat settings with what stands in the files that they name.
+
+    That is the model of the cell that their card describes, where it is not the default, and what is found in other
+    files (`dse.design.named_files`).
 
     Args:
         given: the settings.
-        folder: where card files are looked for.
+        folder: where the files are looked for.
 
     Raises:
-        SettingError: there is no such card, or it names no model that there is.
+        SettingError: there is no such card, it names no model that there is, or no file is named where one is needed.
+        DataError: another file is missing or not what it should be.
     """
+    given = with_files(given, folder)
     if CELL.card not in given or not rule_of(given).on_crossbars:
         return dict(given)
     model = _model(_card(given[CELL.card]), folder)

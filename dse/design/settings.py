@@ -33,6 +33,8 @@ from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
 from dse.variants import kept_for_variants
 
+FOUND = "found"
+"""Table of a table that names a file: what was found there; see `dse.design.named_files`."""
 Flat = Mapping[str, Any]
 """Settings as {dotted path: value}."""
 NOTHING: Flat = MappingProxyType({})
@@ -115,22 +117,22 @@ def _field_of_names(path: str) -> FieldInfo:
 
 def network_of(given: Flat) -> type[AbstractNetwork]:
     """Return the network that flat settings choose; the default where they name none that there is."""
-    return _chosen(NETWORK, given)
+    return chosen(NETWORK, given)
 
 
 def data_of(given: Flat) -> type[AbstractData]:
     """Return the data set that flat settings choose; the default where they name none that there is."""
-    return _chosen(WORKLOADS, given)
+    return chosen(WORKLOADS, given)
 
 
 def cell_of(given: Flat) -> type[AbstractCell]:
     """Return the model of the cell of flat settings; the default where they name none that there is."""
-    return _chosen(CELL, given)
+    return chosen(CELL, given)
 
 
 def rule_of(given: Flat) -> type[AbstractUpdate]:
     """Return the update rule that flat settings choose; the default where they name none that there is."""
-    return _chosen(UPDATE, given)
+    return chosen(UPDATE, given)
 
 
 def task_of(given: Flat) -> type[AbstractTask]:
@@ -145,7 +147,8 @@ def decided(given: Flat) -> Mapping[str, Any]:
     return cell_of(given).decided() if rule_of(given).on_crossbars else {}
 
 
-def _chosen(family: Family, given: Flat) -> Any:
+def chosen(family: Family, given: Flat) -> Any:
+    """Return the variant of a family that flat settings choose; the default where they name none that there is."""
     name = given.get(family.path)
     return family.names.get(name, family.variants[0]) if isinstance(name, str) else family.variants[0]
 
@@ -184,6 +187,8 @@ def field_of(path: str, given: Flat = NOTHING) -> FieldInfo:
     for family in FAMILIES:
         if family.path == path and family.card:
             raise SettingError(f"{path} is no setting: the card names it; choose another card, {family.card} = ...")
+    if f".{FOUND}" in path:
+        raise SettingError(f"{path} is no setting: it is found in the file that {path.partition('.')[0]}.file names")
     return _field(path, class_of(given))
 
 
@@ -210,6 +215,8 @@ def completed(given: Flat) -> dict[str, Any]:
 
 def conditions(path: str, given: Flat) -> list[Condition]:
     """Return the conditions under any of which a setting has no effect, in the design that flat settings choose."""
+    if path.endswith(f".{FOUND}"):
+        return []
     path = next((family.card for family in FAMILIES if family.card and family.path == path), path)
     said = [*_of_other_variants(path, given), *_of_the_variants(path, given), *_of_the_fields(path, class_of(given))]
     return [plain for condition in said for plain in _for_each_rule(condition)]

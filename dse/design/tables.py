@@ -19,6 +19,7 @@ from dse.deployment.compensation import compensation_named
 from dse.deployment.spec import DeploymentSpec, no_batch_norm
 from dse.devices import CELLS
 from dse.devices.base import AbstractCell
+from dse.files import FileSpec
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
 from dse.spec import ActsUnless, Spec, shown
@@ -111,10 +112,16 @@ class Design(Spec):
     @property
     def plugins(self) -> tuple[str, ...]:
         """Names of the plug-ins that its variants come from, in alphabetical order."""
-        used: list[object] = [type(self.network), self.network.task, type(self.workload), type(self.device), self.rule]
+        used: list[object] = [type(self.network), self.task, type(self.workload), type(self.device), self.rule]
         if self.deployment is not None:
             used += map(compensation_named, self.deployment.compensations)
         return tuple(sorted({owner for variant in used if (owner := owner_of(variant))}))
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Names of the files that it needs, by their checksums."""
+        tables = (self.workload, self.network)
+        return {own.facts.sha256: own.file for own in tables if isinstance(own, FileSpec)}
 
     @property
     def train_samples(self) -> int:
@@ -215,11 +222,7 @@ def design_class(
 
 def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:
     """Return which data sets the networks of a task can learn, and which networks can learn some data."""
-    data = [
-        shown(own.model_fields["dataset"].default)
-        for own in DATA
-        if isinstance(own.model_validate({}).info, task.accepts)
-    ]
+    data = [shown(own.model_fields["dataset"].default) for own in DATA if issubclass(own.kind({}), task.accepts)]
     able = (own for own in NETWORKS if isinstance(info, own.task_for(type(info)).accepts))
     names = [shown(own.model_fields["name"].default) for own in able]
     first = f"{'one of ' if len(data) > 1 else ''}workload.dataset = {', '.join(data)}"

@@ -106,6 +106,7 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged", "former_keys"):
         table.setdefault(key, [])
+    wrong += [] if _is_of_tables(table.setdefault("data_files", {})) else ["data_files"]
     for key in ("constraints", "plugins"):
         entries = table.setdefault(key, {})
         texts = list(cast("dict[str, Any]", entries).values()) if isinstance(entries, dict) else [None]
@@ -122,6 +123,10 @@ def _wrong(table: dict[str, Any]) -> list[str]:
         wrong.append("parameters")
     wrong += [key for key in ("seeds", "trials") if not 0 <= cast("int", table[key]) < 2**31]
     return wrong
+
+
+def _is_of_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(own, dict) for own in cast("dict[str, Any]", value).values())
 
 
 def has_results(where: Where) -> bool:

@@ -5,14 +5,18 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from dse.errors import ResultsError
+from dse.files import offer
 from dse.results.address import place_of
 from dse.results.folder import Folder
-from dse.results.place import Where
-from dse.results.reading import unreachable
+from dse.results.place import Place, Where
+from dse.results.reading import read_about, unreachable
 
 
 def source_of(where: Where, about: dict[str, Any]) -> Path:
@@ -38,6 +42,33 @@ def source_of(where: Where, about: dict[str, Any]) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes(content)
     return copy
+
+
+def offer_files(where: Where) -> None:
+    """Say in this process where the files of the user's lie that the designs of results need.
+
+    Raises:
+        ResultsError: there are no results.
+    """
+    place = place_of(where)
+    about = read_about(place)
+    for name, said in cast("dict[str, dict[str, Any]]", about["data_files"]).items():
+        beside = f"{about['source']}/{name}"
+        if "path" in said:
+            offer(str(said["sha256"]), Path(str(said["path"])))
+        elif isinstance(place, Folder):
+            offer(str(said["sha256"]), place.path / beside)
+        else:
+            names = [str(own) for own in about["files"] if own == name or str(own).startswith(f"{name}/")]
+            offer(str(said["sha256"]), partial(_read, place, str(about["source"]), name, names))
+    for other in about["merged"]:
+        with suppress(ResultsError):
+            offer_files(str(other))
+
+
+def _read(place: Place, source: str, name: str, names: Sequence[str]) -> dict[str, bytes]:
+    """Return the bytes of a file, or a folder of files, that results keep."""
+    return {own.removeprefix(name).removeprefix("/"): place.read(f"{source}/{own}") for own in names}
 
 
 def study_text(where: Where, about: dict[str, Any]) -> str | None:

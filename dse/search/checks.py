@@ -7,7 +7,7 @@ from typing import Any
 
 from dse.deployment.measure import after_a_day
 from dse.deployment.spec import DAY_S, TIMES_S
-from dse.design.design import Design, compose
+from dse.design.design import Design, compose, with_model
 from dse.design.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, check_possible, parse_constraints
@@ -183,8 +183,9 @@ def _check_tasks(wanted: Wanted, scope: Scope, controls: Mapping[str, Design]) -
 
 
 def _check_validation(wanted: Wanted, scope: Scope) -> None:
-    settings = {path.removeprefix("workload."): v for path, v in scope.fixed.items() if path.startswith("workload.")}
-    held_out = data_of(scope.fixed).parse(settings, "workload").held_out
+    given = with_model(scope.fixed, scope.folder)
+    settings = {path.removeprefix("workload."): v for path, v in given.items() if path.startswith("workload.")}
+    held_out = data_of(given).parse(settings, "workload").held_out
     for name, what in wanted.items():
         if name.startswith("validation_") and not held_out:
             raise SettingError(f"{what} needs workload.validation above 0")

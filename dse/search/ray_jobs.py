@@ -18,6 +18,7 @@ from ray import job_submission
 import dse
 from dse import plugins
 from dse.errors import ExecutorError
+from dse.files import Content
 from dse.search.ray_cluster import first_line, use_token
 from dse.search.study import Study
 
@@ -34,10 +35,15 @@ def command(study_file: str, out: str, options: Sequence[str]) -> str:
 
 
 def pack(study: Study, folder: Path) -> None:
-    """Copy what a job needs into a folder: the study file, its cards, its plug-ins and the source of the framework."""
+    """Copy what a job needs: the study file, files that it names, its plug-ins and the source of the framework."""
     for name, content in study.files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    for name, seen in study.data_files.items():
+        if not (folder / name).exists():  # too large to be kept with results
+            for part, content in Content.at(seen.path).read().items():
+                (folder / name / part).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name / part).write_bytes(content)
     root = Path(dse.__file__).parents[1]
     for package in PACKAGES:
         shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -57,11 +63,12 @@ def submit(study: Study, address: str, out: str, options: Sequence[str]) -> str:
         ExecutorError: there is no cluster, or it does not take the job.
     """
     client = _client(address)
+    beside = ["--files-beside"] if study.data_files else []
     with tempfile.TemporaryDirectory() as place:
         pack(study, Path(place))
         try:
             return client.submit_job(
-                entrypoint=command("study.toml", out, options),
+                entrypoint=command("study.toml", out, [*options, *beside]),
                 runtime_env={"working_dir": place},
                 metadata={"study": study.spec.name, "study_key": study.key},
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 from ray import exceptions
 
-from dse import plugins
+from dse import files, plugins
 from dse.design.outcome import Failure
 from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
@@ -36,6 +36,28 @@ MAX_START_FAILURES = 3
 """Actors that may fail to start, one after the other, before a study is given up."""
 LOST = (exceptions.RayActorError, exceptions.OutOfMemoryError, exceptions.NodeDiedError, exceptions.ObjectLostError)
 """How Ray says that the process of a call is gone."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A file that designs need, on its way to an actor.
+
+    Attributes:
+        sha256: its checksum.
+        places: where it lies on the machine of the driver, which may be that of the actor.
+        bytes: reference to its bytes in the cluster; None where every actor is on the machine of the driver.
+    """
+
+    sha256: str
+    places: Sequence[Path]
+    bytes: Any = None
+
+    def offer(self) -> None:
+        """Say in this process where it is found: a place is believed if the checksum is right, else bytes come."""
+        for place in self.places:
+            files.offer(self.sha256, place)
+        if self.bytes is not None:
+            files.offer(self.sha256, lambda: ray.get(self.bytes))
 
 
 class Simulator:
@@ -65,8 +87,16 @@ class Simulator:
         """Load and compile what a simulation needs."""
         warm_up()
 
-    def work(self, key: str, jobs: Sequence[Job]) -> bytes:
-        """Simulate jobs and return their answers, a line each; see `dse.search.spool`."""
+    def work(self, key: str, jobs: Sequence[Job], shipped: Sequence[Shipped] = ()) -> bytes:
+        """Simulate jobs and return their answers, a line each; see `dse.search.spool`.
+
+        Args:
+            key: of the call.
+            jobs: the jobs.
+            shipped: files that their designs need.
+        """
+        for file in shipped:
+            file.offer()
         lines: list[bytes] = []
         with keeping(self._spool, key) as keep:
             for job in jobs:
@@ -132,6 +162,7 @@ class RayPool:
             self._spooled,
             lambda node: node not in self._nodes,
         )
+        self._shipped: dict[str, Shipped] = {}
         self._handles: dict[str, Any] = {}
         self._starting: dict[Any, _Start] = {}
         self._flights: dict[Any, _Flight] = {}
@@ -238,8 +269,18 @@ class RayPool:
         """Hand out what is waiting."""
         while (chosen := self._dispatcher.next_call(time.monotonic())) is not None:
             name, call = chosen
-            reference = self._handles[name].work.remote(call.key, [task.job for task in call.tasks])
+            jobs = [task.job for task in call.tasks]
+            reference = self._handles[name].work.remote(call.key, jobs, self._shipped_with(jobs))
             self._flights[reference] = _Flight(name, call)
+
+    def _shipped_with(self, jobs: Sequence[Job]) -> list[Shipped]:
+        """Return the files that the designs of jobs need; their bytes are put into a cluster once."""
+        needed = {sha256: name for job in jobs if job.design for sha256, name in job.design.files.items()}
+        for sha256, name in needed.items():
+            if sha256 not in self._shipped:
+                held = None if self._ours else ray.put(files.find(sha256, name).read())
+                self._shipped[sha256] = Shipped(sha256, files.places(sha256), held)
+        return [self._shipped[sha256] for sha256 in needed]
 
     def _wait(self, timeout_s: float) -> list[Answer]:
         references = [*self._flights, *self._starting]

@@ -14,6 +14,7 @@ from dse.design.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
 from dse.results.rows import to_rows, unfolded
+from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
 from dse.search.executor import Answer, Job, work
@@ -55,9 +56,11 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
     Raises:
         QueryError: there is no such trial or seed, or its design cannot be simulated.
         ResultsError: there are no results.
+        DataError: data that the trial learned from are missing, or have changed.
     """
     tables = open_tables(where)
     one_trial(tables, trial)
+    offer_files(where)
     found = read_table(where)
     at = [index for index, number in enumerate(found["trial"].to_pylist()) if number == trial]
     rows = to_rows(found.take(pa.array(at, pa.int64())))

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from dse import plugins
-from dse.errors import DseError, ResultsError
+from dse.errors import DataError, DseError, ResultsError
+from dse.files import Seen
 from dse.results.address import place_of
 from dse.results.place import Place, Where
 from dse.results.rows import to_rows
@@ -18,7 +19,7 @@ from dse.search.executor import Executor, code_version, package_versions
 from dse.search.extend import earlier_of, extend
 from dse.search.loop import Progress, run
 from dse.search.reuse import Reusing, rows_to_reuse
-from dse.search.study import Study, read_study
+from dse.search.study import Study, is_kept, read_study
 
 MakeExecutor = Callable[[], Executor]
 Report = Callable[[Progress], None]
@@ -101,6 +102,7 @@ def resume(
         if has_former_key(store.about):
             store.describe({**store.about, "study_key": study.key})
         if wanted is not None:
+            check_files(wanted, store.about)
             study = extend(store, study, wanted, described(wanted))
         elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
@@ -120,7 +122,14 @@ def described(study: Study) -> dict[str, Any]:
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.spec.budget.trials,
         "study_key": study.key,
+        "data_files": {name: _place_of(seen) for name, seen in study.data_files.items()},
     }
+
+
+def _place_of(seen: Seen) -> dict[str, Any]:
+    """Return what results say of a file of the user's; of one that they do not keep, where it lies."""
+    said = {"sha256": seen.sha256, "size": seen.size}
+    return said if is_kept(seen) else {**said, "path": str(seen.path)}
 
 
 def open_study(where: Where, about: dict[str, Any]) -> Study:
@@ -132,7 +141,7 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
     if about.get("merged"):
         raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
     path = source_of(where, about) / "study.toml"
-    study = read_study(path, warn=False).as_of(about["plugins"])
+    study = read_study(path, warn=False, kept=about["data_files"]).as_of(about["plugins"])
     if study.key != about["study_key"] and not has_former_key(about):
         raise ResultsError(
             f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "
@@ -159,6 +168,7 @@ def check_is_of(study: Study, where: Where) -> None:
     """
     place = place_of(where)
     about = read_about(place)
+    check_files(study, about)
     study = study.as_of(about["plugins"])  # what changed in them is said by `resume`
     if study.key != (open_study(place, about).key if has_former_key(about) else about["study_key"]):
         raise ResultsError(
@@ -166,6 +176,22 @@ def check_is_of(study: Study, where: Where) -> None:
             f"on by `dse resume {place} --study FILE`; to go on with what is there, `dse resume {place}`; else choose "
             "another folder with --out"
         )
+
+
+def check_files(study: Study, about: dict[str, Any]) -> None:
+    """Check that a study names no file that has changed since results were begun.
+
+    Raises:
+        DataError: one has.
+    """
+    for name, seen in study.data_files.items():
+        was = about["data_files"].get(name, {}).get("sha256", seen.sha256)
+        if about["name"] == study.spec.name and seen.sha256 != was:
+            raise DataError(
+                f"{seen.path} has changed: the results were begun with another {name} (SHA-256 {was[:12]}..., now "
+                f"{seen.sha256[:12]}...). Go on with the file that they keep by `dse resume`, put the former back, or "
+                "start afresh with --out"
+            )
 
 
 def _is_of(study: Study, place: Place) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.design.design import is_deployed
+from dse.design.design import is_deployed, with_model
 from dse.design.settings import NETWORK, UPDATE, default_of, rule_of, task_of
 from dse.design.space import Parameter
 from dse.tasks.base import AbstractTask
@@ -47,7 +47,8 @@ class Scope:
     def tasks(self) -> dict[type[AbstractTask], str]:
         """The tasks of the networks that designs can have, each with the name of one of them."""
         names = map(str, self.values(NETWORK.path))
-        return {task_of({**self.fixed, NETWORK.path: name}): name for name in names}
+        given = ({**self.fixed, NETWORK.path: name} for name in names)
+        return {task_of(with_model(own, self.folder)): own[NETWORK.path] for own in given}
 
     @property
     def is_deployed(self) -> bool:

@@ -27,10 +27,12 @@ from typing import Any, cast
 
 from dse import plugins, renamed
 from dse.design.design import Design, active, compose, flatten, with_model
-from dse.design.settings import CELL, UPDATE, default_of, field_of, rule_of
+from dse.design.named_files import Looked, Places, combinations, look
+from dse.design.settings import CELL, FOUND, UPDATE, default_of, field_of, rule_of
 from dse.design.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
 from dse.devices.card import card_file, model_of
 from dse.errors import SettingError
+from dse.files import Content, Seen
 from dse.metric import Goal
 from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.bounds import Bound
@@ -43,8 +45,12 @@ from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
 
+Kept = Mapping[str, Mapping[str, Any]]
+"""What results say of the files of the user's that their study names, by name: SHA-256, size, and where it was."""
 Described = tuple[Mapping[str, Any], dict[str, Any]]
 """Flat settings of a design, and its content."""
+KEPT_BYTES = 64 << 20
+"""Largest file of the user's that is copied into results."""
 MEANINGLESS = {"description", "free", "resources"}
 """Parts of a study file that change nothing in the table."""
 
@@ -62,6 +68,7 @@ class Study:
         free: the free axes.
         folder: where the card files of the study lie.
         text: the study file as it was given.
+        data_files: files that settings name, such as data of the user, by name.
         constraints: what designs must meet, in the order of their names.
         plugins: versions of the plug-ins that the study names; see `dse.plugins`.
     """
@@ -74,6 +81,7 @@ class Study:
     free: FreeAxes
     folder: Path
     text: str
+    data_files: Mapping[str, Seen] = field(default_factory=dict[str, Seen])
     constraints: Sequence[Bound] = ()
     plugins: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -152,7 +160,7 @@ class Study:
             "base": base[1],
             "cards": [content for _, content in cards],
             "controls": {name: design.as_dict() for name, design in self.controls.items()},
-            "fixed": dict(self.fixed),
+            "fixed": _named_plainly(self.fixed),
             "price_card": self.card.__dict__,
         }
 
@@ -192,9 +200,27 @@ class Study:
             names += [*self._choices(path), *(str(table.get(path, "")) for table in tables)]
         names += list(self.free.cards)
         cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
-        if "study.toml" in cards:
-            raise SettingError("a card cannot be called study.toml; that is the study file's name in the results")
-        return {**cards, "study.toml": self.text.encode()}
+        kept = {
+            f"{name}/{part}" if part else name: content
+            for name, seen in self.data_files.items()
+            if is_kept(seen)
+            for part, content in Content.at(seen.path).read().items()
+        }
+        for name in sorted({"study.toml"} & {*cards, *kept} | cards.keys() & kept.keys()):
+            raise SettingError(f"two files of the study are called {name} in the results; rename one of them")
+        return {**cards, **kept, "study.toml": self.text.encode()}
+
+
+def is_kept(seen: Seen) -> bool:
+    """Return whether results keep a copy of a file that settings name; a larger one is found where it was."""
+    return seen.size <= KEPT_BYTES
+
+
+def _named_plainly(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the names of files without folders: what these hold is part of the designs."""
+    found = [path for path in fixed if path.endswith(f".{FOUND}")]
+    plain = {path.removesuffix(FOUND) + "file" for path in found}
+    return {path: Path(value).name if path in plain else value for path, value in fixed.items() if path not in found}
 
 
 def _has_table(content: Mapping[str, Any], path: str) -> bool:
@@ -205,11 +231,18 @@ def _has_table(content: Mapping[str, Any], path: str) -> bool:
     return bool(inner)
 
 
-def read_study(path: Path, *, warn: bool = True) -> Study:
-    """Read and check a study file; `warn` says which names in it are those of before.
+def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None) -> Study:
+    """Read and check a study file.
+
+    Args:
+        path: the file.
+        warn: say which names in it are those of before.
+        kept: for a study that is kept with its results, what these say of the files that it names: then they lie
+            beside it, whatever folders it names, or where they were.
 
     Raises:
         SettingError: everything that is wrong with it, as far as it can be told at once.
+        DataError: a file that it names is missing, or not what it should be.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
@@ -217,11 +250,11 @@ def read_study(path: Path, *, warn: bool = True) -> Study:
         raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingError(f"the study file {path} is not UTF-8 text") from None
-    return parse_study(text, path.parent, str(path), warn=warn)
+    return parse_study(text, path.parent, str(path), warn=warn, kept=kept)
 
 
-def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = True) -> Study:
-    """Check the text of a study file; `folder` is where its card files lie, `warn` as for `read_study`.
+def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = True, kept: Kept | None = None) -> Study:
+    """Check the text of a study file; `folder` is where its card files lie, `warn` and `kept` as for `read_study`.
 
     Raises:
         SettingError: see `read_study`.
@@ -240,7 +273,7 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
         raise SettingError(f"{where}: {error}") from None
     spec = StudySpec.parse(tables, where)
     try:
-        return _check(spec, folder, text)
+        return _check(spec, Places(folder, kept), text)
     except SettingError as error:
         first = str(error)
     others = [line for line in _mistakes(spec, folder) if line not in first]
@@ -280,13 +313,17 @@ def _error_of(check: Callable[[], object]) -> str:
     return ""
 
 
-def _check(spec: StudySpec, folder: Path, text: str) -> Study:
+def _check(spec: StudySpec, places: Places, text: str) -> Study:
+    folder = places.folder
     check_names(spec.objectives)
     constraints = checked_constraints(spec.constraints, spec.objectives)
     fixed = _fixed(spec)
     if spec.budget.trials == 0 and not spec.controls:
         raise SettingError("budget.trials = 0 and no controls: there is nothing to simulate")
-    space = _space(spec, fixed, folder)
+    space = parse_space(spec.space, folder) if spec.space or spec.budget.trials else {}
+    found = _look(spec, fixed, space, places)
+    fixed |= found
+    _check_space(fixed, space, folder)
     scope = Scope(fixed, space, folder)
     check_time(scope)
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
@@ -296,14 +333,15 @@ def _check(spec: StudySpec, folder: Path, text: str) -> Study:
     check_plugins(spec.plugins, sampler_named(spec.search.sampler), scope, controls)
     check_wanted({**wanted, **{name: f"the objective {name}" for name in spec.objectives}}, scope, controls, card)
     return Study(
-        spec,
-        fixed,
-        space,
-        controls,
-        card,
+        spec=spec,
+        fixed=fixed,
+        space=space,
+        controls=controls,
+        card=card,
         free=free,
         folder=folder,
         text=text,
+        data_files={name: seen for own in found.values() for name, seen in own.seen.items()},
         constraints=constraints,
         plugins=plugins.load(spec.plugins),
     )
@@ -322,9 +360,17 @@ def _fixed(spec: StudySpec) -> dict[str, Any]:
     return fixed
 
 
-def _space(spec: StudySpec, fixed: Mapping[str, Any], folder: Path) -> dict[str, Parameter]:
-    """Return what varies."""
-    space = parse_space(spec.space, folder) if spec.space or spec.budget.trials else {}
+def _look(
+    spec: StudySpec, fixed: Mapping[str, Any], space: Mapping[str, Parameter], places: Places
+) -> dict[str, Looked]:
+    """Return what is found in the files that the designs and controls of a study name."""
+    choices = {path: parameter.choices() for path, parameter in space.items()}
+    tables = [dict(fixed), *({**fixed, **flatten(own)} for own in spec.controls.values())]
+    return look([given for own in tables for given in combinations(own, choices)], places)
+
+
+def _check_space(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
+    """Check what varies, given what does not."""
     both = sorted(fixed.keys() & space.keys())
     if both:
         raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
@@ -334,7 +380,6 @@ def _space(spec: StudySpec, fixed: Mapping[str, Any], folder: Path) -> dict[str,
     chosen = sorted(rules, key=lambda name: not rule_of({UPDATE.path: name}).on_crossbars)
     compose({**fixed, UPDATE.path: chosen[0]} if chosen else fixed, folder, "design")
     check_corners(fixed, space, folder)
-    return space
 
 
 def _free_axes(spec: StudySpec, space: Mapping[str, Parameter], folder: Path) -> FreeAxes:
