@@ -5,12 +5,14 @@ from dse.api.library import cards as cards
 from dse.api.library import settings as settings
 from dse.api.results import Front as Front
 from dse.api.results import Results as Results
+from dse.api.running import open_results
 from dse.api.running import run as run
 from dse.api.studies import Study as Study
 from dse.design.space import Choice as Choice
 from dse.design.space import FloatRange as FloatRange
 from dse.design.space import IntRange as IntRange
 from dse.design.tables import Design as Design
+from dse.devices.fit.card import fit_file
 from dse.errors import DataError as DataError
 from dse.errors import DivergedError as DivergedError
 from dse.errors import DseError as DseError
@@ -21,6 +23,8 @@ from dse.errors import ResultsError as ResultsError
 from dse.errors import SettingError as SettingError
 from dse.results.merge import merge as merge
 
+fit_cell = fit_file
+open = open_results  # noqa: A001
 __version__: str
 
 __all__ = [

@@ -37,10 +37,9 @@ def _owners(scope: Scope) -> Iterator[tuple[str, str | None]]:
     """Yield what chooses a variant in the designs of a study, and the plug-in that it comes from, if any."""
     for family in (WORKLOADS, NETWORK, UPDATE):
         for name in scope.values(family.path):
-            variant = family.names[name]
-            yield f"{family.path} = {shown(name)}", owner_of(variant)
-            if family is NETWORK:
-                yield f"the task of {family.path} = {shown(name)}", owner_of(variant.task)
+            yield f"{family.path} = {shown(name)}", owner_of(family.names[name])
+    for task, name in scope.tasks.items():
+        yield f"the task of {NETWORK.path} = {shown(name)}", owner_of(task)
     if CELL.card in scope.space or CELL.card in scope.fixed:
         for card in scope.values(CELL.card):
             yield f"{CELL.card} = {shown(card)}", owner_of(model_of(card, scope.folder))
