@@ -6,21 +6,18 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
+import dse
 from dse.analysis.intervals import half_width
-from dse.analysis.tables.tables import open_tables
 from dse.deployment.spec import DAY_S, HOUR_S, MONTH_S, YEAR_S
-from dse.errors import DseError
-from dse.progress import progress
-from dse.search.executor import Executor, LocalExecutor, Simulation
-from dse.search.runs import resume, start
-from dse.search.study import parse_study
 
 Settings = Mapping[str, Any]
 """Settings of a design by their paths."""
+Kind = Literal["ray", "local"]
+"""Who simulates."""
 COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#be123c", "#0e7490", "#a16207", "#334155")
 TIMES = {1.0: "1 s", HOUR_S: "1 hour", DAY_S: "1 day", MONTH_S: "1 month", YEAR_S: "1 year"}
 """Times of a deployment, s, and their names."""
@@ -81,57 +78,37 @@ def program(main: Callable[[], object]) -> None:
     """Run a program; end it with one message where the user can do something about what went wrong."""
     try:
         main()
-    except DseError as error:
+    except dse.DseError as error:
         sys.exit(f"error: {error}")
 
 
-def study_text(name: str, metric: str, base: Settings, designs: Mapping[str, Settings], seeds: int) -> str:
-    """Return a study file that simulates named designs and searches nothing."""
-    lines = [f'name = "{name}"', f'objectives = ["{metric}", "worst_writes"]', "[workload]"]
-    workload = {path.removeprefix("workload."): v for path, v in base.items() if path.startswith("workload.")}
-    lines += [f"{path} = {toml(value)}" for path, value in workload.items()]
-    lines.append("[design]")
-    lines += [f"{path} = {toml(value)}" for path, value in base.items() if not path.startswith("workload.")]
-    for control, settings in designs.items():
-        lines += [f"[controls.{control}]", *(f"{path} = {toml(value)}" for path, value in settings.items())]
-    return "\n".join([*lines, "[budget]", "trials = 0", f"seeds = {seeds}", ""])
+def study_of(name: str, metric: str, base: Settings, designs: Mapping[str, Settings], seeds: int) -> dse.Study:
+    """Return a study that simulates named designs and searches nothing.
+
+    Args:
+        name: its name.
+        metric: what the designs are compared by.
+        base: settings of all designs, those of the workload included.
+        designs: name -> what a design has of its own.
+        seeds: simulations of each design.
+    """
+    return dse.Study(
+        name=name,
+        objectives=[metric, "worst_writes"],
+        workload={path.removeprefix("workload."): v for path, v in base.items() if path.startswith("workload.")},
+        design={path: value for path, value in base.items() if not path.startswith("workload.")},
+        controls=designs,
+        trials=0,
+        seeds=seeds,
+    )
 
 
-def toml(value: Any) -> str:
-    """Return a value as a study file spells it."""
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(toml, value))}]"
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def simulate(text: str, folder: Path, executor: str, metric: str = "accuracy", device: str = "cpu") -> pl.DataFrame:
+def simulate(study: dse.Study, folder: Path, executor: Kind, metric: str, device: str = "cpu") -> pl.DataFrame:
     """Run a study into a folder, or go on with it, and return its summary: see `summary`.
 
     More seeds than the folder has are simulated; any other change of the study is refused.
-
-    Args:
-        text: the study file.
-        folder: the results folder.
-        executor: "ray", or "local" for this process.
-        metric: what the summary is of.
-        device: where torch computes deep networks.
     """
-    simulation = Simulation(device)
-    study = parse_study(text, folder.parent)
-
-    def make() -> Executor:
-        if executor == "local":
-            return LocalExecutor(simulation)
-        from dse.search.ray_pool import RayPool  # noqa: PLC0415  not loaded where Ray is not wanted
-
-        return RayPool(resources=study.spec.resources, folder=folder, simulate=simulation)
-
-    with progress(study.spec.objectives, quiet=False) as report:
-        if (folder / "study.json").exists():
-            resume(folder, make, report, wanted=study)
-        else:
-            start(study, folder, make, report)
-    return summary(folder, metric)
+    return summary(dse.run(study, folder, executor=executor, device=device), metric)
 
 
 def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accuracy", *others: pl.Expr) -> pl.DataFrame:
@@ -155,9 +132,9 @@ def with_intervals(table: pl.DataFrame, by: Sequence[str], metric: str = "accura
     return found.with_columns(half_width(pl.col("deviation"), pl.col("seeds")).alias("interval_95"))
 
 
-def summary(folder: Path, metric: str = "accuracy") -> pl.DataFrame:
+def summary(results: dse.Results, metric: str = "accuracy") -> pl.DataFrame:
     """Return for each design the mean of a metric with its 95 % interval over seeds, the loss, pulses, worst writes."""
-    trials = open_tables(folder).trials
+    trials = results.trials
     losses = with_intervals(trials, ["origin"], "loss").select("origin", "loss", loss_interval_95="interval_95")
     means = [pl.col(name).mean() for name in ("set_pulses", "reset_pulses", "wall_s")]
     table = with_intervals(trials, ["origin"], metric, *means, pl.col("worst_writes").max())
@@ -201,8 +178,8 @@ def draw_curves(
     """
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    tables = open_tables(folder)
-    curves = tables.curves.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
+    results = dse.open(folder)
+    curves = results.curves.join(results.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
     factor = 100.0 if metric.endswith("accuracy") else 1.0
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -246,9 +223,9 @@ def run(experiment: Experiment, description: str, arguments: Sequence[str] | Non
     designs = {name: designs[name] for name in chosen(parser, "--designs", options.designs, designs)}
     options.out.mkdir(parents=True, exist_ok=True)
     base = base_of(experiment, options.scale, options.epochs)
-    text = study_text(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
+    study = study_of(f"{experiment.name}-{options.scale}", experiment.metric, base, designs, options.seeds)
     executor = options.executor if options.device == "cpu" else "local"
-    table = simulate(text, options.out / "study", executor, experiment.metric, options.device)
+    table = simulate(study, options.out / "study", executor, experiment.metric, options.device)
     table.write_parquet(options.out / "table.parquet")
     draw_curves(options.out / "study", options.out / "curves.png", metric=experiment.metric, unit=experiment.unit)
     show(f"{experiment.name}: {scale.label}; {options.epochs} epochs", table, experiment.metric)

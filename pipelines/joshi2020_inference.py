@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.analysis.tables.tables import open_tables
+import dse
 from dse.deployment.spec import TIMES_S
 from pipelines.common import TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
@@ -64,7 +64,7 @@ def summary(folder: Path) -> pl.DataFrame:
 
     `deviation` is over the seeds, of means over repetitions; `over_repetitions` is the mean deviation within a seed.
     """
-    tables = open_tables(folder)
+    tables = dse.open(folder)
     trained = tables.trials.select("trial", "seed", "origin", pl.col("accuracy").alias("digital"))
     found = tables.deployments.join(trained, on=["trial", "seed"])
     found = found.rename({"deviation": "over_repetitions"})

@@ -22,7 +22,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.tables.tables import open_tables
+import dse
 from dse.data.cifar10 import Cifar10
 from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
 from dse.design.design import compose
@@ -112,13 +112,13 @@ EXPERIMENT = Experiment(
 
 def sizes(folder: Path) -> pl.DataFrame:
     """Return the size of the model in bits and the accuracy of each design, with its 95 % interval over seeds."""
-    trials = open_tables(folder).trials
+    trials = dse.open(folder).trials
     return with_intervals(trials, ["origin", "inference_bits"]).sort("inference_bits")
 
 
 def over_time(folder: Path) -> pl.DataFrame:
     """Return what trained cells recognise at each time of their life, by design and compensation."""
-    tables = open_tables(folder)
+    tables = dse.open(folder)
     found = tables.deployments.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
     return with_intervals(found, ["origin", "compensation", "time_s"])
 
@@ -129,7 +129,7 @@ def wear(folder: Path) -> pl.DataFrame:
     The share is of the card `bottom_up_28nm`, at what is asked of storage-class memory (1e9) and at the low end of the
     surveyed range (1e5).
     """
-    tables, card = open_tables(folder), read_cost_card("bottom_up_28nm")
+    tables, card = dse.open(folder), read_cost_card("bottom_up_28nm")
     worst = tables.layers.join(tables.trials.select("trial", "seed", "origin"), on=["trial", "seed"])
     table = worst.group_by("origin", maintain_order=True).agg(
         pl.col("cells").sum(), *(pl.col(f"wear_{kind}_max").max().alias(kind) for kind in ENDURED)

@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Settings, chosen, program, show, simulate, study_text
+from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Settings, chosen, program, show, simulate, study_of
 from pipelines.nandakumar2020_cifar import EXPERIMENT as CIFAR
 from pipelines.nandakumar2020_gan import EXPERIMENT as GAN
 from pipelines.nandakumar2020_ptb import EXPERIMENT as PTB
@@ -103,8 +103,8 @@ def main() -> None:
     for network in chosen(parser, "--networks", options.networks, NETWORKS):
         metric, settings, untrained = NETWORKS[network]
         base = {**settings, **({"training.epochs": options.epochs} if options.epochs else {})}
-        text = study_text(f"accumulators-{network}", metric, base, designs(), options.seeds)
-        table = simulate(text, options.out / network, options.executor, metric)
+        study = study_of(f"accumulators-{network}", metric, base, designs(), options.seeds)
+        table = simulate(study, options.out / network, options.executor, metric)
         table.write_parquet(options.out / f"{network}.parquet")
         show(f"{network}: about 100,000 weights, {base['training.epochs']} epochs, a scaled experiment", table, metric)
         values = dict(table.select("design", metric).rows())

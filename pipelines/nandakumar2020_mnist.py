@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.devices.card import read_cell
-from pipelines.common import IDEAL_PRODUCTS, draw_curves, program, show, simulate, study_text
+from pipelines.common import IDEAL_PRODUCTS, draw_curves, program, show, simulate, study_of
 
 BASE: dict[str, Any] = {
     "workload.dataset": "mnist",
@@ -86,8 +86,8 @@ def main() -> None:
 
     designs = {"digital_float": {"architecture": "float"}, "pcm": PCM}
     base = {**BASE, "training.epochs": options.epochs}
-    text = study_text("nandakumar2020-mnist", "accuracy", base, designs, options.seeds)
-    main_table = simulate(text, options.out / "main", options.executor)
+    study = study_of("nandakumar2020-mnist", "accuracy", base, designs, options.seeds)
+    main_table = simulate(study, options.out / "main", options.executor, "accuracy")
     main_table.write_parquet(options.out / "main.parquet")
     hardware = (97.73, "97.73 % on hardware (Nandakumar et al. 2020)")
     draw_curves(options.out / "main", options.out / "curves.png", limits=(94, 98.8), mark=hardware)
@@ -97,8 +97,8 @@ def main() -> None:
         # An ablation without a knob of the base leaves the setting out rather than naming one that cannot act.
         changes["linear_cell"] = {path: v for path, v in changes["linear_cell"].items() if path not in IDLE_ON_IDEAL}
         base = {**BASE, "training.epochs": options.ablation_epochs}
-        text = study_text("nandakumar2020-mnist-ablations", "accuracy", base, changes, options.ablation_seeds)
-        table = simulate(text, options.out / "ablations", options.executor)
+        study = study_of("nandakumar2020-mnist-ablations", "accuracy", base, changes, options.ablation_seeds)
+        table = simulate(study, options.out / "ablations", options.executor, "accuracy")
         table.write_parquet(options.out / "ablations.parquet")
         show(f"ablations, {options.ablation_epochs} epochs", table)
 

@@ -8,12 +8,11 @@ import polars as pl
 import pytest
 
 from dse.errors import DseError
-from dse.search.study import parse_study
 from pipelines import joshi2020_inference as inference
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
 from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
-from pipelines.common import Experiment, Scale, base_of, program, run, study_text, with_intervals
+from pipelines.common import Experiment, Scale, base_of, program, run, study_of, with_intervals
 from tests.data import load
 
 PROGRAMS = (inference, hybrid, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_ptb)
@@ -34,7 +33,7 @@ def test_every_scale_of_an_experiment_is_a_valid_study(experiment: Experiment) -
     for name, scale in experiment.scales.items():
         base = base_of(experiment, name, scale.epochs)
         designs = scale.designs or experiment.designs
-        study = parse_study(study_text(experiment.name, experiment.metric, base, designs, 1), Path())
+        study = study_of(experiment.name, experiment.metric, base, designs, 1).checked
         assert len({design.key for design in study.controls.values()}) == len(designs)
 
 
@@ -42,9 +41,9 @@ def test_the_studies_of_mnist_and_of_accumulators_are_valid() -> None:
     mnist = nandakumar2020_mnist
     designs: dict[str, Any] = {name: {**mnist.PCM, **own} for name, own in mnist.ablations().items()}
     designs["linear_cell"] = {k: v for k, v in designs["linear_cell"].items() if k not in mnist.IDLE_ON_IDEAL}
-    assert len(parse_study(study_text("mnist", "accuracy", mnist.BASE, designs, 5), Path()).controls) == 43
+    assert len(study_of("mnist", "accuracy", mnist.BASE, designs, 5).checked.controls) == 43
     for metric, settings, _ in accumulators.NETWORKS.values():
-        assert len(parse_study(study_text("chi", metric, settings, accumulators.designs(), 1), Path()).controls) == 13
+        assert len(study_of("chi", metric, settings, accumulators.designs(), 1).checked.controls) == 13
 
 
 def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
