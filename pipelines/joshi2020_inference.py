@@ -19,7 +19,8 @@ import polars as pl
 
 import dse
 from dse.deployment.spec import TIMES_S
-from pipelines.common import TIMES, Experiment, Scale, Settings, program, run, with_intervals
+
+from .common import TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 LABELS = {"none": "no compensation", "gdc": "GDC", "adabs": "AdaBS", "gdc_adabs": "GDC and AdaBS"}

@@ -28,7 +28,8 @@ from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
 from dse.design.design import compose
 from dse.networks.parts import weights_of
 from dse.pricing.card import read_cost_card
-from pipelines.common import COLOURS, TIMES, Experiment, Scale, Settings, program, run, with_intervals
+
+from .common import COLOURS, TIMES, Experiment, Scale, Settings, program, run, with_intervals
 
 WIDTHS, SHORT_WIDTH = (0.25, 0.5), 0.25
 """Widths of the hybrid networks, and of those with short accumulators, at small scale."""

@@ -19,10 +19,10 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Settings, chosen, program, show, simulate, study_of
-from pipelines.nandakumar2020_cifar import EXPERIMENT as CIFAR
-from pipelines.nandakumar2020_gan import EXPERIMENT as GAN
-from pipelines.nandakumar2020_ptb import EXPERIMENT as PTB
+from .common import EIGHT_PAIRS, IDEAL_PRODUCTS, Settings, chosen, program, show, simulate, study_of
+from .nandakumar2020_cifar import EXPERIMENT as CIFAR
+from .nandakumar2020_gan import EXPERIMENT as GAN
+from .nandakumar2020_ptb import EXPERIMENT as PTB
 
 BITS = (2, 4, 6, 8, 12, 16)
 ROUNDINGS = ("nearest", "stochastic")

@@ -12,7 +12,7 @@ mean over the last epoch, each image measured before it is learned, and with dro
 it larger: designs with and without dropout compare by their test accuracy alone.
 """
 
-from pipelines.common import IDEAL_PRODUCTS, Experiment, Scale, program, run
+from .common import IDEAL_PRODUCTS, Experiment, Scale, program, run
 
 PLAIN = {"architecture": "float", "training.learning_rate": 0.5, "training.momentum": 0.0, "training.weight_decay": 0.0}
 EXPERIMENT = Experiment(

@@ -22,7 +22,8 @@ from dse.search.executor import one_thread
 from dse.tasks.generation.frechet import scorer_of
 from dse.tasks.generation.learner import GenerationLearner
 from dse.tasks.train import train
-from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
+
+from .common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, base_of, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.5, "training.learning_rate": 0.1}
 EXPERIMENT = Experiment(

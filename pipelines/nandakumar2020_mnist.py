@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from dse.devices.card import read_cell
-from pipelines.common import IDEAL_PRODUCTS, draw_curves, program, show, simulate, study_of
+
+from .common import IDEAL_PRODUCTS, draw_curves, program, show, simulate, study_of
 
 BASE: dict[str, Any] = {
     "workload.dataset": "mnist",

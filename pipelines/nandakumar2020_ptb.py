@@ -9,7 +9,7 @@ take. Products are exact on `pcm` and on `pcm_8_pairs`, where eight pairs hold a
 much finer; converters of 8 bits with read noise and drift act on `pcm_all`.
 """
 
-from pipelines.common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, program, run
+from .common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.9, "training.learning_rate": 2.0}
 EXPERIMENT = Experiment(

@@ -4,12 +4,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, cast
 
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.devices.card import device_library
 from dse.pricing.card import CostCard
 from dse.pricing.price import price_cards
 from dse.pricing.wear import LIMITS, SHARES, wear_name
@@ -64,7 +64,7 @@ class Anchor:
 @cache
 def read_anchors() -> tuple[Anchor, ...]:
     """Return the anchors of the device library."""
-    text = (files("device_library") / "anchors.toml").read_text(encoding="utf-8")
+    text = (device_library() / "anchors.toml").read_text(encoding="utf-8")
     tables = cast("dict[str, dict[str, Any]]", tomllib.loads(text))
     return tuple(
         Anchor(

@@ -17,13 +17,12 @@ from ray import job_submission
 
 import dse
 from dse import plugins
+from dse.devices.card import device_library
 from dse.errors import ExecutorError
 from dse.files import Content
 from dse.search.ray_cluster import first_line, use_token
 from dse.search.study import Study
 
-PACKAGES = ("dse", "device_library")
-"""What a job brings along of this framework."""
 POLL_S = 1.0
 """Time between two looks at a job."""
 
@@ -44,9 +43,10 @@ def pack(study: Study, folder: Path) -> None:
             for part, content in Content.at(seen.path).read().items():
                 (folder / name / part).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name / part).write_bytes(content)
-    root = Path(dse.__file__).parents[1]
-    for package in PACKAGES:
-        shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    # As it is installed: the device library lies in the package.
+    for source, to in ((Path(dse.__file__).parent, "dse"), (device_library(), "dse/device_library")):
+        compiled = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(str(source), folder / to, ignore=compiled, dirs_exist_ok=True)
     plugins.pack(study.plugins, folder)
 
 

@@ -129,7 +129,7 @@ def test_submit_hands_over_and_follows(monkeypatch, capsys, small_study):
     client, said, code = submit(monkeypatch, capsys, "SUCCEEDED", small_study)
     assert not code
     assert client.taken["entrypoint"].endswith("run study.toml --out /results/r --resume --address auto")
-    assert client.taken["files"] == ["device_library", "dse", "study.toml"]
+    assert client.taken["files"] == ["dse", "study.toml"]
     assert json.dumps(client.taken["metadata"])
     assert said.out == "one\ntwo\n"
     assert "job job-1 runs on http://127.0.0.1:8265" in said.err

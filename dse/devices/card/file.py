@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,9 +54,15 @@ class Card:
     model: str | None = None
 
 
+def device_library() -> Traversable:
+    """Return the folder of the device library: in the package where it is installed, beside it in a checkout."""
+    inside = files("dse") / "device_library"
+    return inside if inside.is_dir() else files("device_library")
+
+
 def library(kind: str) -> list[str]:
     """Return the names of the cards of a kind ("cells", "programmed_cells" or "costs") in the device library."""
-    folder = files("device_library") / kind
+    folder = device_library() / kind
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
@@ -98,7 +105,7 @@ def _library_text(kind: str, name: str) -> str:
             f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
             "a name that ends in .toml is read as a file)"
         )
-    return (files("device_library") / kind / f"{name}.toml").read_text(encoding="utf-8")
+    return (device_library() / kind / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
