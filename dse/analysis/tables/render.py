@@ -21,7 +21,8 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
     for row in table.head(MAX_ROWS).iter_rows(named=True):
         grid.add_row(*(cell(name, value) for name, value in row.items()))
     width = 40 + sum(max(len(name), 12) + 2 for name in table.columns) * 3
-    console = Console(file=io.StringIO(), width=width, highlight=False)
+    # In a notebook rich would show the table at once, and give no text.
+    console = Console(file=io.StringIO(), width=width, highlight=False, force_jupyter=False, color_system=None)
     console.print(grid)
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     # The title is a line of its own: in the grid it would be broken at the width of a narrow table.
