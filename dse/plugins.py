@@ -1,14 +1,15 @@
-"""Plug-ins: installed packages that bring variants, such as a network, a cell or a sampler.
+"""Plug-ins: installed packages that bring variants, such as a network, a cell or a sampler, and cards.
 
 A package offers itself under a name by an entry point of the group `dse.plugins` that names a module:
 
     [project.entry-points."dse.plugins"]
     lab-reram = "lab_reram"
 
-The module lists its variants under the names of the ideas (`IDEAS`), such as `CELLS = (Reram,)`. A study file names the
-plug-ins that it needs, `plugins = ["lab-reram"]`, and no other is loaded. Names are looked up among the installed
-packages alone: no study file and no results lead to code by a path. What a plug-in computes depends on its source, so
-its version is that of its package with a hash of all files of the package.
+The module lists its variants under the names of the ideas (`IDEAS`), such as `CELLS = (Reram,)`. If it is a package,
+its folders `cards/cells`, `cards/programmed_cells` and `cards/costs` hold cards that go into the device library. A
+study file names the plug-ins that it needs, `plugins = ["lab-reram"]`, and no other is loaded. Names are looked up
+among the installed packages alone: no study file and no results lead to code by a path. What a plug-in computes
+depends on its source, so its version is that of its package with a hash of all files of the package.
 """
 
 import hashlib
@@ -17,18 +18,20 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dse import variants
+from dse.devices.card.file import KINDS, CardName, add_cards, library, owner_of_card, remove_cards
 from dse.errors import PluginError, did_you_mean
 
 GROUP = "dse.plugins"
 """The group of entry points."""
+CARDS = "cards"
+"""Folder of a plug-in that holds a folder of cards for each kind."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +62,47 @@ IDEAS: Mapping[str, Idea] = {
 }
 """What a plug-in can bring: the names of the lists of its module."""
 
-_loaded: dict[str, str] = {}
-"""Versions of the plug-ins that this process has loaded, by name."""
 
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in that this process has loaded.
 
-def installed() -> dict[str, EntryPoint]:
-    """Return the plug-ins of the installed packages, by name.
-
-    Raises:
-        PluginError: two packages offer the same name.
+    Attributes:
+        name: its name.
+        version: version of its package, and a hash of its source.
+        package: name of its package.
+        module: the module that lists what it brings.
+        offers: its variants, by the names of ideas.
+        cards: texts of its cards, by kind and name.
     """
-    found: dict[str, EntryPoint] = {}
+
+    name: str
+    version: str
+    package: str
+    module: ModuleType
+    offers: Mapping[str, tuple[Any, ...]]
+    cards: Mapping[CardName, str] = field(default_factory=dict[CardName, str])
+
+    @property
+    def brings(self) -> dict[str, list[str]]:
+        """Names of what it brings, by the names of ideas, and "cards"."""
+        found = {idea: [name_of(idea, own) for own in offered] for idea, offered in self.offers.items()}
+        return {**found, **({CARDS: [name for _, name in self.cards]} if self.cards else {})}
+
+
+_loaded: dict[str, Plugin] = {}
+"""The plug-ins that this process has loaded, by name."""
+
+
+def installed() -> dict[str, list[EntryPoint]]:
+    """Return the plug-ins of the installed packages, by name, each with those that offer it: one, if all is well.
+
+    A package that is found twice on the search path of Python counts where it is found first.
+    """
+    found: dict[str, dict[tuple[str, str], EntryPoint]] = {}
     for point in entry_points(group=GROUP):
-        other = found.setdefault(point.name, point)
-        if (other.value, _package(other)) != (point.value, _package(point)):
-            raise PluginError(
-                f"two packages offer the plug-in {point.name!r}: {_package(other)} and {_package(point)}; "
-                "uninstall one of them"
-            )
-    return found
+        found.setdefault(point.name, {}).setdefault((point.value, _package(point)), point)
+    return {name: list(points.values()) for name, points in sorted(found.items())}
 
 
 def load(names: Iterable[str]) -> dict[str, str]:
@@ -89,7 +114,29 @@ def load(names: Iterable[str]) -> dict[str, str]:
     Raises:
         PluginError: one that is not installed, cannot be imported, or brings what cannot be used.
     """
-    return {name: _loaded.get(name) or _load(name) for name in names}
+    return {name: loaded(name).version for name in names}
+
+
+def loaded(name: str) -> Plugin:
+    """Return a plug-in, loaded if it was not.
+
+    Raises:
+        PluginError: as for `load`.
+    """
+    if name not in _loaded:
+        found = _read(_point(name))
+        for idea, own in found.offers.items():
+            variants.add(idea, own, name)
+        add_cards(name, found.cards)
+        _loaded[name] = found
+    return _loaded[name]
+
+
+def unload(name: str) -> None:
+    """Take a plug-in out of this process again, with its variants and cards; its modules stay imported."""
+    variants.remove(name)
+    remove_cards(name)
+    _loaded.pop(name, None)
 
 
 def load_present(names: Iterable[str]) -> list[str]:
@@ -105,37 +152,79 @@ def load_present(names: Iterable[str]) -> list[str]:
 
 def version(name: str) -> str | None:
     """Return the version of a plug-in, with the hash of its source; None where this process has not loaded it."""
-    return _loaded.get(name)
+    return _loaded[name].version if name in _loaded else None
 
 
-def _load(name: str) -> str:
+def name_of(idea: str, variant: Any) -> str:
+    """Return the name of a variant, such as "cnn"; "" where it has none.
+
+    Args:
+        idea: name of the list of its idea.
+        variant: its class.
+    """
+    key = IDEAS[idea].key
+    fields = getattr(variant, "model_fields", {})
+    name = fields[key].default if key in fields else getattr(variant, key, "")
+    return name if isinstance(name, str) else ""
+
+
+def variants_of(idea: str) -> tuple[Any, ...]:
+    """Return the variants of an idea that there are in this process, by the name of its list."""
+    return tuple(getattr(importlib.import_module(IDEAS[idea].package), idea))
+
+
+def names_of(idea: str) -> list[str]:
+    """Return the names of the variants of an idea that there are in this process."""
+    return [name_of(idea, own) for own in variants_of(idea)]
+
+
+def base_of(idea: str) -> type:
+    """Return the class that the variants of an idea are below."""
+    module, name = IDEAS[idea].base
+    return getattr(importlib.import_module(module), name)
+
+
+def _point(name: str) -> EntryPoint:
+    """Return the entry point of a plug-in."""
     known = installed()
     if name not in known:
         hint = did_you_mean(name, known)
-        there = f"installed are {', '.join(sorted(known))}" if known else "no plug-in is installed"
+        there = f"installed are {', '.join(known)}" if known else "no plug-in is installed"
         raise PluginError(
             f"the plug-in {name!r} is not installed{hint} ({there}); install the package that offers it, with pip, "
             "where this runs and on every node"
         )
-    module = _imported(known[name])
-    offers = _offers(name, module)
+    point, *others = known[name]
+    if others:
+        packages = " and ".join(f"{_package(own)} ({own.value})" for own in known[name])
+        raise PluginError(f"two packages offer the plug-in {name!r}: {packages}; uninstall one of them")
+    return point
+
+
+def _read(point: EntryPoint) -> Plugin:
+    """Return what a plug-in brings, checked."""
+    module = _imported(point)
+    offers = _offers(point.name, module)
+    own_cards = _cards(point.name, module)
+    if not offers and not own_cards:
+        raise PluginError(
+            f"the plug-in {point.name!r} brings nothing: {module.__name__} has none of {', '.join(IDEAS)}, or empty "
+            f"ones, and no folder {CARDS}"
+        )
     for idea, own in offers.items():
-        _check(name, idea, own)
-    for idea, own in offers.items():
-        variants.add(idea, own, name)
-    _loaded[name] = f"{_version(known[name])}+{source_hash(module)}"
-    return _loaded[name]
+        _check(point.name, idea, own)
+    release = "0" if point.dist is None else point.dist.version
+    return Plugin(point.name, f"{release}+{source_hash(module)}", _package(point), module, offers, own_cards)
 
 
 def _imported(point: EntryPoint) -> ModuleType:
     try:
         found = point.load()
     except (Exception, SystemExit) as error:  # whatever the code of others raises
-        where = traceback.extract_tb(error.__traceback__)[-1]
         lines = str(error).splitlines() or [""]
         raise PluginError(
             f"the plug-in {point.name!r} ({_package(point)}) cannot be imported: {type(error).__name__}: {lines[0]} "
-            f"({where.filename}, line {where.lineno}); mend or reinstall it, or take it out of `plugins`"
+            f"({_place(error)}); mend or reinstall it, or take it out of `plugins`"
         ) from error
     if not isinstance(found, ModuleType):
         raise PluginError(
@@ -143,6 +232,15 @@ def _imported(point: EntryPoint) -> ModuleType:
             "point name the module that lists its variants"
         )
     return found
+
+
+def _place(error: BaseException) -> str:
+    """Return where an import failed: the line that cannot be read, or the last one that ran and is not Python's own."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{error.filename}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else "before its first line"
 
 
 def _offers(name: str, module: ModuleType) -> dict[str, tuple[Any, ...]]:
@@ -154,46 +252,100 @@ def _offers(name: str, module: ModuleType) -> dict[str, tuple[Any, ...]]:
             raise PluginError(f"the plug-in {name!r}: {module.__name__}.{idea} must be a tuple of classes, not {own!r}")
         if own:
             found[idea] = own
-    if not found:
-        raise PluginError(
-            f"the plug-in {name!r} brings nothing: {module.__name__} has none of {', '.join(IDEAS)}, or empty ones"
-        )
     return found
 
 
 def _check(name: str, idea: str, own: tuple[Any, ...]) -> None:
     """Check that variants are of their idea, and that their names are free."""
-    about = IDEAS[idea]
-    base = getattr(importlib.import_module(about.base[0]), about.base[1])
-    known = getattr(importlib.import_module(about.package), idea)
-    taken = {_name(variant, about.key): variant for variant in known}
-    for variant in own:
+    base = base_of(idea)
+    taken = {name_of(idea, variant): variant for variant in variants_of(idea)}
+    for number, variant in enumerate(own):
         if not (isinstance(variant, type) and issubclass(variant, base)):
-            raise PluginError(f"the plug-in {name!r}: {variant!r} in {idea} is no class below {'.'.join(about.base)}")
-        called = _name(variant, about.key)
-        other = taken.setdefault(called, variant)
-        if other is not variant:
+            said = f"{base.__module__}.{base.__name__}"
+            raise PluginError(f"the plug-in {name!r}: {variant!r} in {idea} is no class below {said}")
+        called = name_of(idea, variant)
+        if not called:
+            raise PluginError(f"the plug-in {name!r}: {variant.__name__} in {idea} has no {IDEAS[idea].key}")
+        if called in taken:
+            other = taken[called]
             owner = variants.owner_of(other)
-            whose = f"the plug-in {owner!r}" if owner else "the framework" if other not in own else "itself"
+            whose = "it" if other in own[:number] else f"the plug-in {owner!r}" if owner else "the framework"
             raise PluginError(
                 f"the plug-in {name!r} brings {called!r} in {idea}, a name that {whose} has already "
-                f"({other.__module__}); it needs another name"
+                f"({other.__module__}.{other.__name__}); it needs another name"
+            )
+        taken[called] = variant
+        if idea == "TASKS":
+            _check_metrics(name, variant)
+
+
+def _check_metrics(name: str, task: Any) -> None:
+    """Check that the names of what a task measures are free."""
+    known = importlib.import_module("dse.pricing.quantities").QUANTITIES
+    columns = importlib.import_module("dse.results.schema").COLUMNS
+    for metric in task.metrics:
+        if metric in known or metric in columns:
+            raise PluginError(
+                f"the plug-in {name!r}: the task {task.name!r} measures {metric!r}, a name that "
+                f"{'another metric' if metric in known else 'a column of the table'} has already; it needs another name"
             )
 
 
-def _name(variant: Any, key: str) -> str:
-    fields = getattr(variant, "model_fields", {})
-    return str(fields[key].default if key in fields else getattr(variant, key, ""))
+def _cards(name: str, module: ModuleType) -> dict[CardName, str]:
+    """Return the texts of the cards of a plug-in by kind and name."""
+    found: dict[CardName, str] = {}
+    if not _is_package(module) or module.__file__ is None:
+        return found
+    root = Path(module.__file__).parent / CARDS
+    for path in sorted(root.rglob("*.toml")):
+        kind = path.parent.relative_to(root).as_posix()
+        if kind not in KINDS:
+            raise PluginError(
+                f"the plug-in {name!r}: the card {path} lies in none of {', '.join(f'{CARDS}/{k}' for k in KINDS)}"
+            )
+        if path.stem in library(kind):
+            owner = owner_of_card(kind, path.stem)
+            raise PluginError(
+                f"the plug-in {name!r} brings the card {path.stem!r} in {CARDS}/{kind}, a name that "
+                f"{f'the plug-in {owner!r}' if owner else 'the framework'} has already; it needs another name"
+            )
+        found[kind, path.stem] = path.read_text(encoding="utf-8")
+    return found
+
+
+def _is_package(module: ModuleType) -> bool:
+    return bool(list(getattr(module, "__path__", [])))
 
 
 def source_hash(module: ModuleType) -> str:
     """Return a hash of all files of the package of a module, 12 hexadecimal digits; compiled Python is passed over."""
-    root = Path(_top(module))
+    _, root = _root(module)
     digest = hashlib.sha256()
     files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _counts(path, root))
     for path in files:
         digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def _root(module: ModuleType) -> tuple[Path, Path]:
+    """Return the package that a module is in: its path below the search path, and the file or folder that it is.
+
+    That is the outermost package with files of its own; one without, which packages of several sources may share, is
+    passed over.
+    """
+    parts = module.__name__.split(".")
+    for length in range(1, len(parts) + 1):
+        own = sys.modules[".".join(parts[:length])]
+        if getattr(own, "__file__", None):
+            file = Path(str(own.__file__))
+            root = file.parent if _is_package(own) else file
+            return Path(*parts[: length - 1], root.name), root
+    raise PluginError(f"the module {module.__name__} has no file, so that its source has no version")
+
+
+def _counts(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(root).parts)
+    return path.is_file() and not hidden and path.suffix not in {".pyc", ".nbi", ".nbc"}
 
 
 def pack(names: Iterable[str], folder: Path) -> None:
@@ -206,40 +358,39 @@ def pack(names: Iterable[str], folder: Path) -> None:
     Raises:
         PluginError: as for `load`.
     """
-    load(names)
     for name in names:
-        point = installed()[name]
-        top = Path(_top(importlib.import_module(point.module)))
-        if top.is_dir():
-            shutil.copytree(top, folder / top.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        own = loaded(name)
+        below, root = _root(own.module)
+        if root.is_dir():
+            shutil.copytree(root, folder / below, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
-            shutil.copy(top, folder)
-        about = folder / f"{_package(point).replace('-', '_')}-{_version(point)}.dist-info"
+            (folder / below).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root, folder / below)
+        release = own.version.rpartition("+")[0]
+        about = folder / f"{own.package.replace('-', '_')}-{release}.dist-info"
         about.mkdir(exist_ok=True)
         (about / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {_package(point)}\nVersion: {_version(point)}\n", encoding="utf-8"
+            f"Metadata-Version: 2.1\nName: {own.package}\nVersion: {release}\n", encoding="utf-8"
         )
         points = about / "entry_points.txt"
         before = points.read_text(encoding="utf-8") if points.exists() else f"[{GROUP}]\n"
-        points.write_text(f"{before}{name} = {point.value}\n", encoding="utf-8")
+        points.write_text(f"{before}{name} = {own.module.__name__}\n", encoding="utf-8")
 
 
-def _top(module: ModuleType) -> str:
-    """Return the folder of the package that a module is in, or the file of a module that is in none."""
-    top = sys.modules[module.__name__.partition(".")[0]]
-    paths = list(getattr(top, "__path__", []))
-    return str(paths[0] if paths else top.__file__)
+def changes(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return how the versions of plug-ins differ, a line each.
 
-
-def _counts(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(root).parts)
-    return path.is_file() and not hidden and path.suffix not in {".pyc", ".nbi", ".nbc"}
+    Args:
+        was: versions by name.
+        now: the same later, or elsewhere.
+    """
+    names = sorted(was.keys() | now.keys())
+    return [
+        f"the plug-in {name!r} was {was.get(name, 'none')} and is {now.get(name, 'none')}"
+        for name in names
+        if was.get(name) != now.get(name)
+    ]
 
 
 def _package(point: EntryPoint) -> str:
     return "an unknown package" if point.dist is None else point.dist.name
-
-
-@lru_cache(maxsize=64)
-def _version(point: EntryPoint) -> str:
-    return "0" if point.dist is None else point.dist.version

@@ -106,10 +106,11 @@ class OneOf:
 
     Args:
         names: what returns the names that there are.
+        about: what says what they mean.
     """
 
-    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
-        self.names = names
+    def __init__(self, names: Callable[[], Sequence[str]], about: Callable[[], str] = lambda: "") -> None:
+        self.names, self.about = names, about
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Return the schema of the string, which must be one of the names."""
@@ -209,6 +210,12 @@ def leaf_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
         inner = _model_of(field.annotation)
         paths += [prefix + name] if inner is None else leaf_paths(inner, f"{prefix}{name}.")
     return paths
+
+
+def meaning(field: FieldInfo) -> str:
+    """Return what a field is, in a line: what stands below it, then what the names of variants mean that it can be."""
+    named = [bound.about() for bound in field.metadata if isinstance(bound, OneOf)]
+    return " ".join(" ".join([field.description or "", *named]).split())
 
 
 def allowed(field: FieldInfo) -> str:

@@ -19,7 +19,7 @@ from dse.design.settings import (
 )
 from dse.devices.card import library
 from dse.errors import SettingError
-from dse.spec import Condition
+from dse.spec import Condition, OneOf
 
 Settings = dict[str, Any]
 CARDS = {"device.card": "cells", "deployment.device.card": "programmed_cells"}
@@ -134,6 +134,8 @@ def _values(kind: Any, held: Any, path: str, ends: tuple[float, ...] = ()) -> It
     if origin in (Union, types.UnionType):
         for part in inner:
             yield from _values(part, held, path, ends)
+    elif origin is Annotated and (named := [bound for bound in inner[1:] if isinstance(bound, OneOf)]):
+        yield from named[0].names()
     elif origin is Annotated:
         own = [getattr(bound, end) for bound in inner[1:] for end in ("ge", "gt", "le", "lt") if hasattr(bound, end)]
         yield from _values(inner[0], held, path, (*ends, *own))

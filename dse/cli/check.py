@@ -21,6 +21,8 @@ def check(study: Path) -> None:
     click.echo(f"{spec.name}: valid")
     click.echo(f"  {trials} x {seeds}, {counted(len(checked.controls), 'control')}")
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
+    for name, version in checked.plugins.items():
+        click.echo(f"  plug-in: {name} {version}")
     for bound in checked.constraints:
         click.echo(f"  constraint: {bound}")
     for path, parameter in checked.space.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dse.cli.options import Group
+from dse.cli.options import Group, plugin_option
 
 
 @click.group(cls=Group)
@@ -15,7 +15,8 @@ def device() -> None:
 
 
 @device.command("list")
-def list_devices() -> None:
+@plugin_option
+def list_devices(plugins: tuple[str, ...]) -> None:  # noqa: ARG001  loaded by the option
     """List the cells of the device library."""
     from dse.devices.card import library, read_card  # noqa: PLC0415
 

@@ -17,6 +17,7 @@ from dse.cli.front import front
 from dse.cli.importance import importance
 from dse.cli.merge import merge
 from dse.cli.options import Group
+from dse.cli.plugins import plugins
 from dse.cli.price import price
 from dse.cli.query import query
 from dse.cli.ranges import ranges
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(run, resume, submit, status, check, settings, data),
+    *(run, resume, submit, status, check, settings, plugins, data),
     *(front, query, show, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),

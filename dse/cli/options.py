@@ -60,6 +60,24 @@ PLACE = PlaceType()
 results_argument = click.argument("results", type=PLACE)
 study_argument = click.argument("study", type=click.Path(path_type=Path))
 
+
+def _loaded(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Load plug-ins, and return their names."""
+    from dse.plugins import load  # noqa: PLC0415
+
+    load(names)
+    return names
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="NAME",
+    callback=_loaded,
+    help="An installed plug-in to load, as `plugins` of a study file does; repeatable. `dse plugins` lists them.",
+)
+
 objectives_option = click.option("--objectives", help="Metrics, separated by commas; by default those of the study.")
 
 seed_option = click.option(

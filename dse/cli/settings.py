@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dse.cli.options import plugin_option
+
 if TYPE_CHECKING:
     from dse.design.reference import Setting
 
 
 @click.command()
+@plugin_option
 @click.argument("paths", nargs=-1, metavar="[TABLE OR SETTING]...")
 @click.option(
     "--format",
@@ -21,10 +24,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Text for a terminal, or a page.",
 )
-def settings(paths: tuple[str, ...], format_: str) -> None:
+def settings(paths: tuple[str, ...], format_: str, plugins: tuple[str, ...]) -> None:  # noqa: ARG001  loaded by the option
     """Explain settings: range, unit, default, meaning, and under what they have no effect.
 
     All of them, or those of tables such as `accumulator` or `deployment.device`, or single ones such as `adc.bits`.
+    Those of plug-ins too, where --plugin names them.
     """
     from dse.design.reference import reference, table_of  # noqa: PLC0415
 

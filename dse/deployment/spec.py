@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import Field, Strict, model_validator
+from pydantic import Strict, model_validator
 
 from dse.crossbar.spec import Bits, TileLines
 from dse.deployment.compensation import COMPENSATIONS
@@ -13,7 +13,18 @@ from dse.spec import ActsUnless, ActsUnlessAny, OneOf, Spec
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
-Compensation = Annotated[str, OneOf(lambda: [own.name for own in COMPENSATIONS])]
+
+
+def _names() -> list[str]:
+    return [own.name for own in COMPENSATIONS]
+
+
+def _abouts() -> str:
+    return "; ".join(f'"{own.name}": {own.about}' for own in COMPENSATIONS) + "."
+
+
+Compensation = Annotated[str, OneOf(_names)]
+Compensating = Annotated[str, OneOf(_names, _abouts)]
 NO_COMPENSATION, DEFAULT_COMPENSATION = COMPENSATIONS[0].name, COMPENSATIONS[1].name
 Time = Annotated[float, Ge(0.0), Le(1e10)]
 _KEPT = ActsUnless(on_crossbars=True, reprogram=False)
@@ -49,10 +60,7 @@ class DeploymentSpec(Spec):
     ] = 5
     """Independent repetitions: of programming, drift and reads where cells are programmed, of reads where they are
     kept. What is measured is a mean over them."""
-    compensation: Compensation = Field(
-        default=DEFAULT_COMPENSATION,
-        description="; ".join(f'"{own.name}": {own.about}' for own in COMPENSATIONS) + ".",
-    )
+    compensation: Compensating = DEFAULT_COMPENSATION
     compared: Annotated[tuple[Compensation, ...], Strict(strict=False)] = (NO_COMPENSATION,)
     """Further compensations on the same cells with the same reads; the table tells of them, metrics do not."""
     gdc_vectors: Annotated[int, Ge(1), Le(100_000), _used("gdc_vectors")] = 32

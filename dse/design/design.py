@@ -6,7 +6,6 @@ hardware has an equal key.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,6 +31,7 @@ from dse.devices.card import card_text, model_of, read_cell, read_programmed_cel
 from dse.errors import SettingError
 from dse.spec import shown
 from dse.updates.base import AbstractUpdate
+from dse.variants import kept_for_variants
 
 DEFAULT_CARD = "pcm_gst"
 DEFAULT_PROGRAMMED_CARD = "pcm_joshi2020"
@@ -191,7 +191,7 @@ def _cell(card: str, folder: Path | None) -> dict[str, Any]:
     return _read(read_cell, card, folder, card_text("cells", card, folder))
 
 
-@lru_cache(maxsize=256)
+@kept_for_variants
 def _read(read: Callable[[str, Path | None], T], card: str, folder: Path | None, content: str) -> T:  # noqa: ARG001
     """Return what a card says; the content is part of the key, because the file may be edited within a session."""
     return read(card, folder)

@@ -18,7 +18,7 @@ from dse.design.settings import (
 from dse.design.tables import Design
 from dse.devices.card import unit_of
 from dse.errors import SettingError, did_you_mean
-from dse.spec import Condition, allowed, field_at, written
+from dse.spec import Condition, allowed, field_at, meaning, written
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _setting(path: str) -> Setting:
     name = path.rpartition(".")[2]
     return Setting(
         path=path,
-        about=" ".join((field.description or "").split()),
+        about=meaning(field),
         allowed=allowed(field),
         unit="" if unit_of(name) == "1" else unit_of(name),
         default=_default(path),
@@ -161,4 +161,4 @@ def table_of(path: str) -> str:
         field = field_at(path, Design, *every_class(), tables=True)
     except SettingError:
         return ""
-    return " ".join((field.description or "").split())
+    return meaning(field)

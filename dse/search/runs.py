@@ -1,5 +1,6 @@
 """A run of a study into its results: start it, go on with it, or ask more of it."""
 
+import json
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,7 +86,8 @@ def resume(
         where: its results.
         executor: makes the executor, once the place is ours.
         report: called now and then.
-        other_code: go on even if the framework or a package it depends on is not the version that began the study.
+        other_code: go on even if the framework, a plug-in or a package they depend on is not the version that began the
+            study.
         wanted: the study with more trials, seeds or objectives, or other constraints; see `dse.search.extend`.
         patience_s: for how long a write that fails is tried again, s.
 
@@ -103,6 +105,7 @@ def resume(
             store.describe({**store.about, "study_key": study.key})
         if wanted is not None:
             check_files(wanted, store.about)
+            wanted = wanted.as_of(study.plugins)
             study = extend(store, study, wanted, described(wanted))
         elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
@@ -198,20 +201,32 @@ def _is_of(study: Study, place: Place) -> bool:
     """Return whether results are those of a study."""
     about = read_about(place)
     if not has_former_key(about):
-        return about["study_key"] == study.key
+        return about["study_key"] == study.as_of(about["plugins"]).key
     with suppress(DseError):
         return open_study(place, about).key == study.key
     return False
 
 
 def _check_code(place: Place, was: dict[str, Any], *, other_code: bool) -> None:
-    now = {"code": code_version(), "packages": package_versions(plugins.load(was["plugins"]))}
-    changed = [f"{key} was {was[key]} and is {value}" for key, value in now.items() if was[key] != value]
+    own = plugins.load(was["plugins"])
+    changed = plugins.changes(was["plugins"], own)
+    now = {"code": code_version(), "packages": _without_plugins(package_versions(own))}
+    before = {"code": was["code"], "packages": _without_plugins(was["packages"])}
+    changed += [f"{key} was {before[key]} and is {value}" for key, value in now.items() if before[key] != value]
     if changed and not other_code:
         raise ResultsError(
             f"{place} was begun by other code: {'; '.join(changed)}. One table would hold results of both. "
             "Install what began it, or accept the mixture with --other-code; each row says what made it"
         )
+
+
+def _without_plugins(packages: str) -> str:
+    """Return versions of packages, as JSON, without those of plug-ins, which are told apart; other text as it is."""
+    try:
+        found: Any = json.loads(packages)
+    except ValueError:
+        return packages
+    return json.dumps({key: value for key, value in found.items() if key != "plugins"})
 
 
 def _still_there(places: Iterable[Any]) -> list[str]:

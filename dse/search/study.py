@@ -40,7 +40,7 @@ from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
 from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
 from dse.search.criteria import Criteria
-from dse.search.plugin_checks import check_plugins
+from dse.search.plugin_checks import check_plugins, unnamed
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
@@ -271,13 +271,27 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
         plugins.load(_named_plugins(tables))
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
-    spec = StudySpec.parse(tables, where)
+    try:
+        return _parsed(tables, folder, text)
+    except SettingError as error:
+        lines = str(error).strip("\n").split("\n")
+    lines += unnamed(tables)
+    raise SettingError(f"{where}: " + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))
+
+
+def _parsed(tables: Mapping[str, Any], folder: Path, text: str) -> Study:
+    """Return the study of the tables of a file.
+
+    Raises:
+        SettingError: see `read_study`; a line for each mistake.
+    """
+    spec = StudySpec.parse(tables)
     try:
         return _check(spec, Places(folder, kept), text)
     except SettingError as error:
         first = str(error)
     others = [line for line in _mistakes(spec, folder) if line not in first]
-    raise SettingError(f"{where}: " + ("\n".join(["", first.strip(), *others]) if others else first))
+    raise SettingError("\n".join([first.strip(), *others]))
 
 
 def _named_plugins(tables: Mapping[str, Any]) -> list[str]:
@@ -330,7 +344,7 @@ def _check(spec: StudySpec, places: Places, text: str) -> Study:
     card = read_cost_card(spec.price.card, folder)
     free = _free_axes(spec, space, folder)
     wanted = {bound.metric: f"the constraint on {bound.metric}" for bound in constraints}
-    check_plugins(spec.plugins, sampler_named(spec.search.sampler), scope, controls)
+    check_plugins(spec, scope, controls)
     check_wanted({**wanted, **{name: f"the objective {name}" for name in spec.objectives}}, scope, controls, card)
     return Study(
         spec=spec,

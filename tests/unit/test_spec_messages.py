@@ -12,7 +12,7 @@ from dse.design.settings import field_of, settings
 from dse.design.tables import design_class
 from dse.errors import SettingError
 from dse.networks import NETWORKS
-from dse.spec import Spec, allowed, field_at
+from dse.spec import Spec, allowed, field_at, meaning
 from dse.updates.spec import AccumulatorSpec
 from dse.updates.training import ModuleTraining, TrainingSpec
 
@@ -174,4 +174,4 @@ def test_a_field_is_that_of_the_first_model_that_has_it() -> None:
 def test_every_setting_of_every_variant_is_documented() -> None:
     assert len(set(settings())) == len(settings()) > 90
     for path in settings():
-        assert field_of(path).description, path
+        assert meaning(field_of(path)), path

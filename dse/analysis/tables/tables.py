@@ -160,11 +160,11 @@ def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str], missing: Sequenc
     Raises:
         ResultsError: an objective or a constraint that nothing here knows.
     """
-    missing = [name for name in asked if name not in (*trials.columns, *PRICES)]
-    for name in missing:
+    absent = [name for name in asked if name not in (*trials.columns, *PRICES)]
+    for name in absent:
         if name not in METRICS:
             raise ResultsError(f"nothing is known of {asked[name]}; {_measured_elsewhere(missing)}")
-    return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in missing)
+    return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:

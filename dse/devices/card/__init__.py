@@ -1,7 +1,17 @@
 """Cards: TOML files in which every number stands beside its unit and its source, and the cells that they describe."""
 
 from dse.devices.card.cells import KNOBS, model_of, read_cell, read_programmed_cell
-from dse.devices.card.file import Card, Entry, card_file, card_text, device_library, library, read_card, unit_of
+from dse.devices.card.file import (
+    Card,
+    Entry,
+    card_file,
+    card_text,
+    device_library,
+    library,
+    owner_of_card,
+    read_card,
+    unit_of,
+)
 
 __all__ = [
     "KNOBS",
@@ -12,6 +22,7 @@ __all__ = [
     "device_library",
     "library",
     "model_of",
+    "owner_of_card",
     "read_card",
     "read_cell",
     "read_programmed_cell",

@@ -15,13 +15,16 @@ is the commonest defect of such tables.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
 from dse.errors import SettingError, did_you_mean
+from dse.variants import forget, kept_for_variants
+
+KINDS = ("cells", "programmed_cells", "costs")
+"""Kinds of cards; each has a folder of its name in the device library."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,40 @@ def device_library() -> Traversable:
     return inside if inside.is_dir() else files("device_library")
 
 
+CardName = tuple[str, str]
+"""Kind and name of a card."""
+_added: dict[CardName, tuple[str, str]] = {}
+"""Cards that plug-ins brought: name of the plug-in, and text."""
+
+
+def add_cards(owner: str, cards: Mapping[CardName, str]) -> None:
+    """Add the cards of a plug-in to the device library.
+
+    Args:
+        owner: name of the plug-in.
+        cards: their texts.
+    """
+    _added.update({name: (owner, text) for name, text in cards.items()})
+    forget()
+
+
+def remove_cards(owner: str) -> None:
+    """Take the cards of a plug-in out of the device library."""
+    for name in [name for name, (own, _) in _added.items() if own == owner]:
+        del _added[name]
+    forget()
+
+
+def owner_of_card(kind: str, name: str) -> str | None:
+    """Return the name of the plug-in that brought a card; None for one of the framework, or a file."""
+    return _added.get((kind, name), (None, ""))[0]
+
+
 def library(kind: str) -> list[str]:
     """Return the names of the cards of a kind ("cells", "programmed_cells" or "costs") in the device library."""
     folder = device_library() / kind
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    own = (item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return sorted([*own, *(name for of, name in _added if of == kind)])
 
 
 def card_file(name: str, folder: Path) -> Path:
@@ -96,8 +129,10 @@ def card_text(kind: str, name: str, folder: Path | None = None) -> str:
         raise SettingError(f"the card {name} is not UTF-8 text") from None
 
 
-@lru_cache(maxsize=64)
+@kept_for_variants
 def _library_text(kind: str, name: str) -> str:
+    if (kind, name) in _added:
+        return _added[kind, name][1]
     known = library(kind)
     if name not in known:
         what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}[kind]
