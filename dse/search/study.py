@@ -272,14 +272,14 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
     try:
-        return _parsed(tables, folder, text)
+        return _parsed(tables, Places(folder, kept), text)
     except SettingError as error:
         lines = str(error).strip("\n").split("\n")
     lines += unnamed(tables)
     raise SettingError(f"{where}: " + ("\n".join(["", *lines]) if len(lines) > 1 else lines[0]))
 
 
-def _parsed(tables: Mapping[str, Any], folder: Path, text: str) -> Study:
+def _parsed(tables: Mapping[str, Any], places: Places, text: str) -> Study:
     """Return the study of the tables of a file.
 
     Raises:
@@ -287,10 +287,10 @@ def _parsed(tables: Mapping[str, Any], folder: Path, text: str) -> Study:
     """
     spec = StudySpec.parse(tables)
     try:
-        return _check(spec, Places(folder, kept), text)
+        return _check(spec, places, text)
     except SettingError as error:
         first = str(error)
-    others = [line for line in _mistakes(spec, folder) if line not in first]
+    others = [line for line in _mistakes(spec, places.folder) if line not in first]
     raise SettingError("\n".join([first.strip(), *others]))
 
 
