@@ -138,4 +138,5 @@ def lanes_m2() -> pl.Expr:
         constant("float_multiply_area_m2")
     )
     digital = constant("digital_lanes") * constant("digital_mac_area_m2")
-    return pl.when(ANALOG).then(constant("chi_lanes") * (adder + multiplier)).otherwise(digital)
+    lanes = pl.when(bits.fill_null(FLOAT_BITS) == 0).then(0.0).otherwise(constant("chi_lanes") * (adder + multiplier))
+    return pl.when(ANALOG).then(lanes).otherwise(digital)

@@ -38,7 +38,7 @@ def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUs
 def usage_of_pairs(
     number: int,
     array: PairArray,
-    accumulator: Accumulator,
+    accumulator: Accumulator | None,
     events: Events,
     *,
     size: tuple[int, int],
@@ -46,19 +46,20 @@ def usage_of_pairs(
     operand_bits: int | str,
     surveys_us: Sequence[float],
 ) -> LayerUsage:
-    """Return the account of a layer whose weights are pairs of cells with accumulators.
+    """Return the account of a layer whose weights are pairs of cells, with accumulators or without.
 
     Args:
         number: number of the layer.
         array: its pairs.
-        accumulator: its accumulators.
+        accumulator: its accumulators; None for a rule that has none.
         events: what was counted.
         size: inputs, bias row included, and outputs.
         ranges: ranges of the forward and backward output converters.
         operand_bits: resolution of the factors of an update.
         surveys_us: mean conductance of a cell at the ends of the epochs, uS.
     """
-    (rows, cols), cells, adc, dac, chi = size, array.cells, array.adc, array.dac, accumulator.spec
+    (rows, cols), cells, adc, dac = size, array.cells, array.adc, array.dac
+    chi, flips = (None, None) if accumulator is None else (accumulator.spec, accumulator.flips)
     return LayerUsage(
         layer=number,
         rows=rows,
@@ -71,24 +72,25 @@ def usage_of_pairs(
         adc_backward_bits=whole(adc.bits_backward),
         adc_range=None if adc.bits == "ideal" else ranges[0],
         adc_backward_range=None if adc.bits_backward == "ideal" else ranges[1],
-        chi_bits=whole(chi.bits),
-        chi_storage=chi.storage,
+        chi_bits=0 if chi is None else whole(chi.bits),
+        chi_storage=None if chi is None else chi.storage,
         operand_bits=whole(operand_bits),
         mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
         events=counts(events),
-        wear=wear_of(cells.wear()["set"], cells.wear()["reset"], accumulator.flips),
+        wear=wear_of(cells.wear()["set"], cells.wear()["reset"], flips),
     )
 
 
-def bits_of_weight(cell: AbstractCell, pairs: int, chi: AccumulatorSpec) -> float:
+def bits_of_weight(cell: AbstractCell, pairs: int, chi: AccumulatorSpec | None) -> float:
     """Return the bits of a weight that inference reads.
 
     The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With
     `inference = "cells_and_accumulator"` the word of the accumulator comes on top.
     """
     levels = 1.0 + 2.0 * pairs * (cell.g_max_us - cell.g_min_us) / cell.granularity_us
-    word = FLOAT_BITS if chi.bits == "float" else chi.bits
-    return math.log2(levels) + (word if chi.inference == "cells_and_accumulator" else 0)
+    if chi is None or chi.inference == "cells":
+        return math.log2(levels)
+    return math.log2(levels) + (FLOAT_BITS if chi.bits == "float" else chi.bits)
 
 
 def counts(events: Events) -> dict[str, int | float]:

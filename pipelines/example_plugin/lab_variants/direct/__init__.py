@@ -1,0 +1,1 @@
+"""Direct pulsed training."""

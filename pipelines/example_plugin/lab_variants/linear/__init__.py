@@ -1,0 +1,1 @@
+"""A cell with equal steps in both directions."""

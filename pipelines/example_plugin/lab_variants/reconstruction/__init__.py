@@ -1,0 +1,1 @@
+"""Reconstruction: the pixels of an image from a short code."""
