@@ -3,6 +3,7 @@
 import types
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +12,7 @@ from dse.design.design import compose
 from dse.design.settings import (
     NETWORK,
     WORKLOADS,
+    class_of,
     completed,
     conditions,
     default_of,
@@ -18,12 +20,25 @@ from dse.design.settings import (
     flatten,
 )
 from dse.devices.card import library
-from dse.errors import SettingError
-from dse.spec import Condition, OneOf
+from dse.errors import DataError, SettingError
+from dse.spec import Condition, OneOf, leaf_paths
 
 Settings = dict[str, Any]
 CARDS = {"device.card": "cells", "deployment.device.card": "programmed_cells"}
 """Setting -> the folder of the device library whose cards are its values."""
+OWN = Path(__file__).parent / "own"
+NEEDED: dict[str, Settings] = {"arrays": {"workload.file": str(OWN / "table.csv"), "workload.answer": "kind"}}
+"""What a data set needs beside its name."""
+ACTS_WITH: dict[str, Settings] = {
+    "workload.channels": {"workload.file": str(OWN / "images.npz"), "workload.answer": ""},
+}
+"""Settings that act on some files alone, and one of these."""
+WORDS: dict[str, list[str]] = {
+    "workload.file": [str(OWN / "other.csv"), str(OWN / "table.csv")],
+    "workload.answer": ["size", "kind"],
+    "workload.split": ["held"],
+}
+"""Values of settings that are any text."""
 CHANGES = 4
 """Most settings that must change for another one to act."""
 
@@ -34,7 +49,8 @@ def variants() -> list[Settings]:
     for family in (NETWORK, WORKLOADS):
         other = WORKLOADS if family is NETWORK else NETWORK
         for name in family.names:
-            pairs = ({family.path: name, other.path: partner} for partner in other.names)
+            choices = ({family.path: name, other.path: partner} for partner in other.names)
+            pairs = ({**own, **NEEDED.get(own[WORKLOADS.path], {})} for own in choices)
             pair = next(pair for pair in pairs if composes(pair))
             found += [] if pair in found else [pair]
     return found
@@ -44,9 +60,14 @@ def composes(given: Settings) -> bool:
     """Return whether there is a design with these settings."""
     try:
         compose(given)
-    except SettingError:
+    except (SettingError, DataError):
         return False
     return True
+
+
+def name_of(variant: Settings) -> str:
+    """Return the names of the variants that settings choose."""
+    return " ".join(value for path, value in variant.items() if is_family(path))
 
 
 def is_family(path: str) -> bool:
@@ -78,6 +99,8 @@ def acting(path: str, given: Settings, changes: int = CHANGES) -> Settings | Non
     """
     if path.startswith("deployment."):
         given = {"deployment.tolerated_loss": default_of("deployment.tolerated_loss"), **given}
+    if variant_has(path, given):
+        given = {**given, **ACTS_WITH.get(path, {})}
     held = next((condition for condition in conditions(path, given) if holds(condition, given)), None)
     if held is None:
         return given if composes(given) else None
@@ -86,6 +109,11 @@ def acting(path: str, given: Settings, changes: int = CHANGES) -> Settings | Non
         acting(path, {**given, place: value}, changes - 1) for place in others for value in values_of(place, given)
     )
     return next((found for found in tried if found is not None), None)
+
+
+def variant_has(path: str, given: Settings) -> bool:
+    """Return whether the variants that settings choose have a setting."""
+    return path in leaf_paths(class_of(given))
 
 
 @lru_cache(maxsize=1000)
@@ -147,7 +175,7 @@ def _values(kind: Any, held: Any, path: str, ends: tuple[float, ...] = ()) -> It
     elif kind is bool:
         yield from (False, True)
     elif kind is str:
-        yield from library(CARDS[path])
+        yield from WORDS[path] if path in WORDS else library(CARDS[path])
     elif kind in (int, float):
         number = held if isinstance(held, (int, float)) else 1
         near = (number + 1, number - 1, 1.01 * number, number + 0.01)

@@ -30,24 +30,84 @@ class DataInfo:
     samples: int
 
 
+class SampleInfo(DataInfo):
+    """Samples of equal shape: images, or vectors, which are images of one row.
+
+    Attributes:
+        shape: channels, height and width.
+        given: shape of a sample as its file has it; () where that is `shape`.
+        bounded: whether every input lies in [0, 1].
+    """
+
+    shape: tuple[int, int, int]
+    given: tuple[int, ...]
+    bounded: bool
+
+    @property
+    def pixels(self) -> int:
+        """Numbers of a sample."""
+        channels, height, width = self.shape
+        return channels * height * width
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network gives for a sample; 0 where nothing says how many."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class ImageInfo(DataInfo):
-    """Images and their classes.
+class ImageInfo(SampleInfo):
+    """Images, or other samples, and their classes; see `SampleInfo`.
 
     Attributes:
         classes: number of classes.
-        shape: channels, height and width.
     """
 
     reads = "images"
     classes: int
     shape: tuple[int, int, int]
+    given: tuple[int, ...] = ()
+    bounded: bool = True
 
     @property
-    def pixels(self) -> int:
-        """Numbers of an image."""
-        channels, height, width = self.shape
-        return channels * height * width
+    def outputs(self) -> int:
+        """An output for each class."""
+        return self.classes
+
+
+@dataclass(frozen=True)
+class NumberInfo(SampleInfo):
+    """Samples with numbers as their answers; see `SampleInfo`.
+
+    Attributes:
+        numbers: numbers of an answer.
+    """
+
+    reads = "samples whose answers are numbers"
+    numbers: int
+    shape: tuple[int, int, int]
+    given: tuple[int, ...] = ()
+    bounded: bool = True
+
+    @property
+    def outputs(self) -> int:
+        """An output for each number."""
+        return self.numbers
+
+
+@dataclass(frozen=True)
+class BareInfo(SampleInfo):
+    """Samples without answers; see `SampleInfo`."""
+
+    reads = "samples without answers"
+    shape: tuple[int, int, int]
+    given: tuple[int, ...] = ()
+    bounded: bool = True
+
+    @property
+    def outputs(self) -> int:
+        """Nothing says how many."""
+        return 0
 
 
 @dataclass(frozen=True)

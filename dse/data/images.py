@@ -6,7 +6,7 @@ Pixels are kept as bytes and scaled to [0, 1] as they are used.
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, cast
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.data.base import ImageInfo, RawImages, data_folder
+from dse.data.base import ImageInfo, RawImages, SampleInfo
 from dse.errors import DataError
 
 SPLIT_SEED = 20180501
@@ -24,11 +24,11 @@ SPLIT_SEED = 20180501
 
 @dataclass(frozen=True)
 class Split:
-    """Images and their classes.
+    """Images, or other samples, and their answers.
 
     Attributes:
         images: shape (images, pixels); float32, or bytes, which take a quarter of the room.
-        labels: classes, int64, shape (images,).
+        labels: classes, int64, shape (images,); or numbers, float32, shape (images, numbers), none without answers.
         full_scale: the value of a pixel that stands for 1.
     """
 
@@ -37,7 +37,7 @@ class Split:
     full_scale: float = 1.0
 
     def floats(self, chosen: Tensor) -> Tensor:
-        """Return some images (int64 indices) as float32 in [0, 1], shape (chosen, pixels)."""
+        """Return some images (int64 indices) as float32, in [0, 1] where scaled so, shape (chosen, pixels)."""
         return self.images[chosen].to(torch.float32) / self.full_scale
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class Dataset:
         train: images to learn from.
         validation: images for the search to measure accuracy on, or None.
         test: images for the reported accuracy.
-        classes: number of classes.
+        classes: number of classes; 0 where answers are numbers, or there are none.
         checksum: SHA-256 over all images and labels in file order, before any split.
         shape: channels, height and width of an image; None for a row of pixels.
         source: the workload that it was loaded for; None for one that was made otherwise.
@@ -67,21 +67,44 @@ class Dataset:
     classes: int
     checksum: str
     shape: tuple[int, int, int] | None = None
-    source: "ImageSource | None" = None
+    source: "Source | None" = None
 
     def everything(self) -> Split:
         """Return all training images, those that the workload holds out or leaves out included."""
-        if self.source is None:
-            return self.train
-        return load_images(self.source.whole(), data_folder()).train
+        return self.train if self.source is None else self.source.whole().load().train
 
     @property
-    def info(self) -> ImageInfo:
+    def info(self) -> SampleInfo:
         """What a network must know of it."""
+        if self.source is not None:
+            return replace(self.source.info, samples=len(self.train))
         return ImageInfo(len(self.train), self.classes, self.shape or (1, 1, self.train.images.shape[1]))
 
+    def targets(self, split: Split) -> Tensor:
+        """Return what outputs should be for a split, float32, shape (images, outputs): 1 for a class, or numbers."""
+        if self.classes:
+            return torch.nn.functional.one_hot(split.labels, self.classes).to(torch.float32)
+        return split.labels
 
-class ImageSource(Protocol):
+
+class Source(Protocol):
+    """What samples are loaded for: the table `workload` of a design."""
+
+    @property
+    def info(self) -> SampleInfo:
+        """What the samples are."""
+        ...
+
+    def whole(self) -> "Source":
+        """Return the same data set with nothing held out or left out."""
+        ...
+
+    def load(self) -> Dataset:
+        """Load the samples."""
+        ...
+
+
+class ImageSource(Source, Protocol):
     """What images are loaded for; see `dse.data.image_data.AbstractImageData`."""
 
     @property
@@ -112,10 +135,6 @@ class ImageSource(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
-        ...
-
-    def whole(self) -> "ImageSource":
-        """Return the same data set with nothing held out or left out."""
         ...
 
     def read(self, folder: Path) -> RawImages:

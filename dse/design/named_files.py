@@ -44,14 +44,21 @@ class Places:
     folder: Path
     kept: Mapping[str, Mapping[str, Any]] | None = None
 
-    def see(self, name: str) -> Seen:
+    def see(self, name: str, path: str) -> Seen:
         """Return a file that a setting names.
+
+        Args:
+            name: the value of the setting.
+            path: of the setting.
 
         Raises:
             DataError: it is not there, or not what it was.
         """
         if self.kept is None:
-            return see(self.folder / Path(name).expanduser())
+            try:
+                return see(self.folder / Path(name).expanduser())
+            except DataError as error:
+                raise DataError(f"{path} = {shown(name)}: {error}") from None
         return _kept(self.folder / Path(name).name, self.kept.get(Path(name).name, {}))
 
 
@@ -66,8 +73,9 @@ def _kept(beside: Path, said: Mapping[str, Any]) -> Seen:
                 f"{seen.sha256[:12]}...). Put the former file back"
             )
         return seen
-    if isinstance(place, str):
-        offer(was, Path(place))
+    for path in (beside, place):
+        if path is not None:
+            offer(was, Path(path))
     place = find(was, beside.name).place
     return see(beside if place is None else place)
 
@@ -100,7 +108,7 @@ def with_files(given: Flat, folder: Path | None) -> dict[str, Any]:
             continue
         name, own = _name(given, path, variant), settings_of(given, table, variant)
         facts = known.facts.get(_key(own)) if isinstance(known, Looked) else None
-        complete[f"{table}.{FOUND}"] = facts or _look(variant, own, Places(folder or Path.cwd()).see(name))
+        complete[f"{table}.{FOUND}"] = facts or _look(variant, own, Places(folder or Path.cwd()).see(name, path))
         complete[path] = Path(name).name
     return complete
 
@@ -123,7 +131,8 @@ def look(tables: Sequence[Flat], places: Places) -> dict[str, Looked]:
             own = settings_of(given, table, variant)
             found = facts.setdefault(f"{table}.{FOUND}", {})
             if _key(own) not in found:
-                file = places.see(_name(given, f"{table}.file", variant))
+                path = f"{table}.file"
+                file = places.see(_name(given, path, variant), path)
                 if seen.setdefault(file.name, file).sha256 != file.sha256:
                     raise SettingError(
                         f"{file.path} and {seen[file.name].path} have one name; results keep files by their names, so "

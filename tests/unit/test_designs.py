@@ -18,7 +18,7 @@ from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.spec import ActsUnless, leaf_paths
 from dse.variants import forget
-from tests.choices import Settings, acting, another, composes, is_family, other, switched_on, variants
+from tests.choices import Settings, acting, another, composes, is_family, name_of, other, switched_on, variants
 
 DEEP: Settings = {"network.name": "resnet8"}
 DIGITAL_DEEP: Settings = {**DEEP, "architecture": "float"}
@@ -39,14 +39,14 @@ DEEP_ON_CROSSBARS = (
     "accumulator.inference",
 )
 DEEP_DIGITAL = ("momentum", "weight_decay", "weight_noise", "clip_std")
-VARIANTS = pytest.mark.parametrize("variant", variants(), ids=lambda variant: " ".join(variant.values()))
+VARIANTS = pytest.mark.parametrize("variant", variants(), ids=name_of)
 IDEAL_BOTH_WAYS: tuple[Settings, ...] = (
     {"adc.bits": "ideal"},
     {"adc.bits": "ideal", "adc.backward_bits": "same"},
     {"adc.bits": "ideal", "adc.backward_bits": "ideal"},
 )
 DATA_OF = {
-    info: [own.model_fields["dataset"].default for own in DATA if isinstance(own.model_validate({}).info, info)]
+    info: [own.model_fields["dataset"].default for own in DATA if own.kind({}) is info]
     for info in (ImageInfo, TextInfo)
 }
 NETWORKS_OF = {

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from dse.data.base import ImageInfo
+from dse.data.base import SampleInfo
 from dse.networks.convolutional import ConvolutionalNetwork
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class Cnn(ConvolutionalNetwork):
     name: Literal["cnn"] = "cnn"
     """Three convolutions of 16, 32 and 64 channels."""
 
-    def build(self, info: ImageInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
+    def build(self, info: SampleInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
         """Return the network; see `AbstractNetwork`."""
         from dse.networks.cnn.module import cnn  # noqa: PLC0415  torch
 

@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from dse.data.base import ImageInfo
+from dse.data.base import SampleInfo
 from dse.networks.base import AbstractNetwork
 from dse.networks.parts import BiasRow, Dropout, normalised_convolution, started
 from dse.streams import generator
@@ -13,13 +13,13 @@ CHANNELS = (48, 96, 192)
 UNITS = (256, 128)
 
 
-def cnn9(spec: AbstractNetwork, info: ImageInfo, *, dropout: float, seed: int) -> nn.Module:
+def cnn9(spec: AbstractNetwork, info: SampleInfo, *, dropout: float, seed: int) -> nn.Module:
     """Return the network with initial weights; `dropout` is the share of the units switched off in training."""
     draws = generator(seed, "dropout")
     return started(lambda: _network(spec, info, Dropout(dropout, draws)), seed=seed)
 
 
-def _network(spec: AbstractNetwork, info: ImageInfo, dropout: Dropout) -> nn.Sequential:
+def _network(spec: AbstractNetwork, info: SampleInfo, dropout: Dropout) -> nn.Sequential:
     layers: list[nn.Module] = []
     inputs, height, width = info.shape
     for outputs in map(spec.widened, CHANNELS):
@@ -32,4 +32,4 @@ def _network(spec: AbstractNetwork, info: ImageInfo, dropout: Dropout) -> nn.Seq
     for units in map(spec.widened, UNITS):
         layers += [BiasRow(), nn.Linear(inputs + 1, units, bias=False), nn.ReLU(inplace=True), dropout]
         inputs = units
-    return nn.Sequential(*layers, BiasRow(), nn.Linear(inputs + 1, info.classes, bias=False))
+    return nn.Sequential(*layers, BiasRow(), nn.Linear(inputs + 1, info.outputs, bias=False))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Lt
 
-from dse.data.base import ImageInfo
+from dse.data.base import SampleInfo
 from dse.networks.convolutional import ConvolutionalNetwork
 from dse.tasks.recognition.spec import RecognitionTraining
 
@@ -35,7 +35,7 @@ class Cnn9(ConvolutionalNetwork):
         """Return what the table `training` holds."""
         return DropoutTraining
 
-    def build(self, info: ImageInfo, training: DropoutTraining, *, seed: int) -> "tuple[nn.Module, ...]":
+    def build(self, info: SampleInfo, training: DropoutTraining, *, seed: int) -> "tuple[nn.Module, ...]":
         """Return the network; see `AbstractNetwork`."""
         from dse.networks.cnn9.module import cnn9  # noqa: PLC0415  torch
 

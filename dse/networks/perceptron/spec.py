@@ -44,9 +44,9 @@ class Perceptron(AbstractNetwork):
         """Return whether a rule makes layers of a perceptron; torch has no part in it."""
         return rule.perceptrons
 
-    def layer_sizes(self, inputs: int, classes: int) -> list[tuple[int, int]]:
+    def layer_sizes(self, inputs: int, outputs: int) -> list[tuple[int, int]]:
         """Return (rows, cols) of every layer's weights, bias rows included."""
-        units = [inputs, *(self.widened(n) for n in self.hidden), classes]
+        units = [inputs, *(self.widened(n) for n in self.hidden), outputs]
         return [(a + 1, b) for a, b in itertools.pairwise(units)]
 
     def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
@@ -55,5 +55,5 @@ class Perceptron(AbstractNetwork):
         from dse.networks.perceptron.learner import PerceptronLearner, layers_of  # noqa: PLC0415
 
         images = cast("Dataset", data)
-        layers = layers_of(self.layer_sizes(images.info.pixels, images.classes), platform, seed=seed)
+        layers = layers_of(self.layer_sizes(images.info.pixels, images.info.outputs), platform, seed=seed)
         return PerceptronLearner(layers, images, training.batch_size, platform.pace(training.learning_rate), seed=seed)

@@ -9,7 +9,7 @@ and 723,444 cells in pairs. Normalisation is digital, and its scales and offsets
 import torch
 from torch import Tensor, nn
 
-from dse.data.base import ImageInfo
+from dse.data.base import SampleInfo
 from dse.networks.base import AbstractNetwork
 from dse.networks.parts import normalised_convolution, plain_head, started
 
@@ -31,12 +31,12 @@ class BasicBlock(nn.Module):
         return torch.relu_(self.second(torch.relu_(self.first(x))).add_(self.shortcut(x)))
 
 
-def resnet(spec: AbstractNetwork, info: ImageInfo, blocks: int, *, seed: int) -> nn.Module:
+def resnet(spec: AbstractNetwork, info: SampleInfo, blocks: int, *, seed: int) -> nn.Module:
     """Return a network of so many blocks a stage, with initial weights."""
     return started(lambda: _network(spec, info, blocks), seed=seed)
 
 
-def _network(spec: AbstractNetwork, info: ImageInfo, blocks: int) -> nn.Sequential:
+def _network(spec: AbstractNetwork, info: SampleInfo, blocks: int) -> nn.Sequential:
     widths = [spec.widened(n) for n in STAGES]
     body: list[nn.Module] = [normalised_convolution(info.shape[0], widths[0], 3, 1), nn.ReLU(inplace=True)]
     channels = widths[0]
@@ -44,4 +44,4 @@ def _network(spec: AbstractNetwork, info: ImageInfo, blocks: int) -> nn.Sequenti
         for block in range(blocks):
             body.append(BasicBlock(channels, width, 2 if stage > 0 and block == 0 else 1))
             channels = width
-    return nn.Sequential(*body, *plain_head(channels, info.classes))
+    return nn.Sequential(*body, *plain_head(channels, info.outputs))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dse.data.base import ImageInfo
+from dse.data.base import SampleInfo
 from dse.networks.convolutional import ConvolutionalNetwork
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class ResNet(ConvolutionalNetwork):
     blocks: ClassVar[int]
     """Basic blocks of a stage."""
 
-    def build(self, info: ImageInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
+    def build(self, info: SampleInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
         """Return the network; see `AbstractNetwork`."""
         from dse.networks.resnet.module import resnet  # noqa: PLC0415  torch
 
