@@ -166,7 +166,8 @@ def _values(kind: Any, held: Any, path: str, ends: tuple[float, ...] = ()) -> It
         yield from named[0].names()
     elif origin is Annotated:
         own = [getattr(bound, end) for bound in inner[1:] for end in ("ge", "gt", "le", "lt") if hasattr(bound, end)]
-        yield from _values(inner[0], held, path, (*ends, *own))
+        named = [name for bound in inner[1:] if isinstance(bound, OneOf) for name in bound.names()]
+        yield from named or _values(inner[0], held, path, (*ends, *own))
     elif origin is Literal:
         yield from inner
     elif origin is tuple:
