@@ -30,6 +30,7 @@ from dse.cli.settings import settings
 from dse.cli.show import show
 from dse.cli.status import status
 from dse.cli.submit import submit
+from dse.startup import collect_less
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,6 +50,7 @@ def main() -> None:
     dse report RESULTS                        one page of linked pictures, for a browser
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
+    collect_less()
 
 
 _COMMANDS = (

@@ -25,6 +25,7 @@ from dse.search.executor import Answer, Job, Simulate, code_version, simulate_de
 from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
 from dse.search.spec import ResourcesSpec
 from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
+from dse.startup import collect_less
 
 START_TIMEOUT_S = 120.0
 """Time after which a study is given up of which no actor has been placed, unless it may wait longer for nodes."""
@@ -71,6 +72,7 @@ class Simulator:
     """
 
     def __init__(self, simulate: Simulate, spool: Path | None, session: str, names: tuple[str, ...]) -> None:
+        collect_less()
         self._plugins = names
         self._simulate = simulate
         self._spool = spool if spool is not None and is_here(spool, session) else None
