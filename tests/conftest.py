@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rich.style  # noqa: F401  importing it draws from Python's generator, before the guard looks
+import sklearn.datasets
+import sklearn.model_selection  # noqa: F401  importing it draws from Python's generator, before the guard looks
 import torch
 from click.testing import CliRunner, Result
 

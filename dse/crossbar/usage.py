@@ -34,7 +34,7 @@ class LayerUsage:
         adc_backward_bits: resolution of the backward output converters; None where ideal or digital.
         adc_range: range of the forward output converters at the end; None where ideal or digital.
         adc_backward_range: range of the backward output converters at the end; None where ideal or digital.
-        chi_bits: length of an accumulator word; None for a 32-bit float and for a digital layer, 0 for cells without any.
+        chi_bits: length of an accumulator word; None for a 32-bit float and a digital layer, 0 for cells without any.
         chi_storage: what holds the accumulators; None where there are none.
         operand_bits: resolution of the factors of an update; None for 32-bit floats and for a digital layer.
         mean_conductance_us: mean conductance of a cell over the ends of the epochs, uS; None for a digital layer.

@@ -3,8 +3,6 @@
 It has no split of its own: 360 test images are drawn stratified by class with a fixed seed, and 1,437 remain.
 """
 
-import gzip
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
@@ -26,20 +24,9 @@ class Digits(AbstractImageData):
 
     def read(self, folder: Path) -> RawImages:  # noqa: ARG002  they come with a library
         """Return the images; see `AbstractImageData`."""
-        from dse.data.images import stratified  # noqa: PLC0415  torch
+        from sklearn.datasets import load_digits  # noqa: PLC0415  takes a second to import
 
-        raw, classes = _pixels_and_classes()
+        from dse.data.images import stratified  # noqa: PLC0415
+
+        raw, classes = cast("tuple[np.ndarray, np.ndarray]", load_digits(return_X_y=True))
         return RawImages(*stratified(raw.astype(np.uint8), classes.astype(np.int64), TEST_IMAGES), full_scale=16.0)
-
-
-def _pixels_and_classes() -> tuple[np.ndarray, np.ndarray]:
-    """Return what scikit-learn's `load_digits` returns: from its file if it is there, as the import takes a second."""
-    package = find_spec("sklearn")
-    path = Path(str(package and package.origin)).parent / "datasets" / "data" / "digits.csv.gz"
-    if package is not None and path.is_file():
-        with gzip.open(path) as file:
-            table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
-        return table[:, :-1], table[:, -1]
-    from sklearn.datasets import load_digits  # noqa: PLC0415
-
-    return cast("tuple[np.ndarray, np.ndarray]", load_digits(return_X_y=True))

@@ -4,13 +4,11 @@ import hashlib
 import json
 
 import pytest
-from scipy.stats import qmc
 
 from dse.errors import SettingError
 from dse.search.samplers.nsga2 import Nsga2, nsga2_model
 from dse.search.samplers.optuna_proposer import OptunaProposer
 from dse.search.samplers.quasi_random import QuasiRandom
-from dse.search.samplers.sobol import BLOCK, Sobol
 from dse.search.samplers.tpe import Tpe
 from dse.search.spec import SearchSpec, sampler_named
 from tests.contract.samplers import failing, problem, propose
@@ -28,17 +26,6 @@ def test_the_quasi_random_start_covers_every_level():
     points = propose(QuasiRandom(), trials=32)
     assert {p["adc.bits"] for p in points} == set(range(4, 11))
     assert {p["accumulator.bits"] for p in points} == {2, 8, "float"}
-
-
-@pytest.mark.parametrize(("dimensions", "seed"), [(1, 0), (2, 7), (13, 12_345), (128, 2**32 - 1)])
-def test_the_quasi_random_sequence_is_that_of_scipy(dimensions, seed):
-    own, theirs = Sobol(dimensions, seed), qmc.Sobol(dimensions, scramble=True, rng=seed)
-    assert [own.next() for _ in range(2 * BLOCK)] == theirs.random(2 * BLOCK).tolist()
-
-
-def test_more_dimensions_than_the_table_has_are_a_message():
-    with pytest.raises(SettingError, match=r"has 129 parameters, and .* up to 128 .*search\.sampler"):
-        Sobol(129, 0)
 
 
 @pytest.mark.parametrize(

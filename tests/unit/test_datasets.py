@@ -10,13 +10,11 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 import torch
-from sklearn import model_selection
 
-from dse.data import digits, mnist
+from dse.data import mnist
 from dse.data.base import RawImages
 from dse.data.image_data import AbstractImageData
 from dse.data.images import Split, load_images
-from dse.data.split import stratified_places
 from dse.design.design import compose
 from dse.design.evaluate import evaluate
 from dse.errors import DataError, SettingError
@@ -52,35 +50,6 @@ def test_splits_are_stratified(split):
     counts = getattr(load("digits", 0.25), split).labels.bincount(minlength=10).double()
     share = counts / counts.sum()
     assert (share - share.mean()).abs().max() < 0.005
-
-
-@pytest.mark.parametrize(
-    ("sizes", "held_out"),
-    [((178, 182, 177), 0.25), ((9, 9, 9, 9), 17), ((2, 700), 0.01), ((1000, 50), 51), ((40,), 0.9), ((33, 34, 35), 3)],
-)
-def test_a_stratified_split_is_that_of_scikit_learn(sizes, held_out):
-    labels = np.random.Generator(np.random.PCG64(1)).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    for seed in range(20):
-        theirs = model_selection.train_test_split(
-            np.arange(len(labels)), test_size=held_out, stratify=labels, random_state=seed
-        )
-        for own, their in zip(stratified_places(labels, held_out, seed), theirs, strict=True):
-            assert own.tolist() == their.tolist()
-
-
-@pytest.mark.parametrize(("sizes", "held_out"), [((30, 1), 0.5), ((30, 30), 1), ((30, 30), 59), ((5, 5, 5), 0.1)])
-def test_a_part_without_a_class_is_a_message(sizes, held_out):
-    with pytest.raises(DataError, match=r"cannot be held out so that both parts have some of each of the \d classes"):
-        stratified_places(np.repeat(np.arange(len(sizes)), sizes), held_out, 0)
-
-
-def test_digits_are_those_of_scikit_learn_where_its_file_is_found_and_where_it_is_not(monkeypatch):
-    pixels, classes = digits._pixels_and_classes()
-    monkeypatch.setattr(digits, "find_spec", lambda _: None)
-    other_pixels, other_classes = digits._pixels_and_classes()
-    assert pixels.dtype == np.uint8
-    assert np.array_equal(pixels, other_pixels)
-    assert np.array_equal(classes, other_classes)
 
 
 def test_the_test_images_do_not_depend_on_what_is_held_out():

@@ -2,7 +2,6 @@
 
 base.py               what a sampler and a proposer are
 draws.py              random and quasi-random points, which see no results
-sobol.py              a scrambled Sobol sequence
 optuna_proposer.py    proposals of a model that learns from results, behind Optuna
 """
 

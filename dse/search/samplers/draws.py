@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
+from scipy.stats import qmc
 
 from dse.design.space import Parameter, Value
 from dse.search.samplers.base import Problem
-from dse.search.samplers.sobol import Sobol
 from dse.streams import derived_seed
+
+BLOCK = 1024
+"""Quasi-random points that are drawn at once; a power of two, as Sobol sequences want."""
 
 
 class Draws:
@@ -22,7 +25,7 @@ class Draws:
     def __init__(self, problem: Problem, *, quasi: bool) -> None:
         self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
         self.blind = problem.trials
-        self._sobol = quasi_random(problem) if quasi and self._space else None
+        self._sobol = Sobol(len(self._space), self._seed) if quasi and self._space else None
         self._asked = 0
 
     def ask(self) -> dict[str, Value]:
@@ -40,9 +43,18 @@ class Draws:
         """Do nothing: no proposal depends on a result."""
 
 
-def quasi_random(problem: Problem) -> Sobol:
-    """Return the sequence of a study, with a coordinate for each parameter."""
-    return Sobol(len(problem.space), derived_seed(problem.seed, "quasi-random") % 2**32)
+class Sobol:
+    """The points of a scrambled Sobol sequence in [0, 1)^dimensions, one by one; a longer one begins like a shorter."""
+
+    def __init__(self, dimensions: int, seed: int) -> None:
+        self._sequence = qmc.Sobol(dimensions, scramble=True, rng=derived_seed(seed, "quasi-random") % 2**32)
+        self._block: list[list[float]] = []
+
+    def next(self) -> list[float]:
+        """Return the next point."""
+        if not self._block:
+            self._block = cast("list[list[float]]", self._sequence.random(BLOCK)[::-1].tolist())
+        return self._block.pop()
 
 
 def at(space: Mapping[str, Parameter], point: Sequence[float]) -> dict[str, Value]:

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from dse.design.space import Choice, IntRange, Parameter, Value
 from dse.metric import Goal
 from dse.search.samplers.base import Problem
-from dse.search.samplers.draws import at, quasi_random
+from dse.search.samplers.draws import Sobol, at
 from dse.streams import derived_seed
 
 Model = Callable[[int, int], BaseSampler]
@@ -55,7 +55,7 @@ class OptunaProposer:
         self._directions: list[Direction] = [DIRECTIONS[goal] for goal in problem.goals]
         self._startup, self._given = min(problem.startup, problem.trials), problem.given
         self.blind = max(self._startup, len(self._given))
-        self._sobol = quasi_random(problem) if self._space else None
+        self._sobol = Sobol(len(self._space), self._seed) if self._space else None
         self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
         self._generation = 0

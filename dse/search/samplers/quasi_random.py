@@ -3,7 +3,6 @@
 from typing import final
 
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
-from dse.search.samplers.draws import Draws
 
 
 @final
@@ -15,4 +14,6 @@ class QuasiRandom(AbstractSampler):
 
     def proposer(self, problem: Problem) -> Proposer:
         """Return what proposes the designs of a study."""
+        from dse.search.samplers.draws import Draws  # noqa: PLC0415  scipy, which checks do without
+
         return Draws(problem, quasi=True)

@@ -11,8 +11,8 @@ from dse.spec import Condition
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lab_variants.linear.cells import LinearCells
     from dse.streams import Stream
+    from lab_variants.linear.cells import LinearCells
 
 
 class LinearCell(AbstractCell):

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dse.updates.platform import Platform
-    from lab_variants.sign.descent import SignDescent
     from dse.updates.training import ModuleTraining
+    from lab_variants.sign.descent import SignDescent
 
 UNUSED = ("momentum", "weight_decay", "weight_noise", "weight_noise_ramp_epochs", "clip_std")
 
