@@ -15,8 +15,8 @@ import polars as pl
 
 from dse.analysis.tables.tables import Tables
 from dse.analysis.tables.variants import simulation_groups
-from dse.design.design import active, flatten
-from dse.design.settings import CELL
+from dse.design.design import flatten
+from dse.design.settings import CELL, completed, is_idle
 
 AxisValue = float | str
 
@@ -155,5 +155,7 @@ def without_idle(designs: Designs, settings: Mapping[str, AxisValue]) -> dict[st
     whole = {**designs.base, **of_designs}
     if CELL.card in of_designs:
         whole[CELL.path] = designs.models.get(of_designs[CELL.card], next(iter(CELL.names)))
-    acting = active(whole)
-    return {name: value if name in acting or name in designs.free else None for name, value in settings.items()}
+    whole = completed(whole)
+    return {
+        name: value if name in designs.free or not is_idle(name, whole) else None for name, value in settings.items()
+    }
