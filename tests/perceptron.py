@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dse.data.images import Dataset
 from dse.networks.perceptron.learner import PerceptronLearner
 from dse.tasks.curve import Epoch
+from dse.tasks.recognition.measure import Accuracy
+from dse.tasks.regression.measure import SquaredError
 from dse.tasks.train import train as train_learner
 from dse.updates.layers import Layer
 from dse.updates.pace import Pace
@@ -25,5 +27,6 @@ def train(
 ) -> list[Epoch]:
     """Train layers in place, and return the learning curve."""
     pace = Pace(spec.learning_rate, sample_time_s, drift_every, maintain_every, calibrate_every)
-    learner = PerceptronLearner(layers, data, spec.batch_size, pace, seed=seed, compiled=compiled)
+    measure = Accuracy if data.classes else SquaredError
+    learner = PerceptronLearner(layers, data, spec.batch_size, pace, measure=measure, seed=seed, compiled=compiled)
     return train_learner(learner, spec.epochs, sample_time_s=sample_time_s)

@@ -55,7 +55,7 @@ def deployed_perceptron(
                 vectors=spec.gdc_vectors,
             )
         )
-    return DeployedPerceptron(deployed, data.train, spec.samples_per_read)
+    return DeployedPerceptron(deployed, data.train, spec.samples_per_read, linear=not data.classes)
 
 
 def deployed_module(

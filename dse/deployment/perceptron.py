@@ -2,6 +2,8 @@
 
     y_l = f(c_l ADC_l(DAC_l(x_l) W_l(t))),  x_(l+1) = [y_l, 1]        f the logistic function, c_l the compensation
 
+There is no f at outputs that are numbers.
+
 Products run in compiled code with sums in a fixed order, as in training, so that accuracies repeat to the last bit.
 """
 
@@ -112,10 +114,14 @@ class DeployedPerceptron(AbstractDeployedNetwork[PerceptronLayer]):
         layers: its layers, first layer first.
         training: training images, for the ranges of converters.
         samples_per_read: images between two reads of programmed cells.
+        linear: whether its output units are linear.
     """
 
-    def __init__(self, layers: Sequence[PerceptronLayer], training: Split, samples_per_read: int) -> None:
+    def __init__(
+        self, layers: Sequence[PerceptronLayer], training: Split, samples_per_read: int, *, linear: bool = False
+    ) -> None:
         super().__init__(layers, samples_per_read)
+        self._linear = linear
         self._training = training.floats(torch.arange(min(RANGE_SAMPLES, len(training)))).numpy()
 
     def outputs(self, split: Split, chosen: Tensor, reads: Sequence[Stream]) -> Floats:
@@ -152,7 +158,8 @@ class DeployedPerceptron(AbstractDeployedNetwork[PerceptronLayer]):
             x = np.concatenate([y, np.ones((len(y), 1), np.float32)], axis=1)
             if before is not None:
                 before(layer, x)
-            y = sigmoid(layer.product(x, noise, adc_range=layer.range) * layer.factor)
+            y = layer.product(x, noise, adc_range=layer.range) * layer.factor
+            y = y if self._linear and layer is self.layers[-1] else sigmoid(y)
         return y
 
 

@@ -209,7 +209,7 @@ def completed(given: Flat) -> dict[str, Any]:
     network, rule, leaves = network_of(given), rule_of(given), _leaves(class_of(given))
     brought = {**network.defaults, **data_of(given).defaults, **cell_of(given).defaults}
     brought |= {} if rule.on_crossbars else network.digital_defaults
-    brought |= rule.defaults
+    brought |= {**task_of(given).defaults, **rule.defaults}
     return {**{path: value for path, value in brought.items() if path in leaves}, **given, **decided(given)}
 
 

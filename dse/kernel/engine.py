@@ -1,4 +1,4 @@
-"""The loop over mini-batches, and the recognition of images; the twin of `dse.tasks.loop.PlainRun`."""
+"""The loop over mini-batches, and the outputs for samples; twin of `dse.networks.perceptron.plain.PlainRun`."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ def pass_on(b: Record, sample: int) -> Floats:
 
 
 @compiled
-def output_error(b: Record, sample: int, label: int) -> Any:
-    """Set the error of the output units for a class, and return the sum of their squared distances to it."""
+def output_error(b: Record, sample: int, target: Floats, linear: int) -> Any:
+    """Set the error of the output units, and return the sum of their squared distances to what they should be."""
     y, d = float_rows_at(b.y, b.batch, b.cols)[sample], float_rows_at(b.d, b.batch, b.cols)[sample]
     squares = 0.0
     for j in range(y.size):
-        difference = y[j] - (f32(1.0) if j == label else f32(0.0))
-        d[j] = difference * y[j] * (f32(1.0) - y[j])
+        difference = y[j] - target[j]
+        d[j] = difference if linear else difference * y[j] * (f32(1.0) - y[j])
         squares += f32(difference * difference)
     return squares
 
@@ -142,6 +142,8 @@ def see(states: Any, k: Record, buffers: Any, sample: int, image: Floats, traini
         forward_any(states[number], k, buffers[number], sample, training)
         present(buffers[number + 1], sample, pass_on(buffers[number], sample))
     forward_any(states[last], k, buffers[last], sample, training)
+    if k.linear_outputs:
+        return float_rows_at(buffers[last].y, buffers[last].batch, buffers[last].cols)[sample]
     return pass_on(buffers[last], sample)
 
 
@@ -160,7 +162,7 @@ def learn(
     knobs: Any,
     buffers: Any,
     images: Floats,
-    labels: Any,
+    targets: Floats,
     batch: int,
     seen: int,
     clock: Any,
@@ -173,7 +175,7 @@ def learn(
         knobs: one record, what they share.
         buffers: records of room for the layers.
         images: images in the order of learning, shape (images, pixels).
-        labels: their classes.
+        targets: what outputs should be for each, shape (images, outputs).
         batch: images of a mini-batch; the last may be smaller.
         seen: images learned before.
         clock: where the run stands; see `state`.
@@ -183,15 +185,15 @@ def learn(
         DONE, DIVERGED or TOO_MANY_PULSES, and the sum of half the squared errors.
     """
     k, layers = knobs[0], states.size
-    for start in range(0, labels.size, batch):
-        samples = min(batch, labels.size - start)
+    for start in range(0, len(targets), batch):
+        samples = min(batch, len(targets) - start)
         grow_old(states, k, seen, clock)
         for number in range(layers):
             states[number].batch_forward = states[number].batch_backward = 0.0
         squares = 0.0
         for sample in range(samples):
             see(states, k, buffers, sample, images[start + sample], training=True)
-            squares += output_error(buffers[layers - 1], sample, labels[start + sample])
+            squares += output_error(buffers[layers - 1], sample, targets[start + sample], k.linear_outputs)
         loss += 0.5 * squares
         for number in range(layers - 1, 0, -1):
             for sample in range(samples):
@@ -257,10 +259,7 @@ def wait(states: Any, knobs: Any, seen: int, samples: int, clock: Any) -> None:
 
 
 @compiled
-def recognise(states: Any, knobs: Any, buffers: Any, images: Floats, labels: Any) -> int:
-    """Return how many images a network recognises, with fresh read noise for every one."""
-    right = 0
-    for place in range(labels.size):
-        y = see(states, knobs[0], buffers, 0, images[place], training=False)
-        right += np.argmax(y) == labels[place]
-    return right
+def infer(states: Any, knobs: Any, buffers: Any, images: Floats, out: Floats) -> None:
+    """Write the outputs for images, shape (images, outputs), with fresh read noise for every one."""
+    for place in range(len(images)):
+        out[place] = see(states, knobs[0], buffers, 0, images[place], training=False)

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 
 from dse.networks.base import ModuleNetwork
 from dse.tasks.recognition.spec import Recognition
+from dse.tasks.regression.spec import Regression
 
 
 class ConvolutionalNetwork(ModuleNetwork):
-    """A network of convolutions that recognises images; digitally it learns with momentum and weight decay."""
+    """A network of convolutions for images; digitally it learns with momentum and weight decay."""
 
     task = Recognition
+    tasks = (Recognition, Regression)
     batch_norm = True
     defaults: ClassVar[Mapping[str, Any]] = {
         **ModuleNetwork.defaults,

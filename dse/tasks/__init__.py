@@ -4,7 +4,8 @@ from dse.tasks.base import AbstractTask
 from dse.tasks.generation.spec import Generation
 from dse.tasks.language.spec import Language
 from dse.tasks.recognition.spec import Recognition
+from dse.tasks.regression.spec import Regression
 from dse.variants import Variants
 
-TASKS: Variants[type[AbstractTask]] = Variants("TASKS", Recognition, Language, Generation)
+TASKS: Variants[type[AbstractTask]] = Variants("TASKS", Recognition, Language, Generation, Regression)
 """All tasks."""

@@ -66,6 +66,8 @@ class AbstractTask:
     (`dse.deployment.measure.deployed_metrics`). Empty for a task without deployment, whose `idle` says so."""
     training: ClassVar[type[TrainingSpec]] = ModuleTraining
     """What the table `training` holds."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Defaults that it brings for settings of other tables, by their paths, before those of the update rule."""
     misleading: ClassVar[Mapping[str, str]] = {}
     """Metrics of every network that say nothing good of these, and why."""
     infers_whole: ClassVar[bool] = True

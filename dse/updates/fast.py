@@ -5,18 +5,20 @@ setting of a design, mini-batches of any size included. Everything gives the sam
 path of `dse.networks.perceptron.plain`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from dse.crossbar.events import Events
-from dse.data.images import Split
+from dse.data.images import Dataset, Split
 from dse.devices.pcm import MAX_PULSES, PcmCells, too_many_pulses
 from dse.devices.spec import CellSpec
 from dse.kernel import engine as images
 from dse.kernel import state
+from dse.kernel.arithmetic import Floats
 from dse.streams import Stream
 from dse.updates.accumulator import FLOAT_BITS, LARGEST_UPDATE, too_large
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
@@ -41,33 +43,57 @@ def compiles(layer: CrossbarLayer) -> bool:
     return type(layer.array.cells) is PcmCells  # one of its own below it may do something else
 
 
-def runner(layers: Sequence[Layer], split: Split, batch_size: int, pace: Pace) -> "CrossbarRun | FloatRun":
+@dataclass(frozen=True)
+class Lessons:
+    """What layers learn.
+
+    Attributes:
+        split: the samples.
+        targets: what outputs should be for each, float32, shape (samples, outputs).
+        linear: whether the output units are linear; the logistic function follows them otherwise.
+    """
+
+    split: Split
+    targets: torch.Tensor
+    linear: bool = False
+
+    def arrays(self, chosen: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Return some samples (int64 indices) as floats, and what outputs should be for them."""
+        return self.split.floats(chosen).numpy(), self.targets[chosen].numpy()
+
+    @classmethod
+    def of(cls, data: Dataset) -> "Lessons":
+        """Return the training samples of a data set; output units are linear where answers are numbers."""
+        return cls(data.train, data.targets(data.train), linear=not data.classes)
+
+
+def runner(layers: Sequence[Layer], lessons: Lessons, batch_size: int, pace: Pace) -> "CrossbarRun | FloatRun":
     """Return what trains layers in place; see `dse.networks.perceptron.plain.Run`."""
     crossbars = [layer for layer in layers if isinstance(layer, CrossbarLayer)]
     if crossbars:
-        return CrossbarRun(crossbars, split, batch_size, pace)
-    return FloatRun([layer for layer in layers if isinstance(layer, FloatLayer)], split, batch_size, pace)
+        return CrossbarRun(crossbars, lessons, batch_size, pace)
+    return FloatRun([layer for layer in layers if isinstance(layer, FloatLayer)], lessons, batch_size, pace)
 
 
-def chunks(split: Split, order: torch.Tensor, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield images as floats and their classes in an order, some whole mini-batches at a time."""
-    size = -(-CHUNK_IMAGES // batch_size) * batch_size
-    for part in torch.split(order, size):
-        yield split.floats(part).numpy(), split.labels[part].numpy()
+def chunks(order: torch.Tensor, batch_size: int) -> Sequence[torch.Tensor]:
+    """Return an order in parts, some whole mini-batches each."""
+    return torch.split(order, -(-CHUNK_IMAGES // batch_size) * batch_size)
 
 
-def share_recognised(records: tuple[np.ndarray, np.ndarray, np.ndarray], split: Split) -> float:
-    """Return the share of images recognised by layers given as states, settings and room."""
-    every = chunks(split, torch.arange(len(split)), 1)
-    return sum(images.recognise(*records, pixels, labels) for pixels, labels in every) / len(split)
+def outputs_of(records: tuple[np.ndarray, np.ndarray, np.ndarray], split: Split) -> Floats:
+    """Return the outputs of layers given as states, settings and room, shape (samples, outputs)."""
+    found = np.empty((len(split), int(records[2]["cols"][-1])), np.float32)
+    for part in chunks(torch.arange(len(split)), 1):
+        images.infer(*records, split.floats(part).numpy(), found[int(part[0]) : int(part[-1]) + 1])
+    return found
 
 
 class FloatRun:
     """Digital floats."""
 
-    def __init__(self, layers: Sequence[FloatLayer], split: Split, batch_size: int, pace: Pace) -> None:
-        self._layers, self._split = list(layers), split
-        self._batch_size = min(batch_size, len(split))
+    def __init__(self, layers: Sequence[FloatLayer], lessons: Lessons, batch_size: int, pace: Pace) -> None:
+        self._layers, self._lessons = list(layers), lessons
+        self._batch_size = min(batch_size, len(lessons.split))
         self._weights = [layer.weight.numpy().copy() for layer in layers]
         rooms = [room_for(layer, self._batch_size) for layer in layers]
         for number, (weight, (arrays, _)) in enumerate(zip(self._weights, rooms, strict=True)):
@@ -75,7 +101,8 @@ class FloatRun:
             if number > 0:  # no error passes through the first layer
                 arrays["float_transposed"] = np.ascontiguousarray(weight[:-1].T)
         self._buffers = state.gathered(state.BUFFERS, rooms)
-        knobs = state.gathered(state.KNOBS, [({}, {"learning_rate": pace.learning_rate, "drift_every": 1})])
+        own = {"learning_rate": pace.learning_rate, "drift_every": 1, "linear_outputs": lessons.linear}
+        knobs = state.gathered(state.KNOBS, [({}, own)])
         self._records = np.zeros(len(layers), state.STATE), knobs.records, self._buffers.records
         self._clock = np.zeros(3, np.int64)
 
@@ -83,8 +110,8 @@ class FloatRun:
         """Learn images; see `dse.networks.perceptron.plain.Run`."""
         loss, buffers = 0.0, self._buffers.records
         buffers["products"] = buffers["touched"] = 0
-        for pixels, labels in chunks(self._split, order, self._batch_size):
-            arguments = (pixels, labels, self._batch_size, seen, self._clock, loss)
+        for part in chunks(order, self._batch_size):
+            arguments = (*self._lessons.arrays(part), self._batch_size, seen, self._clock, loss)
             _, loss = images.learn(*self._records, *arguments)
         for number, (layer, weight) in enumerate(zip(self._layers, self._weights, strict=True)):
             layer.weight = torch.from_numpy(weight.copy())
@@ -93,19 +120,20 @@ class FloatRun:
             layer.check()
         return loss
 
-    def accuracy(self, split: Split, now_s: float) -> float:  # noqa: ARG002  digital weights do not age
-        """Return the share of images recognised; see `dse.networks.perceptron.plain.Run`."""
-        return share_recognised(self._records, split)
+    def outputs(self, split: Split, now_s: float) -> Floats:  # noqa: ARG002  digital weights do not age
+        """Return the outputs for samples; see `dse.networks.perceptron.plain.Run`."""
+        return outputs_of(self._records, split)
 
 
 class CrossbarRun:
     """Crossbars."""
 
-    def __init__(self, layers: Sequence[CrossbarLayer], split: Split, batch_size: int, pace: Pace) -> None:
-        self._layers, self._split = list(layers), split
-        self._batch_size = min(batch_size, len(split))
+    def __init__(self, layers: Sequence[CrossbarLayer], lessons: Lessons, batch_size: int, pace: Pace) -> None:
+        self._layers, self._lessons = list(layers), lessons
+        self._batch_size = min(batch_size, len(lessons.split))
         self._clock = np.array([0, 0, -1], np.int64)
         self._knobs = knobs_of(layers[0], pace)
+        self._knobs["linear_outputs"] = lessons.linear
         self._states = states_of(layers)
         self._buffers = state.gathered(state.BUFFERS, [room_for(layer, self._batch_size) for layer in layers])
 
@@ -117,18 +145,18 @@ class CrossbarRun:
         """
         loss, status = 0.0, state.DONE
         records = self._states.records, self._knobs, self._buffers.records
-        for pixels, labels in chunks(self._split, order, self._batch_size):
-            arguments = (pixels, labels, self._batch_size, seen, self._clock, loss)
+        for part in chunks(order, self._batch_size):
+            arguments = (*self._lessons.arrays(part), self._batch_size, seen, self._clock, loss)
             status, loss = images.learn(*records, *arguments)
-            seen += len(labels)
+            seen += len(part)
             if status != state.DONE:
                 break
         write_back(self._layers, self._states)
         check(status, self._states)
         return loss
 
-    def accuracy(self, split: Split, now_s: float) -> float:
-        """Return the share of images recognised; see `dse.networks.perceptron.plain.Run`."""
+    def outputs(self, split: Split, now_s: float) -> Floats:
+        """Return the outputs for samples; see `dse.networks.perceptron.plain.Run`."""
         sensed = self._states.records.copy()
         held: list[torch.Tensor] = []
         for number, layer in enumerate(self._layers):
@@ -137,11 +165,11 @@ class CrossbarRun:
                 if tensor is not None:
                     held.append(tensor.contiguous())
                     sensed[name][number] = held[-1].data_ptr()
-        share = share_recognised((sensed, self._knobs, self._buffers.records), split)
+        found = outputs_of((sensed, self._knobs, self._buffers.records), split)
         for number, layer in enumerate(self._layers):
             layer.array.evaluation_noise.events = int(sensed["evaluation_events"][number])
             self._states.records["evaluation_events"][number] = sensed["evaluation_events"][number]
-        return share
+        return found
 
 
 def check(status: int, states: state.Records) -> None:

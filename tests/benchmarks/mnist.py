@@ -70,8 +70,9 @@ def compiled(settings: dict[str, Any], data: Dataset, order: torch.Tensor, batch
     """Return what learns images, after checking the first mini-batches against the plain path."""
     first = order[: max(100, 2 * batch)]
     plain, quick = layers_of(settings), layers_of(settings)
-    run = fast.runner(quick, data.train, batch, PACE)
-    losses = PlainRun(plain, data, batch, PACE).learn(first, 0), run.learn(first, 0)
+    lessons = fast.Lessons.of(data)
+    run = fast.runner(quick, lessons, batch, PACE)
+    losses = PlainRun(plain, lessons, batch, PACE).learn(first, 0), run.learn(first, 0)
     same = all(torch.equal(a, b) for a, b in zip(state(plain), state(quick), strict=True))
     if losses[0] != losses[1] or not same:
         raise SystemExit(f"{settings}, batch {batch}: the compiled path differs from the plain one")

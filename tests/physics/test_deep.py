@@ -18,7 +18,7 @@ from dse.design.evaluate import evaluate
 from dse.design.hardware import hardware_of
 from dse.design.outcome import Failure, Outcome
 from dse.tasks.modules import schedule
-from dse.tasks.recognition.learner import accuracy
+from dse.tasks.pictures import outputs_of
 from dse.updates.mixed_precision.descent import CrossbarDescent
 from dse.updates.sgd.descent import DigitalDescent
 from tests.data import load
@@ -304,7 +304,7 @@ def test_measuring_accuracy_changes_no_training() -> None:
             descent.step(1.0, 32)
             for _ in range(measurements):
                 with descent.measuring(10.0):
-                    accuracy(own, pictures, data.test)
+                    outputs_of(own, pictures, data.test)
         return torch.cat([p.detach().reshape(-1).clone() for p in own.parameters()])
 
     assert torch.equal(weights(0), weights(2))

@@ -2,24 +2,54 @@
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 
 from dse.data.arrays.draws import drawn, evenly
+from dse.data.arrays.facts import ArrayFacts
 from dse.data.arrays.given import Array
 from dse.data.arrays.parts import Parts, parts_of
-from dse.data.images import Dataset, Split
-
-if TYPE_CHECKING:
-    from dse.data.arrays.spec import ArrayFacts, Arrays
+from dse.data.images import Dataset, Source, Split
+from dse.files import Content
 
 BYTES = 255.0
 
 
+class Workload(Source, Protocol):
+    """What samples are loaded for; see `dse.data.arrays.spec.Arrays`."""
+
+    looks_at: ClassVar[tuple[str, ...]]
+    model_fields: ClassVar[Any]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        ...
+
+    @property
+    def validation(self) -> float:
+        """Share of the training samples held out."""
+        ...
+
+    @property
+    def samples(self) -> int | str:
+        """Training samples to keep of the others, as many of each class; or "all"."""
+        ...
+
+    @property
+    def facts(self) -> ArrayFacts:
+        """What was found in the file."""
+        ...
+
+    def content(self) -> Content:
+        """Return the file."""
+        ...
+
+
 @lru_cache(maxsize=2)
-def load_arrays(workload: "Arrays") -> Dataset:
+def load_arrays(workload: Workload) -> Dataset:
     """Load the samples of a workload; a process keeps the last two.
 
     Raises:
@@ -33,7 +63,7 @@ def load_arrays(workload: "Arrays") -> Dataset:
     if workload.validation > 0.0:
         out = drawn(workload.validation, parts.groups, "validation samples")
         kept, held_out = np.flatnonzero(~out), _split(x[out], y[out], full_scale)
-    if workload.samples != "all":
+    if isinstance(workload.samples, int):
         kept = kept[evenly(parts.groups[kept], workload.samples)]
     return Dataset(
         name=workload.dataset,
@@ -47,7 +77,7 @@ def load_arrays(workload: "Arrays") -> Dataset:
     )
 
 
-def _given(workload: "Arrays") -> dict[str, object]:
+def _given(workload: Workload) -> dict[str, object]:
     """Return the settings that decide what is found, without those that are as nobody gave them."""
     fields = type(workload).model_fields
     return {name: own for name in workload.looks_at if (own := getattr(workload, name)) != fields[name].default}
@@ -67,7 +97,7 @@ def _scaled(parts: Parts) -> tuple[Array, Array, float]:
     return scaled[0], scaled[1], 1.0
 
 
-def _standard(y: Array, facts: "ArrayFacts") -> Array:
+def _standard(y: Array, facts: ArrayFacts) -> Array:
     """Return answers as they are learned: classes as they are, numbers of mean 0 and deviation 1 in the training."""
     if facts.answers == "classes":
         return y

@@ -23,7 +23,8 @@ from dse.data.arrays.checks import (
     whole_of,
 )
 from dse.data.arrays.draws import drawn
-from dse.data.arrays.given import Array, Given, Part, given_in
+from dse.data.arrays.given import Array, Given, Part
+from dse.data.arrays.read import given_in
 from dse.errors import SettingError
 from dse.files import Content
 

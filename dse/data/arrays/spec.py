@@ -14,52 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, cast
 from annotated_types import Ge, Gt, Le
 from pydantic import Strict, model_validator
 
+from dse.data.arrays.facts import ArrayFacts
 from dse.data.base import AbstractData, BareInfo, DataInfo, ImageInfo, NumberInfo, SampleInfo
-from dse.files import Content, FileFacts, FileSpec
+from dse.files import Content, FileSpec
 from dse.spec import Found
 
 if TYPE_CHECKING:
     from dse.data.images import Dataset
 
 MOST_SAMPLES = 100_000_000
-Numbers = Annotated[tuple[float, ...], Strict(strict=False)]
-Integers = Annotated[tuple[int, ...], Strict(strict=False)]
-Names = Annotated[tuple[int | str, ...], Strict(strict=False)]
 KINDS: dict[str, type[DataInfo]] = {"classes": ImageInfo, "numbers": NumberInfo, "none": BareInfo}
 """What samples are, by what their answers are."""
-
-
-class ArrayFacts(FileFacts):
-    """What is found in a file of data."""
-
-    answers: Literal["classes", "numbers", "none"]
-    """What the answers are."""
-    training: int
-    """Training samples, those that can be held out included."""
-    test: int
-    """Test samples."""
-    sample: Integers
-    """Shape of a sample as the file has it."""
-    channels: Literal["first", "last", "none"]
-    """Which of its dimensions is that of channels."""
-    type: str
-    """Type of its numbers in the file."""
-    scaling: Literal["bytes", "range", "features", "none"]
-    """How inputs are scaled."""
-    low: float
-    """Least input of the training samples, before it is scaled."""
-    high: float
-    """Greatest."""
-    classes: int = 0
-    """Number of classes."""
-    labels: Names = ()
-    """What the classes are called in the file, in order; empty where they are 0, 1, 2 ..."""
-    numbers: int = 0
-    """Numbers of an answer."""
-    means: Numbers = ()
-    """Mean of each number of the answers over the training samples, which is subtracted."""
-    deviations: Numbers = ()
-    """Standard deviation, by which it is divided."""
 
 
 class Arrays(AbstractData, FileSpec):

@@ -7,10 +7,12 @@ import torch
 from dse.crossbar.usage import LayerUsage
 from dse.data.images import Dataset
 from dse.deployment.build import deployed_perceptron
+from dse.deployment.measure import AbstractMeasure
 from dse.deployment.perceptron import DeployedPerceptron
 from dse.deployment.spec import DeploymentSpec
 from dse.networks.perceptron.plain import PlainRun, Run
 from dse.streams import generator
+from dse.tasks.measured import on_splits
 from dse.updates import fast
 from dse.updates.layers import Layer
 from dse.updates.pace import Pace
@@ -18,31 +20,37 @@ from dse.updates.platform import Platform
 
 
 class PerceptronLearner:
-    """A perceptron that learns the classes of images; see `dse.tasks.base.Learner`.
+    """A perceptron that learns the answers of samples; see `dse.tasks.base.Learner`.
 
     Attributes:
-        samples: images of an epoch.
+        samples: samples of an epoch.
         layers: its layers, first layer first; on crossbars all, or digital all.
 
     Args:
         layers: the layers with their initial weights, which learn.
-        data: the images.
-        batch_size: images between two updates.
+        data: the samples.
+        batch_size: samples between two updates.
         pace: learning rate and time.
-        seed: seed of the trial, for the order of the images.
+        measure: what it is measured by.
+        seed: seed of the trial, for the order of the samples.
         compiled: take the compiled path where it applies; the result is the same.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace, *, seed: int, compiled: bool = True
+        self,
+        layers: Sequence[Layer],
+        data: Dataset,
+        batch_size: int,
+        pace: Pace,
+        *,
+        measure: type[AbstractMeasure],
+        seed: int,
+        compiled: bool = True,
     ) -> None:
         self.samples, self.layers, self._data, self._seed = len(data.train), list(layers), data, seed
-        self._order = generator(seed, "order")
-        self._run: Run = (
-            fast.runner(self.layers, data.train, batch_size, pace)
-            if compiled and fast.takes(self.layers)
-            else PlainRun(self.layers, data, batch_size, pace)
-        )
+        self._measure, self._order = measure, generator(seed, "order")
+        run = fast.runner if compiled and fast.takes(self.layers) else PlainRun
+        self._run: Run = run(self.layers, fast.Lessons.of(data), batch_size, pace)
 
     def learn(self, seen: int) -> float:
         """Learn for an epoch; see `dse.tasks.base.Learner`."""
@@ -53,12 +61,10 @@ class PerceptronLearner:
         return [layer.usage(number) for number, layer in enumerate(self.layers)]
 
     def measure(self, now_s: float) -> Mapping[str, float]:
-        """Return the accuracies; see `dse.tasks.base.Learner`."""
+        """Return its measure of each split; see `dse.tasks.base.Learner`."""
         for layer in self.layers:
             layer.survey(now_s)
-        held_out = self._data.validation
-        validation = {} if held_out is None else {"validation_accuracy": self._run.accuracy(held_out, now_s)}
-        return {**validation, "accuracy": self._run.accuracy(self._data.test, now_s)}
+        return on_splits(self._measure, self._data, lambda split: self._run.outputs(split, now_s))
 
     def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> DeployedPerceptron:
         """Return the network on the cells of its deployment; see `dse.tasks.base.Learner`."""

@@ -1,6 +1,6 @@
-"""Training of a multilayer perceptron with sigmoid units on half the squared error, on any kind of layer.
+"""Training of a multilayer perceptron on half the squared error, on any kind of layer.
 
-    forward   y_l = f(x_l W_l),  x_(l+1) = [y_l, 1]        f the logistic function
+    forward   y_l = f(x_l W_l),  x_(l+1) = [y_l, 1]        f the logistic function; none at outputs that are numbers
     backward  d_L = (y_L - target) f',   d_l = (d_(l+1) W_(l+1)^T) f'
     update    W_l <- W_l - learning_rate * mean over the mini-batch of x_l^T d_l
 
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.data.images import Dataset, Split
-from dse.kernel.arithmetic import ordered_sum, sigmoid
+from dse.data.images import Split
+from dse.kernel.arithmetic import Floats, ordered_sum, sigmoid
+from dse.updates.fast import Lessons
 from dse.updates.layers import Layer
 from dse.updates.pace import Interval, Pace
 
@@ -30,39 +31,35 @@ class Run(Protocol):
         """Learn images in an order (int64 indices), having seen some; return the sum of half the squared errors."""
         ...
 
-    def accuracy(self, split: Split, now_s: float) -> float:
-        """Return the share of images recognised at a time, with fresh read noise for every image."""
+    def outputs(self, split: Split, now_s: float) -> Floats:
+        """Return the outputs for samples at a time, with fresh read noise for every one, shape (samples, outputs)."""
         ...
 
 
 class PlainRun:
     """The plain path; `fast.runner` is its compiled twin."""
 
-    def __init__(self, layers: Sequence[Layer], data: Dataset, batch_size: int, pace: Pace) -> None:
-        self._layers, self._batch_size, self._pace = layers, batch_size, pace
-        self._targets = torch.nn.functional.one_hot(data.train.labels, data.classes).to(torch.float32)
-        self._split = data.train
+    def __init__(self, layers: Sequence[Layer], lessons: Lessons, batch_size: int, pace: Pace) -> None:
+        self._layers, self._batch_size, self._pace, self._lessons = layers, batch_size, pace, lessons
         self._refresh, self._calibration = Interval(pace.maintain_every), Interval(pace.calibrate_every)
 
     def learn(self, order: Tensor, seen: int) -> float:
         """Learn images in mini-batches, the last of which may be smaller; see `Run`."""
         loss = 0.0
         for chosen in torch.split(order, self._batch_size):
-            loss += self._step(_with_bias(self._split.floats(chosen)), self._targets[chosen], seen)
+            x, target = self._lessons.split.floats(chosen), self._lessons.targets[chosen]
+            loss += self._step(_with_bias(x), target, seen)
             seen += len(chosen)
             self._maintain(seen, len(chosen))
         return loss
 
-    def accuracy(self, split: Split, now_s: float) -> float:
-        """Return the share of images recognised; see `Run`."""
+    def outputs(self, split: Split, now_s: float) -> Floats:
+        """Return the outputs for samples; see `Run`."""
         for layer in self._layers:
             layer.sense(now_s)
-        right = 0
-        for chosen in torch.split(torch.arange(len(split)), EVALUATION_BATCH):
-            output = _forward(self._layers, _with_bias(split.floats(chosen)), training=False)[-1]
-            # numpy's argmax takes the first of equal outputs; torch's does not say.
-            right += int((output.numpy().argmax(axis=1) == split.labels[chosen].numpy()).sum())
-        return right / len(split)
+        parts = torch.split(torch.arange(len(split)), EVALUATION_BATCH)
+        found = [self._forward(_with_bias(split.floats(chosen)), training=False)[-1] for chosen in parts]
+        return torch.cat(found).numpy()
 
     def _maintain(self, seen: int, samples: int) -> None:
         """Refresh and calibrate where it is time."""
@@ -78,9 +75,9 @@ class PlainRun:
         layers, pace = self._layers, self._pace
         for layer in layers:
             layer.sense(seen // pace.drift_every * pace.drift_every * pace.sample_time_s)
-        signals = _forward(layers, x, training=True)
+        signals = self._forward(x, training=True)
         output = signals[-1]
-        d = (output - target) * output * (1 - output)
+        d = output - target if self._lessons.linear else (output - target) * output * (1 - output)
         errors = [d]
         for layer, signal in zip(reversed(layers[1:]), reversed(signals[1:-1]), strict=True):
             y = signal[:, :-1]
@@ -92,14 +89,13 @@ class PlainRun:
         squares = ((output - target) ** 2).numpy()
         return 0.5 * ordered_sum(np.array([ordered_sum(sample) for sample in squares]))
 
-
-def _forward(layers: Sequence[Layer], x: Tensor, *, training: bool) -> list[Tensor]:
-    """Return the input of every layer (bias appended) and, last, the output of the network."""
-    signals = [x]
-    for layer in layers[:-1]:
-        signals.append(_with_bias(_sigmoid(layer.forward(signals[-1], training=training))))
-    signals.append(_sigmoid(layers[-1].forward(signals[-1], training=training)))
-    return signals
+    def _forward(self, x: Tensor, *, training: bool) -> list[Tensor]:
+        """Return the input of every layer (bias appended) and, last, the output of the network."""
+        signals = [x]
+        for layer in self._layers[:-1]:
+            signals.append(_with_bias(_sigmoid(layer.forward(signals[-1], training=training))))
+        output = self._layers[-1].forward(signals[-1], training=training)
+        return [*signals, output if self._lessons.linear else _sigmoid(output)]
 
 
 def _sigmoid(x: Tensor) -> Tensor:

@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from dse.data.base import Data
+from dse.data.base import Data, SampleInfo
 from dse.networks.base import AbstractNetwork, Units
 from dse.spec import Condition
 from dse.tasks.base import Learner
 from dse.tasks.recognition.spec import Recognition
+from dse.tasks.regression.spec import Regression
 from dse.updates.base import AbstractUpdate
 from dse.updates.training import TrainingSpec
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Perceptron(AbstractNetwork):
     """Sigmoid units with a bias row in every layer, learned by plain descent on half the squared error.
 
-    Inputs lie in [0, 1], so that converters are unsigned; what a weight is worth in conductance is a setting, the same
-    in every layer, and initial weights are those of the initial conductances (Nandakumar et al. 2018, 2020).
+    Output units are linear where answers are numbers. Inputs lie in [0, 1], so that converters are unsigned; what a
+    weight is worth in conductance is a setting, the same in every layer, and initial weights are those of the initial
+    conductances (Nandakumar et al. 2018, 2020).
     """
 
     name: Literal["perceptron"] = "perceptron"
@@ -28,6 +30,7 @@ class Perceptron(AbstractNetwork):
     hidden: Units = (64,)
     """Units of each hidden layer, before the width multiplier."""
     task = Recognition
+    tasks = (Recognition, Regression)
     idle: ClassVar[Mapping[str, Condition]] = {
         **{f"array.{what}": {} for what in ("conductance_per_std_us", "tile_rows", "tile_columns", "read_noise_per")},
         "accumulator.inference": {},
@@ -44,6 +47,15 @@ class Perceptron(AbstractNetwork):
         """Return whether a rule makes layers of a perceptron; torch has no part in it."""
         return rule.perceptrons
 
+    def check(self, info: SampleInfo) -> None:
+        """Check that inputs lie in [0, 1]; see `AbstractNetwork`."""
+        if not info.bounded:
+            msg = (
+                f'network.name = "{self.name}" drives unsigned converters with inputs in [0, 1], and some lie outside; '
+                'give workload.scaling = "auto"'
+            )
+            raise ValueError(msg)
+
     def layer_sizes(self, inputs: int, outputs: int) -> list[tuple[int, int]]:
         """Return (rows, cols) of every layer's weights, bias rows included."""
         units = [inputs, *(self.widened(n) for n in self.hidden), outputs]
@@ -56,4 +68,5 @@ class Perceptron(AbstractNetwork):
 
         images = cast("Dataset", data)
         layers = layers_of(self.layer_sizes(images.info.pixels, images.info.outputs), platform, seed=seed)
-        return PerceptronLearner(layers, images, training.batch_size, platform.pace(training.learning_rate), seed=seed)
+        pace, measure = platform.pace(training.learning_rate), self.task_for(type(data.info)).measures[0]
+        return PerceptronLearner(layers, images, training.batch_size, pace, measure=measure, seed=seed)

@@ -19,7 +19,7 @@ _accuracy = partial(Metric, "maximise", "1", low=0.0, high=1.0)
 
 
 class RecognitionTraining(ModuleTraining):
-    """Training on the cross-entropy of the classes."""
+    """Training on images and their answers."""
 
     augmentation: Literal["none", "crop_flip"] = "none"
     """"crop_flip" moves every training image by up to 4 pixels in both directions and mirrors half of them."""
