@@ -15,9 +15,9 @@ from dse.updates import UPDATES
 
 ROOT = Path(__file__).parents[2]
 FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py"))}
-OTHER_MEANINGS = {"auto", "none", "pcm", "float"}
+OTHER_MEANINGS = {"auto", "none", "pcm", "float", "arrays"}
 """Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation, "pcm"
-what accumulators are stored in, "float" their words."""
+what accumulators are stored in, "float" their words, "arrays" what a saved state has."""
 NAMES = sorted(
     {
         *(own.model_fields["name"].default for own in NETWORKS),
