@@ -190,7 +190,9 @@ def scaling_of(xs: list[Array], sample: tuple[int, ...], settings: Mapping[str, 
             raise SettingError(f'workload.scaling = "none" takes integers up to {EXACT}; {name} has greater ones')
         return said
     if xs[0].min() == xs[0].max():
-        raise DataError(f"{name}: every number of every training sample is {xs[0].flat[0]}; there is nothing to learn")
+        raise DataError(
+            f"{name}: every number of every training sample is {xs[0].flat[0] + 0}; there is nothing to learn"
+        )
     bits = byte and all(x.max() <= 1 for x in xs)
     fitting = "range" if bits else "bytes" if byte else "features" if len(sample) == 1 else "range"
     return fitting if said == "auto" else said

@@ -47,6 +47,9 @@ def read_npz(content: Content, settings: Mapping[str, Any]) -> Given:
 
 def _arrays(content: Content) -> dict[str, Array]:
     with content.open() as handle:
+        if not zipfile.is_zipfile(handle):
+            raise DataError(f"{content.name} is no npz file: it is no archive of arrays, as numpy.savez writes them")
+        handle.seek(0)
         try:
             with np.load(handle, allow_pickle=False) as held:
                 return {name: held[name] for name in held.files}
