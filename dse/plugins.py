@@ -92,6 +92,8 @@ class Plugin:
 
 _loaded: dict[str, Plugin] = {}
 """The plug-ins that this process has loaded, by name."""
+_missing: dict[str, str] = {}
+"""Why plug-ins of results that were opened could not be loaded, by name; see `load_present`."""
 
 
 def installed() -> dict[str, list[EntryPoint]]:
@@ -123,13 +125,11 @@ def loaded(name: str) -> Plugin:
     Raises:
         PluginError: as for `load`.
     """
-    if name not in _loaded:
-        found = _read(_point(name))
-        for idea, own in found.offers.items():
-            variants.add(idea, own, name)
-        add_cards(name, found.cards)
-        _loaded[name] = found
-    return _loaded[name]
+    if name in _loaded:
+        return _loaded[name]
+    point = _point(name)
+    release = "0" if point.dist is None else point.dist.version
+    return _take(_checked(name, _imported(point), _package(point), release))
 
 
 def unload(name: str) -> None:
@@ -141,13 +141,18 @@ def unload(name: str) -> None:
 
 def load_present(names: Iterable[str]) -> list[str]:
     """Load those of some plug-ins that can be, and return why the others cannot, a line each: results can be read."""
-    missing: list[str] = []
-    for name in names:
+    for name in (wanted := list(names)):
         try:
             load([name])
+            _missing.pop(name, None)
         except PluginError as error:
-            missing.append(str(error))
-    return missing
+            _missing[name] = str(error)
+    return [_missing[name] for name in wanted if name in _missing]
+
+
+def missing() -> list[str]:
+    """Return why plug-ins of results that this process has opened could not be loaded, a line each."""
+    return list(_missing.values())
 
 
 def version(name: str) -> str | None:
@@ -201,20 +206,36 @@ def _point(name: str) -> EntryPoint:
     return point
 
 
-def _read(point: EntryPoint) -> Plugin:
+def adopt(module: ModuleType) -> Plugin:
+    """Load a module as if a package offered it as a plug-in, under the name of the module: for tests of what it brings.
+
+    Raises:
+        PluginError: as for `load`.
+    """
+    return _take(_checked(module.__name__, module, module.__name__, "0"))
+
+
+def _checked(name: str, module: ModuleType, package: str, release: str) -> Plugin:
     """Return what a plug-in brings, checked."""
-    module = _imported(point)
-    offers = _offers(point.name, module)
-    own_cards = _cards(point.name, module)
+    offers = _offers(name, module)
+    own_cards = _cards(name, module)
     if not offers and not own_cards:
         raise PluginError(
-            f"the plug-in {point.name!r} brings nothing: {module.__name__} has none of {', '.join(IDEAS)}, or empty "
-            f"ones, and no folder {CARDS}"
+            f"the plug-in {name!r} brings nothing: {module.__name__} has none of {', '.join(IDEAS)}, or empty ones, "
+            f"and no folder {CARDS}"
         )
     for idea, own in offers.items():
-        _check(point.name, idea, own)
-    release = "0" if point.dist is None else point.dist.version
-    return Plugin(point.name, f"{release}+{source_hash(module)}", _package(point), module, offers, own_cards)
+        _check(name, idea, own)
+    return Plugin(name, f"{release}+{source_hash(module)}", package, module, offers, own_cards)
+
+
+def _take(found: Plugin) -> Plugin:
+    """Put what a plug-in brings where the rest is."""
+    for idea, own in found.offers.items():
+        variants.add(idea, own, found.name)
+    add_cards(found.name, found.cards)
+    _loaded[found.name] = found
+    return found
 
 
 def _imported(point: EntryPoint) -> ModuleType:

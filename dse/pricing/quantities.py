@@ -8,6 +8,7 @@ from dse import renamed
 from dse.design.outcome import METRICS
 from dse.errors import QueryError, did_you_mean
 from dse.metric import Metric
+from dse.plugins import missing
 from dse.pricing.price import COLUMNS
 from dse.pricing.wear import lifetimes
 
@@ -46,6 +47,8 @@ def quantity(name: str, what: str = "objective") -> Metric:
     Raises:
         QueryError: nothing; what there is.
     """
+    if name not in QUANTITIES and missing():
+        raise QueryError(f"nothing here knows the {what} {name!r}, which a plug-in may bring: {'; '.join(missing())}")
     if name not in QUANTITIES:
         hint = renamed.hint(name) or did_you_mean(name, QUANTITIES)
         raise QueryError(

@@ -8,6 +8,7 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 
+from dse import plugins
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import one_trial, open_tables
 from dse.design.design import Design, parse_design
@@ -17,7 +18,7 @@ from dse.results.rows import to_rows, unfolded
 from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
-from dse.search.executor import Answer, Job, work
+from dse.search.executor import Answer, Job, plugins_of, work
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -83,9 +84,11 @@ def stored_design(row: Mapping[str, Any]) -> Design:
 
     Raises:
         QueryError: the row has none, or this version reads it otherwise.
+        PluginError: its variants are those of a plug-in that is not here.
     """
     if row["design"] is None:
         raise QueryError(f"trial {row['trial']} has no design to simulate: {row['failure']}")
+    plugins.load(plugins_of(row["packages"]))
     try:
         design = parse_design(json.loads(row["design"]))
     except (SettingError, ValueError) as error:

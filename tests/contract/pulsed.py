@@ -22,11 +22,11 @@ class Pulsed(AbstractUpdate):
     name = "pulsed"
     about = "pulses for the largest gradients"
     on_crossbars = True
-    tables: ClassVar[Mapping[str, type[Spec]]] = {"pulser": PulserSpec}
+    tables: ClassVar[Mapping[str, type[Spec]]] = {"pulses": PulserSpec}
 
     @classmethod
     def check(cls, tables: Mapping[str, Spec], updates: int) -> None:
         """Refuse what no update could do."""
-        if tables["pulser"] == PulserSpec(share=0.0):
-            msg = f"pulser.share = 0 lets no weight learn in {updates} updates"
+        if tables["pulses"] == PulserSpec(share=0.0):
+            msg = f"pulses.share = 0 lets no weight learn in {updates} updates"
             raise ValueError(msg)

@@ -11,7 +11,7 @@ from dse.search.samplers.optuna_proposer import OptunaProposer
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.tpe import Tpe
 from dse.search.spec import SearchSpec, sampler_named
-from tests.contract.samplers import failing, problem, propose
+from dse.testing.samplers import failing, problem, propose
 
 
 def test_models_learn_where_the_best_results_are():

@@ -4,12 +4,8 @@ import pytest
 import torch
 
 from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
-from dse.networks import NETWORKS
-from dse.networks.convolutional import ConvolutionalNetwork
 from dse.networks.parts import weights_of
 from tests.networks import network
-
-CONVOLUTIONAL = [own.model_fields["name"].default for own in NETWORKS if issubclass(own, ConvolutionalNetwork)]
 
 
 def by_hand(blocks: int, widths: tuple[int, int, int], channels: int = 3) -> int:
@@ -35,18 +31,8 @@ def test_residual_networks_have_the_weights_of_their_definition(name: str, block
     assert weights_of(network(name, width=width)) == by_hand(blocks, widths)
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONAL)
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
-def test_all_networks_take_all_images(name: str, shape: tuple[int, int, int]) -> None:
-    own = network(name, shape, width=0.25)
-    assert own(torch.zeros(2, *shape)).shape == (2, 10)
-
-
-def test_initial_weights_follow_the_seed_and_have_their_variance() -> None:
-    weights = [dict(network("resnet20", seed=seed).named_parameters()) for seed in (0, 0, 1)]
-    name, large = max(weights[0].items(), key=lambda item: item[1].numel())
-    assert torch.equal(large, weights[1][name])
-    assert not torch.equal(large, weights[2][name])
+def test_initial_weights_have_their_variance() -> None:
+    large = max(network("resnet20").parameters(), key=torch.numel)
     # 5 deviations of the deviation of 28,224 numbers.
     assert float(large.detach().std()) == pytest.approx((2.0 / (56 * 9)) ** 0.5, rel=5 / (2 * large.numel()) ** 0.5)
 

@@ -47,12 +47,6 @@ def test_it_has_nine_layers_and_one_and_a_half_million_weights() -> None:
     assert weights_of(own) == 1_464_986
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
-def test_it_takes_images_of_any_size(shape: tuple[int, int, int]) -> None:
-    own = network("cnn9", shape, classes=7, width=0.05)
-    assert own(torch.zeros(2, *shape)).shape == (2, 7)
-
-
 def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dataset) -> None:
     control, found = (outcome_of({**SMALL, **own}, few) for own in ({"architecture": "float"}, FINE))
     losses = [[point.loss for point in outcome.curve] for outcome in (control, found)]

@@ -1,7 +1,8 @@
-"""Designs where the cell of CONTRIBUTING.md has been added; `test_contributing.py` runs it beside the card."""
+"""Designs where the cell of the example plug-in has been added, with its card."""
 
 import pickle
 import re
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,45 @@ from dse.design.space import check_acting, parse_space
 from dse.devices.card import read_cell
 from dse.errors import SettingError
 from dse.search.study import parse_study
+from tests.lab import CARD, lab
+from tests.studies import ROOT
 
-HERE = Path.cwd()
-ECRAM = "ecram.toml"
-STUDY = (HERE / "study.toml").read_text()
+ECRAM = "lab_ecram"
+STUDY = """
+name = "cells"
+plugins = ["lab_variants"]
+objectives = ["validation_accuracy", "worst_writes"]
+[workload]
+dataset = "digits"
+[design]
+network.hidden = [16]
+training.epochs = 3
+[space]
+"device.card" = ["lab_ecram", "pcm_gst"]
+"device.step_noise" = { low = 0.0, high = 0.5 }
+"refresh.every_samples" = [50, 200]
+[search]
+sampler = "random"
+[budget]
+trials = 4
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def added() -> Generator[None]:
+    with lab():
+        yield
 
 
 def design(**settings: Any) -> Design:
-    return compose({"device.card": ECRAM, **settings}, HERE)
+    return compose({"device.card": ECRAM, **settings})
 
 
 def test_a_card_decides_the_model_and_its_settings() -> None:
     own = design()
     assert own.device is not None
     assert own.device.model == "linear"
-    assert own.device.model_dump() == {**read_cell(ECRAM, HERE), "step_noise": 0.0}
+    assert own.device.model_dump() == {**read_cell(ECRAM), "step_noise": 0.0}
     assert own.array.initial_mean_us == 10.0
     assert compose({}).array.initial_mean_us == 1.6
     assert {"device.step_noise", "device.mean_slope"} <= set(settings())
@@ -56,8 +81,8 @@ def test_settings_of_other_models_and_of_a_refresh_have_no_effect(idle: dict[str
     assert design(**idle).key == design().key
     assert compose(idle).key != compose({}).key
     with pytest.raises(SettingError, match=f"{path} has no effect where"):
-        check_acting({"device.card": ECRAM, **idle}, parse_space({"accumulator.bits": [4]}), "study", HERE)
-    check_acting(idle, parse_space({"device.card": ["pcm_gst", ECRAM]}, HERE), "study", HERE)
+        check_acting({"device.card": ECRAM, **idle}, parse_space({"accumulator.bits": [4]}), "study")
+    check_acting(idle, parse_space({"device.card": ["pcm_gst", ECRAM]}), "study")
 
 
 def test_a_refresh_of_cells_that_need_none_is_refused() -> None:
@@ -74,7 +99,7 @@ def test_a_setting_that_no_card_of_a_study_has_is_refused() -> None:
     with pytest.raises(SettingError, match=r'device\.step_noise has no effect where device.model = "pcm"'):
         check_acting({}, space, "study")
     with pytest.raises(SettingError, match=r"controls\.other: device\.step_noise has no effect here"):
-        parse_study(STUDY + '[controls.other]\ndevice = { card = "pcm_gst", step_noise = 0.1 }\n', HERE)
+        parse_study(STUDY + '[controls.other]\ndevice = { card = "pcm_gst", step_noise = 0.1 }\n', ROOT)
 
 
 def test_the_model_is_no_setting_of_its_own() -> None:
@@ -91,7 +116,7 @@ def test_a_model_that_is_not_here_is_named_once() -> None:
 
 
 def test_the_numbers_of_a_card_are_those_of_its_model(tmp_path: Path) -> None:
-    text = (HERE / ECRAM).read_text()
+    text = CARD.read_text()
     (tmp_path / "wrong.toml").write_text(text + '[mean_slope]\nvalue = 0.0\nunit = "1"\nsource = "none"\n')
     with pytest.raises(SettingError, match=r"card wrong\.toml: unknown entry 'mean_slope'"):
         read_cell("wrong.toml", tmp_path)

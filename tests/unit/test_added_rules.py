@@ -1,12 +1,13 @@
-"""Designs where the update rule of CONTRIBUTING.md and another one have been added; `test_contributing.py` runs it."""
+"""Designs where the update rules of the example plug-in and another one have been added."""
 
 import pickle
 import re
-from pathlib import Path
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+from dse import variants
 from dse.design.design import active, compose, parse_design
 from dse.design.hardware import platform_of
 from dse.design.reference import reference
@@ -17,13 +18,35 @@ from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import ModuleNetwork
 from dse.search.study import parse_study
+from tests.contract.pulsed import Pulsed
+from tests.lab import lab
+from tests.studies import ROOT
 
-STUDY = (Path.cwd() / "study.toml").read_text()
+STUDY = """
+name = "signs"
+plugins = ["lab_variants"]
+objectives = ["validation_accuracy", "years_to_first_cell"]
+[workload]
+dataset = "digits"
+[design]
+network.name = "cnn"
+[space]
+architecture = ["sign", "float"]
+"training.learning_rate" = { low = 0.005, high = 0.02, log = true }
+[budget]
+trials = 4
+"""
 SIGN: dict[str, Any] = {"architecture": "sign", "network.name": "cnn"}
 FLOAT = {**SIGN, "architecture": "float"}
 PULSED = {**SIGN, "architecture": "pulsed"}
-MODULES = ", ".join(f'"{own.model_fields["name"].default}"' for own in NETWORKS if issubclass(own, ModuleNetwork))
-BY_PATH = {setting.path: setting for setting in reference()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def added() -> Generator[None]:
+    with lab():
+        variants.add("UPDATES", [Pulsed], "one more")
+        yield
+        variants.remove("one more")
 
 
 def test_a_digital_rule_has_the_settings_of_digital_training() -> None:
@@ -42,10 +65,10 @@ def test_a_digital_rule_has_the_settings_of_digital_training() -> None:
 
 
 def test_a_rule_on_crossbars_has_hardware_and_its_own_table_and_no_accumulator() -> None:
-    own = compose({**PULSED, "pulser.share": 0.5})
+    own = compose({**PULSED, "pulses.share": 0.5})
     assert all(getattr(own, table) is not None for table in HARDWARE)
     assert own.accumulator is None
-    assert own.as_dict()["pulser"] == {"share": 0.5}
+    assert own.as_dict()["pulses"] == {"share": 0.5}
     assert platform_of(own).tables == own.own_tables
     assert parse_design(own.as_dict()) == own == pickle.loads(pickle.dumps(own))
     for idle in ({"accumulator.bits": 3}, {"training.momentum": 0.3}, {"deployment.adc_bits": 5}):
@@ -55,38 +78,41 @@ def test_a_rule_on_crossbars_has_hardware_and_its_own_table_and_no_accumulator()
 
 
 def test_what_a_rule_cannot_do_is_refused_by_itself() -> None:
-    with pytest.raises(SettingError, match=r"pulser\.share = 0 lets no weight learn in"):
-        compose({**PULSED, "pulser.share": 0.0})
+    with pytest.raises(SettingError, match=r"pulses\.share = 0 lets no weight learn in"):
+        compose({**PULSED, "pulses.share": 0.0})
     content = compose(PULSED).as_dict()
-    with pytest.raises(SettingError, match="a design on crossbars needs pulser"):
-        parse_design({name: table for name, table in content.items() if name != "pulser"})
+    with pytest.raises(SettingError, match="a design on crossbars needs pulses"):
+        parse_design({name: table for name, table in content.items() if name != "pulses"})
     with pytest.raises(SettingError, match='accumulator cannot act where architecture = "pulsed"'):
         parse_design({**content, "accumulator": {}})
 
 
 @pytest.mark.parametrize("rule", ["sign", "pulsed"])
 def test_a_perceptron_takes_rules_that_make_its_layers(rule: str) -> None:
+    modules = ", ".join(f'"{own.model_fields["name"].default}"' for own in NETWORKS if issubclass(own, ModuleNetwork))
     expected = (
         f'network.name = "perceptron" cannot learn where architecture = "{rule}", which moves the weights of torch '
-        f"modules alone; give another architecture, or one of {MODULES}"
+        f"modules alone; give another architecture, or one of {modules}"
     )
     with pytest.raises(SettingError, match=re.escape(expected)):
         compose({"architecture": rule})
 
 
 def test_conditions_speak_of_all_rules_that_they_hold_for() -> None:
-    assert "pulser.share" in settings()
-    assert BY_PATH["pulser.share"].belongs_to == "architecture = pulsed"
-    assert BY_PATH["dac.bits"].idle == ('architecture = "float"', 'architecture = "sign"')
-    assert set(BY_PATH["accumulator.bits"].idle) == {f'architecture = "{name}"' for name in ("float", "sign", "pulsed")}
-    momentum = {f'architecture = "{name}"' for name in ("mixed_precision", "pulsed", "sign")}
-    assert set(BY_PATH["training.momentum"].idle) == momentum
+    by_path = {setting.path: setting for setting in reference()}
+    assert "pulses.share" in settings()
+    assert by_path["pulses.share"].belongs_to == "architecture = pulsed"
+    assert by_path["dac.bits"].idle == ('architecture = "float"', 'architecture = "sign"')
+    assert set(by_path["accumulator.bits"].idle) == {
+        f'architecture = "{name}"' for name in ("float", "sign", "pulsed", "direct")
+    }
+    momentum = {f'architecture = "{name}"' for name in ("mixed_precision", "pulsed", "sign", "direct")}
+    assert set(by_path["training.momentum"].idle) == momentum
     with pytest.raises(SettingError, match=r"dac\.bits has no effect where architecture = "):
         check_acting({"dac.bits": 4}, parse_space({"architecture": ["sign", "float"]}), "study")
     check_acting({"dac.bits": 4}, parse_space({"architecture": ["sign", "pulsed"]}), "study")
 
 
 def test_a_lifetime_needs_rules_on_crossbars() -> None:
-    text = STUDY.replace('"loss"', '"years_to_first_cell"').replace('"training.momentum" = [0.0, 0.9]\n', "")
     with pytest.raises(SettingError, match='no value where architecture = "sign"'):
-        parse_study(text, Path())
+        parse_study(STUDY, ROOT)
