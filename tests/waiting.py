@@ -1,12 +1,11 @@
 """Waiting for conditions and processes. A clock decides nothing about right and wrong: its limit is for what hangs."""
 
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 HANGS_S = 900.0
 """What takes longer hangs, even on a machine that is busy with other things."""
@@ -16,7 +15,21 @@ class HangError(Exception):
     """Something did not end or come true in `HANGS_S`; that says nothing about whether it would have been right."""
 
 
-def wait_until(condition: Callable[[], Any], what: str, process: "subprocess.Popen[str] | None" = None) -> Any:
+class Process(Protocol):
+    """What `subprocess.Popen` and `tests.forked.Forked` have in common."""
+
+    pid: int
+    args: Any
+
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def send_signal(self, number: int, /) -> None: ...
+
+
+def wait_until(condition: Callable[[], Any], what: str, process: Process | None = None) -> Any:
     """Wait for a condition and return its value, the first that is true.
 
     Args:
@@ -34,7 +47,7 @@ def wait_until(condition: Callable[[], Any], what: str, process: "subprocess.Pop
     return found
 
 
-def ended(process: "subprocess.Popen[Any]") -> int:
+def ended(process: Process) -> int:
     """Wait for the end of a process and return its status."""
     try:
         return process.wait(HANGS_S)
@@ -52,10 +65,24 @@ def output_of(process: "subprocess.Popen[str]") -> str:
         raise HangError(f"not ended after {HANGS_S:g} s: {process.args}") from None
 
 
+def stop(process: Process) -> None:
+    """Stop a process (SIGSTOP); it stands still, or has ended, when this returns."""
+    process.send_signal(signal.SIGSTOP)
+    look = ["ps", "-o", "state=", "-p", str(process.pid)]
+
+    def stands_still() -> bool:
+        if process.poll() is not None:
+            return True
+        said = subprocess.run(look, capture_output=True, text=True, check=False).stdout
+        return said.strip().startswith("T")
+
+    wait_until(stands_still, f"process {process.pid} stands still")
+
+
 @contextmanager
 def caught_underway(
-    launch: Callable[[], "subprocess.Popen[Any]"], rows: Callable[[], int], least: int, total: int
-) -> "Generator[subprocess.Popen[Any]]":
+    launch: Callable[[], Process], rows: Callable[[], int], least: int, total: int
+) -> Generator[Process]:
     """Give a run that is stopped (SIGSTOP) while it has at least so many rows of its table, but not all of them.
 
     A run that gets to its end before it can be stopped, which is a matter of the scheduler alone, is launched again:
@@ -71,9 +98,7 @@ def caught_underway(
     while time.monotonic() - begin < HANGS_S:
         process = launch()
         wait_until(lambda process=process: rows() >= least or process.poll() is not None, f"{least} rows")
-        process.send_signal(signal.SIGSTOP)
-        if process.returncode is None:
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        stop(process)
         if process.poll() is None and rows() < total:
             break
         process.kill()

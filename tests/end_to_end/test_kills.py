@@ -14,8 +14,9 @@ import pytest
 
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
+from tests.forked import Forked
 from tests.studies import REPLICATED_STUDY, ROOT
-from tests.waiting import HANGS_S, caught_underway, ended, output_of, wait_until
+from tests.waiting import HANGS_S, caught_underway, ended, wait_until
 
 
 def results(folder):
@@ -23,12 +24,7 @@ def results(folder):
 
 
 def launch(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "dse", *map(str, arguments), "--executor", "local", "--quiet"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    return Forked("-m", "dse", *arguments, "--executor", "local", "--quiet")
 
 
 def rows(folder):
@@ -46,21 +42,34 @@ def long_study(tmp_path):
 class Underway:
     """Runs of a study of which one is caught before its end; see `caught_underway`."""
 
-    def __init__(self, study, place, executor=("--executor", "local"), **options):
-        self.study, self.place, self.executor, self.options = study, place, executor, options
-        self.attempt = 0
+    def __init__(self, study, place):
+        self.study, self.place, self.attempt = study, place, 0
 
     @property
     def folder(self):
         return self.place / f"r{self.attempt}"
 
+    @property
+    def said(self):
+        return self.place / f"r{self.attempt}.log"
+
     def launch(self):
         self.attempt += 1
-        command = [sys.executable, "-m", "dse", "run", str(self.study), *self.executor, "--out", str(self.folder)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, **self.options)
+        arguments = ("run", self.study, "--executor", "local", "--out", self.folder)
+        return Forked("-m", "dse", *arguments, stderr=self.said)
 
     def caught(self, least, total):
         return caught_underway(self.launch, lambda: rows(self.folder), least, total)
+
+
+class OnRay(Underway):
+    """Such runs on Ray actors, each in a process that is started plainly."""
+
+    def launch(self):
+        self.attempt += 1
+        options = ("--actors", "2", "--quiet", "--wait-for-nodes", str(HANGS_S), "--out", str(self.folder))
+        command = [sys.executable, "-m", "dse", "run", str(self.study), *options]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def test_five_kills_change_nothing(long_study, replicated, tmp_path):
@@ -87,12 +96,12 @@ def test_five_kills_change_nothing(long_study, replicated, tmp_path):
 
 
 def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, undisturbed, tmp_path):
-    """Uniform over the life of the process: imports, making of the folder, first rows."""
+    """Uniform over the life of the process: reading of the study, making of the folder, first rows."""
     folder = tmp_path / "r"
     chance = random.Random(7)
     for _ in range(6):
         process = launch(*(("resume", folder) if folder.exists() else ("run", small_study, "--out", folder)))
-        time.sleep(chance.uniform(0.3, 2.2))
+        time.sleep(chance.uniform(0.0, 0.6))
         process.kill()
         process.wait()
     assert ended(launch(*(("resume", folder) if folder.exists() else ("run", small_study, "--out", folder)))) == 0
@@ -100,8 +109,7 @@ def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, 
 
 
 def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_path, here):
-    patient = ("--actors", "2", "--quiet", "--wait-for-nodes", str(HANGS_S))
-    runs = Underway(long_study, tmp_path, patient, stderr=subprocess.DEVNULL)
+    runs = OnRay(long_study, tmp_path)
     with runs.caught(4, 66):
         pass
     assert 4 <= rows(runs.folder) < 66
@@ -111,12 +119,12 @@ def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_pa
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_says_how_to_go_on(signal_number, long_study, replicated, tmp_path, here):
-    runs = Underway(long_study, tmp_path, stderr=subprocess.PIPE, text=True)
+    runs = Underway(long_study, tmp_path)
     with runs.caught(3, 60) as process:
         process.send_signal(signal_number)
         process.send_signal(signal.SIGCONT)
-        message = output_of(process)
-    assert process.returncode == 130
+        assert ended(process) == 130
+    message = runs.said.read_text()
     assert f" resume {runs.folder}" in message
     assert "Traceback" not in message
     assert here("resume", runs.folder, "--executor", "local", "--quiet").exit_code == 0
@@ -124,7 +132,7 @@ def test_an_interruption_says_how_to_go_on(signal_number, long_study, replicated
 
 
 def test_a_folder_in_use_is_refused(long_study, replicated, tmp_path, here):
-    runs = Underway(long_study, tmp_path, stderr=subprocess.DEVNULL)
+    runs = Underway(long_study, tmp_path)
     with runs.caught(1, 66) as process:
         done = here("resume", runs.folder, "--executor", "local")
         assert done.exit_code == 2

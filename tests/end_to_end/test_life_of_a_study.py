@@ -2,10 +2,9 @@
 
 import json
 import logging
+import shutil
 import signal
 import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
@@ -24,7 +23,8 @@ from dse.search.executor import LocalExecutor
 from dse.search.replay import replay
 from dse.search.runs import resume, start
 from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
-from tests.studies import ROOT, SMALL_STUDY
+from tests.forked import Forked
+from tests.studies import SMALL_STUDY
 from tests.waiting import HANGS_S, ended, wait_until
 
 
@@ -38,7 +38,7 @@ def begun(tmp_path):
 
 def test_damaged_rows_are_simulated_again_on_resume(undisturbed, tmp_path):
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", undisturbed, copy], check=True)
+    shutil.copytree(undisturbed, copy)
     (part,) = (copy / "trials").iterdir()
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
@@ -161,22 +161,18 @@ def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
     """The disk is really full; space is made while the study waits, or the study is stopped first."""
     folder, ballast = small_disk.path / "r", small_disk.path / "ballast"
     ballast.write_bytes(b"x" * 272_000)
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*small_disk.dse, "run", small_study, "--executor", "local", "--out", folder, "--quiet"],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-        )
-        wait_until(lambda: "paused" in (tmp_path / "log").read_text(), "the pause", process)
-        stored = read_table(folder).num_rows
-        if interrupted:
-            process.send_signal(signal.SIGINT)
-            assert ended(process) == 130
-            assert read_table(folder).num_rows == stored
-        ballast.unlink()
-        assert ended(process) == (130 if interrupted else 0)
-    message = (tmp_path / "log").read_text()
+    log = tmp_path / "log"
+    arguments = ("run", small_study, "--executor", "local", "--out", folder, "--quiet")
+    process = Forked(*small_disk.dse, *arguments, stderr=log)
+    wait_until(lambda: log.exists() and "paused" in log.read_text(), "the pause", process)
+    stored = read_table(folder).num_rows
+    if interrupted:
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == 130
+        assert read_table(folder).num_rows == stored
+    ballast.unlink()
+    assert ended(process) == (130 if interrupted else 0)
+    message = log.read_text()
     assert "no space is left. Finished trials are safe; trying again" in message
     assert "Traceback" not in message
     if interrupted:
@@ -189,11 +185,7 @@ def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_
     folder = tmp_path / "r"
     long = tmp_path / "long.toml"
     long.write_text(edited(("trials = 14", "trials = 4000")))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dse", "run", str(long), "--executor", "local", "--out", str(folder), "--quiet"],
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Forked("-m", "dse", "run", long, "--executor", "local", "--out", folder, "--quiet")
     try:
         wait_until(lambda: folder.exists() and read_table(folder).num_rows >= 5, "five rows", process)
         now = json.loads(here("status", folder, "--format", "json").stdout)
@@ -273,12 +265,7 @@ def test_the_dashboard_answers_over_http(undisturbed):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dse", "dashboard", str(undisturbed), "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Forked("-m", "dse", "dashboard", undisturbed, "--port", port)
     try:
         found = wait_until(lambda: answer_of(f"http://127.0.0.1:{port}/api/studies"), "the dashboard", process)
     finally:

@@ -3,8 +3,6 @@
 import itertools
 import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -13,15 +11,15 @@ from dse.results.store import has_results, read_table
 from dse.search.runs import resume
 from dse.search.study import parse_study
 from tests.end_to_end.edits import Stops, edited, results
-from tests.studies import ROOT, SMALL_STUDY
+from tests.forked import Forked
+from tests.studies import SMALL_STUDY
 from tests.waiting import caught_underway, ended, wait_until
 
 numbers = itertools.count()
 
 
-def launch(*arguments, stderr=subprocess.DEVNULL):
-    command = [sys.executable, "-m", "dse", *map(str, arguments), "--executor", "local", "--quiet"]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
+def launch(*arguments, stderr=None):
+    return Forked("-m", "dse", *arguments, "--executor", "local", "--quiet", stderr=stderr)
 
 
 def rows(where):
@@ -76,8 +74,7 @@ def test_a_study_survives_that_its_store_is_away_for_a_while(s3, undisturbed, tm
 
     def run():
         places.append(s3.address(f"study{next(numbers)}"))
-        with log.open("w") as written:
-            return launch("run", tmp_path / "s.toml", "--out", places[-1], stderr=written)
+        return launch("run", tmp_path / "s.toml", "--out", places[-1], stderr=log)
 
     log = tmp_path / "log"
     with caught_underway(run, lambda: rows(places[-1]), least=2, total=10) as process:

@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import subprocess
-import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -29,12 +28,12 @@ class SmallDisk:
 
     Attributes:
         path: the folder.
-        dse: how the command line is started in a process of its own, so that the disk is small there too.
+        dse: what Python runs for the command line in a process of its own, so that the disk is small there too.
     """
 
     def __init__(self, path: Path, *dse: str) -> None:
         self.path = path
-        self.dse = [sys.executable, *dse]
+        self.dse = dse
 
     def fill(self) -> None:
         """Write until no space is left."""
