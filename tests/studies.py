@@ -1,5 +1,6 @@
 """Small studies and settings that many tests share."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ REPLICATED_STUDY = (
     .replace("[search]", "[controls.base]\naccumulator.bits = 8\n[search]")
     .replace("trials = 14", "trials = 20\nseeds = 3")
 )
+
+
+def without_options() -> dict[str, str]:
+    """Return the environment without the options of the run of tests: those are none of a run within it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+
 
 FINE: dict[str, Any] = {
     "device.card": "ideal_linear",

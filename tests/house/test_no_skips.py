@@ -1,12 +1,11 @@
 """Continuous integration lets no test pass over in silence: --no-skips fails what is skipped."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.studies import ROOT
+from tests.studies import ROOT, without_options
 
 MARKED = """
 import pytest
@@ -40,7 +39,7 @@ def test_only_an_accelerator_excuses_a_skip(options, failed, skipped, tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},  # of the run around it
+        env=without_options(),
         check=False,
     )
     summary = done.stdout.splitlines()[-1]
