@@ -141,8 +141,8 @@ def test_submit_says_when_a_job_failed(monkeypatch, capsys, small_study):
     assert "error: the job ended as FAILED" in said.err
 
 
-def test_submit_refuses_a_relative_results_folder(small_study, dse):
-    done = dse("submit", small_study, "--address", "http://127.0.0.1:8265", "--out", "r")
+def test_submit_refuses_a_relative_results_folder(small_study, ask):
+    done = ask("submit", small_study, "--address", "http://127.0.0.1:8265", "--out", "r")
     assert done.returncode == 2
     assert "give an absolute path" in done.stderr
 
@@ -169,19 +169,19 @@ def test_resources_are_checked_and_no_part_of_the_study(tmp_path):
             parse_study(f"{SMALL_STUDY}\n[resources]\n{wrong}\n", tmp_path)
 
 
-def test_the_local_executor_refuses_what_it_cannot_do(small_study, dse, tmp_path):
+def test_the_local_executor_refuses_what_it_cannot_do(small_study, ask, tmp_path):
     small_study.write_text(f"{SMALL_STUDY}\n[resources]\ntime_limit_s = 60\n")
-    done = dse("run", small_study, "--executor", "local", "--out", tmp_path / "r")
+    done = ask("run", small_study, "--executor", "local", "--out", tmp_path / "r")
     assert done.returncode == 2
     assert "resources.time_limit_s needs Ray actors" in done.stderr
-    done = dse("run", small_study, "--executor", "local", "--address", "auto", "--out", tmp_path / "r")
+    done = ask("run", small_study, "--executor", "local", "--address", "auto", "--out", tmp_path / "r")
     assert done.returncode == 2
     assert "--address" in done.stderr
     assert not (tmp_path / "r").exists()
 
 
-def test_a_cluster_that_is_not_there_is_one_message(small_study, dse, tmp_path):
-    done = dse("run", small_study, "--address", "127.0.0.1:9", "--out", tmp_path / "r")
+def test_a_cluster_that_is_not_there_is_one_message(small_study, ask, tmp_path):
+    done = ask("run", small_study, "--address", "127.0.0.1:9", "--out", tmp_path / "r")
     assert done.returncode == 2
     assert "error: no Ray cluster answers at 127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,12 +3,9 @@
 RESULTS and OTHER are the results of small studies. A page shares one Python process, as a reader's notebook would.
 """
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +16,8 @@ import pytest
 from dse.pricing.card import read_cost_card
 from dse.search.study import parse_study
 from tests.conftest import Said
+from tests.forked import finished
 from tests.studies import ROOT
-from tests.waiting import HANGS_S
 
 BLOCK = re.compile(r"^```(bash|python|toml)\b([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGES = ("README.md", "search_spaces/README.md", "dse/analysis/README.md", "device_library/README.md",
@@ -86,12 +83,9 @@ def test_the_commands_of_a_page_work(
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in of("python")}))
-def test_the_python_of_a_page_runs(page: str, reader: Path) -> None:
+def test_the_python_of_a_page_runs(page: str, reader: Path, tmp_path: Path) -> None:
     code = "\n".join(block.text for block in of("python") if block.page == page)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=reader, env=env, capture_output=True, text=True, timeout=HANGS_S, check=False
-    )
+    done = finished("-c", code, place=tmp_path, cwd=reader)
     assert done.returncode == 0, f"{page}\n{done.stderr}"
 
 

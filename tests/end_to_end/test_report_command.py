@@ -5,20 +5,20 @@ import shutil
 import pytest
 
 
-def test_a_report_lands_in_the_results_and_can_be_made_again(dse, undisturbed, tmp_path):
+def test_a_report_lands_in_the_results_and_can_be_made_again(ask, undisturbed, tmp_path):
     results = shutil.copytree(undisturbed, tmp_path / "results")
     for _ in range(2):
-        done = dse("report", results, "--without", "importance")
+        done = ask("report", results, "--without", "importance")
         assert done.returncode == 0, done.stderr
         assert str(results / "report.html") in done.stdout
     page = (results / "report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert 'id="importance"' not in page
-    assert dse("front", results).returncode == 0, "the folder is still a results folder"
+    assert ask("front", results).returncode == 0, "the folder is still a results folder"
 
 
-def test_figures_are_written_to_a_folder(dse, undisturbed, tmp_path):
-    done = dse("report", undisturbed, "--format", "png", "--output", tmp_path / "figures", "--without", "importance")
+def test_figures_are_written_to_a_folder(ask, undisturbed, tmp_path):
+    done = ask("report", undisturbed, "--format", "png", "--output", tmp_path / "figures", "--without", "importance")
     assert done.returncode == 0, done.stderr
     written = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert written == ["curves.png", "energy.png", "front.png", "wear.png"]
@@ -33,8 +33,8 @@ def test_figures_are_written_to_a_folder(dse, undisturbed, tmp_path):
         (["--without", "importance", "--output", "/nowhere/report.html"], "cannot write /nowhere/report.html"),
     ],
 )
-def test_a_mistake_ends_with_status_2(arguments, message, dse, undisturbed):
-    done = dse("report", undisturbed, *arguments)
+def test_a_mistake_ends_with_status_2(arguments, message, ask, undisturbed):
+    done = ask("report", undisturbed, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,7 +16,9 @@ from dse.results.encoding import PART_NAME, to_line
 from dse.results.rows import check_row
 from dse.results.schema import SCHEMA
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
+from tests.forked import Forked
 from tests.results.rows import ABOUT, row
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -215,7 +217,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_killed_writer_loses_no_acknowledged_row(folder, seed):
+def test_a_killed_writer_loses_no_acknowledged_row(folder, seed, tmp_path):
     """SIGKILL while rows are appended, sealed and united as fast as they can be."""
     code = textwrap.dedent(f"""
         import sys
@@ -231,12 +233,12 @@ def test_a_killed_writer_loses_no_acknowledged_row(folder, seed):
                 store.append([{{**dict.fromkeys(COLUMNS), **fields, "trial": n, "seed": 0}}])
                 print(n, flush=True)
     """)
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    for _ in range(5 + 3 * seed):
-        last = writer.stdout.readline()
+    said = tmp_path / "acknowledged"
+    writer = Forked("-c", code, stdout=said)
+    wait_until(lambda: said.exists() and said.read_text().count("\n") >= 5 + 3 * seed, "rows", writer)
     writer.kill()
-    rest = writer.stdout.read().split()
-    acknowledged = int((rest or [last])[-1])
+    writer.wait()
+    acknowledged = int(said.read_text().split()[-1])
     found = trials(folder)
     assert found == list(range(len(found)))
     assert len(found) >= acknowledged + 1

@@ -187,10 +187,10 @@ def test_trains_know_their_size() -> None:
     assert (Trains("x", trains()).cells, Trains("x", trains()).pulses) == (60, 12)
 
 
-def test_from_measurement_to_a_study_on_the_command_line(tmp_path: Path, dse: Callable[..., Any]) -> None:
+def test_from_measurement_to_a_study_on_the_command_line(tmp_path: Path, ask: Callable[..., Any]) -> None:
     path, out = csv(tmp_path, trains()), tmp_path / "my_cell.toml"
     arguments = ("device", "fit", path, "--out", out, "--read-noise-slope", 0, "--read-noise-offset-us", 0)
-    done = dse(*arguments)
+    done = ask(*arguments)
     assert done.returncode == 0, done.stderr
     for word in ("mean_slope", "low", "high", "pulses", "model_mean_us", 'device.card = "my_cell.toml"'):
         assert word in done.stdout
@@ -198,24 +198,24 @@ def test_from_measurement_to_a_study_on_the_command_line(tmp_path: Path, dse: Ca
         'name = "mine"\nobjectives = ["validation_accuracy"]\n[workload]\ndataset = "digits"\n[design]\n'
         'device.card = "my_cell.toml"\n[space]\n"accumulator.bits" = [4, 8]\n[budget]\ntrials = 2\n'
     )
-    check = dse("check", tmp_path / "study.toml")
+    check = ask("check", tmp_path / "study.toml")
     assert check.returncode == 0, check.stderr
     assert "mine: valid" in check.stdout
-    again = dse(*arguments)
+    again = ask(*arguments)
     assert again.returncode == 2
     assert "exists" in again.stderr
     assert "Traceback" not in again.stderr
 
 
-def test_the_library_is_listed_with_titles(dse: Callable[..., Any]) -> None:
-    done = dse("device", "list")
+def test_the_library_is_listed_with_titles(ask: Callable[..., Any]) -> None:
+    done = ask("device", "list")
     assert done.returncode == 0
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith("  "))
     assert list(lines) == [*library("cells"), *library("programmed_cells")]
     assert lines["pcm_gst"].startswith("Doped Ge2Sb2Te5")
 
 
-def test_a_misspelt_subcommand_is_answered_with_the_nearest(dse: Callable[..., Any]) -> None:
-    done = dse("device", "fitt")
+def test_a_misspelt_subcommand_is_answered_with_the_nearest(ask: Callable[..., Any]) -> None:
+    done = ask("device", "fitt")
     assert done.returncode == 2
     assert "did you mean 'fit'?" in done.stderr
