@@ -15,25 +15,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.style  # noqa: F401  importing these draws from Python's generator, before the guard looks
 import sklearn.datasets
-import sklearn.model_selection  # noqa: F401  importing it draws from Python's generator, before the guard looks
-import torch
+import sklearn.model_selection  # noqa: F401
 from click.testing import CliRunner, Result
 
 from dse.cli.main import main
-from dse.search.executor import LocalExecutor
-from dse.search.runs import start
-from dse.search.study import parse_study
+from dse.startup import collect_less
 from tests.no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
 from tests.results.disk import DISKS, SmallDisk, small_disk_in
 from tests.s3_server import S3Server
 from tests.studies import REPLICATED_STUDY, ROOT, SMALL_STUDY
 from tests.waiting import HANGS_S
 
+collect_less()
+
 
 @pytest.fixture(autouse=True)
 def no_global_randomness():
     """Fail a test whose subject draws from a global generator."""
+    import torch  # noqa: PLC0415  a second, which the process that hands out the tests does without
+
     torch.set_num_threads(1)
     before = (torch.get_rng_state().clone(), random.getstate(), np.random.get_state()[1].copy())  # noqa: NPY002
     yield
@@ -53,17 +55,23 @@ def small_study(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of the small study, run by the local executor to its end."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "results"
-    start(parse_study(SMALL_STUDY, folder.parent), folder, LocalExecutor)
-    return folder
+    return simulated(SMALL_STUDY, tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.fixture(scope="session")
 def replicated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results folder of a study of 20 designs and two controls under three seeds, with four objectives."""
-    folder = tmp_path_factory.mktemp("replicated") / "results"
-    start(parse_study(REPLICATED_STUDY, folder.parent), folder, LocalExecutor)
-    return folder
+    return simulated(REPLICATED_STUDY, tmp_path_factory.mktemp("replicated"))
+
+
+def simulated(text: str, place: Path) -> Path:
+    """Run a study to its end in this process; return its results folder."""
+    from dse.search.executor import LocalExecutor  # noqa: PLC0415
+    from dse.search.runs import start  # noqa: PLC0415
+    from dse.search.study import parse_study  # noqa: PLC0415
+
+    start(parse_study(text, place), place / "results", LocalExecutor)
+    return place / "results"
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +90,12 @@ def small_disk(tmp_path: Path) -> Generator[SmallDisk]:
     """A disk of 300 kB: a file system of its own where one may be mounted."""
     with small_disk_in(tmp_path, list(DISKS)[-1]) as disk:
         yield disk
+
+
+@pytest.fixture
+def few_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importances from two forests in place of forty, where it does not matter how many there are."""
+    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_variants_of_one_simulation_share_its_noise():
     assert np.array_equal(together[:, 0, 0], together[:, 1, 0])
 
 
-def test_designs_left_out_are_left_out_with_all_their_variants(tables):
+def test_designs_left_out_are_left_out_with_all_their_variants(tables, few_forests):
     free = priced(tables, CARD, AXES, [ENERGY])
     found = importance(free, ["accuracy", ENERGY])
     assert found.filter(pl.col("objective") == "accuracy").equals(importance(tables, ["accuracy"]))

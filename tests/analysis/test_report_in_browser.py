@@ -173,8 +173,7 @@ def test_the_page_fits_a_phone_and_takes_a_selection_in_its_address(browser, add
     assert browser.errors() == []
 
 
-def test_text_of_a_user_does_not_run(browser, subject, tmp_path, monkeypatch):
-    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
+def test_text_of_a_user_does_not_run(browser, subject, tmp_path, few_forests):
     trials = subject.tables.trials.with_columns(
         origin=pl.when(pl.col("trial") == 1).then(pl.lit(EVIL)).otherwise("origin"), host=pl.lit(EVIL)
     )
@@ -200,8 +199,7 @@ def test_the_policy_of_the_page_stops_what_would_run(browser, address, tmp_path)
     assert count(browser, "#front .mark") > 0
 
 
-def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(browser, subject, tmp_path, monkeypatch):
-    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
+def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(browser, subject, tmp_path, few_forests):
     bound = Bound("worst_writes", "<=", subject.searched["worst_writes"].median())
     layers = subject.tables.layers.with_columns(wear_gate_max=pl.lit(5.0), wear_bulk=pl.col("layer") + 7.0)
     tables = dataclasses.replace(subject.tables, constraints=[bound], layers=layers)

@@ -77,11 +77,11 @@ def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], P
 
 @every_study
 @pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.usefixtures("few_forests")
 def test_a_command_answers_on_every_task_and_architecture(
     question: str, kind: str, architecture: str, study_of: Any, ask: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 200)
-    monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)
     folder = study_of(kind, architecture)
     if question == "resume":
         shutil.copytree(folder, tmp_path / "copy")

@@ -65,6 +65,7 @@ def worked() -> set[str]:
 
 
 @pytest.mark.parametrize("block", of("bash"), ids=str)
+@pytest.mark.usefixtures("few_forests")
 def test_the_commands_of_a_page_work(
     block: Block, reader: Path, worked: set[str], ask: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("question", ASKED)
+@pytest.mark.usefixtures("few_forests")
 def test_a_question_is_answered_to_people_and_programs(question, ask, replicated, undisturbed, tmp_path):
     arguments, word, columns = ASKED[question]
     arguments = [{"A": str(replicated), "B": str(undisturbed)}.get(a, a) for a in arguments]

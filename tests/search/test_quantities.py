@@ -162,6 +162,7 @@ def test_a_query_knows_the_objectives_whether_they_are_stored_or_not(results):
         ("ranges", "--show", "designs"),
     ],
 )
+@pytest.mark.usefixtures("few_forests")
 def test_every_command_takes_a_study_with_priced_objectives(command, results, ask, tmp_path):
     name, *options = command
     if name == "report":

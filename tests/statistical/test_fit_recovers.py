@@ -67,7 +67,7 @@ def spec_of(fit: CellFit) -> CellSpec:
 )
 def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given, reads: bool) -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **settings})
-    number = CELLS // 2 if reads else CELLS
+    number = CELLS // 4 if reads else CELLS
     fit = fitted(measured(cell, seed=5, reads=reads, number=number), given)
     scores = z_scores(fit, cell)
     assert all(abs(z) < 5.0 for z in scores.values()), scores
@@ -79,7 +79,9 @@ def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given,
         assert fit.entries["g_min_us"].value == pytest.approx(0.1, abs=0.06)
 
 
-@pytest.mark.parametrize("settings", [WIDE, {}], ids=["wide window", "real window"])
+@pytest.mark.parametrize(  # without the ends of the window it is the easier one, and shown by 1,000 cells above
+    "settings", [pytest.param(WIDE, id="wide window", marks=pytest.mark.slow), pytest.param({}, id="real window")]
+)
 def test_ten_thousand_cells_give_the_mean_curve_within_2_percent(settings: dict[str, float]) -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **settings})
     fit = fitted(measured(cell, seed=5, number=10_000), QUIET, resamples=20)

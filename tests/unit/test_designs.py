@@ -421,7 +421,7 @@ def test_the_design_of_a_dump_is_the_same_design() -> None:
 
 
 NAMES = st.text("abcdef", min_size=1, max_size=3)
-LEAVES = st.integers() | st.lists(st.integers(), max_size=2) | st.text(max_size=3)
+LEAVES = st.integers() | st.lists(st.integers(), max_size=2) | st.text("aä0. ", max_size=3)
 TABLES = st.recursive(LEAVES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3), max_leaves=8)
 
 
