@@ -69,7 +69,7 @@ class ImageDataContract(DataContract):
             assert pixels.shape == (len(split), data.info.pixels)
             assert (pixels.dtype, split.labels.dtype) == (torch.float32, torch.int64)
             assert 0.0 <= float(pixels.min()) < 0.5 < float(pixels.max()) <= 1.0
-            assert split.labels.unique().tolist() == list(range(data.info.classes))
+            assert split.labels.unique().tolist() == list(range(data.info.outputs))
 
     def test_what_is_held_out_is_taken_from_the_training_images_and_from_no_others(self) -> None:
         """Each image is in one split, and the test images are the same whatever is held out."""
@@ -92,7 +92,7 @@ class ImageDataContract(DataContract):
     def test_fewer_images_are_as_many_of_each_class_and_among_the_others(self) -> None:
         """A scaled experiment is a part of the whole one."""
         whole, part = self.data(), self.data(images=50)
-        counts = part.train.labels.bincount(minlength=part.info.classes)
+        counts = part.train.labels.bincount(minlength=part.info.outputs)
         assert int(counts.sum()) == len(part.train) == 50
         assert int(counts.max() - counts.min()) <= 1
         assert not _bag(part.train) - _bag(whole.train)

@@ -198,14 +198,14 @@ def test_a_folder_of_idx_files_is_read_as_mnist_is(tmp_path: Path) -> None:
     assert data.train.images.numpy().tolist() == images[:40].reshape(40, 30).tolist()
     assert data.test.labels.tolist() == Y[40:].tolist()
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(b"no gzip")
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte.gz is no idx file that can be read"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is no idx file that can be read"):
         design_for(tmp_path)
 
 
 def test_samples_without_answers_are_data_for_tasks_that_need_none(tmp_path: Path) -> None:
     path = npz(tmp_path, x_train=X[:40], x_test=X[40:])
     with pytest.raises(
-        SettingError, match='"perceptron" cannot learn .*: it reads images, and this is samples without'
+        SettingError, match=r'"perceptron" cannot learn .*: it reads images, and this is samples without'
     ):
         design_for(path)
     workload = parse_design(design_for(npz(tmp_path, x=X, y=Y)).as_dict()).workload
