@@ -220,6 +220,12 @@ def find(sha256: str, name: str) -> Content:
     raise DataError(f"{what} is missing; it was looked for as {', '.join(map(str, tried))}. Put it into $DSE_DATA_DIR")
 
 
+def forget() -> None:
+    """Forget where files were seen or offered in this process."""
+    for held in (_known, _places, _loaders):
+        held.clear()
+
+
 def checksum_of(parts: Parts) -> str:
     """Return the checksum of bytes; see `Seen.sha256`."""
     return _united({name: hashlib.sha256(held).hexdigest() for name, held in parts.items()})

@@ -6,9 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ray import cloudpickle
 
+from dse import files
 from dse.design.design import compose
 from dse.errors import DataError, ExecutorError
 from dse.results.schema import RESULT_COLUMNS
@@ -68,6 +70,24 @@ def same_ray(pool, monkeypatch):
     """Lets a second pool run on the Ray of the first, and leave it running."""
     monkeypatch.setattr(ray_pool, "start_local", lambda cpus: None)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
+
+
+def test_bytes_of_a_file_reach_an_actor_that_finds_it_nowhere(pool, folder, monkeypatch, tmp_path):
+    labels = np.arange(30) % 3
+    np.savez(tmp_path / "shipped.npz", x=labels[:, None] + np.linspace(0.0, 0.5, 30)[:, None], y=labels)
+    file = {"workload.dataset": "arrays", "workload.file": str(tmp_path / "shipped.npz")}
+    design = compose({**file, "network.hidden": [4], "training.epochs": 1})
+    job = Job(0, 0, design)
+    here = work(job)
+    (sha256,) = design.files
+    content = files.find(sha256, "shipped.npz").read()
+    (tmp_path / "shipped.npz").unlink()
+    files.offer(sha256, lambda: content)
+    monkeypatch.setattr(pool, "_ours", False)  # as on a cluster, whose nodes have not the disk of the driver
+    pool.submit(job)
+    answers = wait_until(lambda: pool.wait(1.0), "an answer")
+    assert [answer.result for answer in answers] == [here.result]
+    assert pool._shipped[sha256].bytes is not None
 
 
 class Borrowed:

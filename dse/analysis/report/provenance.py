@@ -31,6 +31,7 @@ def facts(subject: Subject) -> dict[str, list[str]]:
         "machines": _different(trials, "host"),
         "simulated": _times(trials),
         "data, SHA-256": _different(trials, "data_checksum"),
+        "files, SHA-256": [f"{name}: {said.get('sha256')}" for name, said in about.get("data_files", {}).items()],
         "cost card": _different(trials, "cost_card"),
     }
     return {name: values for name, values in found.items() if values}
