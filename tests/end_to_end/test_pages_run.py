@@ -91,14 +91,25 @@ def test_the_python_of_a_page_runs(page: str, reader: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("block", of("toml"), ids=str)
-def test_the_toml_of_a_page_is_accepted(block: Block, tmp_path: Path) -> None:
+def test_the_toml_of_a_page_is_accepted(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = tomllib.loads(block.text)
+    monkeypatch.chdir(tmp_path)
+    if file := tables.get("workload", {}).get("file"):
+        _make(file, block)
     if "title" in tables:
         (tmp_path / "card.toml").write_text(block.text)
         assert read_cost_card("card.toml", tmp_path).name == "card"
     else:
         text = block.text if "budget" in tables else completed(block.text, tables)
         assert parse_study(text, tmp_path).spec.name
+
+
+def _make(file: str, block: Block) -> None:
+    """Make a file of data in this folder, by the Python of the page above its study, up to where it is written."""
+    above = [own for own in of("python") if own.page == block.page and own.line < block.line]
+    last = max(n for n, own in enumerate(above) if file in own.text)
+    first = max(n for n, own in enumerate(above[: last + 1]) if "default_rng" in own.text)
+    exec("\n".join(own.text for own in above[first : last + 1]), {})  # the text of a page of ours
 
 
 def completed(text: str, tables: dict[str, Any]) -> str:
