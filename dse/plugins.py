@@ -161,7 +161,7 @@ def version(name: str) -> str | None:
 
 
 def name_of(idea: str, variant: Any) -> str:
-    """Return the name of a variant, such as "cnn"; "" where it has none.
+    """Return the name of a variant; "" where it has none.
 
     Args:
         idea: name of the list of its idea.

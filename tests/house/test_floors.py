@@ -13,7 +13,8 @@ FLOORS = {
     "dse.startup": 0, "dse.variants": 0, "dse.plugins": 1,
     "dse.files": 0, "dse.devices": 0, "dse.crossbar": 1, "dse.data": 1, "dse.updates": 2, "dse.tasks": 3,
     "dse.deployment": 3, "dse.networks": 4, "dse.design": 5, "dse.pricing": 5, "dse.results": 6, "dse.analysis": 6,
-    "dse.search": 7, "dse.progress": 8, "dse.api": 8, "dse.cli": 8, "dse.__main__": 9, "dse": -1, "dse.portable": -2,
+    "dse.search": 7, "dse.progress": 8, "dse.api": 8, "dse.testing": 8, "dse.cli": 8, "dse.__main__": 9,
+    "dse": -1, "dse.portable": -2,
 }  # fmt: skip
 CONFINED_IMPORTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
