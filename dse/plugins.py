@@ -155,6 +155,11 @@ def missing() -> list[str]:
     return list(_missing.values())
 
 
+def all_loaded() -> dict[str, Plugin]:
+    """Return the plug-ins that this process has loaded, by name."""
+    return dict(_loaded)
+
+
 def version(name: str) -> str | None:
     """Return the version of a plug-in, with the hash of its source; None where this process has not loaded it."""
     return _loaded[name].version if name in _loaded else None
@@ -201,7 +206,7 @@ def _point(name: str) -> EntryPoint:
         )
     point, *others = known[name]
     if others:
-        packages = " and ".join(f"{_package(own)} ({own.value})" for own in known[name])
+        packages = " and ".join(sorted(f"{_package(own)} ({own.value})" for own in known[name]))
         raise PluginError(f"two packages offer the plug-in {name!r}: {packages}; uninstall one of them")
     return point
 

@@ -1,0 +1,243 @@
+"""Plug-ins that cannot be used, each with one message; what one brings, and that it is gone when it is unloaded."""
+
+import re
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from dse import plugins
+from dse.design.design import compose
+from dse.design.settings import settings
+from dse.devices.card import library
+from dse.errors import PluginError, SettingError
+from dse.search.study import parse_study
+from tests.conftest import Said
+from tests.lab import lab
+from tests.packages import Install, installing
+from tests.studies import SMALL_STUDY
+
+SAMPLER = """
+from dse.search.samplers.quasi_random import QuasiRandom
+from dse.search.samplers.base import AbstractSampler
+class Own(AbstractSampler):
+    name = "own"
+    blind = True
+    def proposer(self, problem):
+        return QuasiRandom().proposer(problem)
+SAMPLERS = (Own,)
+"""
+STUDY = SMALL_STUDY.replace("objectives", 'plugins = ["lab"]\nobjectives', 1).replace(
+    "[search]", '[search]\nsampler = "own"'
+)
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Generator[Install]:
+    with installing(tmp_path) as own:
+        yield own
+
+
+def refusal(name: str = "lab") -> str:
+    with pytest.raises(PluginError) as caught:
+        plugins.load([name])
+    return str(caught.value)
+
+
+def test_a_plug_in_brings_its_variants_and_takes_them_with_it(install: Install) -> None:
+    install("lab", SAMPLER, version="2.5")
+    before = plugins.names_of("SAMPLERS")
+    version = plugins.load(["lab"])["lab"]
+    assert re.fullmatch(r"2\.5\+[0-9a-f]{12}", version)
+    assert plugins.load(["lab", "lab"]) == {"lab": version}
+    assert plugins.names_of("SAMPLERS") == [*before, "own"]
+    plugins.unload("lab")
+    assert plugins.names_of("SAMPLERS") == before
+    assert plugins.version("lab") is None
+
+
+def test_its_version_follows_its_source(install: Install) -> None:
+    own = install("lab", SAMPLER)
+    first = plugins.load(["lab"])["lab"]
+    plugins.unload("lab")
+    own.write_text(f"{SAMPLER}\n# changed\n")
+    assert plugins.load(["lab"])["lab"] != first
+    assert plugins.changes({"lab": first, "a": "1"}, {"lab": first, "a": "2"}) == ["the plug-in 'a' was 1 and is 2"]
+
+
+def test_one_that_is_not_installed_is_named_with_the_nearest(install: Install) -> None:
+    install("lab-reram", SAMPLER)
+    said = refusal("lab-rerams")
+    assert "the plug-in 'lab-rerams' is not installed; did you mean 'lab-reram'? (installed are" in said
+    assert "pip" in said
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "import nothing_of_this_name",
+            r"imported: ModuleNotFoundError: No module named .*lab\.py, line 1\)",
+        ),
+        ("x = 1\nraise SystemExit('bye')", r"cannot be imported: SystemExit: bye \(.*lab\.py, line 2\)"),
+        ("x = (", r"cannot be imported: SyntaxError: .*lab\.py, line 1\)"),
+        ("from dse.networks import Nothing", r"cannot be imported: ImportError: cannot import name 'Nothing'"),
+        ("", "the plug-in 'lab' brings nothing: lab has none of NETWORKS, TASKS,"),
+        ("NETWORKS = ()", "brings nothing"),
+        ("NETWORKS = []", r"lab\.NETWORKS must be a tuple of classes, not \[\]"),
+        ("NETWORKS = 3", r"lab\.NETWORKS must be a tuple of classes, not 3"),
+        ("NETWORKS = (3,)", r"3 in NETWORKS is no class below dse\.networks\.base\.AbstractNetwork"),
+        (f"{SAMPLER}NETWORKS = SAMPLERS", r"lab\.Own'> in NETWORKS is no class below"),
+        (f"{SAMPLER}Own.name = 'tpe'", r"brings 'tpe' in SAMPLERS, a name that the framework has already \(dse.search"),
+        (f"{SAMPLER}SAMPLERS = (Own, Own)", r"brings 'own' in SAMPLERS, a name that it has already \(lab\.Own\)"),
+        (f"{SAMPLER}del Own.name", "Own in SAMPLERS has no name"),
+        (
+            "from dse.tasks.recognition.spec import Recognition\n"
+            "class Own(Recognition):\n    name = 'own'\nTASKS = (Own,)",
+            "the task 'own' measures 'accuracy', a name that another metric has already",
+        ),
+        (
+            "from dse.metric import Metric\nfrom dse.tasks.base import AbstractTask\n"
+            "class Own(AbstractTask):\n    name = 'own'\n    metrics = {'wall_s': Metric('minimise', 's', 'x')}\n"
+            "TASKS = (Own,)",
+            "measures 'wall_s', a name that a column of the table has already",
+        ),
+    ],
+)
+def test_one_that_cannot_be_used_is_one_message_and_changes_nothing(
+    source: str, expected: str, install: Install
+) -> None:
+    install("lab", source)
+    before = {idea: plugins.names_of(idea) for idea in plugins.IDEAS}
+    said = refusal()
+    assert re.search(expected, said)
+    assert "\n" not in said
+    assert {idea: plugins.names_of(idea) for idea in plugins.IDEAS} == before
+
+
+def test_an_entry_point_that_names_no_module_is_refused(install: Install) -> None:
+    install("lab", SAMPLER, module="lab:SAMPLERS")
+    assert "names 'lab:SAMPLERS', which is no module" in refusal()
+
+
+def test_two_plug_ins_with_one_name_or_one_variant_are_refused(install: Install) -> None:
+    install("lab", SAMPLER, package="one")
+    install("lab", SAMPLER, package="two", module="other")
+    assert "two packages offer the plug-in 'lab': one (lab) and two (other); uninstall one of them" in refusal()
+    install("third", SAMPLER)
+    install("fourth", SAMPLER)
+    plugins.load(["third"])
+    assert "brings 'own' in SAMPLERS, a name that the plug-in 'third' has already" in refusal("fourth")
+
+
+def test_a_card_of_a_plug_in_lies_in_the_folder_of_its_kind_under_a_name_of_its_own(
+    tmp_path: Path, install: Install
+) -> None:
+    install("lab", "", module="lab_cards")
+    (tmp_path / "lab_cards.py").unlink()
+    cards = tmp_path / "lab_cards" / "cards"
+    (cards / "cells").mkdir(parents=True)
+    (tmp_path / "lab_cards" / "__init__.py").write_text("")
+    (cards / "mine.toml").write_text("")
+    assert "lies in none of cards/cells, cards/programmed_cells, cards/costs" in refusal()
+    (cards / "mine.toml").rename(cards / "cells" / "pcm_gst.toml")
+    assert "brings the card 'pcm_gst' in cards/cells, a name that the framework has already" in refusal()
+    (cards / "cells" / "pcm_gst.toml").rename(cards / "cells" / "mine.toml")
+    plugins.load(["lab"])
+    assert "mine" in library("cells")
+    plugins.unload("lab")
+    assert "mine" not in library("cells")
+
+
+def test_a_study_names_the_plug_ins_that_it_uses(install: Install, tmp_path: Path) -> None:
+    install("lab", SAMPLER)
+    unnamed = STUDY.replace('plugins = ["lab"]\n', "")
+    with pytest.raises(
+        SettingError, match=r"unknown sampler 'own'(.|\n)*does not name may bring .*: plugins = \[\"lab\"\]"
+    ):
+        parse_study(unnamed, tmp_path)
+    study = parse_study(STUDY, tmp_path)
+    assert study.plugins == plugins.load(["lab"])
+    assert study.meaning["plugins"] == study.plugins
+    with pytest.raises(
+        SettingError, match=r'search.sampler = "own" comes from the plug-in \'lab\'; name it in the study'
+    ):
+        parse_study(unnamed, tmp_path)
+    with pytest.raises(SettingError, match="plugins = 3 is not allowed"):
+        parse_study(STUDY.replace('["lab"]', "3"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("design", "what"),
+    [
+        ('network.name = "vit"', 'network.name = "vit"'),
+        ('network.name = "autoencoder"', 'network.name = "autoencoder"'),
+        ('architecture = "sign"\nnetwork.name = "cnn"', 'architecture = "sign"'),
+        ('device.card = "lab_ecram"', 'device.card = "lab_ecram"'),
+        ('architecture = "float"\ndeployment.compensation = "gdc_median"', 'deployment.compensation = "gdc_median"'),
+        ("[controls.own]\ndevice.card = 'lab_ecram'", "controls.own"),
+    ],
+)
+def test_whatever_a_study_uses_of_a_plug_in_that_it_does_not_name_is_named(
+    design: str, what: str, tmp_path: Path
+) -> None:
+    text = f"""
+name = "unnamed"
+objectives = ["loss"]
+[space]
+"training.learning_rate" = [0.1, 0.2]
+[budget]
+trials = 2
+[design]
+{design}
+"""
+    with lab():
+        with pytest.raises(SettingError, match=re.escape(f"{what} comes from the plug-in 'lab_variants'")):
+            parse_study(text, tmp_path)
+        named = text.replace("objectives", 'plugins = ["lab_variants"]\nobjectives', 1)
+        assert "lab_variants" in parse_study(named, tmp_path).plugins
+
+
+def test_a_design_says_which_plug_ins_it_comes_from() -> None:
+    with lab():
+        own = {"network.name": "vit", "workload.dataset": "gratings", "device.card": "lab_ecram"}
+        assert compose(own).plugins == ("lab_variants",)
+        assert compose({}).plugins == ()
+        assert "pulser.longest" in settings()
+    assert "pulser.longest" not in settings()
+    with pytest.raises(SettingError, match=r"network\.name = .vit. is not allowed"):
+        compose({"network.name": "vit"})
+
+
+def test_a_space_may_nest_the_tables_of_a_plug_in(tmp_path: Path) -> None:
+    text = """
+name = "nested"
+plugins = ["lab_variants"]
+objectives = ["loss"]
+[design]
+architecture = "direct"
+network.name = "cnn"
+[space]
+pulser.longest = [3, 7]
+[budget]
+trials = 2
+"""
+    with lab():
+        assert list(parse_study(text, tmp_path).space) == ["pulser.longest"]
+
+
+def test_commands_list_plug_ins_and_explain_their_settings(install: Install, ask: Callable[..., Said]) -> None:
+    assert "no plug-in is installed" in ask("plugins").stdout or plugins.installed()
+    install("lab", SAMPLER, version="2.5")
+    install("wrong", "raise ValueError('no')")
+    done = ask("plugins")
+    assert done.returncode == 2
+    assert re.search(r"^lab 2\.5\+[0-9a-f]{12} \(package lab\)\n  samplers: own$", done.stdout, re.MULTILINE)
+    assert "wrong: the plug-in 'wrong' (wrong) cannot be imported: ValueError: no" in done.stdout
+    with lab():
+        found = ask("settings", "--plugin", "lab_variants", "pulser")
+        assert "pulser.longest = 31" in found.stdout
+        assert "lab_ecram" in ask("device", "list", "--plugin", "lab_variants").stdout
+        compensations = ask("settings", "deployment.compensation").stdout
+        assert "median of the outputs" in " ".join(compensations.split())
+    assert ask("settings", "--plugin", "nowhere").returncode == 2
