@@ -1,5 +1,6 @@
 """The reference of settings says what the fields say, and the page in the repository is the one that is made."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,17 @@ from click.testing import CliRunner
 
 from dse.cli.main import main
 from dse.design.design import compose
-from dse.design.reference import reference
+from dse.design.reference import Setting, reference
 from dse.design.settings import settings
 from dse.errors import SettingError
 
 PAGE = Path(__file__).parents[2] / "search_spaces" / "SETTINGS.md"
-BY_PATH = {setting.path: setting for setting in reference()}
+
+
+@cache
+def by_path() -> dict[str, Setting]:
+    """Return the reference; making it takes a second, which belongs to no collection."""
+    return {setting.path: setting for setting in reference()}
 
 
 def run(*arguments: str) -> str:
@@ -22,8 +28,8 @@ def run(*arguments: str) -> str:
 
 
 def test_every_setting_is_explained_with_what_it_may_be() -> None:
-    assert set(BY_PATH) == set(settings())
-    for setting in BY_PATH.values():
+    assert set(by_path()) == set(settings())
+    for setting in by_path().values():
         assert setting.about, setting.path
         assert setting.allowed != "a table", setting.path
         assert setting.default, setting.path
@@ -38,7 +44,7 @@ def test_defaults_are_those_of_the_networks_that_have_them() -> None:
         name: compose({"network.name": name, "workload.dataset": data}).training.batch_size
         for name, data in (("perceptron", "digits"), ("lstm", "ptb"), ("gan", "digits"), ("cnn", "digits"))
     }
-    said = BY_PATH["training.batch_size"].default
+    said = by_path()["training.batch_size"].default
     assert said == (
         f"{sizes['perceptron']}; {sizes['lstm']} for lstm; {sizes['gan']} for gan; "
         f"{sizes['cnn']} for any but perceptron, lstm, gan"
@@ -55,7 +61,7 @@ def test_defaults_are_those_of_the_networks_that_have_them() -> None:
     ],
 )
 def test_owners_and_conditions_are_said(path: str, belongs_to: str, idle: tuple[str, ...]) -> None:
-    assert (BY_PATH[path].belongs_to, BY_PATH[path].idle) == (belongs_to, idle)
+    assert (by_path()[path].belongs_to, by_path()[path].idle) == (belongs_to, idle)
 
 
 def test_a_table_a_setting_or_a_nested_table_can_be_asked_for() -> None:
