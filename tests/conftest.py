@@ -15,9 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rich.style  # noqa: F401  importing these draws from Python's generator, before the guard looks
-import sklearn.datasets
-import sklearn.model_selection  # noqa: F401
+import rich.style  # noqa: F401  importing it draws from Python's generator, before the guard looks
 from click.testing import CliRunner, Result
 
 from dse.cli.main import main

@@ -5,7 +5,6 @@ takes a tenth. All else is as in a process that was started plainly: it has its 
 with a status. What is about the start itself, or about Ray's driver, starts Python plainly.
 """
 
-import gc
 import multiprocessing
 import os
 import runpy
@@ -33,7 +32,6 @@ class Forked:
         stdout: the file for what it prints; None for nowhere.
         stderr: the file for what it says on standard error.
         env: the environment; that of this process by default.
-        anew: import the framework again, so that changes to its tuples of variants reach all of it.
     """
 
     def __init__(
@@ -43,11 +41,10 @@ class Forked:
         stdout: Path | None = None,
         stderr: Path | None = None,
         env: Mapping[str, str] | None = None,
-        anew: bool = False,
     ) -> None:
         self.args = list(map(str, program))
         files = [os.devnull if path is None else str(path) for path in (stdout, stderr)]
-        given = (self.args, str(cwd), files, dict(os.environ if env is None else env), anew)
+        given = (self.args, str(cwd), files, dict(os.environ if env is None else env))
         self._process: Any = _server().Process(target=_run, args=given, daemon=True)
         self._process.start()
         self.pid = self._process.pid
@@ -101,7 +98,7 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _run(program: Sequence[str], cwd: str, files: Sequence[str], env: Mapping[str, str], anew: bool) -> None:
+def _run(program: Sequence[str], cwd: str, files: Sequence[str], env: Mapping[str, str]) -> None:
     """Do in this process what `python` does with a command line."""
     os.environ.clear()
     os.environ.update(env)
@@ -111,10 +108,6 @@ def _run(program: Sequence[str], cwd: str, files: Sequence[str], env: Mapping[st
         os.dup2(opened, handle)
         os.close(opened)
     sys.path.insert(0, cwd)
-    if anew:
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("dse", "tests")]:
-            del sys.modules[name]
-        gc.collect()
     kind, what, *arguments = program
     sys.argv = [kind, *arguments]
     if kind == "-m":

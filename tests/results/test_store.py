@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from dse.results.encoding import PART_NAME, to_line
 from dse.results.rows import check_row
 from dse.results.schema import SCHEMA
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
-from tests.forked import Forked
+from tests.forked import Forked, finished
 from tests.results.rows import ABOUT, row
-from tests.waiting import wait_until
+from tests.waiting import HANGS_S, wait_until
 
 
 @pytest.fixture
@@ -163,12 +161,12 @@ def test_staged_leftovers_are_removed_and_never_read(folder):
     assert trials(folder) == [0]
 
 
-def test_a_second_writer_is_refused_and_told_who_holds_the_folder(folder):
+def test_a_second_writer_is_refused_and_told_who_holds_the_folder(folder, tmp_path):
     with Store(folder):
         code = (
             f"from pathlib import Path\nfrom dse.results.store import Store\nStore(Path({str(folder)!r})).__enter__()"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        done = finished("-c", code, place=tmp_path)
     assert f"is in use by another run (process {os.getpid()} on " in done.stderr
 
 
@@ -180,12 +178,12 @@ def test_the_lock_of_a_killed_writer_is_free(folder):
         Store(Path({str(folder)!r})).__enter__()
         os.kill(os.getpid(), signal.SIGKILL)
     """)
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert Forked("-c", code).wait(HANGS_S) == -signal.SIGKILL
     with Store(folder) as store:
         store.append([row(0)])
 
 
-def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
+def test_a_full_disk_loses_nothing_that_was_acknowledged(folder, tmp_path):
     """A real limit of the file system's kind: writes beyond it fail with an error of the operating system."""
     code = textwrap.dedent(f"""
         import resource
@@ -206,8 +204,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder):
         except ResultsError as error:
             print(acknowledged, error)
     """)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    count, message = done.stdout.split(" ", 1)
+    count, message = finished("-c", code, place=tmp_path).stdout.split(" ", 1)
     assert "no space is left. Finished trials are safe" in message
     assert int(count) > 3
     assert trials(folder)[: int(count)] == list(range(int(count)))
