@@ -203,10 +203,10 @@ def greedy(job):
         for _ in range(60):
             held.append(bytearray(os.urandom(1024)) * 102400)
             time.sleep(0.02)
-        time.sleep(60)
+        time.sleep(600)
     return simulate_design(job)
 
-pool = RayPool(2, resources=ResourcesSpec(attempts=2, time_limit_s=120), simulate=greedy)
+pool = RayPool(2, resources=ResourcesSpec(attempts=2, time_limit_s=1200), simulate=greedy)
 design = compose({"training.epochs": 1, "network.hidden": [4]})
 for trial in range(6):
     pool.submit(Job(trial, 0, design))

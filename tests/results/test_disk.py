@@ -81,7 +81,7 @@ def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):
     create(tmp_path / "r", ABOUT, {"study.toml": b""})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        with Store(tmp_path / "r", patience_s=5.0) as store:
+        with Store(tmp_path / "r", patience_s=HANGS_S) as store:
             resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
             for n in range(60):
                 store.append([row(n)])

@@ -57,7 +57,7 @@ def test_narrow_kernels_of_one_place_learn_within_their_memory(threads: int, fir
     command = [sys.executable, "-c", OWN_PROCESS.format(threads=threads, first=first)]
     env = {name: value for name, value in os.environ.items() if name not in pins()}
     done = subprocess.run(
-        command, cwd=Path(__file__).parent, env=env, capture_output=True, text=True, timeout=600, check=False
+        command, cwd=Path(__file__).parent, env=env, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
 
