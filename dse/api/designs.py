@@ -33,7 +33,7 @@ def design(
 ) -> Design:
     """Return the design for some settings; what is not given takes its default.
 
-        dse.design({"network.name": "lstm", "accumulator.bits": 8})
+        dse.design({"network.hidden": [100], "accumulator.bits": 8})
 
     Args:
         settings: by their paths, or in nested tables; `dse.settings()` lists them.

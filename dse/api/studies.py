@@ -39,11 +39,11 @@ class Study:
             {"low": 1, "high": 8, "log": True}.
         trials: designs that the search proposes.
         seeds: simulations of each design.
-        workload: the data set and how much of it is used, such as {"dataset": "mnist"}.
+        workload: the data set and how much of it is used, such as {"images": 1000}.
         design: settings that all designs share.
         constraints: bounds that designs must meet, such as {"accuracy": ">= 0.95"}.
         controls: designs to compare with, by name: settings in which they differ from `design`.
-        search: how designs are proposed, such as {"sampler": "tpe", "lookahead": 4}.
+        search: how designs are proposed, such as {"startup": 8, "lookahead": 4}.
         card: the cost card; the default where it is None.
         free: choices that only prices depend on.
         resources: what a simulation may use.

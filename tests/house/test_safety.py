@@ -24,7 +24,8 @@ def unsafe(source):
             found.append(node.func.id)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
-            if isinstance(owner, ast.Name) and (owner.id, node.func.attr) in METHODS:
+            safe = any(k.arg == "allow_pickle" and ast.unparse(k.value) == "False" for k in node.keywords)
+            if isinstance(owner, ast.Name) and (owner.id, node.func.attr) in METHODS and not safe:
                 found.append(f"{owner.id}.{node.func.attr}")
     return found
 
@@ -34,8 +35,21 @@ def test_nothing_turns_data_into_code(path):
     assert not unsafe(path.read_text())
 
 
+def test_arrays_without_objects_are_data():
+    assert not unsafe("np.load(file, allow_pickle=False)")
+
+
 @pytest.mark.parametrize(
-    "source", ["import pickle", "from yaml import load", "eval('1')", "torch.load('x')", "import a, dill"]
+    "source",
+    [
+        "np.load(file)",
+        "np.load(file, allow_pickle=True)",
+        "import pickle",
+        "from yaml import load",
+        "eval('1')",
+        "torch.load('x')",
+        "import a, dill",
+    ],
 )
 def test_the_guard_sees_what_it_should(source):
     assert unsafe(source)
