@@ -27,8 +27,11 @@ Settings = dict[str, Any]
 CARDS = {"device.card": "cells", "deployment.device.card": "programmed_cells"}
 """Setting -> the folder of the device library whose cards are its values."""
 OWN = Path(__file__).parent / "own"
-NEEDED: dict[str, Settings] = {"arrays": {"workload.file": str(OWN / "table.csv"), "workload.answer": "kind"}}
-"""What a data set needs beside its name."""
+NEEDED: dict[str, Settings] = {
+    "arrays": {"workload.file": str(OWN / "table.csv"), "workload.answer": "kind"},
+    "onnx": {"network.file": str(OWN / "network.onnx")},
+}
+"""What a data set or a network needs beside its name."""
 ACTS_WITH: dict[str, Settings] = {
     "workload.channels": {"workload.file": str(OWN / "images.npz"), "workload.answer": ""},
 }
@@ -37,6 +40,11 @@ WORDS: dict[str, list[str]] = {
     "workload.file": [str(OWN / "other.csv"), str(OWN / "table.csv")],
     "workload.answer": ["size", "kind"],
     "workload.split": ["held"],
+    "network.file": [str(OWN / "other.onnx"), str(OWN / "network.onnx")],
+    "network.input": ["also"],
+    "network.output": ["z"],
+    "network.constants": ["offset = 2.0"],
+    "network.sizes": ["width = 8"],
 }
 """Values of settings that are any text."""
 CHANGES = 4
@@ -50,10 +58,15 @@ def variants() -> list[Settings]:
         other = WORKLOADS if family is NETWORK else NETWORK
         for name in family.names:
             choices = ({family.path: name, other.path: partner} for partner in other.names)
-            pairs = ({**own, **NEEDED.get(own[WORKLOADS.path], {})} for own in choices)
+            pairs = ({**own, **needed(own)} for own in choices)
             pair = next(pair for pair in pairs if composes(pair))
             found += [] if pair in found else [pair]
     return found
+
+
+def needed(own: Settings) -> Settings:
+    """Return what a data set and a network need beside their names."""
+    return {**NEEDED.get(own[WORKLOADS.path], {}), **NEEDED.get(own[NETWORK.path], {})}
 
 
 def composes(given: Settings) -> bool:

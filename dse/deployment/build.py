@@ -10,7 +10,7 @@ from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
-from dse.deployment.modules import DeployedModule
+from dse.deployment.modules import Answers, DeployedModule, Inputs
 from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
 from dse.deployment.spec import DeploymentSpec
 from dse.streams import Stream, stream
@@ -67,6 +67,9 @@ def deployed_module(
     seed: int,
     trained_until_s: float,
     device: str = "cpu",
+    inputs: Inputs | None = None,
+    answers: Answers | None = None,
+    reference: nn.Module | None = None,
 ) -> DeployedModule:
     """Return a trained network of convolutions on the cells of its deployment.
 
@@ -78,6 +81,9 @@ def deployed_module(
         seed: seed of the trial.
         trained_until_s: when the training ended on its clock, s.
         device: where torch computes.
+        inputs: what the network takes for samples, where that is not images normalised by channel.
+        answers: see `DeployedModule`.
+        reference: likewise.
     """
     matrices: dict[str, Matrix] = {}
     cells: dict[str, int] = {}
@@ -95,13 +101,15 @@ def deployed_module(
         network,
         matrices,
         cells,
-        Pictures(data).batch,
+        Pictures(data).batch if inputs is None else inputs,
         data.train,
         samples_per_read=spec.samples_per_read,
         vectors=spec.gdc_vectors,
         calibration_samples=spec.calibration_samples,
         ranges=held is None,
         device=device,
+        answers=answers,
+        reference=reference,
     )
 
 

@@ -6,23 +6,38 @@ for every mini-batch.
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dse.crossbar.analog import AnalogLayer, AnalogLinear, analog_layers, calibrate_on
+from dse.crossbar.analog import (
+    AnalogLayer,
+    AnalogLinear,
+    DigitalLayer,
+    analog_layers,
+    calibrate_on,
+    weighted_layers,
+)
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
+from dse.crossbar.usage import LayerUsage
 from dse.data.images import Split
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
 from dse.deployment.norms import BatchNorms
 from dse.kernel.arithmetic import Floats
 from dse.streams import Stream, generator
+from dse.updates.usage import usage_of_words
 
 Inputs = Callable[[Split, Tensor], Tensor]
 """(images, int64 indices) -> what the network takes for them."""
+Answers = Callable[[Split, Tensor], NDArray[Any]]
+"""(images, int64 indices) -> what it should decide for, samples first."""
+INFERENCE_SAMPLES = 100
+"""Most training samples over which the inference of a network is counted that was not trained here."""
 
 
 @dataclass(kw_only=True)
@@ -104,6 +119,8 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         calibration_samples: training images for batch-norm statistics.
         ranges: whether output converters are set to what training images need, after programming.
         device: where torch computes.
+        answers: answers of samples, where they are not the labels as they stand.
+        reference: the digital network, where measures hold outputs against it.
     """
 
     def __init__(
@@ -119,8 +136,12 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         calibration_samples: int = 1300,
         ranges: bool = True,
         device: str = "cpu",
+        answers: Answers | None = None,
+        reference: nn.Module | None = None,
     ) -> None:
         self.network = network.eval()
+        self._answers, self._reference = answers, reference
+        self._digital: dict[tuple[int, int], Floats] = {}
         layers = [
             ModuleLayer(
                 matrix=matrices[name], cells=cells[name], name=name, layer=layer, vectors=vectors, device=device
@@ -138,6 +159,41 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         self._read(reads)
         with torch.no_grad():
             return self.network(self._inputs(split, chosen).to(self._device)).cpu().numpy()
+
+    def answers(self, split: Split, chosen: Tensor) -> NDArray[Any]:
+        """Return the answers of some samples; see `AbstractDeployedNetwork`."""
+        return super().answers(split, chosen) if self._answers is None else self._answers(split, chosen)
+
+    def digital(self, split: Split, chosen: Tensor) -> NDArray[Any]:
+        """Return what the digital network gives for consecutive samples; it is computed once."""
+        key = id(split), int(chosen[0])
+        if key not in self._digital:
+            if self._reference is None:
+                raise TypeError("a measure asks for the digital network, and the deployment has none")
+            with torch.no_grad():
+                self._digital[key] = self._reference(self._inputs(split, chosen)).numpy()
+        return self._digital[key]
+
+    def accounts(self, trained: Sequence[LayerUsage]) -> list[LayerUsage]:
+        """Return the accounts of the layers; of a network that was not trained here, those of an inference."""
+        if trained:
+            return super().accounts(trained)
+        self._counting = False
+        self._uncompensated()
+        for layer in self.layers:
+            layer.matrix.renew(0)
+        self.set_ranges()
+        weighted = [layer for _, layer in weighted_layers(self.network)]
+        before = [layer.events for layer in weighted]
+        with self._counting_all(weighted):
+            for batch in self._batches(self._for_ranges[:INFERENCE_SAMPLES], least=1):
+                with torch.no_grad():
+                    self.network(batch)
+        cells = {id(own.layer): own for own in self.layers}
+        found = [_inference(number, layer, cells.get(id(layer)), layer.events) for number, layer in enumerate(weighted)]
+        for layer, events in zip(weighted, before, strict=True):
+            layer.events = events
+        return found
 
     def set_ranges(self) -> None:
         """Set the ranges of the output converters; see `AbstractDeployedNetwork`."""
@@ -165,11 +221,11 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         for own, noise in zip(self.layers, reads, strict=True):
             own.read(noise)
 
-    def _batches(self, images: Tensor) -> Iterator[Tensor]:
+    def _batches(self, images: Tensor, least: int = 2) -> Iterator[Tensor]:
         """Yield training images (int64 indices) as the network takes them, each mini-batch with a read of its own."""
         reads = self.reads("calibration")
         for chosen in torch.split(images, max(2, self._samples_per_read)):
-            if len(chosen) > 1:  # one image has no variance
+            if len(chosen) >= least:  # one image has no variance
                 self._read(reads)
                 yield self._inputs(self._training, chosen).to(self._device)
 
@@ -181,6 +237,37 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
             return
         with counted([own.layer for own in self.layers], [own.events for own in self.layers]):
             yield
+
+    @contextmanager
+    def _counting_all(self, layers: Sequence[AnalogLayer | DigitalLayer]) -> Generator[None]:
+        for layer in layers:
+            layer.events, layer.counting = Events(), True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.counting = False
+
+
+def _inference(number: int, layer: AnalogLayer | DigitalLayer, cells: ModuleLayer | None, events: Events) -> LayerUsage:
+    """Return the account of a layer by what an inference took, and its deployment where it is on cells."""
+    usage = replace(usage_of_words(number, layer.rows, layer.cols, events), places=layer.places)
+    if cells is None or isinstance(layer, DigitalLayer):
+        return usage
+    deployed = cells.account(usage)
+    return replace(
+        deployed,
+        cells=deployed.deployed_cells,
+        dac_bits=deployed.deployed_dac_bits,
+        adc_bits=deployed.deployed_adc_bits,
+        adc_range=None if deployed.deployed_adc_bits is None else layer.ranges[0],
+        mean_conductance_us=deployed.deployed_conductance_us,
+        # There are no accumulators, and nothing multiplies for updates.
+        chi_bits=0,
+        operand_bits=0,
+        row_tiles=len(layer.row_tiles),
+        column_tiles=len(layer.column_tiles),
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ module (`dse.deployment.modules`).
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dse.crossbar.events import Events
+from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.spec import Resolution
+from dse.crossbar.usage import LayerUsage
 from dse.data.images import Split
 from dse.deployment.compensation.base import AbstractCompensation
 from dse.deployment.matrices import Matrix, Purpose
@@ -65,6 +66,19 @@ class AbstractDeployedLayer(ABC):
     @abstractmethod
     def count_response(self) -> None:
         """Count the products that a response takes."""
+
+    def account(self, trained: LayerUsage) -> LayerUsage:
+        """Return the account of the trained layer with what its deployment took."""
+        self.matrix.renew(0)
+        dac_bits, adc_bits = self.resolutions
+        return replace(
+            trained,
+            events={name: trained.events[name] + getattr(self.events, name) for name in EVENT_NAMES},
+            deployed_cells=self.cells,
+            deployed_dac_bits=_resolution(dac_bits),
+            deployed_adc_bits=_resolution(adc_bits),
+            deployed_conductance_us=self.matrix.mean_conductance_us(),
+        )
 
 
 Layer = TypeVar("Layer", bound=AbstractDeployedLayer)
@@ -163,6 +177,10 @@ class AbstractDeployedNetwork(ABC, Generic[Layer]):
         """Return what the digital network gives for some samples; only where a measure of its task asks for that."""
         raise NotImplementedError
 
+    def accounts(self, trained: Sequence[LayerUsage]) -> list[LayerUsage]:
+        """Return the accounts of the trained layers with what their deployment took."""
+        return [layer.account(usage) for layer, usage in zip(self.layers, trained, strict=True)]
+
     def reads(self, purpose: Purpose) -> list[Stream]:
         """Return the streams of reads for a purpose, one a layer."""
         return [layer.matrix.noise(purpose) for layer in self.layers]
@@ -171,6 +189,10 @@ class AbstractDeployedNetwork(ABC, Generic[Layer]):
         self.restore_norms()
         for layer in self.layers:
             layer.scale(None)
+
+
+def _resolution(bits: Resolution) -> int | None:
+    return None if bits == "ideal" else bits
 
 
 def fixed_inputs(vectors: int, rows: int) -> Floats:

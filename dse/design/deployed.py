@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.spec import Resolution
-from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.measure import RETENTION, AbstractMeasure
-from dse.deployment.network import AbstractDeployedLayer, AbstractDeployedNetwork
+from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.run import deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
 from dse.design.outcome import Outcome
+from dse.design.report import counted
 
 
 def with_deployment(
@@ -40,10 +38,11 @@ def with_deployment(
         repetitions=spec.repetitions,
         compensations=spec.compensations,
     )
+    layers = network.accounts(outcome.layers)
     return replace(
         outcome,
-        metrics={**outcome.metrics, **_metrics(found, spec, measures)},
-        layers=tuple(_with_layer(*pair) for pair in zip(outcome.layers, network.layers, strict=True)),
+        metrics={**outcome.metrics, **counted(layers), **_metrics(found, spec, measures)},
+        layers=tuple(layers),
         deployments=tuple(found),
     )
 
@@ -64,21 +63,3 @@ def _metrics(
     judged = f"validation_{first.name}" if f"validation_{first.name}" in life[0] else first.name
     values = [own[judged] for own in life]
     return {**metrics, RETENTION: retention_s(spec.times_s, values, spec.tolerated_loss, first.goal)}
-
-
-def _with_layer(report: LayerUsage, layer: AbstractDeployedLayer) -> LayerUsage:
-    """Return the report of a layer with what its deployment took."""
-    layer.matrix.renew(0)
-    dac_bits, adc_bits = layer.resolutions
-    return replace(
-        report,
-        events={name: report.events[name] + getattr(layer.events, name) for name in EVENT_NAMES},
-        deployed_cells=layer.cells,
-        deployed_dac_bits=_resolution(dac_bits),
-        deployed_adc_bits=_resolution(adc_bits),
-        deployed_conductance_us=layer.matrix.mean_conductance_us(),
-    )
-
-
-def _resolution(bits: Resolution) -> int | None:
-    return None if bits == "ideal" else bits

@@ -24,6 +24,7 @@ from dse.design.settings import (
     flatten,
     nest,
     rule_of,
+    task_of,
 )
 from dse.design.tables import HARDWARE, LACKING, Design, tables_of
 from dse.devices.base import AbstractCell
@@ -59,7 +60,7 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
     acting = {**active(given), **decided(given)}
     tables = nest(acting)
     rule = rule_of(acting)
-    if is_deployed(acting):
+    if is_deployed(acting) or task_of(acting).deploys_always:
         _complete(tables.setdefault("deployment", {}), rule, folder)
     for table in tables_of(rule):
         tables.setdefault(table, {})

@@ -8,7 +8,7 @@ from dse.data.base import Data
 from dse.design.deployed import with_deployment
 from dse.design.hardware import platform_of
 from dse.design.outcome import Failure, Outcome
-from dse.design.report import metrics_of
+from dse.design.report import counted, learned
 from dse.design.tables import Design
 from dse.errors import DivergedError
 from dse.tasks.train import train
@@ -26,16 +26,18 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
     Returns:
         The outcome, the same to the last bit for the same arguments (CPU, one thread), or the reason why there is none.
     """
-    platform, epochs = platform_of(design, device), design.training.epochs
+    platform, epochs = platform_of(design, device), design.training.passes
     try:
         learner = design.network.learner(data, design.training, platform, seed=seed)
         curve = train(learner, epochs, sample_time_s=platform.sample_time_s)
     except DivergedError as error:
         return Failure("diverged", str(error))
-    layers, samples = learner.usage(), epochs * learner.samples
+    # A network that is trained already passes once over its samples, for the account of an inference.
+    layers, samples = learner.usage(), max(1, epochs) * learner.samples
+    found = learned(curve[-1]) if curve else learner.measure(0.0)
     time_s = None if design.clock is None else samples * platform.sample_time_s
     outcome = Outcome(
-        metrics=metrics_of(curve[-1], layers),
+        metrics={**found, **counted(layers)},
         train_samples=samples,
         simulated_time_s=time_s,
         layers=tuple(layers),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.design.settings import FAMILIES, FOUND, Flat, chosen
+from dse.design.settings import FAMILIES, FOUND, Flat, chosen, network_of
 from dse.errors import DataError, SettingError
 from dse.files import Content, FileSpec, Seen, find, offer, see
 from dse.spec import shown
@@ -158,7 +158,8 @@ def combinations(fixed: Flat, choices: Mapping[str, Sequence[Any]]) -> Iterator[
 
 def settings_of(given: Flat, table: str, variant: type[FileSpec]) -> dict[str, Any]:
     """Return the settings of a table that decide what is found, by name."""
-    return {name: given[f"{table}.{name}"] for name in variant.looks_at if f"{table}.{name}" in given}
+    whole = {**network_of(given).defaults, **given}
+    return {name: whole[f"{table}.{name}"] for name in variant.looks_at if f"{table}.{name}" in whole}
 
 
 def _name(given: Flat, path: str, variant: type[FileSpec]) -> str:

@@ -1,18 +1,21 @@
 """What a training came to: from its learning curve and its layers to the metrics that need no price."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dse.crossbar.usage import LayerUsage
 from dse.tasks.curve import Epoch
 
 
-def metrics_of(last: Epoch, layers: Sequence[LayerUsage]) -> dict[str, float | int]:
-    """Return the metrics that need no price."""
+def learned(last: Epoch) -> dict[str, float]:
+    """Return the metrics of the last epoch."""
+    return {"loss": last.loss, **last.metrics}
+
+
+def counted(layers: Sequence[LayerUsage]) -> Mapping[str, float | int]:
+    """Return the metrics of all layers that need no price."""
     return {
-        "loss": last.loss,
-        **last.metrics,
-        "worst_writes": int(max(layer.wear["writes_max"] for layer in layers)),
-        "worst_flips": int(max(layer.wear["flip_max"] for layer in layers)),
+        "worst_writes": int(max((layer.wear["writes_max"] for layer in layers), default=0)),
+        "worst_flips": int(max((layer.wear["flip_max"] for layer in layers), default=0)),
         "set_pulses": int(sum(e.events["set_pulses_update"] + e.events["set_pulses_refresh"] for e in layers)),
         "reset_pulses": int(sum(layer.events["resets"] for layer in layers)),
         "weights": sum(layer.rows * layer.cols for layer in layers),

@@ -131,8 +131,9 @@ def cell_of(given: Flat) -> type[AbstractCell]:
 
 
 def rule_of(given: Flat) -> type[AbstractUpdate]:
-    """Return the update rule that flat settings choose; the default where they name none that there is."""
-    return chosen(UPDATE, given)
+    """Return the update rule that flat settings choose; where they name none, that of the network, or the default."""
+    own = network_of(given).defaults
+    return chosen(UPDATE, {**({UPDATE.path: own[UPDATE.path]} if UPDATE.path in own else {}), **given})
 
 
 def task_of(given: Flat) -> type[AbstractTask]:
@@ -201,6 +202,8 @@ def _field(path: str, model: type[Design]) -> FieldInfo:
 
 def default_of(path: str, given: Flat = NOTHING) -> Any:
     """Return the default of a setting, as its field has it, in the design that flat settings choose."""
+    if path == UPDATE.path:
+        return rule_of({other: value for other, value in given.items() if other != path}).name
     return _field(path, class_of(given)).default
 
 
@@ -239,7 +242,7 @@ def _of_other_variants(path: str, given: Flat) -> list[Condition]:
 
 
 def _name(family: Family, given: Flat) -> Any:
-    return given.get(family.path, next(iter(family.names)))
+    return given.get(family.path, default_of(family.path, given))
 
 
 def _of_the_variants(path: str, given: Flat) -> list[Condition]:

@@ -27,7 +27,7 @@ from dse.tasks.base import AbstractTask
 from dse.updates import UPDATES, update_named
 from dse.updates.base import AbstractUpdate
 from dse.updates.spec import AccumulatorSpec, ClockSpec
-from dse.updates.training import TrainingSpec
+from dse.updates.training import AbstractTraining
 from dse.variants import kept_for_variants, owner_of
 
 HARDWARE = ("device", "dac", "adc", "refresh", "clock")
@@ -46,7 +46,7 @@ class Design(Spec):
     """The data set, and how much of it is used."""
     network: AbstractNetwork
     """The network."""
-    training: TrainingSpec
+    training: AbstractTraining
     """The schedule."""
     device: Annotated[AbstractCell | None, FOR_CROSSBARS] = None
     """The cell; its card names its model."""
@@ -126,7 +126,7 @@ class Design(Spec):
     @property
     def train_samples(self) -> int:
         """Samples that the training sees, repeats counted."""
-        return self.training.epochs * self.workload.info.samples
+        return self.training.passes * self.workload.info.samples
 
     @property
     def programs(self) -> bool:
@@ -141,7 +141,7 @@ class Design(Spec):
             msg = "deployment.device belongs to a deployment that programs cells, and to no other"
             raise ValueError(msg)
         estimated = [how for how in self.deployment.compensations if compensation_named(how).needs_batch_norm]
-        if estimated and not self.network.batch_norm:
+        if estimated and not self.network.has_batch_norm:
             raise ValueError(no_batch_norm(estimated[-1]))
         return self
 
@@ -159,8 +159,8 @@ class Design(Spec):
         if not self.network.learns_by(self.rule):
             names = [shown(own.model_fields["name"].default) for own in NETWORKS if own.learns_by(self.rule)]
             msg = (
-                f'network.name = "{self.network.name}" cannot learn where architecture = "{self.rule.name}", which '
-                f"moves the weights of torch modules alone; give another architecture, or one of {', '.join(names)}"
+                f'network.name = "{self.network.name}" cannot learn where architecture = "{self.rule.name}", '
+                f"{self.network.learns_not}; give another architecture, or one of {', '.join(names)}"
             )
             raise ValueError(msg)
         return self

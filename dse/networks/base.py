@@ -14,7 +14,7 @@ from dse.data.base import Data, DataInfo
 from dse.spec import Condition, Spec
 from dse.tasks.base import AbstractTask, Learner
 from dse.updates.base import AbstractUpdate
-from dse.updates.training import TrainingSpec
+from dse.updates.training import AbstractTraining
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +49,7 @@ class AbstractNetwork(Spec):
     """Whether it has batch normalisation, whose statistics a deployment can estimate anew."""
 
     @classmethod
-    def training(cls) -> type[TrainingSpec]:
+    def training(cls) -> type[AbstractTraining]:
         """Return what the table `training` holds."""
         return cls.task.training
 
@@ -58,10 +58,18 @@ class AbstractNetwork(Spec):
         """Return the task for a kind of samples: the first that accepts them, else the first."""
         return next((own for own in cls.tasks if issubclass(kind, own.accepts)), cls.task)
 
+    learns_not: ClassVar[str] = "which moves the weights of torch modules alone"
+    """Why it cannot learn by an update rule where it cannot, in an error."""
+
     @classmethod
     def learns_by(cls, rule: type[AbstractUpdate]) -> bool:  # noqa: ARG003
         """Return whether it can learn by an update rule: torch modules can by any."""
         return True
+
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether it has batch normalisation, in an instance whose file decides it."""
+        return self.batch_norm
 
     def check(self, info: Any) -> None:
         """Check that the network fits the samples; `dse check` asks without building it.

@@ -16,7 +16,8 @@ what one part of the hardware does in one phase of the training: the sum of some
     digital_memory   weights read and written * bits * energy of a bit, only without a crossbar
     partial_sums     additions of converted parts of products, of tiles and of windows that overlap, * converter bits
                      * gates * energy of a gate
-    activations      activation functions in the forward phase, and as many derivatives in the backward phase
+    activations      activation functions in the forward phase, and as many derivatives in the backward phase of layers
+                     that were trained
 
 An item belongs to one phase and one part, so that phases add up to the total, parts add up to the total, and nothing is
 counted twice. The read of a single cell, for refresh or to verify what was programmed for a deployment, is billed as a
@@ -51,6 +52,12 @@ PARTS: tuple[str, ...] = (
 
 def _number(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Float64)  # a column of nulls alone has no type
+
+
+def trained(amount: pl.Expr) -> pl.Expr:
+    """Return an amount where errors passed back through a layer, or it learned; else 0: it was there for inference."""
+    passed = pl.col("mvm_backward") + pl.col("macs_backward") + pl.col("macs_update")
+    return pl.when(passed > 0).then(amount).otherwise(0)
 
 
 def _when_used(count: str, amount: pl.Expr) -> pl.Expr:
@@ -164,6 +171,7 @@ QUANTITIES: dict[str, pl.Expr] = {
     **_accumulators(),
     **_digital_network(),
     "activations": pl.col("activations").cast(pl.Float64),
+    "derivatives": trained(pl.col("activations")).cast(pl.Float64),
     "set_pulses_update": pl.col("set_pulses_update").cast(pl.Float64),
     "set_pulses_refresh": pl.col("set_pulses_refresh").cast(pl.Float64),
     "resets": pl.col("resets").cast(pl.Float64),
@@ -219,7 +227,8 @@ def bill() -> Bill:
         items[phase, "adc"] = _adc(phase)
         adder = constant("gates_per_adder_bit") * constant("gate_j")
         items[phase, "partial_sums"] = _sum((f"{phase}_partial_bits", adder))
-        items[phase, "activations"] = _sum(("activations", constant("activation_j")))
+        functions = "activations" if phase == "forward" else "derivatives"
+        items[phase, "activations"] = _sum((functions, constant("activation_j")))
         items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
         items[phase, "digital_memory"] = _sum(reads[phase])
     return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read)}

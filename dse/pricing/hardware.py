@@ -16,7 +16,7 @@ Digital lanes are shared by the layers and laid out for the longest words.
 import polars as pl
 
 from dse.pricing.card import constant
-from dse.pricing.energy import FLOAT_BITS
+from dse.pricing.energy import FLOAT_BITS, trained
 
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
 BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
@@ -76,9 +76,8 @@ def latencies() -> dict[str, pl.Expr]:
     digital = constant("digital_lanes") * constant("clock_hz")
     pulses = constant("parallel_pulses")
     flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
-    digital_steps = {
-        phase: (pl.col("activations") + pl.col(f"partial_adds_{phase}")) / digital for phase in ("forward", "backward")
-    }
+    functions = {"forward": pl.col("activations"), "backward": trained(pl.col("activations"))}
+    digital_steps = {phase: (own + pl.col(f"partial_adds_{phase}")) / digital for phase, own in functions.items()}
     analog = {
         "forward": _used("mvm_forward", _read_s("forward", TILE_COLS, TILE_ROWS)) + digital_steps["forward"],
         "backward": _used("mvm_backward", _read_s("backward", BACKWARD_ROWS / ROW_TILES, TILE_COLS))
@@ -92,7 +91,7 @@ def latencies() -> dict[str, pl.Expr]:
     }
     plain = {
         "forward": (pl.col("macs_forward") + pl.col("activations")) / digital,
-        "backward": (pl.col("macs_backward") + pl.col("activations")) / digital,
+        "backward": (pl.col("macs_backward") + functions["backward"]) / digital,
         "update": pl.col("macs_update") / digital,
         "refresh": pl.lit(0.0),
     }

@@ -92,7 +92,8 @@ def _most_epochs(scope: Scope) -> int:
         return max(scope.values(EPOCHS))
     variants = itertools.product(scope.values(NETWORK.path), scope.values(UPDATE.path))
     given = [{**scope.fixed, NETWORK.path: network, UPDATE.path: rule} for network, rule in variants]
-    return max(completed(own).get(EPOCHS, default_of(EPOCHS, own)) for own in given)
+    whole = [completed(with_model(own, scope.folder)) for own in given]
+    return max(own.get(EPOCHS, default_of(EPOCHS, own)) for own in whole)
 
 
 def _longest_and_drift(scope: Scope, epochs: int) -> tuple[float, float] | None:

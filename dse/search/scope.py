@@ -53,4 +53,4 @@ class Scope:
     @property
     def is_deployed(self) -> bool:
         """Whether the designs have a deployment."""
-        return is_deployed((*self.fixed, *self.space))
+        return is_deployed((*self.fixed, *self.space)) or all(task.deploys_always for task in self.tasks)

@@ -11,7 +11,7 @@ from dse.data.base import DataInfo
 from dse.deployment.measure import AbstractMeasure
 from dse.metric import Metric
 from dse.spec import Condition
-from dse.updates.training import ModuleTraining, TrainingSpec
+from dse.updates.training import AbstractTraining, ModuleTraining
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,12 +64,14 @@ class AbstractTask:
     measures: ClassVar[tuple[type[AbstractMeasure], ...]] = ()
     """What is measured on a deployed network, the first to say how long it lasts; `metrics` holds the metrics of them
     (`dse.deployment.measure.deployed_metrics`). Empty for a task without deployment, whose `idle` says so."""
-    training: ClassVar[type[TrainingSpec]] = ModuleTraining
+    training: ClassVar[type[AbstractTraining]] = ModuleTraining
     """What the table `training` holds."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Defaults that it brings for settings of other tables, by their paths, before those of the update rule."""
     misleading: ClassVar[Mapping[str, str]] = {}
     """Metrics of every network that say nothing good of these, and why."""
+    deploys_always: ClassVar[bool] = False
+    """Whether every design of it has a deployment, also where no setting of that is given: nothing else is asked."""
     infers_whole: ClassVar[bool] = True
     """Whether inference uses every layer that learns; where it does not, an inference has no price of its own."""
     idle: ClassVar[Mapping[str, Condition]] = {}

@@ -78,7 +78,7 @@ class TaskContract(DesignContract):
         design = self.design()
         learner = learner_of(design)
         before = dict(learner.measure(0.0))
-        for epoch in range(design.training.epochs):
+        for epoch in range(design.training.passes):
             learner.learn(epoch * learner.samples)
         after = learner.measure(0.0)
         signs = {name: 1.0 if self.metrics[name].goal == "maximise" else -1.0 for name in before}

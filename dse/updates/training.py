@@ -1,7 +1,7 @@
 """What can be chosen about a training: how long, in what mini-batches, at what rate.
 
-`TrainingSpec` is what every training has. A task, or a network, extends it by what it alone can use, so that the table
-`training` of a design holds just the settings of its network.
+`TrainingSpec` is what every training has, and `NoTraining` says that there is none. A task, or a network, extends the
+former by what it alone can use, so that the table `training` of a design holds just the settings of its network.
 """
 
 import math
@@ -16,7 +16,33 @@ ONLY_DIGITAL = ActsUnless(on_crossbars=True)
 """On crossbars the memory of a descent is the accumulator, and noise is that of the cells."""
 
 
-class TrainingSpec(Spec):
+class AbstractTraining(Spec):
+    """What the table `training` of any network is."""
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training samples."""
+        raise NotImplementedError
+
+    def updates_of(self, samples: int) -> int:
+        """Return the number of updates of the training for so many training samples."""
+        raise NotImplementedError
+
+
+class NoTraining(AbstractTraining):
+    """No training, of a network that is trained already. It has no settings."""
+
+    @property
+    def passes(self) -> int:
+        """None."""
+        return 0
+
+    def updates_of(self, samples: int) -> int:  # noqa: ARG002
+        """Return 0."""
+        return 0
+
+
+class TrainingSpec(AbstractTraining):
     """Stochastic gradient descent, samples in an order shuffled for every epoch where they have none of their own."""
 
     epochs: Annotated[int, Ge(1), Le(10_000)] = 30
@@ -25,6 +51,11 @@ class TrainingSpec(Spec):
     """Samples between two updates; streams of text side by side where a network reads text."""
     learning_rate: Annotated[float, Gt(0.0), Le(1e30)] = 2.0
     """Factor of the gradient, averaged over the mini-batch."""
+
+    @property
+    def passes(self) -> int:
+        """The epochs."""
+        return self.epochs
 
     def updates_of(self, samples: int) -> int:
         """Return the number of updates of the training for so many training samples."""

@@ -15,6 +15,7 @@ import pytest
 
 from dse.pricing.card import read_cost_card
 from dse.search.study import parse_study
+from tests.choices import OWN
 from tests.conftest import Said
 from tests.forked import finished
 from tests.studies import ROOT
@@ -93,8 +94,9 @@ def test_the_python_of_a_page_runs(page: str, reader: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("block", of("toml"), ids=str)
 def test_the_toml_of_a_page_is_accepted(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = tomllib.loads(block.text)
+    shutil.copytree(OWN, tmp_path, dirs_exist_ok=True)  # files that studies name
     monkeypatch.chdir(tmp_path)
-    if file := tables.get("workload", {}).get("file"):
+    if (file := tables.get("workload", {}).get("file")) and not (tmp_path / file).exists():
         _make(file, block)
     if "title" in tables:
         (tmp_path / "card.toml").write_text(block.text)

@@ -6,11 +6,13 @@ base      `AnalogLayer`: what such layers share
 convolution  torch's convolution and its gradients, kept from a fault below it
 products  their products as functions that torch differentiates
 layers    `AnalogLinear`, `AnalogConv2d`
+digital   `DigitalLayer`: what counts layers that stay digital beside those on crossbars
 convert   `on_crossbars`: puts the layers of a module on crossbars and says what is lost
 """
 
 from dse.crossbar.analog.base import AnalogLayer, analog_layers, calibrate_on
 from dse.crossbar.analog.convert import Placement, on_crossbars, placement_of
+from dse.crossbar.analog.digital import DigitalLayer, weighted_layers
 from dse.crossbar.analog.layers import AnalogConv2d, AnalogLinear
 from dse.crossbar.analog.spec import Crossbars
 
@@ -19,9 +21,11 @@ __all__ = [
     "AnalogLayer",
     "AnalogLinear",
     "Crossbars",
+    "DigitalLayer",
     "Placement",
     "analog_layers",
     "calibrate_on",
     "on_crossbars",
     "placement_of",
+    "weighted_layers",
 ]

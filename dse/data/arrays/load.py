@@ -113,5 +113,5 @@ def _split(x: Array, y: Array, full_scale: float) -> Split:
 def _checksum(parts: Parts) -> str:
     digest = hashlib.sha256()
     for array in (parts.x, parts.y, parts.x_test, parts.y_test):
-        digest.update(np.ascontiguousarray(array).data.cast("B"))
+        digest.update(np.ascontiguousarray(array).tobytes())  # also of an array without numbers
     return digest.hexdigest()

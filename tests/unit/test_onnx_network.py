@@ -1,0 +1,362 @@
+"""Networks from ONNX files: what is found in a file, how samples are fed, what is decided, what is said of mistakes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+
+from dse.data.base import BareInfo
+from dse.design.design import compose
+from dse.errors import DataError, SettingError
+from dse.files import Content
+from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, sizes_of
+from dse.networks.onnx.module import Decision, look
+from dse.networks.onnx.spec import Onnx
+from tests.choices import OWN
+from tests.onnx_models import model_of, node_model, some, theirs
+
+FLOAT = onnx.TensorProto.FLOAT
+
+
+def saved(model, folder: Path, name: str = "net.onnx") -> Path:
+    path = folder / name
+    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    return path
+
+
+def with_ports(model, *, inputs=None, outputs=None):
+    """Return a model whose inputs or outputs have the sizes given, by name: numbers, or names of open ones."""
+    for ports, sizes in ((model.graph.input, inputs or {}), (model.graph.output, outputs or {})):
+        for port in ports:
+            if port.name in sizes:
+                kind = port.type.tensor_type.elem_type or FLOAT
+                port.CopyFrom(helper.make_tensor_value_info(port.name, kind, sizes[port.name]))
+    return model
+
+
+def found_in(path: Path, **wanted):
+    return look(Content.at(path), Wanted(**wanted))
+
+
+def network(path: Path, shape, given=(), **settings):
+    """Return the network of a file for samples of a shape."""
+    info = BareInfo(10, shape=shape, given=tuple(given))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Onnx, "content", lambda self: Content.at(path))
+        own = {"file": path.name, **settings}
+        facts = {"sha256": "0", "size": 1, **Onnx.look(own, Content.at(path))}
+        spec = Onnx.model_validate({**own, "found": facts})
+        spec.check(info)
+        (net,) = spec.build(info, None, seed=0)
+    return net.eval()
+
+
+def outputs_of(net, x):
+    with torch.no_grad():
+        return net(torch.from_numpy(x)).numpy()
+
+
+def test_what_is_found_in_a_file_names_its_layers_and_those_that_stay_digital(tmp_path, caplog):
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"], name="deep", group=2),
+        helper.make_node("BatchNormalization", ["c", "s", "s", "s", "v"], ["n"], name="norm"),
+        helper.make_node("GlobalAveragePool", ["n"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "w"], ["y"], name="read_out"),
+    ]
+    known = {"k": some(4, 1, 3, 3), "s": some(4), "v": np.ones(4, np.float32), "w": some(4, 5)}
+    path = saved(model_of(nodes, {"x": some(1, 2, 6, 6)}, ["y"], known), tmp_path)
+    found = found_in(path)
+    assert found == {
+        "input": "x", "sizes": (1, 2, 6, 6), "output": "y", "layers": 1, "digital": ("deep",), "batch_norms": 1,
+    }  # fmt: skip
+    assert (
+        "net.onnx: stays digital: deep: it has groups, and an array connects all rows with all columns" in caplog.text
+    )
+
+
+SHAPES = {
+    "stacked": ((("n", 3, 8, 8)), (3, 8, 8), (), Fit(True, (3, 8, 8), "as it is", None)),
+    "channels last": ((("n", 8, 9, 3)), (3, 8, 9), (), Fit(True, (8, 9, 3), "channels last", None)),
+    "as the file has them": ((("n", 8, 9, 3)), (3, 8, 9), (8, 9, 3), Fit(True, (8, 9, 3), "channels last", None)),
+    "vectors": ((("n", 20)), (1, 1, 20), (20,), Fit(True, (20,), "as it is", None)),
+    "signals": ((("n", 20, 1)), (1, 1, 20), (20,), Fit(True, (20, 1), "as it is", None)),
+    "images as vectors": ((("n", 64)), (1, 8, 8), (8, 8), Fit(True, (64,), "as it is", None)),
+    "images without channels": ((("n", 8, 8)), (1, 8, 8), (), Fit(True, (8, 8), "as it is", None)),
+    "images with one": ((("n", 1, 8, 8)), (1, 8, 8), (8, 8), Fit(True, (1, 8, 8), "as it is", None)),
+    "one at a time": (((1, 3, 8, 8)), (3, 8, 8), (), Fit(True, (3, 8, 8), "as it is", 1)),
+    "whole inputs": ((("length", 20)), (1, 30, 20), (30, 20), Fit(False, (30, 20), "as it is", None)),
+    "open sizes": ((("n", "", 20)), (1, 30, 20), (30, 20), Fit(True, (30, 20), "as it is", None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_samples_fit_an_input(name):
+    sizes, shape, given, wanted = SHAPES[name]
+    assert check_samples(sizes, {}, shape, given, "x") == wanted
+
+
+def test_samples_that_do_not_fit_are_told_what_would():
+    with pytest.raises(ValueError, match="x takes nx3x8x8, and a sample is 3x9x8; give samples of 3x8x8, which lie"):
+        check_samples(("n", 3, 8, 8), {}, (3, 9, 8), (), "x")
+    with pytest.raises(ValueError, match="x takes nx3x6x8"):
+        check_samples(("n", 3, "height", 8), {"height": 6}, (3, 9, 8), (), "x")
+
+
+def test_constants_and_sizes_are_read_as_they_are_written():
+    found = constants_of(["rate = 16000", "state=0.5 of 2x1x128", "list = [[1, 2], [3, 4]]"])
+    assert [(own.value, own.shape) for own in found.values()] == [
+        (16000, None), (0.5, (2, 1, 128)), ([[1, 2], [3, 4]], None),
+    ]  # fmt: skip
+    assert sizes_of(["length = 64"]) == {"length": 64}
+    for wrong in ("rate", "rate = x", "= 3", "rate = {}"):
+        with pytest.raises(ValueError, match="cannot be read"):
+            constants_of([wrong])
+    with pytest.raises(ValueError, match="cannot be read"):
+        sizes_of(["length = 0"])
+
+
+def test_an_input_that_takes_one_sample_or_three_gets_all_of_them(tmp_path):
+    x = some(7, 5)
+    model, _ = node_model("Gemm", [x, some(5, 4), some(4)], known=[1, 2])
+    wanted = theirs(model, {"i0": x})[0]
+    for together in ("n", 1, 3):
+        path = saved(with_ports(model, inputs={"i0": [together, 5]}), tmp_path)
+        np.testing.assert_allclose(outputs_of(network(path, (1, 1, 5), (5,)), x)[:, 0], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_samples_with_channels_first_reach_a_network_that_has_them_last(tmp_path):
+    x, weight = some(4, 3, 5, 6), some(5 * 6 * 3, 2)
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["y"])]
+    model = model_of(nodes, {"x": np.ascontiguousarray(x.transpose(0, 2, 3, 1))}, ["y"], {"w": weight})
+    found = outputs_of(network(saved(model, tmp_path), (3, 5, 6)), x)
+    np.testing.assert_allclose(found[:, 0], x.transpose(0, 2, 3, 1).reshape(4, -1) @ weight, rtol=1e-4, atol=1e-5)
+
+
+def stateful():
+    """Return a model of a recurrent layer over windows of a signal, with a state, a rate and two outputs."""
+    lstm = helper.make_node(
+        "LSTM", ["turned", "w", "r", "b", "", "h", "h"], ["all", "last"], hidden_size=4, name="lstm"
+    )
+    nodes = [
+        helper.make_node("Cast", ["rate"], ["factor"], to=FLOAT),
+        helper.make_node("Mul", ["x", "factor"], ["scaled"]),
+        helper.make_node("Unsqueeze", ["scaled", "one"], ["turned"]),
+        lstm,
+        helper.make_node("Squeeze", ["all", "one"], ["flat"]),
+        helper.make_node("ReduceMean", ["flat"], ["mean"], axes=[2], keepdims=0),
+        helper.make_node("Squeeze", ["mean", "one"], ["p"]),
+    ]
+    known = {"w": some(1, 16, 3), "r": some(1, 16, 4), "b": some(1, 32), "one": np.array([1])}
+    inputs = {"x": some(6, 3), "h": some(1, 1, 4), "rate": np.array(2)}
+    model = model_of(nodes, inputs, ["p", "last"], known, opset=13)
+    return with_ports(model, inputs={"x": ["length", 3], "h": [1, "streams", 4]}, outputs={"p": ["length"]})
+
+
+def test_other_inputs_get_constants_or_zeros_and_samples_can_be_whole_inputs(tmp_path):
+    model, x = stateful(), some(5, 6, 3)
+    net = network(saved(model, tmp_path), (1, 6, 3), (6, 3), constants=["rate = 2"], threshold=0.1)
+    for sample, found in zip(x, outputs_of(net, x[:, None]), strict=True):
+        feeds = {"x": sample, "h": np.zeros((1, 1, 4), np.float32), "rate": np.array(2)}
+        # A number for each window, of which each decides by the threshold, which has been subtracted.
+        np.testing.assert_allclose(found[:, 0], theirs(model, feeds)[0] - 0.1, rtol=1e-5, atol=1e-6)
+    given = network(
+        saved(model, tmp_path), (1, 6, 3), (6, 3), constants=["rate = 2", "h = 0.5 of 1x1x4"], threshold=0.1
+    )
+    feeds["h"][:] = 0.5
+    np.testing.assert_allclose(
+        outputs_of(given, x[-1:, None])[0, :, 0], theirs(model, feeds)[0] - 0.1, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_what_only_another_output_needs_is_left_out(tmp_path):
+    nodes = [
+        helper.make_node("MatMul", ["x", "v"], ["z"], name="other"),
+        helper.make_node("MatMul", ["x", "w"], ["y"], name="mine"),
+    ]
+    path = saved(model_of(nodes, {"x": some(2, 3)}, ["z", "y"], {"v": some(3, 4), "w": some(3, 5)}), tmp_path)
+    assert list(network(path, (1, 1, 3), (3,), output="y").layers) == ["mine"]
+
+
+DECISIONS = {
+    "one number": ((6,), "auto", "auto", (6, 1, 1)),
+    "a column": ((6, 1), "auto", "auto", (6, 1, 1)),
+    "classes": ((6, 5), "auto", "auto", (6, 1, 5)),
+    "classes at each step": ((6, 7, 5), "auto", "auto", (6, 7, 5)),
+    "channels of an image": ((6, 5, 2, 3), "auto", "auto", (6, 6, 5)),
+    "a mask": ((6, 1, 2, 3), "auto", "auto", (6, 6, 1)),
+    "an axis of one's own": ((6, 7, 5), "auto", 1, (6, 5, 7)),
+    "each by itself": ((6, 5), "threshold", "auto", (6, 5, 1)),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_an_output_is_arranged_by_places_and_classes(name):
+    shape, kind, axis, wanted = DECISIONS[name]
+    values = torch.from_numpy(some(*shape))
+    found = Decision(kind, 0.5, axis).arranged(values)
+    assert found.shape == wanted
+    moved = found + 0.5 if wanted[2] == 1 else found
+    assert torch.allclose(moved.flatten().sort().values, values.flatten().sort().values)
+    if name == "channels of an image":
+        assert torch.equal(found[1, 4], values[1, :, 1, 1])
+
+
+def test_an_axis_that_the_output_has_not_is_one_message():
+    with pytest.raises(SettingError, match=r"class_axis = 3 is not allowed; the output has the axes 1 to 1"):
+        Decision("auto", 0.5, 3).arranged(torch.zeros(2, 4))
+
+
+def plain_model():
+    model, _ = node_model("Gemm", [some(2, 5), some(5, 4), some(4)], known=[1, 2])
+    return with_ports(model, inputs={"i0": ["n", 5]}, outputs={"o0": ["n", 4]})
+
+
+def of_version(version):
+    model = plain_model()
+    model.opset_import[0].version = version
+    return model
+
+
+def with_unknown():
+    nodes = [
+        helper.make_node("Fancy", ["x"], ["a"], domain="com.acme", name="first"),
+        helper.make_node("Fancy", ["a"], ["b"], domain="com.acme", name="second"),
+        helper.make_node("NonMaxSuppression", ["b", "b"], ["y"], name="third"),
+    ]
+    return model_of(nodes, {"x": some(2, 3)}, ["y"])
+
+
+def quantised():
+    nodes = [helper.make_node("MatMulInteger", ["x", "w"], ["y"], name="product")]
+    return model_of(nodes, {"x": np.zeros((2, 3), np.uint8)}, ["y"], {"w": np.zeros((3, 4), np.uint8)})
+
+
+def with_external():
+    model = plain_model()
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    model.graph.initializer[0].external_data.add(key="location", value="weights.bin")
+    model.graph.initializer[0].raw_data = b""
+    return model
+
+
+def with_short_weights():
+    model = plain_model()
+    model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-4]
+    return model
+
+
+def with_gap():
+    model = plain_model()
+    model.graph.node[0].input[0] = "nowhere"
+    return model
+
+
+def digital_alone():
+    return model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": some(2, 3)}, ["y"])
+
+
+def with_rate():
+    nodes = [
+        helper.make_node("Cast", ["rate"], ["r"], to=FLOAT),
+        helper.make_node("Mul", ["x", "r"], ["m"]),
+        helper.make_node("MatMul", ["m", "w"], ["y"]),
+    ]
+    return model_of(nodes, {"x": some(2, 3), "rate": np.array(2)}, ["y"], {"w": some(3, 4)})
+
+
+DAMAGED = "net.onnx is no ONNX model, or is damaged"
+WRONG_FILES = {
+    "text": (lambda: b"this is no model", DataError, DAMAGED),
+    "empty": (lambda: b"", DataError, f"{DAMAGED}: it has no operators"),
+    "cut off": (lambda: plain_model().SerializeToString()[:-40], DataError, "net.onnx is .*damaged"),
+    "short weights": (with_short_weights, DataError, "net.onnx is damaged"),
+    "a gap": (with_gap, DataError, "net.onnx is damaged: Gemm 'the Gemm' takes 'nowhere', which nothing gives before"),
+    "external": (with_external, DataError, "net.onnx keeps 1 of its tensors in weights.bin, and a design holds one"),
+    "unknown operators": (
+        with_unknown,
+        SettingError,
+        r"not supported: NonMaxSuppression \('third'\); com.acme:Fancy \('first', 'second'\)",
+    ),
+    "quantised": (quantised, SettingError, r"MatMulInteger \('product'\); export it in floats, or with QuantizeLinear"),
+    "old": (lambda: of_version(6), SettingError, "its operators are of version 6; version 7 and later"),
+    "no layer": (digital_alone, SettingError, "net.onnx: no layer goes on crossbars"),
+    "a rate that lacks": (with_rate, SettingError, r"another input 'rate' .* give it: network.constants = ..rate = "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FILES)
+def test_a_file_that_cannot_be_used_is_one_message(name, tmp_path):
+    make, error, said = WRONG_FILES[name]
+    path = saved(make(), tmp_path)
+    with pytest.raises(error, match=said) as found:
+        found_in(path)
+    assert "\n" not in str(found.value)
+
+
+WRONG_SETTINGS = {
+    "input": ("z", r"no input 'z'; network.input is one of 'i0' \(nx5\)"),
+    "output": ("z", r"no output 'z'; network.output is one of 'o0' \(nx4\)"),
+    "constants": (("z = 1",), "network.constants names 'z', and there is no other input"),
+    "constants of the samples": (("i0 = 1",), "network.constants names 'i0', and its samples come from the workload"),
+    "sizes": (("z = 1",), "network.sizes names 'z', and the file leaves open 'n'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SETTINGS)
+def test_a_setting_that_does_not_fit_a_file_is_one_message(name, tmp_path):
+    value, said = WRONG_SETTINGS[name]
+    with pytest.raises(SettingError, match=said):
+        found_in(saved(plain_model(), tmp_path), **{name.partition(" ")[0]: value})
+
+
+def test_mistakes_of_settings_are_one_message(tmp_path):
+    base = {"network.name": "onnx", "network.file": str(OWN / "network.onnx")}
+    assert compose(base).architecture == "float"
+    assert compose(base).deployment is not None
+    for settings, said in (
+        ({"network.file": ""}, "network.file is missing"),
+        ({"network.file": "nowhere.onnx"}, "there is no file"),
+        ({"architecture": "mixed_precision"}, "which trains, and a network from a file is trained already"),
+        ({"workload.dataset": "cifar10"}, "the input 'x' takes nx1x8xwidth, and a sample is 3x32x32"),
+        ({"network.constants": ["offset"]}, "cannot be read"),
+        ({"workload.dataset": "ptb"}, "reads samples|cannot learn"),
+    ):
+        with pytest.raises((SettingError, DataError), match=said):
+            compose({**base, **settings})
+    assert compose({**base, "deployment.compensation": "adabs"}).network.has_batch_norm
+    plain = saved(plain_model(), tmp_path)
+    np.savez(tmp_path / "x.npz", x=some(20, 5))
+    vectors = {"network.name": "onnx", "network.file": str(plain), "workload.dataset": "arrays"}
+    vectors["workload.file"] = str(tmp_path / "x.npz")
+    assert compose(vectors).task.name == "inference"
+    with pytest.raises(SettingError, match="re-estimates batch-norm statistics, and this network has none"):
+        compose({**vectors, "deployment.compensation": "adabs"})
+
+
+def test_a_design_knows_a_network_by_its_content(tmp_path):
+    base = {"network.name": "onnx"}
+    one, other = (OWN / name for name in ("network.onnx", "other.onnx"))
+    same = tmp_path / "network.onnx"
+    same.write_bytes(one.read_bytes())
+    keys = [compose({**base, "network.file": str(path)}).key for path in (one, same, other)]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_settings_load_without_torch_and_onnx():
+    code = "import sys, dse.networks\nprint('torch' in sys.modules, 'onnx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_without_the_package_one_message_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    path = saved(numpy_helper.from_array(some(2)).SerializeToString(), tmp_path)
+    with pytest.raises(SettingError, match=re.escape("pip install 'pcm-dse[onnx]'")):
+        found_in(path)
