@@ -33,8 +33,8 @@ _HOMES = {
     **dict.fromkeys(("Front", "Results"), "dse.api.results"),
     **dict.fromkeys(("open", "run"), "dse.api.running"),
     "Study": "dse.api.studies",
-    **dict.fromkeys(("Choice", "FloatRange", "IntRange"), "dse.design.space"),
-    "Design": "dse.design.tables",
+    **dict.fromkeys(("Choice", "FloatRange", "IntRange"), "dse.designs.space"),
+    "Design": "dse.designs.tables",
     "fit_cell": "dse.devices.fit.card",
     "merge": "dse.results.merge",
     **dict.fromkeys(

@@ -8,10 +8,10 @@ from dse.api.results import Results as Results
 from dse.api.running import open_results
 from dse.api.running import run as run
 from dse.api.studies import Study as Study
-from dse.design.space import Choice as Choice
-from dse.design.space import FloatRange as FloatRange
-from dse.design.space import IntRange as IntRange
-from dse.design.tables import Design as Design
+from dse.designs.space import Choice as Choice
+from dse.designs.space import FloatRange as FloatRange
+from dse.designs.space import IntRange as IntRange
+from dse.designs.tables import Design as Design
 from dse.devices.fit.card import fit_file
 from dse.errors import DataError as DataError
 from dse.errors import DivergedError as DivergedError

@@ -59,7 +59,7 @@ class Experiment:
 
     Attributes:
         name: name of the study.
-        metric: what is compared; see `dse.design.outcome.METRICS`.
+        metric: what is compared; see `dse.designs.outcome.METRICS`.
         unit: its name in a picture.
         base: settings of all designs, those of the workload included.
         designs: name -> what a design has of its own.

@@ -25,7 +25,7 @@ import polars as pl
 import dse
 from dse.data.cifar10 import Cifar10
 from dse.deployment.spec import DAY_S, MONTH_S, YEAR_S
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.networks.parts import weights_of
 from dse.pricing.card import read_cost_card
 

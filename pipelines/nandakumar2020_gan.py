@@ -16,8 +16,8 @@ from typing import cast
 
 from dse.data.images import Dataset
 from dse.data.mnist import Mnist
-from dse.design.design import compose
-from dse.design.hardware import platform_of
+from dse.designs.design import compose
+from dse.designs.hardware import platform_of
 from dse.search.executor import one_thread
 from dse.tasks.generation.frechet import scorer_of
 from dse.tasks.generation.learner import GenerationLearner

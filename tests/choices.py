@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from dse.design.design import compose
-from dse.design.settings import (
+from dse.designs.design import compose
+from dse.designs.settings import (
     NETWORK,
     WORKLOADS,
     class_of,

@@ -5,7 +5,7 @@ import pytest
 from dse.data import cifar10, mnist, ptb
 from dse.data.base import data_folder
 from dse.data.images import Dataset
-from dse.design.settings import WORKLOADS
+from dse.designs.settings import WORKLOADS
 
 
 def load(name: str, validation: float = 0.25, count: int | None = None) -> Dataset:

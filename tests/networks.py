@@ -5,8 +5,8 @@ from typing import Any
 from torch import nn
 
 from dse.data.base import ImageInfo
-from dse.design.design import Design, compose
-from dse.design.hardware import platform_of
+from dse.designs.design import Design, compose
+from dse.designs.hardware import platform_of
 
 COLOURED = (3, 32, 32)
 """Channels, height and width of the images of CIFAR-10."""

@@ -11,7 +11,7 @@ for name in (
     "dse.analysis.costs.priced",
     "dse.analysis.fronts.table",
     "dse.analysis.tables.render",
-    "dse.design.evaluate",
+    "dse.designs.evaluate",
     "dse.progress",
     "dse.search.replay",
     "dse.search.runs",

@@ -14,10 +14,10 @@ from dse.api.html import pairs, titled
 from dse.crossbar.usage import LayerUsage
 from dse.data.base import Data
 from dse.deployment.evaluation import Evaluation
-from dse.design.design import compose, flatten
-from dse.design.outcome import Failure
-from dse.design.outcome import Outcome as Simulated
-from dse.design.tables import Design
+from dse.designs.design import compose, flatten
+from dse.designs.outcome import Failure
+from dse.designs.outcome import Outcome as Simulated
+from dse.designs.tables import Design
 from dse.errors import DivergedError, QueryError
 from dse.pricing.card import DEFAULT_CARD
 from dse.pricing.price import COLUMNS
@@ -123,7 +123,7 @@ def evaluate(
         DataError: the data set is missing or unreadable.
         DivergedError: the training left the range of numbers.
     """
-    from dse.design.evaluate import evaluate as simulate  # noqa: PLC0415  torch
+    from dse.designs.evaluate import evaluate as simulate  # noqa: PLC0415  torch
 
     chosen = design if isinstance(design, Design) else compose(flatten(design))
     if isinstance(seed, bool) or not 0 <= seed < 2**63:

@@ -7,7 +7,7 @@ from typing import Literal
 import polars as pl
 
 from dse import plugins as plugged
-from dse.design.reference import reference
+from dse.designs.reference import reference
 from dse.devices.card import library, read_card
 
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import tomli_w
 
 from dse.api.html import pairs, titled
-from dse.design.space import Choice, FloatRange, IntRange
-from dse.design.tables import Design
+from dse.designs.space import Choice, FloatRange, IntRange
+from dse.designs.tables import Design
 from dse.errors import SettingError
 from dse.search.study import Study as Checked
 from dse.search.study import parse_study, read_study

@@ -18,7 +18,7 @@ class _WithTargets(click.Command):
     @cached_property
     def targets(self) -> list[click.Parameter]:
         """The options."""
-        from dse.design.outcome import METRICS  # noqa: PLC0415
+        from dse.designs.outcome import METRICS  # noqa: PLC0415
         from dse.renamed import QUANTITIES  # noqa: PLC0415
 
         found: list[click.Parameter] = []

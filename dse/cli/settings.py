@@ -10,7 +10,7 @@ import click
 from dse.cli.options import plugin_option
 
 if TYPE_CHECKING:
-    from dse.design.reference import Setting
+    from dse.designs.reference import Setting
 
 
 @click.command()
@@ -30,7 +30,7 @@ def settings(paths: tuple[str, ...], format_: str, plugins: tuple[str, ...]) -> 
     All of them, or those of tables such as `accumulator` or `deployment.device`, or single ones such as `adc.bits`.
     Those of plug-ins too, where --plugin names them.
     """
-    from dse.design.reference import reference, table_of  # noqa: PLC0415
+    from dse.designs.reference import reference, table_of  # noqa: PLC0415
 
     found = reference(paths)
     tables = list(dict.fromkeys(setting.path.rpartition(".")[0] for setting in found))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from dse import renamed
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError, did_you_mean
 from dse.metric import Metric
 from dse.plugins import missing

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation
-from dse.design.outcome import Failure, Outcome
+from dse.designs.outcome import Failure, Outcome
 from dse.results.schema import (
     ABOUT_LAYER,
     COLUMNS,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 
 VERSION = 5
 """Version of the schema; tables of earlier versions are read as if they were of this one."""

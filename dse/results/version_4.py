@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as typed_compute
 
-from dse.design.design import parse_design
-from dse.design.settings import FAMILIES, class_of, flatten, nest
+from dse.designs.design import parse_design
+from dse.designs.settings import FAMILIES, class_of, flatten, nest
 from dse.errors import SettingError
 from dse.renamed import QUANTITIES, setting
 from dse.results.schema import CURVE, DEPLOYMENT, LAYER, MAP, SCHEMA

@@ -7,8 +7,8 @@ from typing import Any
 
 from dse.deployment.measure import after_a_day
 from dse.deployment.spec import DAY_S, TIMES_S
-from dse.design.design import Design, compose, with_model
-from dse.design.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
+from dse.designs.design import Design, compose, with_model
+from dse.designs.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, check_possible, parse_constraints
 from dse.pricing.card import CostCard

@@ -13,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from dse.analysis.costs.priced import open_priced
 from dse.analysis.tables.tables import Tables
-from dse.design.space import Choice, IntRange, Parameter
+from dse.designs.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError
 from dse.results.place import Where
 from dse.search.runs import open_study

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.search.executor import Answer, Job, batch_size, unsimulated
 
 SHORT_CALL_S = 0.5

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import dse
-from dse.design.design import Design, compose
-from dse.design.outcome import Failure, Outcome
+from dse.designs.design import Design, compose
+from dse.designs.outcome import Failure, Outcome
 from dse.errors import ExecutorError
 from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
@@ -40,7 +40,7 @@ DECIDING = (
         "data/**/*.py",
     ),
     *("networks/**/*.py", "updates/**/*.py", "tasks/**/*.py", "deployment/**/*.py"),
-    *("design/**/*.py", "pricing/**/*.py", "search/**/*.py"),
+    *("designs/**/*.py", "pricing/**/*.py", "search/**/*.py"),
 )
 """The source files that decide what is in a table, as patterns below the package."""
 
@@ -130,7 +130,7 @@ class Simulation:
         Raises:
             DataError: the data set is missing or unreadable.
         """
-        from dse.design.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
+        from dse.designs.evaluate import evaluate  # noqa: PLC0415  torch, which a driver on Ray does without
 
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from dse.design.design import flatten
+from dse.designs.design import flatten
 from dse.errors import ResultsError, SettingError
 from dse.renamed import setting
 from dse.results.place import Place

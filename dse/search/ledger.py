@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from dse.design.design import Design
+from dse.designs.design import Design
 from dse.errors import ResultsError
 from dse.search.executor import code_version, package_versions, plugins_of
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.errors import SettingError
 from dse.results.store import Store
 from dse.search.criteria import Criteria, Values, Verdict

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from dse import plugins
 from dse.deployment.compensation import compensation_named
-from dse.design.design import Design
-from dse.design.settings import CELL, NETWORK, UPDATE, WORKLOADS
+from dse.designs.design import Design
+from dse.designs.settings import CELL, NETWORK, UPDATE, WORKLOADS
 from dse.devices.card import library, model_of, owner_of_card
 from dse.errors import SettingError
 from dse.pricing.axes import CARD

@@ -1,6 +1,6 @@
 """The trials of a search in order of number: asked of a sampler, which is told what came of them."""
 
-from dse.design.space import Value
+from dse.designs.space import Value
 from dse.search.criteria import Verdict
 from dse.search.samplers.base import Proposer
 

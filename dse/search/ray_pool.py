@@ -17,7 +17,7 @@ from typing import Any
 from ray import exceptions
 
 from dse import files, plugins
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
 from dse.search.dispatch import Call, Dispatcher

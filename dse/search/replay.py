@@ -11,7 +11,7 @@ import pyarrow as pa
 from dse import plugins
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import one_trial, open_tables
-from dse.design.design import Design, parse_design
+from dse.designs.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
 from dse.results.rows import to_rows, unfolded

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.design.design import is_deployed, with_model
-from dse.design.settings import NETWORK, UPDATE, default_of, rule_of, task_of
-from dse.design.space import Parameter
+from dse.designs.design import is_deployed, with_model
+from dse.designs.settings import NETWORK, UPDATE, default_of, rule_of, task_of
+from dse.designs.space import Parameter
 from dse.tasks.base import AbstractTask
 
 LAST = 1.0 - 1e-12

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.results.rows import result_fields
 from dse.search.executor import Answer, Job
 

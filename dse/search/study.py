@@ -6,7 +6,7 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 
 [workload]                      the task, the same for all designs
 [design]                        settings that all designs share; the rest takes its default
-[space]                         settings that vary; see `dse.design.space`
+[space]                         settings that vary; see `dse.designs.space`
 [constraints]                   bounds that designs must meet, on anything that could be an objective
 [controls.digital_float]        further designs to compare with, outside the search
 [search]                        how designs are proposed
@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from dse import plugins, renamed
-from dse.design.design import Design, active, compose, flatten, with_model
-from dse.design.named_files import Looked, Places, combinations, look
-from dse.design.settings import CELL, FOUND, UPDATE, default_of, field_of, rule_of
-from dse.design.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
+from dse.designs.design import Design, active, compose, flatten, with_model
+from dse.designs.named_files import Looked, Places, combinations, look
+from dse.designs.settings import CELL, FOUND, UPDATE, default_of, field_of, rule_of
+from dse.designs.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
 from dse.devices.card import card_file, model_of
 from dse.errors import SettingError
 from dse.files import Content, Seen

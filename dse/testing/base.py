@@ -14,12 +14,12 @@ import torch
 
 from dse import plugins
 from dse.data.base import Data
-from dse.design.design import Design, compose, parse_design
-from dse.design.evaluate import evaluate
-from dse.design.hardware import platform_of
-from dse.design.outcome import Outcome
-from dse.design.settings import conditions, flatten
-from dse.design.settings import settings as every_setting
+from dse.designs.design import Design, compose, parse_design
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import platform_of
+from dse.designs.outcome import Outcome
+from dse.designs.settings import conditions, flatten
+from dse.designs.settings import settings as every_setting
 from dse.errors import SettingError
 from dse.spec import field_at, leaf_paths, meaning
 from dse.tasks.base import Learner

@@ -9,7 +9,7 @@ import torch
 from dse.data.images import Dataset
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import DeploymentSpec
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.testing.base import Contract, learner_of, refusal
 
 YEAR_S = 3e7

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from dse.design.design import Design
-from dse.design.settings import WORKLOADS
+from dse.designs.design import Design
+from dse.designs.settings import WORKLOADS
 from dse.testing.base import DesignContract, learner_of, losses, outcome_of, refusal
 
 PLAIN: Mapping[str, Any] = {
@@ -84,7 +84,7 @@ class NetworkContract(DesignContract):
     def test_on_ideal_cells_it_learns_as_in_floats(self) -> None:
         """What differs is the rounding to pulses, so fine here that it does not count."""
         fine = {path.replace(".", "__"): value for path, value in FINE.items()}
-        rate = self.digital().training.learning_rate
+        rate = cast("Any", self.digital().training).learning_rate
         control, on_cells = (
             self.digital(**fine, **own, training__learning_rate=rate)
             for own in ({}, {"architecture": "mixed_precision", "accumulator__bits": "float"})

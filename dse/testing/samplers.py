@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dse.design.space import Choice, FloatRange, IntRange, Parameter
+from dse.designs.space import Choice, FloatRange, IntRange, Parameter
 from dse.metric import Goal
 from dse.search.samplers.base import AbstractSampler, Problem
 from dse.testing.base import Contract

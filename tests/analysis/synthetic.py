@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.tables.tables import Tables
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 
 PARAMETERS = ("training.learning_rate", "accumulator.epsilon", "adc.bits", "accumulator.rounding")
 

@@ -21,7 +21,7 @@ from dse.analysis.report.panels import PANELS, filled, summary
 from dse.analysis.report.provenance import card_table, facts
 from dse.analysis.report.subject import DETAILED, DRAWN, Subject, short, thinned
 from dse.analysis.tables.tables import open_tables, search_trials
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CONSTANTS

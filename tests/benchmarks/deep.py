@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from dse.crossbar.analog import Crossbars, analog_layers, calibrate_on, on_crossbars
 from dse.crossbar.spec import AdcSpec, DacSpec
-from dse.design.design import Design, compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import Design, compose
+from dse.designs.hardware import hardware_of
 from dse.updates.mixed_precision.descent import CrossbarDescent
 from dse.updates.sgd.descent import DigitalDescent
 from tests.networks import modules_of, placed

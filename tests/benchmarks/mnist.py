@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from dse.data.images import Dataset
-from dse.design.design import compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of
 from dse.networks.perceptron.plain import PlainRun
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
@@ -139,8 +139,8 @@ def memory() -> None:
     """Print the memory of a trial in a process of its own, beyond what importing and loading compiled code took."""
     code = """
 import json
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
 from tests.data import load
 
 def resident():

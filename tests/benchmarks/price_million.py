@@ -22,7 +22,7 @@ from dse.analysis.costs.priced import priced
 from dse.analysis.fronts.pareto import is_on_front
 from dse.analysis.fronts.table import front_table
 from dse.analysis.tables.tables import Tables
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.pricing.anchors import read_anchors
 from dse.pricing.axes import parse_axes
 from dse.pricing.card import CONSTANTS, CostCard, read_cost_card

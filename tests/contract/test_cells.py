@@ -11,8 +11,8 @@ from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.crossbar.usage import LayerUsage
-from dse.design.design import compose
-from dse.design.hardware import hardware_of, platform_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of, platform_of
 from dse.errors import SettingError
 from dse.tasks.curve import Epoch
 from dse.tasks.train import train

@@ -192,7 +192,7 @@ def test_a_trial_that_exhausts_memory_is_recorded_with_its_last_words(tmp_path):
     script = """
 import os, sys, time
 from ray import cloudpickle
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.search.executor import Job, simulate_design
 from dse.search.ray_pool import RayPool
 from dse.search.spec import ResourcesSpec

@@ -200,3 +200,13 @@ def test_a_query_that_fails_says_what_there_is(results: dse.Results) -> None:
     with pytest.raises(dse.QueryError, match="unknown objective"):
         results.front(["nothing"])
     assert isinstance(results.designs, pl.DataFrame)
+
+
+def test_a_design_is_made_from_settings_by_path_or_in_tables(tmp_path: Path) -> None:
+    flat = dse.design({"network.name": "cnn", "accumulator.bits": 8})
+    assert dse.design({"network": {"name": "cnn"}, "accumulator": {"bits": 8}}).key == flat.key
+    assert isinstance(flat, dse.Design)
+    with pytest.raises(dse.SettingError, match=r"did you mean 'accumulator\.bits'"):
+        dse.design({"accumulator.bit": 8})
+    with pytest.raises(dse.SettingError, match="cannot read the card nothing.toml"):
+        dse.design({"device.card": "nothing.toml"}, folder=tmp_path)

@@ -12,7 +12,7 @@ import optuna
 import pyarrow as pa
 import pytest
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.errors import ResultsError
 from dse.progress import configure_logging, duration
 from dse.results.merge import merge

@@ -10,7 +10,7 @@ import pytest
 
 from dse import files
 from dse.data.arrays.load import load_arrays
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_about, read_table
 from dse.search import ray_jobs

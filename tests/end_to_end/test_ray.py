@@ -11,7 +11,7 @@ import pytest
 from ray import cloudpickle
 
 from dse import files
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.errors import DataError, ExecutorError
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import torch
 
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
 from dse.search.study import read_study

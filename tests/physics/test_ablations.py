@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dse.crossbar.events import Events
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of
 from dse.streams import Stream
 from dse.updates.layers import CrossbarLayer
 from dse.updates.training import TrainingSpec

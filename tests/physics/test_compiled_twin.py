@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of
-from dse.design.outcome import Failure
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
+from dse.designs.outcome import Failure
 from dse.errors import DivergedError
 from dse.tasks.curve import Epoch
 from dse.updates import fast

@@ -13,10 +13,10 @@ from dse.crossbar.analog import analog_layers
 from dse.crossbar.events import EVENT_NAMES
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset, Split
-from dse.design.design import Design, compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of
-from dse.design.outcome import Failure, Outcome
+from dse.designs.design import Design, compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
+from dse.designs.outcome import Failure, Outcome
 from dse.tasks.modules import schedule
 from dse.tasks.pictures import outputs_of
 from dse.updates.mixed_precision.descent import CrossbarDescent

@@ -15,9 +15,9 @@ from dse.deployment.matrices import KeptMatrix, ProgrammedMatrix
 from dse.deployment.modules import DeployedModule
 from dse.deployment.norms import BatchNorms
 from dse.deployment.run import deploy
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.outcome import Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.outcome import Outcome
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.devices.spec import CellSpec, ProgrammedCellSpec
 from dse.errors import SettingError

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import platform_of
-from dse.design.outcome import Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import platform_of
+from dse.designs.outcome import Outcome
 from dse.tasks.generation.frechet import FrechetScorer, Moments, frechet_distance, scorer_of
 from dse.tasks.generation.learner import GenerationLearner
 from dse.tasks.generation.losses import LOSSES

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from dse.data.base import Data, ImageInfo, TextInfo
 from dse.data.images import Dataset, Split
 from dse.data.text import Text
-from dse.design.design import compose
-from dse.design.hardware import platform_of
-from dse.design.settings import NETWORK
+from dse.designs.design import compose
+from dse.designs.hardware import platform_of
+from dse.designs.settings import NETWORK
 from dse.networks.base import AbstractNetwork, ModuleNetwork
 from dse.networks.perceptron.learner import PerceptronLearner
 from dse.tasks.base import Learner

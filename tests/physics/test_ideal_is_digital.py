@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of
 from dse.tasks.curve import Epoch
 from dse.updates.layers import CrossbarLayer, FloatLayer
 from dse.updates.training import TrainingSpec

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from dse.design.design import compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of
 from dse.errors import DivergedError, SettingError
 from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.modules import MixedPrecisionSgd

@@ -11,10 +11,10 @@ from torch.nn import functional
 from dse.crossbar.events import EVENT_NAMES
 from dse.data.base import TextInfo
 from dse.data.text import Text
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of, platform_of
-from dse.design.outcome import Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of, platform_of
+from dse.designs.outcome import Outcome
 from dse.networks.lstm.module import CharacterLstm, lstm_of
 from dse.networks.lstm.spec import Lstm
 from dse.tasks.language.learner import bits_per_character

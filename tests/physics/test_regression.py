@@ -9,10 +9,10 @@ import torch
 
 from dse.data.augmentation import Moves, Pictures
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of
-from dse.design.outcome import METRICS, Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
+from dse.designs.outcome import METRICS, Outcome
 from dse.networks.perceptron.plain import PlainRun
 from dse.tasks.regression.measure import SquaredError
 from dse.updates import fast

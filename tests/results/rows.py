@@ -1,6 +1,6 @@
 """Rows and descriptions for tests of the store."""
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.results.rows import result_fields
 from dse.results.schema import COLUMNS
 

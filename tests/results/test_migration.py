@@ -18,7 +18,7 @@ from dse import renamed
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import open_tables
 from dse.data.base import data_folder
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.errors import ResultsError
 from dse.pricing.price import price
 from dse.results.encoding import read_lines, to_part

@@ -188,7 +188,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder, tmp_path):
     code = textwrap.dedent(f"""
         import resource
         from pathlib import Path
-        from dse.design.outcome import Failure
+        from dse.designs.outcome import Failure
         from dse.errors import ResultsError
         from dse.results.rows import result_fields
         from dse.results.schema import COLUMNS
@@ -219,7 +219,7 @@ def test_a_killed_writer_loses_no_acknowledged_row(folder, seed, tmp_path):
     code = textwrap.dedent(f"""
         import sys
         from pathlib import Path
-        from dse.design.outcome import Failure
+        from dse.designs.outcome import Failure
         from dse.results import store as s
         from dse.results.rows import result_fields
         from dse.results.schema import COLUMNS

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dse.crossbar.events import EVENT_NAMES, REAL_EVENTS
 from dse.crossbar.usage import WEAR_NAMES, LayerUsage
-from dse.design.outcome import Outcome
+from dse.designs.outcome import Outcome
 from dse.tasks.curve import Epoch
 
 STUDY = """

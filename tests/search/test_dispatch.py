@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dse.design.design import compose
-from dse.design.outcome import Failure
+from dse.designs.design import compose
+from dse.designs.outcome import Failure
 from dse.results.rows import result_fields
 from dse.search.dispatch import MAX_LOSSES, Dispatcher
 from dse.search.executor import MAX_BATCH, Job, work

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.design.outcome import Failure
+from dse.designs.outcome import Failure
 from dse.errors import ResultsError
 from dse.results.rows import result_fields
 from dse.results.schema import RESULT_COLUMNS

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.results.store import Store, create, read_about, read_table
 from dse.search import loop
 from dse.search.executor import Job, LocalExecutor, work

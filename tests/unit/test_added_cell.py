@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dse.design.design import Design, compose, parse_design
-from dse.design.settings import settings
-from dse.design.space import check_acting, parse_space
+from dse.designs.design import Design, compose, parse_design
+from dse.designs.settings import settings
+from dse.designs.space import check_acting, parse_space
 from dse.devices.card import read_cell
 from dse.errors import SettingError
 from dse.search.study import parse_study

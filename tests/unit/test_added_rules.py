@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from dse import variants
-from dse.design.design import active, compose, parse_design
-from dse.design.hardware import platform_of
-from dse.design.reference import reference
-from dse.design.settings import settings
-from dse.design.space import check_acting, parse_space
-from dse.design.tables import HARDWARE
+from dse.designs.design import active, compose, parse_design
+from dse.designs.hardware import platform_of
+from dse.designs.reference import reference
+from dse.designs.settings import settings
+from dse.designs.space import check_acting, parse_space
+from dse.designs.tables import HARDWARE
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import ModuleNetwork

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from dse.data.arrays.draws import drawn, evenly, most_drawn
 from dse.data.base import BareInfo, ImageInfo, NumberInfo
 from dse.data.images import Dataset
-from dse.design.design import compose, parse_design
-from dse.design.tables import Design
+from dse.designs.design import compose, parse_design
+from dse.designs.tables import Design
 from dse.errors import DataError, DseError, SettingError
 from dse.files import Content
 

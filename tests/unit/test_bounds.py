@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dse.design.space import Choice
+from dse.designs.space import Choice
 from dse.errors import QueryError
 from dse.metric import Metric
 from dse.pricing.bounds import Bound, check_possible, parse_bound, parse_constraints

@@ -11,10 +11,10 @@ from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.crossbar.usage import LayerUsage
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of
-from dse.design.outcome import Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
+from dse.designs.outcome import Outcome
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.updates.layers import CrossbarLayer

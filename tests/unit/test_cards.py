@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.devices.card import KNOBS, library, model_of, read_card, read_cell, read_programmed_cell, unit_of
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError

@@ -15,8 +15,8 @@ from dse.data import mnist
 from dse.data.base import RawImages
 from dse.data.image_data import AbstractImageData
 from dse.data.images import Split, load_images
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
 from dse.errors import DataError, SettingError
 from tests.data import load, needs_mnist
 

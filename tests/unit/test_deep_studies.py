@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.errors import ExecutorError, SettingError
 from dse.search.executor import check_device
 from dse.search.study import Study, parse_study, read_study

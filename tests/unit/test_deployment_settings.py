@@ -7,7 +7,7 @@ import pytest
 
 from dse.analysis.queries.sql import query
 from dse.analysis.tables.tables import open_tables
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.errors import SettingError
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from dse.data import DATA
 from dse.data.base import ImageInfo, TextInfo
-from dse.design.design import HARDWARE, active, compose, flatten, nest, parse_design
-from dse.design.settings import UPDATE, conditions, data_of, default_of, field_of, network_of
-from dse.design.settings import settings as every_setting
-from dse.design.tables import design_class
+from dse.designs.design import HARDWARE, active, compose, flatten, nest, parse_design
+from dse.designs.settings import UPDATE, conditions, data_of, default_of, field_of, network_of
+from dse.designs.settings import settings as every_setting
+from dse.designs.tables import design_class
 from dse.devices.card import read_cell
 from dse.errors import SettingError
 from dse.networks import NETWORKS

@@ -11,10 +11,10 @@ from torch import Tensor
 from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.usage import WEAR_NAMES
 from dse.data.images import Dataset, Split
-from dse.design.design import Design, compose
-from dse.design.evaluate import evaluate
-from dse.design.hardware import hardware_of
-from dse.design.outcome import METRICS, Failure, Outcome
+from dse.designs.design import Design, compose
+from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
+from dse.designs.outcome import METRICS, Failure, Outcome
 from dse.updates.accumulator import DivergedError
 from dse.updates.layers import CrossbarLayer, FloatLayer
 from dse.updates.training import TrainingSpec

@@ -12,7 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from dse.data.base import BareInfo
-from dse.design.design import compose
+from dse.designs.design import compose
 from dse.errors import DataError, SettingError
 from dse.files import Content
 from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, sizes_of

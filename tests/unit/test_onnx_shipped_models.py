@@ -5,8 +5,8 @@ import torch
 
 from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars, weighted_layers
 from dse.data.base import BareInfo
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
 from dse.files import Content
 from dse.networks.onnx.fit import Wanted
 from dse.networks.onnx.module import built, look

@@ -7,9 +7,9 @@ import torch
 
 from dse.crossbar.analog import AnalogConv2d, AnalogLinear, Crossbars, analog_layers, on_crossbars
 from dse.data.images import Dataset, Split
-from dse.design.design import compose
-from dse.design.evaluate import evaluate
-from dse.design.outcome import Outcome
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.outcome import Outcome
 from dse.networks.parts import Dropout, weights_of
 from tests.data import load
 from tests.networks import network

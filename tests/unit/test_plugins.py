@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dse import plugins
-from dse.design.design import compose
-from dse.design.settings import settings
+from dse.designs.design import compose
+from dse.designs.settings import settings
 from dse.devices.card import library
 from dse.errors import PluginError, SettingError
 from dse.search.study import parse_study

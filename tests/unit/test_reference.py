@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from dse.cli.main import main
-from dse.design.design import compose
-from dse.design.reference import Setting, reference
-from dse.design.settings import settings
+from dse.designs.design import compose
+from dse.designs.reference import Setting, reference
+from dse.designs.settings import settings
 from dse.errors import SettingError
 
 PAGE = Path(__file__).parents[2] / "search_spaces" / "SETTINGS.md"

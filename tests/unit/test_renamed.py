@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dse import renamed
-from dse.design.design import compose
-from dse.design.outcome import METRICS
+from dse.designs.design import compose
+from dse.designs.outcome import METRICS
 from dse.errors import SettingError
 from dse.pricing.price import COLUMNS
 from dse.search.study import parse_study
@@ -55,7 +55,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_new_names_are_those_of_this_version_and_old_ones_are_not() -> None:
-    from dse.design.design import Design  # noqa: PLC0415
+    from dse.designs.design import Design  # noqa: PLC0415
 
     settings = set(leaf_paths(Design))
     assert set(renamed.SETTINGS.values()) <= settings

@@ -9,8 +9,8 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
-from dse.design.design import compose
-from dse.design.hardware import hardware_of
+from dse.designs.design import compose
+from dse.designs.hardware import hardware_of
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.errors import DivergedError

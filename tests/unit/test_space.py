@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.design.space import Choice, FloatRange, IntRange, check_acting, check_corners, parse_space
+from dse.designs.space import Choice, FloatRange, IntRange, check_acting, check_corners, parse_space
 from dse.errors import SettingError
 
 LAST = 1.0 - 2.0**-53

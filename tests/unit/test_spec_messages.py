@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dse.data import DATA
-from dse.design.design import parse_design
-from dse.design.settings import field_of, settings
-from dse.design.tables import design_class
+from dse.designs.design import parse_design
+from dse.designs.settings import field_of, settings
+from dse.designs.tables import design_class
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.spec import Spec, allowed, field_at, meaning

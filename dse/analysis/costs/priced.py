@@ -15,7 +15,7 @@ import polars as pl
 from dse.analysis.costs.prices import assignments, number_of, open_card, own_card
 from dse.analysis.tables.tables import Tables, open_tables
 from dse.analysis.tables.variants import design_number, with_simulated_trials
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.axes import CARD, DIGITAL, STORAGE, FreeAxes, Variant, parse_axes
 from dse.pricing.card import CONSTANTS, CostCard

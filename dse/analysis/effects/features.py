@@ -15,8 +15,8 @@ import polars as pl
 
 from dse.analysis.tables.tables import Tables
 from dse.analysis.tables.variants import simulation_groups
-from dse.design.design import flatten
-from dse.design.settings import CELL, completed, is_idle
+from dse.designs.design import flatten
+from dse.designs.settings import CELL, completed, is_idle
 
 AxisValue = float | str
 

@@ -13,7 +13,7 @@ import moocore
 import numpy as np
 import polars as pl
 
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.metric import Goal
 from dse.pricing.quantities import quantity

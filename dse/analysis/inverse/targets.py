@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from dse import renamed
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.bounds import Bound, check_possible, parse_bound
 from dse.pricing.text import cell, counted

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from dse.analysis.tables.tables import Tables, one_trial
-from dse.design.design import flatten
+from dse.designs.design import flatten
 from dse.pricing.quantities import QUANTITIES, meaning_of
 from dse.pricing.text import cell
 from dse.results.schema import EVENT_COLUMNS, LAYER_COLUMNS, WEAR_COLUMNS

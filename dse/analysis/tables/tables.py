@@ -15,7 +15,7 @@ from typing import Any, cast
 import polars as pl
 import pyarrow as pa
 
-from dse.design.outcome import METRICS
+from dse.designs.outcome import METRICS
 from dse.errors import QueryError, ResultsError
 from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from dse.design.space import Parameter, Value
+from dse.designs.space import Parameter, Value
 from dse.metric import Goal
 
 

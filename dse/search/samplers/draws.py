@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 from scipy.stats import qmc
 
-from dse.design.space import Parameter, Value
+from dse.designs.space import Parameter, Value
 from dse.search.samplers.base import Problem
 from dse.streams import derived_seed
 

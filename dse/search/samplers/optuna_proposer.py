@@ -18,7 +18,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
-from dse.design.space import Choice, IntRange, Parameter, Value
+from dse.designs.space import Choice, IntRange, Parameter, Value
 from dse.metric import Goal
 from dse.search.samplers.base import Problem
 from dse.search.samplers.draws import Sobol, at

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 
 if TYPE_CHECKING:
-    from dse.design.space import Value
+    from dse.designs.space import Value
 
 
 @final

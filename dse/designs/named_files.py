@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.design.settings import FAMILIES, FOUND, Flat, chosen, network_of
+from dse.designs.settings import FAMILIES, FOUND, Flat, chosen, network_of
 from dse.errors import DataError, SettingError
 from dse.files import Content, FileSpec, Seen, find, offer, see
 from dse.spec import shown

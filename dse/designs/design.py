@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dse import renamed
-from dse.design.named_files import with_files
-from dse.design.settings import (
+from dse.designs.named_files import with_files
+from dse.designs.settings import (
     CELL,
     FAMILIES,
     FOUND,
@@ -26,7 +26,7 @@ from dse.design.settings import (
     rule_of,
     task_of,
 )
-from dse.design.tables import HARDWARE, LACKING, Design, tables_of
+from dse.designs.tables import HARDWARE, LACKING, Design, tables_of
 from dse.devices.base import AbstractCell
 from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
@@ -77,7 +77,7 @@ def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """Return flat settings with what stands in the files that they name.
 
     That is the model of the cell that their card describes, where it is not the default, and what is found in other
-    files (`dse.design.named_files`).
+    files (`dse.designs.named_files`).
 
     Args:
         given: the settings.

@@ -6,7 +6,7 @@ Four things come in variants: the data set (`workload.dataset`), the network (`n
 that belongs to another variant than the chosen one has no effect, nor has one whose field says so
 (`dse.spec.ActsUnless`), or that the network, its task, the cell or the update rule does not use (`idle`).
 
-The model of a cell stands in flat settings as "device.model", where `dse.design.design.with_model` has put it; it is no
+The model of a cell stands in flat settings as "device.model", where `dse.designs.design.with_model` has put it; it is no
 setting itself.
 """
 
@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from dse.data import DATA
 from dse.data.base import AbstractData
-from dse.design.tables import Design, design_class, tables_of_rules
+from dse.designs.tables import Design, design_class, tables_of_rules
 from dse.devices import CELLS
 from dse.devices.base import AbstractCell
 from dse.errors import SettingError
@@ -34,7 +34,7 @@ from dse.updates.base import AbstractUpdate
 from dse.variants import kept_for_variants
 
 FOUND = "found"
-"""Table of a table that names a file: what was found there; see `dse.design.named_files`."""
+"""Table of a table that names a file: what was found there; see `dse.designs.named_files`."""
 Flat = Mapping[str, Any]
 """Settings as {dotted path: value}."""
 NOTHING: Flat = MappingProxyType({})

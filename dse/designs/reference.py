@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from dse.design.settings import (
+from dse.designs.settings import (
     FAMILIES,
     NETWORK,
     UPDATE,
@@ -15,7 +15,7 @@ from dse.design.settings import (
     field_of,
     settings,
 )
-from dse.design.tables import Design
+from dse.designs.tables import Design
 from dse.devices.card import unit_of
 from dse.errors import SettingError, did_you_mean
 from dse.spec import Condition, allowed, field_at, meaning, written

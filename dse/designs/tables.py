@@ -1,7 +1,7 @@
 """The tables of a design, and what must hold between them.
 
 A design is one frozen, complete, checked choice of hardware and training, named by its content. Build one with
-`dse.design.design.compose`; a variant is another call of it.
+`dse.designs.design.compose`; a variant is another call of it.
 """
 
 import hashlib

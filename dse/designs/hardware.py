@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from dse.design.tables import Design
+from dse.designs.tables import Design
 from dse.updates.layers import Hardware
 from dse.updates.platform import Platform
 from dse.updates.spec import AccumulatorSpec

@@ -19,8 +19,8 @@ from typing import Annotated, Any, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from dse.design.design import compose, with_model
-from dse.design.settings import FAMILIES, completed, conditions, default_of, field_of, settings
+from dse.designs.design import compose, with_model
+from dse.designs.settings import FAMILIES, completed, conditions, default_of, field_of, settings
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
 from dse.spec import Condition, allowed, shown, written

@@ -9,8 +9,8 @@ from dse.deployment.measure import RETENTION, AbstractMeasure
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.run import deploy
 from dse.deployment.spec import DAY_S, DeploymentSpec
-from dse.design.outcome import Outcome
-from dse.design.report import counted
+from dse.designs.outcome import Outcome
+from dse.designs.report import counted
 
 
 def with_deployment(

@@ -5,11 +5,11 @@ hard question can be asked by calling it in a debugger.
 """
 
 from dse.data.base import Data
-from dse.design.deployed import with_deployment
-from dse.design.hardware import platform_of
-from dse.design.outcome import Failure, Outcome
-from dse.design.report import counted, learned
-from dse.design.tables import Design
+from dse.designs.deployed import with_deployment
+from dse.designs.hardware import platform_of
+from dse.designs.outcome import Failure, Outcome
+from dse.designs.report import counted, learned
+from dse.designs.tables import Design
 from dse.errors import DivergedError
 from dse.tasks.train import train
 
