@@ -6,8 +6,8 @@ Four things come in variants: the data set (`workload.dataset`), the network (`n
 that belongs to another variant than the chosen one has no effect, nor has one whose field says so
 (`dse.spec.ActsUnless`), or that the network, its task, the cell or the update rule does not use (`idle`).
 
-The model of a cell stands in flat settings as "device.model", where `dse.designs.design.with_model` has put it; it is no
-setting itself.
+The model of a cell stands in flat settings as "device.model", where `dse.designs.design.with_model` has put it; it is
+no setting itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -208,5 +208,5 @@ def test_a_design_is_made_from_settings_by_path_or_in_tables(tmp_path: Path) -> 
     assert isinstance(flat, dse.Design)
     with pytest.raises(dse.SettingError, match=r"did you mean 'accumulator\.bits'"):
         dse.design({"accumulator.bit": 8})
-    with pytest.raises(dse.SettingError, match="cannot read the card nothing.toml"):
+    with pytest.raises(dse.SettingError, match=r"cannot read the card nothing\.toml"):
         dse.design({"device.card": "nothing.toml"}, folder=tmp_path)
