@@ -1,5 +1,8 @@
 """Tasks, cells, update rules and compensations of the framework keep their contracts."""
 
+import numpy as np
+import pytest
+
 from dse.deployment.compensation import COMPENSATIONS
 from dse.deployment.compensation.adabs import AdaBs
 from dse.deployment.compensation.gdc import Gdc, GdcColumns
@@ -11,6 +14,7 @@ from dse.tasks import TASKS
 from dse.tasks.generation.spec import Generation
 from dse.tasks.language.spec import Language
 from dse.tasks.recognition.spec import Recognition
+from dse.tasks.regression.spec import Regression
 from dse.testing import CellContract, CompensationContract, TaskContract, UpdateContract
 from dse.updates import UPDATES
 from dse.updates.mixed_precision.spec import MixedPrecision
@@ -40,6 +44,19 @@ class TestGeneration(TaskContract):
     variant = Generation
     settings = {"network.name": "gan", "network.hidden": [16, 16], "workload.images": 100, "training.epochs": 4,
                 "training.batch_size": 10}  # fmt: skip
+
+
+class TestRegression(TaskContract):
+    variant = Regression
+    settings = {"network.name": "cnn", "network.width": 0.25, "workload.dataset": "arrays",
+                "workload.file": "numbers.npz", "training.epochs": 4, "training.batch_size": 10}  # fmt: skip
+
+    @pytest.fixture(autouse=True, scope="class")
+    def file(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """Images, and their mean brightness in both halves."""
+        type(self).folder = tmp_path_factory.mktemp("numbers")
+        x = np.random.Generator(np.random.PCG64(1)).random((80, 6, 6))
+        np.savez(type(self).folder / "numbers.npz", x=x, y=np.stack([x[:, :3].mean((1, 2)), x[:, 3:].mean((1, 2))], 1))
 
 
 class TestPcm(CellContract):
