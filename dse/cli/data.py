@@ -2,10 +2,13 @@
 
 import click
 
+from dse.cli.options import plugin_option
+
 
 @click.command()
+@plugin_option
 @click.argument("dataset")
-def data(dataset: str) -> None:
+def data(dataset: str, plugins: tuple[str, ...]) -> None:  # noqa: ARG001  loaded by the option
     """Download DATASET (mnist, cifar10, ptb), with checksums, into $DSE_DATA_DIR or the user's cache."""
     from dse.data import DATA  # noqa: PLC0415
     from dse.data.base import data_folder  # noqa: PLC0415

@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from dse.streams import Stream, stream
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class BiasRow(nn.Module):
@@ -44,7 +47,7 @@ def normalised_convolution(inputs: int, outputs: int, kernel: int, stride: int) 
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
 
-def started(build: Callable[[], nn.Module], *, seed: int) -> nn.Module:
+def started(build: Callable[[], M], *, seed: int) -> M:
     """Return a network with initial weights.
 
     Convolutions start normal with variance 2 / (outputs * kernel area) (He et al., ICCV 2015, backward form), linear

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.data.base import RawImages
 from dse.data.image_data import AbstractImageData
@@ -32,8 +33,8 @@ class Gratings(AbstractImageData):
         draws = np.random.Generator(np.random.PCG64(derived_seed(0, "gratings")))
         phase = draws.random(len(labels))[:, None, None]
         angle = (labels * np.pi / self.classes)[:, None, None]
-        row, column = np.mgrid[: self.shape[1], : self.shape[2]]
-        wave = np.sin(2.0 * np.pi * ((row * np.sin(angle) + column * np.cos(angle)) / PERIOD + phase))
+        row, column = np.indices(self.shape[1:])
+        wave: NDArray[np.float64] = np.sin(2.0 * np.pi * ((row * np.sin(angle) + column * np.cos(angle)) / PERIOD + phase))
         noisy = 0.5 + 0.3 * wave + 0.1 * draws.standard_normal(wave.shape)
         pixels = (255.0 * np.clip(noisy, 0.0, 1.0)).astype(np.uint8).reshape(len(labels), -1)
         train = slice(self.total)
