@@ -34,7 +34,9 @@ class Gratings(AbstractImageData):
         phase = draws.random(len(labels))[:, None, None]
         angle = (labels * np.pi / self.classes)[:, None, None]
         row, column = np.indices(self.shape[1:])
-        wave: NDArray[np.float64] = np.sin(2.0 * np.pi * ((row * np.sin(angle) + column * np.cos(angle)) / PERIOD + phase))
+        wave: NDArray[np.float64] = np.sin(
+            2.0 * np.pi * ((row * np.sin(angle) + column * np.cos(angle)) / PERIOD + phase)
+        )
         noisy = 0.5 + 0.3 * wave + 0.1 * draws.standard_normal(wave.shape)
         pixels = (255.0 * np.clip(noisy, 0.0, 1.0)).astype(np.uint8).reshape(len(labels), -1)
         train = slice(self.total)
