@@ -147,6 +147,8 @@ def whole_of(part: Part, name: str) -> Array:
         odd = (y != np.floor(y)) | (np.abs(y) > LARGEST_CLASS)
         if odd.any():
             raise DataError(f"{name}: the answer {y[odd][0]} is no class; give integers or text. {NUMBERS}")
+    if y.dtype.kind == "u" and y.max() > LARGEST_CLASS:
+        raise DataError(f"{name}: the answer {y.max()} is beyond {LARGEST_CLASS}; give smaller integers, or text")
     if y.dtype.kind == "S":
         return np.array([own.decode("utf-8", "replace") for own in y.tolist()], np.str_)
     return y if y.dtype.kind == "U" else y.astype(np.int64)
