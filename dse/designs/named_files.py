@@ -183,5 +183,7 @@ def _look(variant: type[FileSpec], own: Mapping[str, Any], seen: Seen) -> Mappin
     key = variant, seen.sha256, _key({**own, "file": seen.name})
     if key not in _facts:
         found = variant.look(own, Content.at(seen.path))
+        if see(seen.path).sha256 != seen.sha256:
+            raise DataError(f"{seen.path} has changed while it was read; try again when it is complete")
         _facts[key] = {"sha256": seen.sha256, "size": seen.size, **found}
     return _facts[key]

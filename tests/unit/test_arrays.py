@@ -2,6 +2,8 @@
 
 import gzip
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.data.arrays.draws import drawn, evenly, most_drawn
+from dse.data.arrays.spec import Arrays
 from dse.data.base import BareInfo, ImageInfo, NumberInfo
 from dse.data.images import Dataset
 from dse.designs.design import compose, parse_design
 from dse.designs.tables import Design
 from dse.errors import DataError, DseError, SettingError
 from dse.files import Content
+from tests.choices import OWN
 
 DRAWS = np.random.Generator(np.random.PCG64(5))
 Y = np.arange(60) % 3
@@ -345,6 +349,24 @@ def test_a_file_that_is_missing_or_not_named_is_said_to_be(tmp_path: Path) -> No
         compose({"workload.dataset": "arrays"})
     with pytest.raises(SettingError, match=r"workload\.found\.sha256 is no setting: it is found in the file"):
         compose({"workload.dataset": "arrays", "workload.found.sha256": "0"})
+
+
+def test_a_study_with_own_data_is_checked_without_torch() -> None:
+    given = {"workload.dataset": "arrays", "workload.file": str(OWN / "images.npz")}
+    code = f"import sys; from dse.design.design import compose; compose({given!r}); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = npz(tmp_path, x=X + 0.5, y=Y)
+
+    def look(*_: Any) -> dict[str, Any]:
+        path.write_bytes(b"half of it")
+        return {}
+
+    monkeypatch.setattr(Arrays, "look", look)
+    with pytest.raises(DataError, match="has changed while it was read"):
+        design_for(path)
 
 
 @settings(deadline=None, max_examples=60)
