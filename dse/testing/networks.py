@@ -8,7 +8,6 @@ from torch import Tensor
 
 from dse.designs.design import Design
 from dse.designs.settings import WORKLOADS
-from dse.files import FileSpec
 from dse.testing.base import DesignContract, learner_of, losses, outcome_of, refusal
 
 PLAIN: Mapping[str, Any] = {
@@ -85,7 +84,8 @@ class NetworkContract(DesignContract):
     def test_on_ideal_cells_it_learns_as_in_floats(self) -> None:
         """What differs is the rounding to pulses, so fine here that it does not count."""
         fine = {path.replace(".", "__"): value for path, value in FINE.items()}
-        rate = cast("Any", self.digital().training).learning_rate
+        training: Any = self.digital().training
+        rate = training.learning_rate
         control, on_cells = (
             self.digital(**fine, **own, training__learning_rate=rate)
             for own in ({}, {"architecture": "mixed_precision", "accumulator__bits": "float"})
@@ -96,8 +96,7 @@ class NetworkContract(DesignContract):
     def test_samples_that_it_cannot_learn_are_refused_in_words(self) -> None:
         """A data set of another kind, and what `check` refuses: `dse check` says it before anything runs."""
         accepted = tuple(task.accepts for task in (self.variant.task, *self.variant.tasks))
-        plain = {name: own for name, own in WORKLOADS.names.items() if not issubclass(own, FileSpec)}
-        kinds = {name: own.kind({}) for name, own in plain.items()}
+        kinds = {name: own.kind({}) for name, own in WORKLOADS.names.items()}
         strange = [{WORKLOADS.path: name} for name, kind in kinds.items() if not issubclass(kind, accepted)]
         own = {path: value for path, value in self.settings.items() if not path.startswith(f"{WORKLOADS.table}.")}
         wrong = [{**own, **data} for data in strange] + [{**self.settings, **given} for given in self.unfit]
