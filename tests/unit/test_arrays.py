@@ -353,7 +353,7 @@ def test_a_file_that_is_missing_or_not_named_is_said_to_be(tmp_path: Path) -> No
 
 def test_a_study_with_own_data_is_checked_without_torch() -> None:
     given = {"workload.dataset": "arrays", "workload.file": str(OWN / "images.npz")}
-    code = f"import sys; from dse.design.design import compose; compose({given!r}); print('torch' in sys.modules)"
+    code = f"import sys; from dse.designs.design import compose; compose({given!r}); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

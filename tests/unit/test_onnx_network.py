@@ -12,7 +12,12 @@ import torch
 from onnx import helper, numpy_helper
 
 from dse.data.base import BareInfo
+<<<<<<< HEAD
 from dse.designs.design import compose
+=======
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+>>>>>>> c9f4023 (Trained networks: layers that stay digital and answers of a file's own numbers, tested; settings of hardware that is not there have no effect)
 from dse.errors import DataError, SettingError
 from dse.files import Content
 from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, sizes_of
@@ -360,3 +365,44 @@ def test_without_the_package_one_message_says_how_to_get_it(monkeypatch, tmp_pat
     path = saved(numpy_helper.from_array(some(2)).SerializeToString(), tmp_path)
     with pytest.raises(SettingError, match=re.escape("pip install 'pcm-dse[onnx]'")):
         found_in(path)
+
+
+def test_layers_that_stay_digital_stand_in_the_account_with_their_multiply_accumulates(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "k"], ["c"], name="deep", group=2, pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "w"], ["y"], name="read_out"),
+    ]
+    known = {"k": some(4, 1, 3, 3), "w": some(4, 5)}
+    saved(with_ports(model_of(nodes, {"x": some(1, 2, 6, 6)}, ["y"], known), inputs={"x": ["n", 2, 6, 6]}), tmp_path)
+    np.savez(tmp_path / "x.npz", x=some(30, 2, 6, 6))
+    files = {"network.file": "net.onnx", "workload.dataset": "arrays", "workload.file": "x.npz"}
+    design = compose({"network.name": "onnx", **files, "deployment.repetitions": 1}, tmp_path)
+    outcome = evaluate(design, 0, design.workload.load())
+    deep, read_out = outcome.layers
+    assert (deep.rows, deep.cols, deep.cells, deep.places) == (9, 4, 0, 36)
+    assert deep.events["macs_forward"] == outcome.train_samples * 36 * 9 * 4
+    assert deep.events["weight_reads"] == outcome.train_samples * 9 * 4
+    assert (read_out.rows, read_out.cols, read_out.cells) == (4, 5, 40)
+    assert read_out.events["mvm_forward"] == outcome.train_samples == design.workload.info.samples
+    assert read_out.events["macs_forward"] == 0
+    assert outcome.metrics["cells"] == 40
+    assert "loss" not in outcome.metrics
+
+
+def test_answers_keep_the_numbers_that_their_file_gives_them(tmp_path):
+    weights = np.eye(6, dtype=np.float32)
+    model, _ = node_model("MatMul", [some(2, 6), weights], known=[1])
+    saved(with_ports(model, inputs={"i0": ["n", 6]}), tmp_path)
+    y = np.array([2, 5] * 20)
+    np.savez(tmp_path / "xy.npz", x=weights[y] + 0.01, y=y)
+    files = {"network.file": "net.onnx", "workload.dataset": "arrays", "workload.file": "xy.npz"}
+    design = compose({"network.name": "onnx", **files, "deployment.repetitions": 1}, tmp_path)
+    outcome = evaluate(design, 0, design.workload.load())
+    assert design.task.name == "judged_inference"
+    assert outcome.metrics["accuracy"] == outcome.metrics["programmed_accuracy"] == 1.0
+    np.savez(tmp_path / "xy.npz", x=weights[y], y=y + 3)
+    other = compose({"network.name": "onnx", **files}, tmp_path)
+    with pytest.raises(DataError, match="classes from 5 to 8, and the output of the network decides between 0 and 5"):
+        evaluate(other, 0, other.workload.load())

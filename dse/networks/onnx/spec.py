@@ -71,7 +71,12 @@ class Onnx(AbstractNetwork, FileSpec):
     task = JudgedInference
     tasks = (JudgedInference, Inference)
     defaults: ClassVar[Mapping[str, Any]] = {"architecture": Sgd.name, "workload.scaling": "none"}
-    idle: ClassVar[Mapping[str, Condition]] = {"network.width": {}, "array": {}}
+    # Nothing is trained, on crossbars or off them; cells are those of the deployment.
+    idle: ClassVar[Mapping[str, Condition]] = {
+        **{table: {} for table in ("array", "device", "dac", "adc", "accumulator", "refresh", "clock")},
+        "network.width": {},
+        "deployment.reprogram": {},
+    }
     learns_not = "which trains, and a network from a file is trained already"
 
     @classmethod
