@@ -12,12 +12,8 @@ import torch
 from onnx import helper, numpy_helper
 
 from dse.data.base import BareInfo
-<<<<<<< HEAD
-from dse.designs.design import compose
-=======
 from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
->>>>>>> c9f4023 (Trained networks: layers that stay digital and answers of a file's own numbers, tested; settings of hardware that is not there have no effect)
 from dse.errors import DataError, SettingError
 from dse.files import Content
 from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, sizes_of
