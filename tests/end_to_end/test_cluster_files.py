@@ -16,6 +16,7 @@ from dse.errors import ExecutorError, SettingError
 from dse.search import ray_jobs
 from dse.search.executor import code_version
 from dse.search.study import parse_study
+from tests.forked import finished
 from tests.studies import ROOT, SMALL_STUDY
 
 CLUSTER = ROOT / "pipelines" / "cluster"
@@ -180,8 +181,10 @@ def test_the_local_executor_refuses_what_it_cannot_do(small_study, ask, tmp_path
     assert not (tmp_path / "r").exists()
 
 
-def test_a_cluster_that_is_not_there_is_one_message(small_study, ask, tmp_path):
-    done = ask("run", small_study, "--address", "127.0.0.1:9", "--out", tmp_path / "r")
+def test_a_cluster_that_is_not_there_is_one_message(small_study, tmp_path):
+    # In a process of its own: how Ray shows tokens is settled when a process first looks for a cluster.
+    command = ("-m", "dse", "run", small_study, "--address", "127.0.0.1:9", "--out", tmp_path / "r")
+    done = finished(*command, place=tmp_path)
     assert done.returncode == 2
     assert "error: no Ray cluster answers at 127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
