@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same digits on every x86-64 processor.
+"""Arithmetic that gives the same digits on x86-64 processors, whatever the width of their instructions.
 
 torch, oneDNN, MKL, numpy and OpenBLAS choose their code by the instructions that the processor has, and what they have
 for AVX-512 rounds differently from what they have for AVX2: a deep network trained on two nodes of one cluster ends in
@@ -7,7 +7,11 @@ package computes as on a processor with AVX2. What that costs is in findings/dec
 
 The libraries read what says so when they are loaded: import `dse` before them. Variables that the environment sets
 already are left as they are. Nothing is set where the processor has no AVX-512, and nothing is needed there. Seen to
-hold between a processor with AVX2 and an AMD EPYC with AVX-512; not tried on one of Intel with AVX-512.
+hold between a processor with AVX2 and an AMD EPYC with AVX-512.
+
+Processors of Intel are a kind of their own: MKL 2024.2 takes other code for matrix products there, of the same width of
+instructions, and none of its settings but the slow MKL_CBWR=COMPATIBLE changes that. Deep networks then differ in their
+last digits, and rows say which kind made them.
 """
 
 import os
@@ -28,6 +32,8 @@ _TORCH = {
 }
 WIDE = "x86-64 with AVX-512"
 """Kind of a process whose libraries take what the processor has, as `arithmetic` says it."""
+VENDORS = {"GenuineIntel": " of Intel"}
+"""Vendors, as Linux names them, whose processors are a kind of their own, and what its name ends with."""
 _state = {"arithmetic": ""}
 
 
@@ -44,9 +50,9 @@ def pin() -> None:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         _state["arithmetic"] = platform.machine()
         return
-    flags = _flags()
+    flags, vendor = _flags(), VENDORS.get(" ".join(_said_of_processor("vendor_id")), "")
     if "avx512f" not in flags:
-        _state["arithmetic"] = "x86-64" if "avx2" in flags else "x86-64 without AVX2"
+        _state["arithmetic"] = ("x86-64" if "avx2" in flags else "x86-64 without AVX2") + vendor
         return
     wanted = _ours()
     loaded = [names for library, names in (("numpy", _NUMPY), ("torch", _TORCH)) if library in sys.modules]
@@ -54,7 +60,7 @@ def pin() -> None:
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     differs = late or any(os.environ[name] != value for name, value in wanted.items())
-    _state["arithmetic"] = WIDE if differs else "x86-64"
+    _state["arithmetic"] = (WIDE if differs else "x86-64") + vendor
 
 
 def arithmetic() -> str:
@@ -64,11 +70,17 @@ def arithmetic() -> str:
 
 def _flags() -> set[str]:
     """Return what the processor can do; where the system does not say, that it may have AVX-512."""
+    return set(_said_of_processor("flags") or ("avx2", "avx512f"))
+
+
+def _said_of_processor(name: str) -> list[str]:
+    """Return the words of a line of what Linux says of the processor; none where there is no such line."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return {"avx2", "avx512f"}
-    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+        return []
+    line = next((line for line in text.splitlines() if line.partition(":")[0].strip() == name), "")
+    return line.partition(":")[2].split()
 
 
 def _ours() -> dict[str, str]:

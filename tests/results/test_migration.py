@@ -20,6 +20,7 @@ from dse.analysis.tables.tables import open_tables
 from dse.data.base import data_folder
 from dse.designs.design import compose
 from dse.errors import ResultsError
+from dse.portable import arithmetic
 from dse.pricing.price import price
 from dse.results.encoding import read_lines, to_part
 from dse.results.migration import check_columns, current_table
@@ -33,6 +34,10 @@ from dse.search.study import parse_study, read_study
 
 OLD = Path(__file__).parent / "schema4"
 NAMES = ("perceptron", "deployed", "cnn", "gan", "lstm")
+DEEP = ("cnn", "gan", "lstm")
+"""Those whose products a library computes, in code that it chooses by the processor."""
+MADE_ON = "x86-64"
+"""The kind of processor that made the tables."""
 WITHOUT_DATA = {"lstm": not (data_folder() / "ptb").is_dir()}
 
 
@@ -209,6 +214,12 @@ def test_a_stored_trial_replays_to_the_last_bit(name, trial, here):
     if WITHOUT_DATA.get(name):
         pytest.skip("its data are not here")
     done = here("replay", OLD / name, trial)
+    if name in DEEP and arithmetic() != MADE_ON and done.exit_code == 3:
+        # A processor of another kind says so, and agrees in the first digits.
+        assert f"arithmetic was None and is {arithmetic()}" in done.stdout
+        (losses,) = re.findall(r"^curve\[0\]\.loss +(\S+) +(\S+)$", done.stdout, re.MULTILINE)
+        assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-2)
+        return
     assert done.exit_code == 0, done.output
     assert "all equal to the last bit" in done.stdout
 

@@ -10,7 +10,10 @@ import pytest
 from dse import portable
 
 UNSET = {name: value for name, value in os.environ.items() if name not in portable.pins()}
-WIDE = "import dse.portable as p; p._flags = lambda: {'avx2', 'avx512f'}; p.platform.machine = lambda: 'x86_64'; "
+WIDE = (
+    "import dse.portable as p; p.VENDORS = {}; p._flags = lambda: {'avx2', 'avx512f'}; "
+    "p.platform.machine = lambda: 'x86_64'; "
+)
 SAID = "import torch, numpy; from numpy._core._multiarray_umath import __cpu_features__ as f; import json; print(json.dumps(dict(said=p.arithmetic(), torch=torch.backends.cpu.get_cpu_capability(), numpy=f.get('X86_V4', False) or f.get('AVX512_SKX', False), env={name: p.os.environ[name] for name in p.pins()})))"  # noqa: E501  a program
 
 
@@ -53,7 +56,14 @@ def test_other_processors_are_told_by_their_name(monkeypatch):
 
 @pytest.mark.parametrize(
     ("cpuinfo", "arithmetic"),
-    [("flags\t: fpu avx2 fma", "x86-64"), ("flags\t: fpu sse2", "x86-64 without AVX2"), (None, "x86-64 with AVX-512")],
+    [
+        ("flags\t: fpu avx2 fma", "x86-64"),
+        ("vendor_id\t: AuthenticAMD\nflags\t: fpu avx2 fma", "x86-64"),
+        ("vendor_id\t: GenuineIntel\nflags\t: fpu avx2 fma", "x86-64 of Intel"),
+        ("vendor_id\t: GenuineIntel\nflags\t: fpu avx2 avx512f", "x86-64 with AVX-512 of Intel"),
+        ("flags\t: fpu sse2", "x86-64 without AVX2"),
+        (None, "x86-64 with AVX-512"),
+    ],
 )
 def test_the_kind_follows_what_the_system_says(cpuinfo, arithmetic, monkeypatch):
     """Where it says nothing the processor may have AVX-512; torch and numpy are loaded here, so that it is too late."""
