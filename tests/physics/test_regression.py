@@ -77,7 +77,7 @@ def test_the_squared_error_is_a_mean_over_samples_and_numbers() -> None:
     assert SquaredError.of(outputs, wanted).tolist() == [0.5, 4.0]
     assert SquaredError.combined(SquaredError.of(outputs, wanted)) == 2.25
     assert METRICS["validation_squared_error"].goal == METRICS["retained_squared_error"].goal == "minimise"
-    assert METRICS["retention_s"].tasks == ("recognition", "regression")
+    assert {"recognition", "regression"} <= set(METRICS["retention_s"].tasks)
 
 
 def numbers() -> Dataset:
