@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dse import variants
+from dse import plugins, variants
 from dse.designs.design import active, compose, parse_design
 from dse.designs.hardware import platform_of
 from dse.designs.reference import reference
@@ -15,9 +15,8 @@ from dse.designs.settings import settings
 from dse.designs.space import check_acting, parse_space
 from dse.designs.tables import HARDWARE
 from dse.errors import SettingError
-from dse.networks import NETWORKS
-from dse.networks.base import ModuleNetwork
 from dse.search.study import parse_study
+from dse.updates import update_named
 from tests.contract.pulsed import Pulsed
 from tests.lab import lab
 from tests.studies import ROOT
@@ -89,7 +88,9 @@ def test_what_a_rule_cannot_do_is_refused_by_itself() -> None:
 
 @pytest.mark.parametrize("rule", ["sign", "pulsed"])
 def test_a_perceptron_takes_rules_that_make_its_layers(rule: str) -> None:
-    modules = ", ".join(f'"{own.model_fields["name"].default}"' for own in NETWORKS if issubclass(own, ModuleNetwork))
+    able = (own for own in plugins.variants_of("NETWORKS") if own.learns_by(update_named(rule)))
+    modules = ", ".join(f'"{plugins.name_of("NETWORKS", own)}"' for own in able)
+    assert '"vit"' in modules
     expected = (
         f'network.name = "perceptron" cannot learn where architecture = "{rule}", which moves the weights of torch '
         f"modules alone; give another architecture, or one of {modules}"
