@@ -97,8 +97,8 @@ class NetworkContract(DesignContract):
     def test_samples_that_it_cannot_learn_are_refused_in_words(self) -> None:
         """A data set of another kind, and what `check` refuses: `dse check` says it before anything runs."""
         accepted = tuple(task.accepts for task in (self.variant.task, *self.variant.tasks))
-        known = {name: own for name, own in WORKLOADS.names.items() if not issubclass(own, FileSpec)}
-        kinds = {name: own.kind({}) for name, own in known.items()}
+        # What data from a file are is known when there is one.
+        kinds = {name: own.kind({}) for name, own in WORKLOADS.names.items() if not issubclass(own, FileSpec)}
         strange = [{WORKLOADS.path: name} for name, kind in kinds.items() if not issubclass(kind, accepted)]
         own = {path: value for path, value in self.settings.items() if not path.startswith(f"{WORKLOADS.table}.")}
         wrong = [{**own, **data} for data in strange] + [{**self.settings, **given} for given in self.unfit]

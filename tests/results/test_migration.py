@@ -217,8 +217,9 @@ def test_a_stored_trial_replays_to_the_last_bit(name, trial, here):
     if name in DEEP and arithmetic() != MADE_ON and done.exit_code == 3:
         # A processor of another kind says so, and agrees in the first digits.
         assert f"arithmetic was None and is {arithmetic()}" in done.stdout
-        (losses,) = re.findall(r"^curve\[0\]\.loss +(\S+) +(\S+)$", done.stdout, re.MULTILINE)
-        assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-2)
+        curves = re.findall(r"^curve\[0\]\.(?:loss|frechet_distance) +(\S+) +(\S+)$", done.stdout, re.MULTILINE)
+        assert [float(was) for was, _ in curves] == pytest.approx([float(now) for _, now in curves], rel=1e-2)
+        assert curves
         return
     assert done.exit_code == 0, done.output
     assert "all equal to the last bit" in done.stdout
