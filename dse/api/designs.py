@@ -1,15 +1,16 @@
 """One design, made and simulated here and now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from dse import plugins as plugged
 from dse.analysis.costs.prices import open_card
 from dse.analysis.tables.render import render
+from dse.api import given
 from dse.api.html import pairs, titled
 from dse.crossbar.usage import LayerUsage
 from dse.data.base import Data
@@ -18,7 +19,7 @@ from dse.designs.design import compose, flatten
 from dse.designs.outcome import Failure
 from dse.designs.outcome import Outcome as Simulated
 from dse.designs.tables import Design
-from dse.errors import DivergedError, QueryError
+from dse.errors import DivergedError, SettingError
 from dse.pricing.card import DEFAULT_CARD
 from dse.pricing.price import COLUMNS
 from dse.pricing.text import cell
@@ -29,7 +30,7 @@ from dse.tasks.curve import Epoch
 
 
 def design(
-    settings: Mapping[str, Any] | None = None, *, folder: Path | str = ".", plugins: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None, *, folder: Path | str = ".", plugins: Sequence[str] = ()
 ) -> Design:
     """Return the design for some settings; what is not given takes its default.
 
@@ -43,8 +44,14 @@ def design(
     Raises:
         SettingError: everything that is wrong, what came and what is allowed.
     """
-    plugged.load(plugins)
-    return compose(flatten(settings or {}), Path(folder))
+    plugged.load(given.names("plugins", plugins))
+    return compose(_flat({} if settings is None else settings), Path(folder))
+
+
+def _flat(settings: object) -> dict[str, Any]:
+    if not isinstance(settings, Mapping):
+        raise SettingError(f'settings = {settings!r} is not allowed; give a table, such as {{"accumulator.bits": 8}}')
+    return flatten(cast("Mapping[str, Any]", settings))
 
 
 @dataclass(frozen=True)
@@ -125,9 +132,8 @@ def evaluate(
     """
     from dse.designs.evaluate import evaluate as simulate  # noqa: PLC0415  torch
 
-    chosen = design if isinstance(design, Design) else compose(flatten(design))
-    if isinstance(seed, bool) or not 0 <= seed < 2**63:
-        raise QueryError(f"seed = {seed} is not allowed; give an integer from 0")
+    chosen = design if isinstance(design, Design) else compose(_flat(design))
+    seed = given.whole("seed", seed)
     check_device(device)
     with one_thread():
         outcome = simulate(chosen, seed, chosen.workload.load() if data is None else data, device)

@@ -7,8 +7,11 @@ from typing import Literal
 import polars as pl
 
 from dse import plugins as plugged
+from dse.api import given
 from dse.designs.reference import reference
 from dse.devices.card import library, read_card
+
+KINDS = ("cells", "programmed_cells", "costs")
 
 
 def settings(*paths: str, plugins: Sequence[str] = ()) -> pl.DataFrame:
@@ -21,11 +24,12 @@ def settings(*paths: str, plugins: Sequence[str] = ()) -> pl.DataFrame:
     Raises:
         SettingError: there is nothing at or below a path.
     """
-    plugged.load(plugins)
+    plugged.load(given.names("plugins", plugins))
     rows = [{**asdict(setting), "idle": "; ".join(setting.idle)} for setting in reference(paths)]
     return pl.DataFrame(rows)
 
 
 def cards(kind: Literal["cells", "programmed_cells", "costs"]) -> pl.DataFrame:
     """Return the cards of a kind in the device library: name and title."""
+    given.one_of("kind", kind, KINDS)
     return pl.DataFrame([{"name": name, "title": read_card(kind, name).title} for name in library(kind)])

@@ -15,6 +15,7 @@ from dse.analysis.queries.sql import query
 from dse.analysis.queries.status import Status, status
 from dse.analysis.tables.render import render
 from dse.analysis.tables.tables import Tables, open_tables
+from dse.api import given
 from dse.api.html import titled
 from dse.errors import QueryError
 from dse.pricing.price import COLUMNS
@@ -181,8 +182,12 @@ class Results:
         Raises:
             QueryError: an objective that is none; what there is.
         """
-        asked = None if objectives is None else [quantity(name) for name in objectives]
-        tables = open_priced(self._place, asked, cards, _changes(changes), constraints=constraints)
+        asked = _quantities(objectives)
+        if epsilon is not None and not isinstance(epsilon, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise QueryError(f'epsilon = {epsilon!r} is not allowed; give a text, such as "1%" or "accuracy=0.005"')
+        tables = open_priced(
+            self._place, asked, given.names("cards", cards), _changes(changes), constraints=constraints
+        )
         names = asked or tables.objectives
         return Front(tables, names, ranked=ranked, knee=knee, epsilon=epsilon)
 
@@ -219,7 +224,7 @@ class Results:
         found = [costs.open_card(name) for name in cards] or [costs.own_card(self._place, self._tables)]
         values = costs.settings(_changes(changes))
         chosen = [costs.with_settings(card, values) for card in found]
-        return costs.prices(self._tables, chosen, [quantity(name) for name in columns])
+        return costs.prices(self._tables, chosen, [quantity(name) for name in given.names("columns", columns)])
 
     def show(self, trial: int) -> dict[str, Any]:
         """Return everything about a trial: design, metrics, layers, curve, deployment of each seed.
@@ -229,21 +234,23 @@ class Results:
         """
         from dse.analysis.queries.show import as_dict  # noqa: PLC0415
 
-        return as_dict(self._tables, trial)
+        return as_dict(self._tables, given.whole("trial", trial))
 
     def importance(self, objectives: Sequence[str] | None = None, seed: int = 0) -> pl.DataFrame:
         """Return how much each parameter matters for each objective; see `dse.analysis.effects.importance`."""
         from dse.analysis.effects.importance import importance  # noqa: PLC0415  scikit-learn
 
-        tables = open_priced(self._place, objectives, constraints=False)
-        return importance(tables, objectives or tables.objectives, seed)
+        asked = _quantities(objectives)
+        tables = open_priced(self._place, asked, constraints=False)
+        return importance(tables, asked or tables.objectives, given.whole("seed", seed))
 
-    def ablation(self, objectives: Sequence[str] | None = None, base: str | None = None) -> pl.DataFrame:
+    def ablation(self, objectives: Sequence[str] | None = None, base: str | int | None = None) -> pl.DataFrame:
         """Return the controls of the study compared: differences with 95 % intervals."""
         from dse.analysis.effects.ablation import ablation  # noqa: PLC0415
 
-        tables = open_priced(self._place, objectives, study=False, constraints=False)
-        return ablation(tables, objectives or tables.objectives, base)
+        asked = _quantities(objectives)
+        tables = open_priced(self._place, asked, study=False, constraints=False)
+        return ablation(tables, asked or tables.objectives, None if base is None else str(base))
 
     def require(self, targets: Mapping[str, str], *, share: float = 0.9, count: int = 5, seed: int = 0) -> Requirement:
         """Return what a design must be like to reach targets, such as {"accuracy": ">= 0.975"}.
@@ -260,7 +267,7 @@ class Results:
         from dse.analysis.inverse import require as inverse  # noqa: PLC0415  scikit-learn
         from dse.analysis.inverse.targets import parse_targets  # noqa: PLC0415
 
-        parsed = parse_targets(dict(targets))
+        parsed = parse_targets(given.texts("targets", targets, '{"accuracy": ">= 0.975"}'))
         tables = open_priced(self._place, [target.metric for target in parsed], constraints=False)
         answer = inverse.require(tables, parsed, share, seed)
         return Requirement(
@@ -286,19 +293,21 @@ class Results:
         Raises:
             QueryError: an objective or a panel that is none, or a file that cannot be written.
         """
-        tables = open_priced(self._place, objectives, study=False)
-        names = list(objectives or tables.objectives)
+        given.one_of("form", form, ("html", "png", "svg"))
+        asked = _quantities(objectives)
+        tables = open_priced(self._place, asked, study=False)
+        names = asked or tables.objectives
         here = self._place.path if isinstance(self._place, Folder) else Path()
         if form == "html":
             from dse.analysis.report.page import write_page  # noqa: PLC0415
 
             page = Path(path) if path else here / "report.html"
-            write_page(page, self._place, tables, names, without)
+            write_page(page, self._place, tables, names, given.names("without", without))
             return page
         from dse.analysis.report.figures import write_pictures  # noqa: PLC0415
 
         folder = Path(path) if path else here / "figures"
-        write_pictures(folder, self._place, tables, names, form, without)
+        write_pictures(folder, self._place, tables, names, form, given.names("without", without))
         return folder
 
     def replay(self, trial: int, seed: int | None = None) -> list[Replay]:
@@ -307,7 +316,7 @@ class Results:
         Raises:
             QueryError: there is no such trial or seed.
         """
-        return replay(self._place, trial, seed)
+        return replay(self._place, given.whole("trial", trial), None if seed is None else given.whole("seed", seed))
 
     def __repr__(self) -> str:
         about = self.about
@@ -318,6 +327,11 @@ class Results:
 
     def _repr_html_(self) -> str:
         return titled(repr(self), self.front().html())
+
+
+def _quantities(names: Sequence[str] | None) -> list[str] | None:
+    """Return names of quantities as they are called now; None for those of the study."""
+    return None if names is None else [quantity(name) for name in given.names("objectives", names)]
 
 
 def _changes(changes: Mapping[str, Any] | None) -> list[str]:

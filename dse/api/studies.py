@@ -20,7 +20,7 @@ Settings = Mapping[str, Any]
 EMPTY: Settings = {}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Study:
     """A study: what varies, what is measured, how many designs are simulated.
 
@@ -128,18 +128,29 @@ def study_of(study: "Study | Checked | Path | str") -> Checked:
     return study if isinstance(study, Checked) else read_study(Path(study))
 
 
+def _range(given: IntRange | FloatRange) -> dict[str, Any]:
+    """Return a range as a table."""
+    table: dict[str, Any] = {"low": given.low, "high": given.high}
+    if given.log:
+        table["log"] = True
+    if given.step is not None and not (isinstance(given, IntRange) and given.step == 1):
+        table["step"] = given.step
+    return table
+
+
 def _plain(path: str, value: Any) -> Any:
     """Return a value as TOML knows it."""
     if isinstance(value, Choice):
         return _plain(path, value.values)
     if isinstance(value, IntRange | FloatRange):
-        given = {"low": value.low, "high": value.high, "log": value.log, "step": value.step}
-        return {name: part for name, part in given.items() if part not in (None, False) and (name, part) != ("step", 1)}
+        return _range(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(f"{path}.{key}", inner) for key, inner in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
         return [_plain(path, inner) for inner in cast("Sequence[Any]", value)]
-    plain = str(value) if isinstance(value, Path) else value.item() if hasattr(value, "item") else value
+    if hasattr(value, "tolist"):  # a number of numpy, or several
+        return _plain(path, value.tolist())
+    plain = str(value) if isinstance(value, Path) else value
     if isinstance(plain, str | bool | int | float):
         return plain
     raise SettingError(f"{path} = {value!r} is not allowed; give a string, a number, true or false, a list or a table")

@@ -4,6 +4,8 @@ No files, no processes, no clock and no global state. Distribution, storage and 
 hard question can be asked by calling it in a debugger.
 """
 
+import math
+
 from dse.data.base import Data
 from dse.designs.deployed import with_deployment
 from dse.designs.hardware import platform_of
@@ -44,9 +46,15 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
         curve=tuple(curve),
         data_checksum=data.checksum,
     )
-    if design.deployment is None:
-        return outcome
-    network = learner.deployed(design.deployment, time_s or 0.0)
-    return (
-        outcome if network is None else with_deployment(outcome, network, data, design.deployment, design.task.measures)
-    )
+    network = None if design.deployment is None else learner.deployed(design.deployment, time_s or 0.0)
+    if network is not None and design.deployment is not None:
+        outcome = with_deployment(outcome, network, data, design.deployment, design.task.measures)
+    return _not_finite(outcome) or outcome
+
+
+def _not_finite(outcome: Outcome) -> Failure | None:
+    """Return the failure of a simulation that measured what is no number; no table holds such."""
+    found = [outcome.metrics, *({"loss": own.loss, **own.metrics} for own in outcome.curve)]
+    found += [own.metrics for own in outcome.deployments]
+    wrong = [(name, value) for table in found for name, value in table.items() if not math.isfinite(value)]
+    return Failure("diverged", f"{wrong[0][0]} is {wrong[0][1]}, which is no finite number") if wrong else None

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import dse
 from dse.designs.design import Design, compose
@@ -299,4 +299,8 @@ def _package_versions() -> dict[str, str]:
 
 def plugins_of(packages: str) -> list[str]:
     """Return the names of the plug-ins in the versions of packages, as JSON; see `package_versions`."""
-    return list(json.loads(packages).get("plugins", ()))
+    try:
+        found: Any = json.loads(packages)
+    except ValueError:  # rows of old versions have texts of other kinds
+        return []
+    return list(cast("dict[str, Any]", found).get("plugins", ())) if isinstance(found, dict) else []

@@ -1,6 +1,6 @@
 """Who simulates a study, as a user asks for it: actors on Ray, or this process."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from dse.errors import SettingError
 from dse.results.address import place_of
@@ -9,6 +9,7 @@ from dse.search.executor import Executor, LocalExecutor, Simulation, check_devic
 from dse.search.study import Study
 
 Kind = Literal["ray", "local"]
+KINDS = get_args(Kind)
 
 
 def executor_for(
@@ -36,6 +37,8 @@ def executor_for(
         ExecutorError: it cannot be started.
         SettingError: this process cannot do what the study or the arguments ask for.
     """
+    if kind not in KINDS:
+        raise SettingError(f"executor = {kind!r} is not allowed; give one of {', '.join(map(repr, KINDS))}")
     simulate = Simulation(device or ("cuda" if study.spec.resources.gpus else "cpu"))
     if kind == "local":
         check_local(study, actors=actors, address=address, wait_s=wait_s)

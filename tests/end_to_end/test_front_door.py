@@ -172,10 +172,57 @@ def test_a_design_is_evaluated_to_the_last_bit(results: dse.Results) -> None:
     assert own.price("bottom_up_28nm")["energy_per_sample_j"] == row["energy_per_sample_j"]
 
 
-@pytest.mark.parametrize("seed", [-1, True, 2**63])
-def test_a_seed_that_is_none_is_refused(seed: int) -> None:
+@pytest.mark.parametrize("seed", [-1, True, 2**63, "0", 1.5])
+def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
     with pytest.raises(dse.QueryError, match=r"seed = .* is not allowed"):
         dse.evaluate(TINY, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("ends", "more"),
+    [
+        ((0.0, 1.0), {}),
+        ((0.5, 2.0), {"log": True}),
+        ((1.0, 3.0), {"step": 1.0}),
+        ((0.0, 2.0), {"step": 0.5}),
+    ],
+)
+def test_a_range_is_the_same_in_a_file(ends: tuple[float, float], more: dict[str, Any]) -> None:
+    given = dse.FloatRange(*ends, **more)
+    path = "training.learning_rate" if "log" in more else "device.write_noise_scale"
+    assert study(space={path: given}).checked.space[path] == given
+    whole = dse.IntRange(4, 8, **({} if "step" in more else more))
+    assert study(space={"adc.bits": whole}).checked.space["adc.bits"] == whole
+
+
+def test_names_may_stand_alone_and_numbers_be_those_of_numpy(results: dse.Results) -> None:
+    assert results.front("accuracy").objectives == ["accuracy"]
+    assert study(space={"adc.bits": np.array([4, 6])}).checked.space["adc.bits"] == dse.Choice((4, 6))
+    assert dse.evaluate(TINY, seed=np.int64(3)).metrics == dse.evaluate(TINY, seed=3).metrics
+    with pytest.raises(dse.PluginError, match="the plug-in 'lab' is not installed"):
+        dse.design({}, plugins="lab")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (lambda r: r.require({"accuracy": 0.9}), "targets = .* is not allowed; give texts by name"),
+        (lambda r: r.front(epsilon=0.01), "epsilon = 0.01 is not allowed; give a text"),
+        (lambda r: r.show("1"), "trial = '1' is not allowed; give an integer"),
+        (lambda r: r.report(form="htm"), "form = 'htm' is not allowed; did you mean 'html'"),
+        (lambda r: r.front([1]), "objectives = .1. is not allowed; give a name, or a list of names"),
+        (lambda _: dse.cards("cell"), "kind = 'cell' is not allowed; did you mean 'cells'"),
+        (lambda _: dse.design([1]), "settings = .1. is not allowed; give a table"),
+        (lambda _: dse.run(study(), "nowhere", executor="loca"), "executor = 'loca' is not allowed; give one of"),
+    ],
+)
+def test_a_wrong_argument_is_one_message(
+    asked: Any, message: str, results: dse.Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(dse.DseError, match=message):
+        asked(results)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_there_is_can_be_listed() -> None:

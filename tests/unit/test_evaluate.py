@@ -400,3 +400,13 @@ def test_the_published_perceptron_has_198760_weights_in_397520_cells() -> None:
     design = compose({"workload.dataset": "mnist", "network.hidden": [250], "training.epochs": 1})
     metrics = outcome_of(design, data).metrics
     assert (metrics["weights"], metrics["cells"]) == (198_760, 397_520)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_finite_number_is_a_failure_and_no_traceback(
+    value: float, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metric that overflows, as a squared error far outside the training: no table holds such a number."""
+    monkeypatch.setattr("dse.designs.evaluate.learned", lambda epoch: {**epoch.metrics, "accuracy": value})
+    found = evaluate(compose(SMALL), 1, digits)
+    assert found == Failure("diverged", f"accuracy is {value}, which is no finite number")

@@ -47,17 +47,29 @@ def test_defaults_are_those_of_the_networks_that_have_them() -> None:
     said = by_path()["training.batch_size"].default
     assert said == (
         f"{sizes['perceptron']}; {sizes['lstm']} for lstm; {sizes['gan']} for gan; "
-        f"{sizes['cnn']} for any but perceptron, lstm, gan"
+        f"{sizes['cnn']} for any but perceptron, lstm, gan, onnx"
     )
+
+
+NO_ONNX = "network.name = any but onnx"
+FLOAT_MODULES = ('architecture = "float" (network.name = any but perceptron, onnx)',)
 
 
 @pytest.mark.parametrize(
     ("path", "belongs_to", "idle"),
     [
         ("training.dropout", "network.name = cnn9", ()),
-        ("accumulator.rounding", "", ('architecture = "float"', 'accumulator.bits = "float"')),
+        (
+            "accumulator.rounding",
+            "network.name = any but onnx",
+            ('architecture = "float"', 'accumulator.bits = "float"'),
+        ),
         ("workload.train_characters", "workload.dataset = ptb", ()),
-        ("array.initial_mean_us", "", ('architecture = "float" (network.name = any but perceptron)',)),
+        (
+            "array.initial_mean_us",
+            "network.name = any but onnx",
+            FLOAT_MODULES,
+        ),
     ],
 )
 def test_owners_and_conditions_are_said(path: str, belongs_to: str, idle: tuple[str, ...]) -> None:
