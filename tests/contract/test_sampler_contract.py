@@ -2,6 +2,7 @@
 
 from dse.search.samplers import SAMPLERS
 from dse.search.samplers.auto import Auto
+from dse.search.samplers.model import Model
 from dse.search.samplers.nsga2 import Nsga2
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.random import Random
@@ -28,6 +29,10 @@ class TestTpe(SamplerContract):
 
 class TestNsga2(SamplerContract):
     variant = Nsga2
+
+
+class TestModel(SamplerContract):
+    variant = Model
 
 
 def test_every_sampler_is_held_to_the_contract() -> None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "dse" / "testing"
 """Suites of tests name the variants that they test on."""
 FILES = {path: path.read_text() for path in sorted((ROOT / "dse").rglob("*.py")) if TESTS not in path.parents}
-OTHER_MEANINGS = {"auto", "none", "pcm", "float", "arrays"}
+OTHER_MEANINGS = {"auto", "none", "pcm", "float", "arrays", "model"}
 """Names that are words for something else, too: "auto" is an address of a Ray cluster, "none" an augmentation, "pcm"
 what accumulators are stored in, "float" their words, "arrays" what a saved state has."""
 NAMES = sorted(

@@ -7,11 +7,12 @@ optuna_proposer.py    proposals of a model that learns from results, behind Optu
 
 from dse.search.samplers.auto import Auto
 from dse.search.samplers.base import AbstractSampler
+from dse.search.samplers.model import Model
 from dse.search.samplers.nsga2 import Nsga2
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.random import Random
 from dse.search.samplers.tpe import Tpe
 from dse.variants import Variants
 
-SAMPLERS: Variants[type[AbstractSampler]] = Variants("SAMPLERS", Auto, Random, QuasiRandom, Tpe, Nsga2)
+SAMPLERS: Variants[type[AbstractSampler]] = Variants("SAMPLERS", Auto, Random, QuasiRandom, Tpe, Nsga2, Model)
 """Every sampler that a study file can name."""

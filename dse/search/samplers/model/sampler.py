@@ -1,0 +1,161 @@
+"""A model of every objective, and proposals where the front is expected to gain most.
+
+After a quasi-random start a Gaussian process is fitted to each objective, and to every constraint (`belief`). The next
+design is the one of some hundred candidates, half of them near designs of the front, with the largest expected gain in
+hypervolume (`gain`), times the probability that it is feasible and does not fail. Trials in flight count as if they had
+come out as expected, so that proposals made together differ (Ginsbourger, Le Riche and Carraro, 2010). Every eighth
+proposal is quasi-random, whatever the models believe.
+
+A proposal is a function of its number and of the results told.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, final
+
+import numpy as np
+
+from dse.designs.space import Choice, Parameter, Value
+from dse.search.samplers.base import AbstractSampler, Problem, Proposer
+from dse.streams import derived_seed
+
+if TYPE_CHECKING:
+    from dse.search.samplers.model.belief import Kept
+
+BLIND_EVERY = 8
+"""One proposal in so many is quasi-random."""
+CANDIDATES = 128
+"""Random designs among which a proposal is chosen; as many again are near the front."""
+NEAR = 0.15
+"""Standard deviation of a step from a design of the front, in shares of an axis."""
+MOVED = 0.4
+"""Share of the parameters that such a step changes."""
+FEWEST = 6
+"""Complete trials from which models are fitted; with fewer, proposals are random."""
+
+Design = Mapping[str, Value]
+
+
+@final
+class Model(AbstractSampler):
+    """Gaussian processes of all objectives, and the expected gain in hypervolume."""
+
+    name = "model"
+
+    def proposer(self, problem: Problem) -> Proposer:
+        """Return what proposes the designs of a study."""
+        return _Proposer(problem)
+
+
+class _Told(NamedTuple):
+    """What came of a trial: values to be minimised, None where it failed, and violations."""
+
+    values: tuple[float, ...] | None
+    violations: tuple[float, ...]
+
+
+class _Proposer:
+    """See the module; the proposals of a study, in order."""
+
+    def __init__(self, problem: Problem) -> None:
+        from dse.search.samplers.draws import Sobol  # noqa: PLC0415  scipy, which checks do without
+        from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
+
+        self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
+        self._signs = [-1.0 if goal == "maximise" else 1.0 for goal in problem.goals]
+        self._startup = min(max(problem.startup, 1), problem.trials)
+        self.blind = max(self._startup, len(self._given))
+        self._sobol = Sobol(len(self._space), self._seed) if self._space else None
+        self._encoding = Encoding(self._space)
+        self._asked: list[dict[str, Value]] = []
+        self._told: dict[int, _Told] = {}
+        self._kept: Kept = {}
+
+    def ask(self) -> dict[str, Value]:
+        """Return the parameters of the next trial."""
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        number = len(self._asked)
+        found = self._decided(number)
+        if found is None:
+            with threadpool_limits(1, user_api="blas"):  # several sum in another order
+                found = self._best(number)
+        self._asked.append(found)
+        return dict(found)
+
+    def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
+        """Take what came of a trial; see `Proposer`."""
+        own = None if values is None else tuple(s * float(v) for s, v in zip(self._signs, values, strict=True))
+        self._told[number] = _Told(own, tuple(violations))
+
+    def _decided(self, number: int) -> dict[str, Value] | None:
+        """Return the parameters of a trial that no model proposes, or None."""
+        from dse.search.samplers.draws import at  # noqa: PLC0415
+
+        if self._sobol is None:
+            return {}
+        blind = number < self._startup or number % BLIND_EVERY == BLIND_EVERY - 1
+        # The sequence goes on below what was given, so that the points after it are those of any other study.
+        drawn = at(self._space, self._sobol.next()) if blind else None
+        return dict(self._given[number]) if number < len(self._given) else drawn
+
+    def _best(self, number: int) -> dict[str, Value]:
+        """Return the candidate that is worth most."""
+        from dse.search.samplers.model.belief import Belief, transformed  # noqa: PLC0415  scipy
+
+        draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
+        told = sorted(self._told)
+        values = [self._told[own].values for own in told]
+        if len(values) - values.count(None) < FEWEST:
+            return self._random(draws)
+        flying = [own for own in range(number) if own not in self._told]
+        belief = Belief(
+            self._points(told), transformed(values), self._violations(told), self._points(flying), self._kept
+        )
+        front = [self._asked[told[int(place)]] for place in belief.best.tolist()]
+        candidates = [self._random(draws) for _ in range(CANDIDATES)]
+        candidates += [self._near(front[int(draws.integers(len(front)))], draws) for _ in range(CANDIDATES)]
+        candidates = _new(candidates, self._asked) or candidates
+        return candidates[int(np.argmax(belief.worth(self._encoding.points(candidates))))]
+
+    def _points(self, numbers: Sequence[int]) -> np.ndarray:
+        return self._encoding.points([self._asked[own] for own in numbers])
+
+    def _violations(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the violations of trials, shape (trials, constraints); 0 for failed ones."""
+        width = max(len(self._told[own].violations) for own in numbers)
+        return np.array([self._told[own].violations or (0.0,) * width for own in numbers]).reshape(len(numbers), width)
+
+    def _random(self, draws: np.random.Generator) -> dict[str, Value]:
+        return {path: parameter.at(float(draws.random())) for path, parameter in self._space.items()}
+
+    def _near(self, design: Design, draws: np.random.Generator) -> dict[str, Value]:
+        """Return a design a step away from another."""
+        moved = dict(design)
+        for path, parameter in self._space.items():
+            move, u, step = float(draws.random()), float(draws.random()), float(draws.standard_normal())
+            if move < MOVED:
+                moved[path] = _stepped(parameter, design[path], u, step)
+        return moved
+
+
+def _stepped(parameter: Parameter, value: Value, u: float, step: float) -> Value:
+    """Return a value near another: on a range a normal step away, of choices any."""
+    if isinstance(parameter, Choice) or isinstance(value, str | bool):
+        return parameter.at(u)
+    scale = math.log if parameter.log else float
+    low, high = scale(parameter.low), scale(parameter.high)
+    place = (scale(value) - low) / (high - low) + NEAR * step
+    return parameter.at(min(max(place, 0.0), 1.0 - 1e-12))
+
+
+def _new(candidates: Sequence[dict[str, Value]], known: Sequence[Design]) -> list[dict[str, Value]]:
+    """Return the candidates that were not proposed before, each once."""
+    seen = {tuple(design.items()) for design in known}
+    found: list[dict[str, Value]] = []
+    for candidate in candidates:
+        key = tuple(candidate.items())
+        if key not in seen:
+            seen.add(key)
+            found.append(candidate)
+    return found

@@ -1,0 +1,146 @@
+"""The sampler with a model of every objective, part by part: against other libraries and closed forms."""
+
+import math
+
+import moocore
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from dse.designs.space import Choice, FloatRange, IntRange
+from dse.search.samplers.base import Problem
+from dse.search.samplers.model import Model
+from dse.search.samplers.model.belief import transformed
+from dse.search.samplers.model.encoding import Encoding
+from dse.search.samplers.model.gain import expected_gain, log_expected_improvement, non_dominated
+from dse.search.samplers.model.kriging import JITTER, Process, Scales, _negative_log_posterior, learned
+from dse.search.samplers.quasi_random import QuasiRandom
+
+DRAWS = np.random.Generator(np.random.PCG64(7))
+X = DRAWS.random((30, 3))
+Y = np.sin(4.0 * X[:, 0]) + X[:, 1] ** 2 + 0.1 * DRAWS.standard_normal(30)
+SCALES = Scales(np.log([0.4, 0.8, 3.0]), math.log(1.5), math.log(0.02))
+
+
+def test_a_process_predicts_what_that_of_scikit_learn_does() -> None:
+    kernel = ConstantKernel(1.5, "fixed") * Matern([0.4, 0.8, 3.0], "fixed", nu=2.5) + WhiteKernel(0.02, "fixed")
+    other = GaussianProcessRegressor(kernel, alpha=JITTER, optimizer=None).fit(X, Y - Y.mean())
+    at = DRAWS.random((50, 3))
+    mean, deviation = Process(X, Y, SCALES).predict(at)
+    theirs, with_noise = other.predict(at, return_std=True)
+    assert np.allclose(mean, Y.mean() + theirs, rtol=1e-9, atol=1e-9)
+    assert np.allclose(deviation**2, with_noise**2 - 0.02, rtol=1e-6, atol=1e-9)
+
+
+def test_the_gradient_of_the_posterior_is_that_of_differences() -> None:
+    z = (Y - Y.mean()) / Y.std()
+    squares = (X.T[:, :, None] - X.T[:, None, :]) ** 2
+    theta = np.array([-0.5, 0.1, 0.7, 0.2, -3.0])
+    _, gradient = _negative_log_posterior(theta, squares, z)
+    for k in range(len(theta)):
+        step = np.zeros_like(theta)
+        step[k] = 1e-5
+        ends = (_negative_log_posterior(theta + s * step, squares, z)[0] for s in (1.0, -1.0))
+        high, low = ends
+        assert gradient[k] == pytest.approx((high - low) / 2e-5, rel=1e-5, abs=1e-6)
+
+
+def test_an_axis_without_effect_has_the_longest_length() -> None:
+    z = (Y - Y.mean()) / Y.std()
+    found = learned(X, z)
+    assert found.lengths[2] == max(found.lengths)
+    assert 1e-4 < math.exp(found.noise) < 0.1  # 0.01 / 0.5 were put in
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_expected_gain_is_that_of_simulated_designs(objectives: int) -> None:
+    """A mean over 4,000 draws; within five standard errors and the spacing of the places of the box."""
+    front = np.array([[0.2, 0.7, 0.4], [0.5, 0.3, 0.6], [0.8, 0.2, 0.2]])[:, :objectives]
+    front = front[non_dominated(front)]
+    mean, deviation = np.array([[0.35, 0.4, 0.3]])[:, :objectives], np.array([[0.1, 0.05, 0.2]])[:, :objectives]
+    draws = mean + deviation * DRAWS.standard_normal((4000, objectives))
+    reference = np.ones(objectives)
+    before = moocore.hypervolume(front, ref=reference)
+    # The box ends at the ideal point: what lies beyond it is not counted.
+    gains = [moocore.hypervolume(np.vstack([front, np.maximum(d, 0.0)]), ref=reference) - before for d in draws]
+    error = 5.0 * np.std(gains) / math.sqrt(len(gains)) + 2e-3
+    assert expected_gain(mean, deviation, front)[0] == pytest.approx(np.mean(gains), abs=error)
+
+
+def test_of_many_designs_the_best_are_measured_well_and_the_others_stay_below() -> None:
+    front = np.array([[0.5, 0.5]])
+    means = DRAWS.random((200, 2))
+    deviations = np.full_like(means, 0.05)
+    together = expected_gain(means, deviations, front)
+    alone = np.array([expected_gain(m[None], d[None], front)[0] for m, d in zip(means, deviations, strict=True)])
+    best = int(np.argmax(alone))
+    assert together[best] == alone[best] == together.max()
+
+
+@pytest.mark.parametrize("z", [-30.0, -6.0, -4.9, -1.0, 0.0, 2.0])
+def test_the_expected_improvement_is_its_closed_form(z: float) -> None:
+    found = log_expected_improvement(np.array([1.0]), np.array([2.0]), 1.0 + 2.0 * z)[0]
+    if z > -5.0:
+        exact = math.log(2.0 * (stats.norm.pdf(z) + z * stats.norm.cdf(z)))
+        assert found == pytest.approx(exact, rel=1e-6)
+    else:  # phi(z) / z^2 (1 - 3 / z^2 + ...), where the closed form cancels
+        assert found == pytest.approx(math.log(2.0) + stats.norm.logpdf(z) - 2.0 * math.log(-z), abs=3.5 / z**2)
+
+
+def test_values_that_span_decades_are_modelled_by_their_logarithm() -> None:
+    values = [(-0.5, 1e-9, -1.0), None, (-0.9, 1e-7, -1e3), (0.1, 2e-9, -math.inf)]
+    found = transformed(values)
+    assert found[:, 0][[0, 2, 3]].tolist() == [-0.5, -0.9, 0.1]
+    assert found[:, 1][[0, 2]].tolist() == pytest.approx([-9.0, -7.0])
+    assert found[:, 2][[0, 2, 3]].tolist() == pytest.approx([0.0, -3.0, -4.0])
+    assert np.isnan(found[1]).all()
+
+
+def test_near_designs_have_near_points() -> None:
+    space = {
+        "a": FloatRange(0.5, 8.0, log=True),
+        "b": IntRange(2, 10),
+        "c": Choice((2, 32, 8)),
+        "d": Choice(("sram", "pcm", 4)),
+    }
+    points = Encoding(space).points(
+        [
+            {"a": 2.0, "b": 4, "c": 8, "d": "pcm"},
+            {"a": 2.0, "b": 4, "c": 8, "d": 4},
+            {"a": 8.0, "b": 10, "c": 2, "d": "sram"},
+        ]
+    )
+    assert points[0].tolist() == pytest.approx([0.5, 0.25, 0.5, 0.0, math.sqrt(0.5), 0.0])
+    assert np.linalg.norm(points[0] - points[1]) == pytest.approx(1.0)
+    assert points[2].tolist() == pytest.approx([1.0, 1.0, 0.0, math.sqrt(0.5), 0.0, 0.0])
+
+
+SPACE = {f"x{k}": FloatRange(0.0, 1.0) for k in range(5)}
+
+
+def measured(design: dict[str, float], draws: np.random.Generator) -> list[float]:
+    """Return two objectives to minimise that conflict, with noise (Zitzler, Deb and Thiele's first, 2000)."""
+    x = [design[f"x{k}"] for k in range(5)]
+    g = 1.0 + 9.0 * sum(x[1:]) / 4.0
+    f = g * (1.0 - math.sqrt(x[0] / g))
+    return [x[0] + 0.01 * draws.standard_normal(), f + 0.01 * draws.standard_normal()]
+
+
+def volume(sampler: type, seed: int) -> float:
+    """Return the hypervolume after 40 trials, five in flight."""
+    proposer = sampler().proposer(Problem(SPACE, ("minimise", "minimise"), seed, startup=10, trials=40))
+    draws = np.random.Generator(np.random.PCG64(seed))
+    asked, values = [], []
+    for number in range(40):
+        asked.append(proposer.ask())
+        values.append(measured(asked[-1], draws))
+        if number >= 5:
+            proposer.tell(number - 5, values[number - 5])
+    return float(moocore.hypervolume(np.array(values), ref=np.array([1.1, 6.0])))
+
+
+def test_a_model_finds_a_front_that_points_without_results_do_not() -> None:
+    """Over 20 other seeds the model had 1.36 times the volume of quasi-random points in the mean, 1.20 at least."""
+    assert volume(Model, 3) > 1.1 * volume(QuasiRandom, 3)
