@@ -165,6 +165,7 @@ def pool_of(study: Study) -> RayPool:
     return RayPool(1, names=tuple(study.plugins), wait_s=HANGS_S)
 
 
+@pytest.mark.slow  # half a minute; kills are in test_kills, and what a job brings in test_cluster_files, too
 def test_a_submitted_job_brings_the_plug_in_and_its_results_survive_a_kill(site: Path, tmp_path: Path) -> None:
     """The job runs from the folder that is handed over, without the packages of this process."""
     study, packed, made = parse_study(DIGITAL, tmp_path), tmp_path / "packed", iter(range(100))

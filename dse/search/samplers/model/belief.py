@@ -19,9 +19,9 @@ Kept = dict[tuple[int, str], Scales]
 
 SEEN = 400
 """Designs that a model is fitted to, at most."""
-LEARNED = 200
+LEARNED = 128
 """Designs that its scales are learned from, at most."""
-GROWTH = 7
+GROWTH = 4
 """Scales are learned anew when results have grown by one in so many."""
 DECADE = 10.0
 """Ratio of the largest to the smallest value from which a quantity is modelled by its logarithm."""

@@ -25,7 +25,7 @@ SIGNAL = (0.0, 1.0)
 NOISE = (np.log(1e-2), 2.0)
 """The same of the noise."""
 BOUNDS = {"length": (np.log(0.05), np.log(50.0)), "signal": (np.log(1e-2), np.log(1e2)), "noise": (np.log(1e-6), 0.0)}
-STEPS = 40
+STEPS = 25
 """Steps of the search for lengths, signal and noise."""
 JITTER = 1e-9
 
