@@ -1,9 +1,12 @@
 """Data of the user: each kind of file, what is found in it, how it is divided and scaled, and what is refused."""
 
 import gzip
+import io
 import struct
 import subprocess
 import sys
+import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +267,11 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "vectors as classes": ({"x": X, "y": X[:, :2]}, {"answers": "classes"}, r"shape \(60, 2\) are no classes"),
     "text as numbers": ({"x": X, "y": Y.astype(str)}, {"answers": "numbers"}, "the answers are text"),
     "NaN among answers": ({"x": X, "y": np.where(Y == 1, np.nan, 1.0 * Y)}, {}, "an answer is nan"),
+    "bytes that are no text": (
+        {"x": X, "y": np.array([b"a\xff", b"a\xfe", b"c"])[Y]},
+        {},
+        r"the answer b'a\\xff' is no UTF-8 text",
+    ),
     "a number that never varies": ({"x": X, "y": 0.5 + 0.0 * Y}, {}, "number 0 of the answers is 0.5 for every"),
     "a class in the test alone": (
         {"x_train": X[:40], "y_train": Y[:40] % 2, "x_test": X[40:], "y_test": Y[40:]},
@@ -308,6 +316,7 @@ BAD_TABLES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "no such column": (columns(kind=Y), {"answer": "kinds"}, "has no such column; did you mean 'kind'"),
     "no such split": (columns(kind=Y), {"answer": "kind", "split": "part"}, r'workload\.split = "part": .* no such'),
     "one column twice": (columns(kind=Y), {"answer": "kind", "split": "kind"}, "name a column of mine.csv twice"),
+    "no rows": ({"f0": [], "kind": []}, {"answer": "kind"}, "mine.csv has names of columns and no rows"),
     "text to learn from": (columns(kind=Y, town=["a"] * 60), {"answer": "kind"}, '"town" is String'),
     "missing values": (columns(kind=Y, gap=[None, *X[1:, 0]]), {"answer": "kind"}, 'missing in "gap"'),
     "missing answers": (columns(kind=[None, *Y[1:]]), {"answer": "kind"}, 'missing in "kind"'),
@@ -340,6 +349,69 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         design_for(tmp_path / name, answer="a" if name.endswith(("csv", "parquet")) else "")
+
+
+def headed(shape: tuple[int, ...]) -> bytes:
+    """Return the head of an array of such a shape, and no numbers."""
+    held = io.BytesIO()
+    np.lib.format.write_array_header_1_0(held, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return held.getvalue()
+
+
+def packed(name: str, content: bytes, *, flags: int = 0, method: int = 0) -> bytes:
+    """Return an archive whose one member claims flags and a compression."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr(name, content)
+    raw = bytearray(held.getvalue())
+    for head, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        struct.pack_into("<HH", raw, raw.index(head) + place, flags, method)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (packed("x.npy", headed((2,)), flags=1), "numpy can read: .* is encrypted"),
+        (packed("x.npy", headed((2,)), method=99), "numpy can read: .* compression method is not supported"),
+        (packed("x.npy", headed((10**15,))), "numpy can read: "),
+        (packed("x.npy", headed((2**62, 2**62))), "numpy can read: "),
+        (packed("x", b"raw"), "has 'x', which is no array"),
+    ],
+)
+def test_archives_that_numpy_cannot_read_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").write_bytes(content)
+    with pytest.raises(DataError, match=message) as refused:
+        design_for(tmp_path / "mine.npz")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_panic_of_polars_is_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = csv(tmp_path, columns(kind=Y), "mine.parquet")
+
+    def panic(*_: Any) -> None:
+        raise pl.exceptions.PanicException("range end out of range")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(DataError, match="no Parquet file that can be read: range end out of range"):
+        design_for(path, answer="kind")
+
+
+def test_answers_that_numpy_has_no_integers_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = pl.DataFrame(columns(kind=Y), schema_overrides={"kind": pl.Int128})
+    monkeypatch.setattr(pl, "read_csv", lambda *_, **__: wide)
+    with pytest.raises(DataError, match=r"the answers 'kind' are of Int128; give numbers of 64 bits, or text"):
+        design_for(csv(tmp_path, columns(kind=Y)), answer="kind")
+
+
+def test_decimals_are_numbers(tmp_path: Path) -> None:
+    prices = pl.Series([Decimal(n) / 4 for n in range(60)], dtype=pl.Decimal(10, 2))
+    path = csv(tmp_path, columns(price=prices), "mine.parquet")
+    facts = design_for(path, answer="price").as_dict()["workload"]["found"]
+    data = data_of(path, answer="price", validation=0.0)
+    assert (facts["answers"], facts["numbers"]) == ("numbers", 1)
+    learned = data.train.labels.numpy() * facts["deviations"] + facts["means"]
+    assert set(np.round(learned[:, 0] * 4, 3)) <= set(range(60))
 
 
 def test_a_file_that_is_missing_or_not_named_is_said_to_be(tmp_path: Path) -> None:

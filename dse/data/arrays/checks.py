@@ -150,8 +150,18 @@ def whole_of(part: Part, name: str) -> Array:
     if y.dtype.kind == "u" and y.max() > LARGEST_CLASS:
         raise DataError(f"{name}: the answer {y.max()} is beyond {LARGEST_CLASS}; give smaller integers, or text")
     if y.dtype.kind == "S":
-        return np.array([own.decode("utf-8", "replace") for own in y.tolist()], np.str_)
+        return _decoded(y, name)
     return y if y.dtype.kind == "U" else y.astype(np.int64)
+
+
+def _decoded(y: Array, name: str) -> Array:
+    """Return bytes as text; bytes that are none would become one class, whatever they are."""
+    try:
+        return np.array([own.decode() for own in y.tolist()], np.str_)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}: the answer {error.object!r} is no UTF-8 text; give text (numpy.str_) or integers"
+        ) from None
 
 
 def coded(ys: list[Array], name: str) -> tuple[Labels, list[Array]]:

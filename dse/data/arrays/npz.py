@@ -1,7 +1,6 @@
 """Arrays of an npz file: x_train, y_train, x_test, y_test, or x and y."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,13 +51,22 @@ def _arrays(content: Content) -> dict[str, Array]:
         handle.seek(0)
         try:
             with np.load(handle, allow_pickle=False) as held:
-                return {name: held[name] for name in held.files}
+                found = {name: held[name] for name in held.files}
         except ValueError as error:
             if "Object arrays" in str(error) or "pickle" in str(error):
                 raise DataError(
                     f"{content.name} holds Python objects, which are not loaded; give arrays of numbers, or of text "
                     "for classes"
                 ) from None
-            raise DataError(f"{content.name} is no npz file that numpy can read: {error}") from None
-        except (OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise DataError(f"{content.name} is no npz file that numpy can read: {error}") from None
+            raise _damaged(content, error) from None
+        except Exception as error:  # numpy and zipfile raise many kinds, all of which mean the same to the user
+            raise _damaged(content, error) from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # numpy returns the bytes of what does not begin as an array does
+            raise DataError(f"{content.name} has {name!r}, which is no array; write the file with numpy.savez")
+    return found
+
+
+def _damaged(content: Content, error: Exception) -> DataError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return DataError(f"{content.name} is no npz file that numpy can read: {reason}")

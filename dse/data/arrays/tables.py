@@ -12,6 +12,8 @@ from dse.files import Content
 from dse.spec import shown
 
 PARTS = ("train", "test")
+WIDE = ("Int128", "UInt128")
+"""Integers that numpy does not have, by name: not every polars has both."""
 MOST_NAMED = 5
 """Columns that a message names."""
 
@@ -34,6 +36,8 @@ def read_parquet(content: Content, settings: Mapping[str, Any]) -> Given:
 def _read(content: Content, settings: Mapping[str, Any], *, csv: bool) -> Given:
     refuse(settings, ("channels",), content, "a table, of vectors")
     table = _table(content, csv=csv)
+    if not table.height:
+        raise DataError(f"{content.name} has names of columns and no rows; give a row for each sample")
     answers, split = _columns(settings, table, content.name), settings.get("split", "")
     features = [name for name in table.columns if name not in {*answers, split}]
     if not features:
@@ -53,9 +57,11 @@ def _table(content: Content, *, csv: bool) -> pl.DataFrame:
             if csv:
                 return pl.read_csv(handle, infer_schema_length=None)
             return pl.read_parquet(handle)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # polars panics on some damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{content.name} is no {'CSV' if csv else 'Parquet'} file that can be read: {reason}") from None
+        raise DataError(
+            f"{content.name} is no {'CSV' if csv else 'Parquet'} file that can be read: {reason}"
+        ) from error
 
 
 def _columns(settings: Mapping[str, Any], table: pl.DataFrame, name: str) -> list[str]:
@@ -102,11 +108,13 @@ def _answers(table: pl.DataFrame, columns: Sequence[str], name: str) -> Array:
     if len(columns) > 1:
         return _numbers(table, columns, name).astype(np.float64)
     column = chosen.to_series()
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+    if column.dtype.is_decimal():
+        return column.cast(pl.Float64).to_numpy()
+    if (column.dtype.is_numeric() and str(column.dtype) not in WIDE) or column.dtype == pl.Boolean:
         return column.to_numpy()
     if isinstance(column.dtype, (pl.String, pl.Categorical, pl.Enum)):
         return column.cast(pl.String).to_numpy().astype(np.str_)
-    raise DataError(f"{name}: the answers {columns[0]!r} are of {column.dtype}; give numbers or text")
+    raise DataError(f"{name}: the answers {columns[0]!r} are of {column.dtype}; give numbers of 64 bits, or text")
 
 
 def _check_whole(table: pl.DataFrame, name: str) -> None:
