@@ -170,6 +170,14 @@ def test_whole_floats_are_numbers_unless_they_are_said_to_be_classes(tmp_path: P
     assert type(design_for(npz(tmp_path, x=X, y=Y), answers="numbers").workload.info) is NumberInfo
 
 
+def test_a_sample_of_each_class_is_enough_where_none_is_held_out(tmp_path: Path) -> None:
+    path = npz(tmp_path, x_train=X[:3], y_train=Y[:3], x_test=X[3:], y_test=Y[3:])
+    data = data_of(path, validation=0.0)
+    assert (len(data.train), data.validation, len(data.test)) == (3, None, 57)
+    more = npz(tmp_path, x_train=X[:4], y_train=Y[:4], x_test=X[4:], y_test=Y[4:])
+    assert len(data_of(more, validation=0.01).validation) == 1  # type: ignore[arg-type]
+
+
 def test_numbers_are_standardised_by_the_training_part(tmp_path: Path) -> None:
     y = np.stack([X @ [1.0, 2.0, 3.0, 4.0] + 100.0, 1e-6 * X[:, 0]], axis=1)
     path = npz(tmp_path, x_train=X[:40], y_train=y[:40], x_test=X[40:], y_test=y[40:])
@@ -273,6 +281,26 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         r"the answer b'a\\xff' is no UTF-8 text",
     ),
     "a number that never varies": ({"x": X, "y": 0.5 + 0.0 * Y}, {}, "number 0 of the answers is 0.5 for every"),
+    "numbers too close": (
+        {"x": X, "y": 1e-200 * X[:, 0]},
+        {},
+        "standard deviation of number 0 of the answers is below 1e-30; give",
+    ),
+    "test numbers far away": (
+        {"x_train": X[:40], "y_train": 1e-8 * X[:40], "x_test": X[40:], "y_test": 1e8 * X[40:]},
+        {},
+        r"number \d of the answers is in the test .*e\+1\d standard deviations",
+    ),
+    "no class to hold out of": (
+        {"x_train": X[:3], "y_train": Y[:3], "x_test": X[3:], "y_test": Y[3:]},
+        {},
+        "validation = 0.25 holds out none: mine.npz has 3 for training, of 3 classes, and one of each stays to",
+    ),
+    "no number to hold out of": (
+        {"x_train": X[:1], "x_test": X[1:]},
+        {},
+        "validation = 0.25 holds out none: mine.npz has 1 for training, and one stays to learn from",
+    ),
     "a class in the test alone": (
         {"x_train": X[:40], "y_train": Y[:40] % 2, "x_test": X[40:], "y_test": Y[40:]},
         {},

@@ -19,6 +19,10 @@ LARGEST_CLASS = 2**53
 """Largest whole float that stands for an integer without doubt."""
 FAR = 1e30
 """Largest magnitude of a number; float32 ends a little above."""
+CLOSE = 1e-30
+"""Least standard deviation of a number; its square does not vanish in float64."""
+APART = 1e15
+"""Most standard deviations of a number away from the mean; float32 holds the square, which is learned."""
 NUMBERS = 'If the answers are numbers, and no classes, give workload.answers = "numbers"'
 
 
@@ -121,7 +125,7 @@ def numbers_of(part: Part, name: str) -> Array:
 
 
 def check_numbers(ys: list[Array], name: str) -> None:
-    """Check that answers vary, and have the same length everywhere.
+    """Check that answers vary, have the same length everywhere, and can be standardised.
 
     Raises:
         DataError: they do not.
@@ -131,6 +135,22 @@ def check_numbers(ys: list[Array], name: str) -> None:
         raise DataError(f"{name}: number {flat[0]} of the answers is {ys[0][0, flat[0]]} for every training sample")
     if ys[0].shape[1] != ys[-1].shape[1]:
         raise DataError(f"{name}: answers have {ys[0].shape[1]} numbers, in the test {ys[-1].shape[1]}")
+    _check_spread(ys, name)
+
+
+def _check_spread(ys: list[Array], name: str) -> None:
+    deviations = ys[0].std(axis=0)
+    if small := np.flatnonzero(deviations < CLOSE).tolist():
+        raise DataError(
+            f"{name}: the standard deviation of number {small[0]} of the answers is below {CLOSE:g}; give it in "
+            "another unit"
+        )
+    apart = np.max([np.abs((own - ys[0].mean(axis=0)) / deviations).max(axis=0) for own in ys], axis=0)
+    if wide := np.flatnonzero(apart > APART).tolist():
+        raise DataError(
+            f"{name}: number {wide[0]} of the answers is in the test {apart[wide[0]]:g} standard deviations of the "
+            "training samples away from their mean; both must be of one kind"
+        )
 
 
 def whole_of(part: Part, name: str) -> Array:

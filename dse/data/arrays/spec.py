@@ -114,6 +114,17 @@ class Arrays(AbstractData, FileSpec):
         return max(facts.training - math.ceil(self.validation * facts.training), facts.classes, 1)
 
     @model_validator(mode="after")
+    def _some_are_held_out(self) -> Self:
+        if self.found is None or not self.held_out or self._kept < self.found.training:
+            return self
+        of = f", of {self.found.classes} classes, and one of each stays" if self.found.classes else ", and one stays"
+        msg = (
+            f"validation = {self.validation} holds out none: {self.file} has {self.found.training} for training"
+            f"{of} to learn from; add samples, or give validation = 0"
+        )
+        raise ValueError(msg)
+
+    @model_validator(mode="after")
     def _samples_are_there(self) -> Self:
         if self.found is None or self.samples == "all":
             return self
