@@ -137,17 +137,33 @@ class FileSpec(Spec):
         return find(self.facts.sha256, self.file)
 
 
+def at_home(path: Path) -> Path:
+    """Return a path with the home folder that it begins with (~) in full.
+
+    Raises:
+        DataError: there is no such home folder.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise DataError(f"{path} begins with a home folder that is not there; give the path in full") from None
+
+
 def data_folder() -> Path:
-    """Return `$DSE_DATA_DIR`, or the folder of the user's cache where downloads go."""
+    """Return `$DSE_DATA_DIR`, or the folder of the user's cache where downloads go.
+
+    Raises:
+        DataError: `$DSE_DATA_DIR` begins with a home folder that is not there.
+    """
     if folder := os.environ.get("DSE_DATA_DIR"):
-        return Path(folder).expanduser()
+        return at_home(Path(folder))
     import pooch  # noqa: PLC0415  only where no folder is given
 
     return Path(pooch.os_cache("pcm-dse"))
 
 
 _known: dict[Path, tuple[object, Seen]] = {}
-"""What was seen, with the sizes and times of change by which it is known to be the same still."""
+"""What was seen, with the marks (`_stamp`) by which it is known to be the same still."""
 _places: dict[str, dict[Path, None]] = {}
 """Where files were seen or are said to be, by checksum."""
 _loaders: dict[str, Callable[[], Parts]] = {}
@@ -163,16 +179,34 @@ def see(path: Path) -> Seen:
     path = path.absolute()
     try:
         parts = _parts_at(path)
-        stamps = {name: (part.stat().st_size, part.stat().st_mtime_ns) for name, part in parts.items()}
+        stamps = {name: _stamp(part) for name, part in parts.items()}
         if _known.get(path, (None,))[0] != stamps:
-            _known[path] = stamps, Seen(path, _checksum(parts), sum(size for size, _ in stamps.values()))
+            _known[path] = stamps, Seen(path, _checksum(parts), sum(size for size, *_ in stamps.values()))
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is no path that a file can have: {error}") from None
     seen = _known[path][1]
     offer(seen.sha256, path)
     return seen
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file: also one of the same size whose time was set back, or that took its place."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def check_same(path: Path, sha256: str) -> None:
+    """Check, after a file was read, that it is what it was before.
+
+    Raises:
+        DataError: it is not.
+    """
+    if see(path).sha256 != sha256:
+        raise DataError(f"{path} has changed while it was read; try again when it is complete")
 
 
 def offer(sha256: str, place: Path | Callable[[], Parts]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from dse.designs.settings import FAMILIES, FOUND, Flat, chosen, network_of
 from dse.errors import DataError, SettingError
-from dse.files import Content, FileSpec, Seen, find, offer, see
+from dse.files import Content, FileSpec, Seen, at_home, check_same, find, offer, see
 from dse.spec import shown
 
 Key = tuple[tuple[str, str], ...]
@@ -53,13 +53,20 @@ class Places:
 
         Raises:
             DataError: it is not there, or not what it was.
+            SettingError: the path does not end in a name.
         """
-        if self.kept is None:
-            try:
-                return see(self.folder / Path(name).expanduser())
-            except DataError as error:
-                raise DataError(f"{path} = {shown(name)}: {error}") from None
-        return _kept(self.folder / Path(name).name, self.kept.get(Path(name).name, {}))
+        plain = Path(name).name
+        if plain in ("", "..") or (plain.startswith("~") and plain == str(Path(name))):
+            raise SettingError(
+                f"{path} = {shown(name)} does not end in a name, by which results know what lies there; give one, as "
+                'in "../digits"'
+            )
+        if self.kept is not None:
+            return _kept(self.folder / plain, self.kept.get(plain, {}))
+        try:
+            return see(self.folder / at_home(Path(name)))
+        except DataError as error:
+            raise DataError(f"{path} = {shown(name)}: {error}") from None
 
 
 def _kept(beside: Path, said: Mapping[str, Any]) -> Seen:
@@ -183,7 +190,6 @@ def _look(variant: type[FileSpec], own: Mapping[str, Any], seen: Seen) -> Mappin
     key = variant, seen.sha256, _key({**own, "file": seen.name})
     if key not in _facts:
         found = variant.look(own, Content.at(seen.path))
-        if see(seen.path).sha256 != seen.sha256:
-            raise DataError(f"{seen.path} has changed while it was read; try again when it is complete")
+        check_same(seen.path, seen.sha256)
         _facts[key] = {"sha256": seen.sha256, "size": seen.size, **found}
     return _facts[key]

@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dse.data.arrays import load
 from dse.data.arrays.draws import drawn, evenly, most_drawn
 from dse.data.arrays.spec import Arrays
 from dse.data.base import BareInfo, ImageInfo, NumberInfo
@@ -451,6 +452,21 @@ def test_a_file_that_is_missing_or_not_named_is_said_to_be(tmp_path: Path) -> No
         compose({"workload.dataset": "arrays", "workload.found.sha256": "0"})
 
 
+@pytest.mark.parametrize("file", [".", "..", "sub/..", "/", "~"])
+def test_a_path_that_ends_in_no_name_is_refused(file: str) -> None:
+    with pytest.raises(SettingError, match=r'workload\.file = ".*" does not end in a name, .* give one, as in "\.\./'):
+        compose({"workload.dataset": "arrays", "workload.file": file})
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [("~no such user/x.npz", "a home folder that is not there"), ("x\0.npz", "no path that a file can have")],
+)
+def test_a_path_that_cannot_be_is_refused(file: str, message: str) -> None:
+    with pytest.raises(DataError, match=rf"workload\.file = .*{message}"):
+        compose({"workload.dataset": "arrays", "workload.file": file})
+
+
 def test_a_study_with_own_data_is_checked_without_torch() -> None:
     given = {"workload.dataset": "arrays", "workload.file": str(OWN / "images.npz")}
     code = f"import sys; from dse.designs.design import compose; compose({given!r}); print('torch' in sys.modules)"
@@ -467,6 +483,20 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
     monkeypatch.setattr(Arrays, "look", look)
     with pytest.raises(DataError, match="has changed while it was read"):
         design_for(path)
+
+
+def test_a_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = npz(tmp_path, x=X + 0.75, y=Y)
+    workload, read = design_for(path).workload, load.parts_of
+
+    def changing(*given: Any) -> Any:
+        found = read(*given)
+        path.write_bytes(b"another")
+        return found
+
+    monkeypatch.setattr(load, "parts_of", changing)
+    with pytest.raises(DataError, match="has changed while it was read"):
+        workload.load()
 
 
 @settings(deadline=None, max_examples=60)

@@ -34,6 +34,39 @@ def test_a_checksum_is_computed_again_only_where_size_or_time_of_change_is_anoth
     assert files.see(path).sha256 == hashlib.sha256(b"abd").hexdigest()
 
 
+def test_a_file_whose_size_and_time_are_as_before_is_known_to_be_another(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.bin", b"abc")
+    first, was = files.see(path), path.stat()
+    while path.stat().st_ctime_ns == was.st_ctime_ns:  # clocks of file systems tick in milliseconds
+        path.write_bytes(b"abd")
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    again = files.see(path)
+    written(tmp_path / "other.bin", b"abe").replace(path)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert len({first.sha256, again.sha256, files.see(path).sha256}) == 3
+
+
+def test_a_file_that_is_another_after_it_was_read_is_refused(tmp_path: Path) -> None:
+    seen = files.see(written(tmp_path / "a.bin", b"abc"))
+    files.check_same(seen.path, seen.sha256)
+    written(seen.path, b"half of it")
+    with pytest.raises(DataError, match=r"a\.bin has changed while it was read"):
+        files.check_same(seen.path, seen.sha256)
+
+
+@pytest.mark.parametrize("name", ["a\0b.npz", "a\ud800.npz"])
+def test_a_path_that_no_file_can_have_is_said_to_be(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no path that a file can have") as refused:
+        files.see(tmp_path / name)
+    assert str(refused.value).isprintable()
+
+
+def test_a_home_folder_that_is_not_there_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSE_DATA_DIR", "~no such user/data")
+    with pytest.raises(DataError, match=r"^~no such user/data begins with a home folder that is not there"):
+        files.data_folder()
+
+
 def test_a_folder_is_known_by_names_and_checksums_of_what_is_in_it(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):

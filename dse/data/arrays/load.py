@@ -12,7 +12,7 @@ from dse.data.arrays.facts import ArrayFacts
 from dse.data.arrays.given import Array
 from dse.data.arrays.parts import Parts, parts_of
 from dse.data.images import Dataset, Source, Split
-from dse.files import Content
+from dse.files import Content, check_same
 
 BYTES = 255.0
 
@@ -56,7 +56,10 @@ def load_arrays(workload: Workload) -> Dataset:
         DataError: the file is missing, or has changed.
     """
     facts = workload.facts
-    parts = parts_of(_given(workload), workload.content())
+    content = workload.content()
+    parts = parts_of(_given(workload), content)
+    if content.place is not None:
+        check_same(content.place, facts.sha256)
     x, x_test, full_scale = _scaled(parts)
     y, y_test = (_standard(own, facts) for own in (parts.y, parts.y_test))
     kept, held_out = np.arange(len(x)), None
