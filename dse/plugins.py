@@ -17,16 +17,17 @@ import importlib
 import shutil
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from dse import variants
 from dse.devices.card.file import KINDS, CardName, add_cards, library, owner_of_card, remove_cards
-from dse.errors import PluginError, did_you_mean
+from dse.errors import PluginError, SettingError, did_you_mean
+from dse.spec import Spec
 
 GROUP = "dse.plugins"
 """The group of entry points."""
@@ -239,6 +240,11 @@ def _take(found: Plugin) -> Plugin:
     for idea, own in found.offers.items():
         variants.add(idea, own, found.name)
     add_cards(found.name, found.cards)
+    try:
+        _read_cards(found)  # now that there are the cards that they build on, and the models that they name
+    except PluginError:
+        unload(found.name)
+        raise
     _loaded[found.name] = found
     return found
 
@@ -301,11 +307,11 @@ def _check(name: str, idea: str, own: tuple[Any, ...]) -> None:
                 f"({other.__module__}.{other.__name__}); it needs another name"
             )
         taken[called] = variant
-        if idea == "TASKS":
-            _check_metrics(name, variant)
+        if idea in _CHECKS:
+            _CHECKS[idea](name, variant, taken.values())
 
 
-def _check_metrics(name: str, task: Any) -> None:
+def _check_metrics(name: str, task: Any, _: Iterable[Any]) -> None:
     """Check that the names of what a task measures are free."""
     known = importlib.import_module("dse.pricing.quantities").QUANTITIES
     columns = importlib.import_module("dse.results.schema").COLUMNS
@@ -315,6 +321,54 @@ def _check_metrics(name: str, task: Any) -> None:
                 f"the plug-in {name!r}: the task {task.name!r} measures {metric!r}, a name that "
                 f"{'another metric' if metric in known else 'a column of the table'} has already; it needs another name"
             )
+
+
+def _check_tables(name: str, rule: Any, rules: Iterable[Any]) -> None:
+    """Check that the tables of an update rule are tables, under names that are free, or shared with the same fields."""
+    design = importlib.import_module("dse.designs.tables").Design
+    tables: Any = rule.tables
+    if not isinstance(tables, Mapping):
+        raise PluginError(f"the plug-in {name!r}: `tables` of the rule {rule.name!r} must map names to classes")
+    theirs = {table: (own, spec) for own in rules if own is not rule for table, spec in own.tables.items()}
+    for table, spec in cast("Mapping[Any, Any]", tables).items():
+        said = f"the plug-in {name!r}: the rule {rule.name!r} has a table {table!r}"
+        if not (isinstance(table, str) and table.isidentifier() and not table.startswith("_")):
+            raise PluginError(f"{said}, which is no name of a table; it needs one of letters, digits and underscores")
+        if not (isinstance(spec, type) and issubclass(spec, Spec)):
+            raise PluginError(f"{said} that is {spec!r}; give a class below dse.spec.Spec")
+        if table in theirs and theirs[table][1] is not spec:
+            raise PluginError(
+                f"{said}, a name that the rule {theirs[table][0].name!r} has for a table of other fields; it needs "
+                "another name"
+            )
+        if table not in theirs and (table in design.model_fields or hasattr(design, table)):
+            raise PluginError(f"{said}, a name that all designs have for something else; it needs another name")
+
+
+def _check_kind(name: str, data: Any, _: Iterable[Any]) -> None:
+    """Check that the kind of the samples of a data set can be told, which messages about other data sets do."""
+    try:
+        kind = data.kind({})
+    except Exception as error:  # whatever the code of others raises
+        lines = str(error).splitlines() or [""]
+        raise PluginError(
+            f"the plug-in {name!r}: of the data set {name_of('DATA', data)!r} it cannot be told of what kind its "
+            f"samples are: {type(error).__name__}: {lines[0]} ({_place(error)}); mend its `info` or `kind`"
+        ) from error
+    base = importlib.import_module("dse.data.base").DataInfo
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise PluginError(
+            f"the plug-in {name!r}: the data set {name_of('DATA', data)!r} says that its samples are of the kind "
+            f"{kind!r}, which is no class below dse.data.base.DataInfo"
+        )
+
+
+_CHECKS: Mapping[str, Callable[[str, Any, Iterable[Any]], None]] = {
+    "TASKS": _check_metrics,
+    "UPDATES": _check_tables,
+    "DATA": _check_kind,
+}
+"""What else is checked of a variant of some ideas: the plug-in, the variant, and all that there are of its idea."""
 
 
 def _cards(name: str, module: ModuleType) -> dict[CardName, str]:
@@ -335,8 +389,37 @@ def _cards(name: str, module: ModuleType) -> dict[CardName, str]:
                 f"the plug-in {name!r} brings the card {path.stem!r} in {CARDS}/{kind}, a name that "
                 f"{f'the plug-in {owner!r}' if owner else 'the framework'} has already; it needs another name"
             )
-        found[kind, path.stem] = path.read_text(encoding="utf-8")
+        found[kind, path.stem] = _text(name, path)
     return found
+
+
+def _text(name: str, card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PluginError(f"the plug-in {name!r}: cannot read the card {card}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PluginError(f"the plug-in {name!r}: the card {card} is not UTF-8 text") from None
+
+
+def _read_cards(found: Plugin) -> None:
+    """Read the cards of a plug-in as designs and prices do: what is wrong with one is said before it is chosen."""
+    for kind, card in found.cards:
+        module, function = _READERS[kind]
+        try:
+            getattr(importlib.import_module(module), function)(card)
+        except Exception as error:  # a model is code of others, and raises whatever it does
+            lines = "; ".join(line for line in str(error).splitlines() if line.strip())
+            what = lines if isinstance(error, SettingError) else f"{type(error).__name__}: {lines}"
+            raise PluginError(f"the plug-in {found.name!r}, {CARDS}/{kind}/{card}.toml: {what}") from error
+
+
+_READERS: Mapping[str, tuple[str, str]] = {
+    "cells": ("dse.devices.card", "read_cell"),
+    "programmed_cells": ("dse.devices.card", "read_programmed_cell"),
+    "costs": ("dse.pricing.card", "read_cost_card"),
+}
+"""Module and function that read the cards of a kind."""
 
 
 def _is_package(module: ModuleType) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from dse import plugins
 from dse.designs.design import compose
 from dse.designs.settings import settings
-from dse.devices.card import library
+from dse.devices.card import card_text, library
 from dse.errors import PluginError, SettingError
 from dse.search.study import parse_study
 from tests.conftest import Said
@@ -27,7 +27,37 @@ class Own(AbstractSampler):
         return QuasiRandom().proposer(problem)
 SAMPLERS = (Own,)
 """
+RULE = """
+from dse.spec import Spec
+from dse.updates.base import AbstractUpdate
+from dse.updates.spec import AccumulatorSpec
+class Gains(Spec):
+    '''Gains.'''
+    gain: float = 1.0
+    '''A gain.'''
+class Rule(AbstractUpdate):
+    name = "RULE"
+    about = "Nothing."
+    on_crossbars = False
+    tables = {TABLES}
+UPDATES = (Rule,)
+"""
+DATA = """
+from typing import Literal
+from dse.data.image_data import AbstractImageData
+class Own(AbstractImageData):
+    '''Own.'''
+    dataset: Literal["own"] = "own"
+    classes, shape = 2, (1, 2, 2)
+DATA = (Own,)
+"""
 NAMED = SMALL_STUDY.replace("objectives", 'plugins = ["lab"]\nobjectives', 1)
+
+
+def rule(tables: str, name: str = "own") -> str:
+    return RULE.replace("{TABLES}", tables).replace("RULE", name)
+
+
 STUDY = NAMED.replace("[search]", '[search]\nsampler = "own"')
 
 
@@ -101,6 +131,14 @@ def test_one_that_is_not_installed_is_named_with_the_nearest(install: Install) -
             "TASKS = (Own,)",
             "measures 'wall_s', a name that a column of the table has already",
         ),
+        (rule("{'network': Gains}"), "rule 'own' has a table 'network', a name that all designs have for something"),
+        (rule("{'key': Gains}"), "rule 'own' has a table 'key', a name that all designs have for something else"),
+        (rule("{'accumulator': Gains}"), "'accumulator', a name that the rule 'mixed_precision' has for a table of"),
+        (rule("{'a.b': Gains}"), r"has a table 'a\.b', which is no name of a table"),
+        (rule("{'gains': float}"), r"has a table 'gains' that is <class 'float'>; give a class below dse\.spec\.Spec"),
+        (rule("3"), "`tables` of the rule 'own' must map names to classes"),
+        (DATA, r"data set 'own' it cannot be told of what kind its samples are: AttributeError: .*\btotal\b"),
+        (f"{DATA}Own.kind = classmethod(lambda cls, settings: 3)", "its samples are of the kind 3, which is no class"),
     ],
 )
 def test_one_that_cannot_be_used_is_one_message_and_changes_nothing(
@@ -129,6 +167,41 @@ def test_two_plug_ins_with_one_name_or_one_variant_are_refused(install: Install)
     assert "brings 'own' in SAMPLERS, a name that the plug-in 'third' has already" in refusal("fourth")
 
 
+def test_rules_share_a_table_of_the_same_fields_alone(install: Install) -> None:
+    install("lab", rule("{'accumulator': AccumulatorSpec, 'gains': Gains}"))
+    install("other", rule("{'gains': Gains}", "another"))
+    plugins.load(["lab"])
+    with pytest.raises(PluginError, match="rule 'another' has a table 'gains', a name that the rule 'own' has for"):
+        plugins.load(["other"])
+    assert compose({"architecture": "own", "network.name": "cnn"}).own_tables.keys() == {"accumulator", "gains"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("cells", b"title = '\xff'", "is not UTF-8 text"),
+        ("cells", b"model = ", r"lab', cards/cells/mine\.toml: the card mine is not valid TOML"),
+        ("cells", b"model = 'soft'", "there is no model of cells 'soft'"),
+        ("programmed_cells", b"", "card mine: missing "),
+        ("costs", b"base = 'bottom_up_28nm'\n[gate_j]\nvalue = 1\nunit = 'J'\nsource = 'x'", "gate_j = 1.0 must be a"),
+    ],
+)
+def test_a_card_that_cannot_be_read_is_one_message_and_changes_nothing(
+    kind: str, text: bytes, expected: str, tmp_path: Path, install: Install
+) -> None:
+    install("lab", "", module="lab_cards").unlink()
+    folder = tmp_path / "lab_cards" / "cards" / kind
+    folder.mkdir(parents=True)
+    (tmp_path / "lab_cards" / "__init__.py").write_text(SAMPLER)
+    (folder / "mine.toml").write_bytes(text)
+    before = library(kind), plugins.names_of("SAMPLERS")
+    said = refusal()
+    assert re.search(expected, said)
+    assert "\n" not in said
+    assert (library(kind), plugins.names_of("SAMPLERS")) == before
+    assert "lab" not in plugins.all_loaded()
+
+
 def test_a_card_of_a_plug_in_lies_in_the_folder_of_its_kind_under_a_name_of_its_own(
     tmp_path: Path, install: Install
 ) -> None:
@@ -141,7 +214,8 @@ def test_a_card_of_a_plug_in_lies_in_the_folder_of_its_kind_under_a_name_of_its_
     assert "lies in none of cards/cells, cards/programmed_cells, cards/costs" in refusal()
     (cards / "mine.toml").rename(cards / "cells" / "pcm_gst.toml")
     assert "brings the card 'pcm_gst' in cards/cells, a name that the framework has already" in refusal()
-    (cards / "cells" / "pcm_gst.toml").rename(cards / "cells" / "mine.toml")
+    (cards / "cells" / "pcm_gst.toml").unlink()
+    (cards / "cells" / "mine.toml").write_text(card_text("cells", "pcm_gst"))
     plugins.load(["lab"])
     assert "mine" in library("cells")
     plugins.unload("lab")
