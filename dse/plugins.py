@@ -28,6 +28,7 @@ from dse import variants
 from dse.devices.card.file import KINDS, CardName, add_cards, library, owner_of_card, remove_cards
 from dse.errors import PluginError, SettingError, did_you_mean
 from dse.spec import Spec
+from dse.variants import IMPORTED_S
 
 GROUP = "dse.plugins"
 """The group of entry points."""
@@ -93,6 +94,8 @@ class Plugin:
 
 _loaded: dict[str, Plugin] = {}
 """The plug-ins that this process has loaded, by name."""
+_sources: dict[Path, bytes] = {}
+"""Digests of the files of packages as they were when plug-ins were loaded from them."""
 _missing: dict[str, str] = {}
 """Why plug-ins of results that were opened could not be loaded, by name; see `load_present`."""
 
@@ -115,9 +118,10 @@ def load(names: Iterable[str]) -> dict[str, str]:
         names: names of plug-ins, as a study file gives them.
 
     Raises:
-        PluginError: one that is not installed, cannot be imported, or brings what cannot be used.
+        PluginError: one that is not installed, cannot be imported, brings what cannot be used, or was edited since this
+            process imported it.
     """
-    return {name: loaded(name).version for name in names}
+    return {name: _unchanged(_loaded[name] if name in _loaded else loaded(name)).version for name in names}
 
 
 def loaded(name: str) -> Plugin:
@@ -130,7 +134,10 @@ def loaded(name: str) -> Plugin:
         return _loaded[name]
     point = _point(name)
     release = "0" if point.dist is None else point.dist.version
-    return _take(_checked(name, _imported(point), _package(point), release))
+    before = frozenset(sys.modules)
+    module = _imported(point)
+    _check_source(name, module, before)
+    return _take(_checked(name, module, _package(point), release))
 
 
 def unload(name: str) -> None:
@@ -144,7 +151,7 @@ def load_present(names: Iterable[str]) -> list[str]:
     """Load those of some plug-ins that can be, and return why the others cannot, a line each: results can be read."""
     for name in (wanted := list(names)):
         try:
-            load([name])
+            loaded(name)
             _missing.pop(name, None)
         except PluginError as error:
             _missing[name] = str(error)
@@ -218,6 +225,7 @@ def adopt(module: ModuleType) -> Plugin:
     Raises:
         PluginError: as for `load`.
     """
+    _check_source(module.__name__, module, frozenset(sys.modules))
     return _take(_checked(module.__name__, module, module.__name__, "0"))
 
 
@@ -430,10 +438,56 @@ def source_hash(module: ModuleType) -> str:
     """Return a hash of all files of the package of a module, 12 hexadecimal digits; compiled Python is passed over."""
     _, root = _root(module)
     digest = hashlib.sha256()
-    files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _counts(path, root))
-    for path in files:
+    for path in _files(root):
         digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def _files(root: Path) -> list[Path]:
+    return [root] if root.is_file() else sorted(path for path in root.rglob("*") if _counts(path, root))
+
+
+def _unchanged(own: Plugin) -> Plugin:
+    """Return a loaded plug-in, refused where its files are not those any more that its version is a hash of."""
+    if source_hash(own.module) != own.version.rpartition("+")[2]:
+        raise _edited(own.name, _root(own.module)[1])
+    return own
+
+
+def _check_source(name: str, module: ModuleType, before: Iterable[str]) -> None:
+    """Check that the files of a package are what its modules were imported from; Python reads each once a process.
+
+    When a module was imported that no plug-in was loaded with, Python does not keep. It was after `dse.variants`, which
+    every base of a variant imports: a file that is older than that has not changed since.
+
+    Args:
+        name: name of the plug-in.
+        module: the module that lists its variants.
+        before: names of the modules that were imported before the plug-in was asked for.
+    """
+    below, root = _root(module)
+    top = ".".join(below.with_suffix("").parts)
+    own = [sys.modules.get(other) for other in before if other == top or other.startswith(f"{top}.")]
+    imported = {Path(file) for other in own if (file := getattr(other, "__file__", None))}
+    digests = {path: hashlib.sha256(path.read_bytes()).digest() for path in _files(root)}
+    for path in sorted(imported & digests.keys()):
+        changed = _sources[path] != digests[path] if path in _sources else _changed_s(path) > IMPORTED_S
+        if changed:
+            raise _edited(name, path)
+    _sources.update(digests)
+
+
+def _changed_s(path: Path) -> float:
+    """Return when a file was written, or put where it is, s since 1970."""
+    about = path.stat()
+    return max(about.st_mtime, about.st_ctime)
+
+
+def _edited(name: str, path: Path) -> PluginError:
+    return PluginError(
+        f"the plug-in {name!r} was edited since this process imported it ({path}), so that its version would not be "
+        "that of the code that runs; restart Python"
+    )
 
 
 def _root(module: ModuleType) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ An idea, such as a network, lists its variants in one `Variants`. Plug-ins add t
 `kept_for_variants`, and forgotten when one grows.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -13,6 +14,8 @@ V = TypeVar("V")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+IMPORTED_S = time.time()
+"""When this process imported this module, s since 1970."""
 _added: dict[str, dict[Any, str | None]] = {}
 """Variants that were added, by idea, each with the name of its plug-in, if any."""
 _to_forget: list[Callable[[], None]] = []

@@ -347,8 +347,8 @@ class RayPool:
 
     def _check_plugins(self, versions: Mapping[str, str]) -> None:
         """Check that the plug-ins of an actor are those of this process."""
-        for name, here in plugins.load(self._plugins).items():
-            if versions[name] != here:
+        for name in self._plugins:
+            if versions[name] != (here := plugins.loaded(name).version):
                 raise ExecutorError(
                     f"a Ray actor has the plug-in {name!r} in version {versions[name]}, this process in {here}; "
                     "install one version on all nodes, or let `dse submit` bring the plug-in along"

@@ -264,6 +264,7 @@ def test_a_plug_in_that_changed_is_told_from_what_to_what_and_gone_on_with_where
             start(study, tmp_path / "r", lambda: Stops(4))
         was, rows = study.plugins["lab"], read_table(tmp_path / "r").num_rows
         plugins.unload("lab")
+        del sys.modules["lab"]  # as in another process
         own.write_text(f"{SAMPLER}\n# changed\n")
         now = plugins.load(["lab"])["lab"]
         for command in (("resume", tmp_path / "r", "--executor", "local"), run):

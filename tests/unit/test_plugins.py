@@ -1,6 +1,8 @@
 """Plug-ins that cannot be used, each with one message; what one brings, and that it is gone when it is unloaded."""
 
+import importlib
 import re
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -89,9 +91,41 @@ def test_its_version_follows_its_source(install: Install) -> None:
     own = install("lab", SAMPLER)
     first = plugins.load(["lab"])["lab"]
     plugins.unload("lab")
+    del sys.modules["lab"]  # as in another process
     own.write_text(f"{SAMPLER}\n# changed\n")
     assert plugins.load(["lab"])["lab"] != first
     assert plugins.changes({"lab": first, "a": "1"}, {"lab": first, "a": "2"}) == ["the plug-in 'a' was 1 and is 2"]
+
+
+def test_one_that_was_edited_since_it_was_loaded_is_refused_until_python_starts_anew(install: Install) -> None:
+    own = install("lab", SAMPLER)
+    version = plugins.load(["lab"])
+    own.write_text(f"{SAMPLER}\n# changed\n")
+    assert re.search(r"the plug-in 'lab' was edited since .*lab\.py\).*; restart Python", refusal())
+    assert plugins.load_present(["lab"]) == []
+    plugins.unload("lab")
+    assert "restart Python" in refusal()
+    own.write_text(SAMPLER)
+    assert plugins.load(["lab"]) == version
+
+
+def test_modules_that_were_imported_before_count_where_their_files_are_older(
+    tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("lab", "from lab_parts.own import SAMPLERS", module="lab_parts").unlink()
+    (tmp_path / "lab_parts").mkdir()
+    (tmp_path / "lab_parts" / "__init__.py").write_text("")
+    own = tmp_path / "lab_parts" / "own.py"
+    own.write_text(SAMPLER)
+    importlib.import_module("lab_parts.own")
+    (tmp_path / "lab_parts" / "__init__.py").write_text("from lab_parts.own import SAMPLERS")
+    assert re.search(r"edited since this process imported it \(.*__init__\.py\)", refusal())
+    del sys.modules["lab_parts"]
+    assert re.search(r"edited since this process imported it \(.*own\.py\)", refusal())
+    del sys.modules["lab_parts"]
+    monkeypatch.setattr(plugins, "IMPORTED_S", own.stat().st_ctime)
+    assert plugins.load(["lab"])
+    del sys.modules["lab_parts.own"]
 
 
 def test_one_that_is_not_installed_is_named_with_the_nearest(install: Install) -> None:
