@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -192,13 +192,15 @@ def _imports(module: str) -> tuple[str, ...]:
     spec = find_spec(module) if loaded is None else loaded.__spec__
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return ()
+    package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
     found: list[str] = []
     for node in _executed(ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            members = [f"{node.module}.{alias.name}" for alias in node.names]
-            found += [node.module, *(name for name in members if name in sys.modules or _is_module(name))]
+        elif isinstance(node, ast.ImportFrom):
+            whence = resolve_name("." * node.level + (node.module or ""), package)
+            members = [f"{whence}.{alias.name}" for alias in node.names]
+            found += [whence, *(name for name in members if name in sys.modules or _is_module(name))]
     return tuple(found)
 
 
@@ -219,4 +221,7 @@ def _executed(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
             yield from _executed([*node.body, *node.orelse])
         elif isinstance(node, ast.Try):
-            yield from _executed([*node.body, *node.orelse, *node.finalbody])
+            handled = [own for handler in node.handlers for own in handler.body]
+            yield from _executed([*node.body, *handled, *node.orelse, *node.finalbody])
+        elif isinstance(node, (ast.With, ast.ClassDef)):
+            yield from _executed(node.body)

@@ -1,8 +1,12 @@
 """What every data set promises: it is known before it is loaded, and it is the same each time."""
 
+import random
 import sys
+from inspect import getattr_static
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 
 from dse.data.base import AbstractData, Data
@@ -30,13 +34,14 @@ class DataContract(DesignContract):
 
     def test_it_is_the_same_each_time_and_draws_from_no_global_generator(self) -> None:
         """The checksum is that of what was read, whatever is used of it."""
-        before = torch.get_rng_state()
+        before = global_generators()
         first = fresh(self.workload())
         second = fresh(self.workload())
         assert len(first.checksum) == 64
-        assert first.checksum == second.checksum
+        assert first.checksum == second.checksum, "loaded twice, it was not the same"
         assert samples_of(first) == samples_of(second)
-        assert torch.equal(torch.get_rng_state(), before)
+        changed = [name for name, state in global_generators().items() if state != before[name]]
+        assert not changed, f"the global generators of {', '.join(changed)} were used"
 
     def test_it_says_whether_there_are_samples_beside_the_test_samples_to_measure_on(self) -> None:
         """A study whose objective is measured on them is refused where there are none."""
@@ -46,13 +51,32 @@ class DataContract(DesignContract):
 
 
 def fresh(workload: AbstractData) -> Data:
-    """Return a data set, loaded anew: what processes keep of data sets is forgotten."""
+    """Return a data set, loaded anew: what processes keep of data sets is forgotten, in its own package too."""
+    own = type(workload).__module__.partition(".")[0]
+    packages = {"dse.data", own} - {"dse"}
     for name, module in list(sys.modules.items()):
-        if name.startswith("dse.data"):
-            for kept in vars(module).values():
-                if hasattr(kept, "cache_clear"):
-                    kept.cache_clear()
+        if any(name == package or name.startswith(f"{package}.") for package in packages):
+            _forget(module)
     return workload.load()
+
+
+def _forget(module: ModuleType) -> None:
+    """Clear what the functions of a module keep, and those of its classes."""
+    held: list[Any] = list(vars(module).values())
+    inner: list[Any] = [kept for own in held if isinstance(own, type) for kept in vars(own).values()]
+    for function in [*held, *inner, *(kept.__func__ for kept in inner if type(kept) in (classmethod, staticmethod))]:
+        if getattr_static(function, "cache_clear", None) is not None:
+            function.cache_clear()
+
+
+def global_generators() -> dict[str, bytes]:
+    """Return the states of the generators that a whole process shares, by the name of their package."""
+    name, *state = np.random.get_state(legacy=True)  # noqa: NPY002  that is the one that is watched
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": repr((name, *(part.tobytes() if isinstance(part, np.ndarray) else part for part in state))).encode(),
+        "Python": repr(random.getstate()).encode(),
+    }
 
 
 def samples_of(data: Any) -> list[Any]:
