@@ -8,8 +8,10 @@ A package offers itself under a name by an entry point of the group `dse.plugins
 The module lists its variants under the names of the ideas (`IDEAS`), such as `CELLS = (Reram,)`. If it is a package,
 its folders `cards/cells`, `cards/programmed_cells` and `cards/costs` hold cards that go into the device library. A
 study file names the plug-ins that it needs, `plugins = ["lab-reram"]`, and no other is loaded. Names are looked up
-among the installed packages alone: no study file and no results lead to code by a path. What a plug-in computes
-depends on its source, so its version is that of its package with a hash of all files of the package.
+among the installed packages alone: no study file and no results lead to code by a path. What a plug-in computes depends
+on its source, so its version is that of its package with a hash of all files of the package. Python imports a module
+once a process: a plug-in whose files were edited since is refused, because the hash would be that of code that does not
+run.
 """
 
 import hashlib
