@@ -16,6 +16,7 @@ from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
 from dse.errors import DataError, SettingError
 from dse.files import Content
+from dse.networks.onnx import read
 from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, sizes_of
 from dse.networks.onnx.module import Decision, look
 from dse.networks.onnx.spec import Onnx
@@ -239,12 +240,57 @@ def quantised():
     return model_of(nodes, {"x": np.zeros((2, 3), np.uint8)}, ["y"], {"w": np.zeros((3, 4), np.uint8)})
 
 
+def apart(tensor):
+    """Say of a tensor that it is in another file."""
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="weights.bin")
+    tensor.ClearField("raw_data")
+    return tensor
+
+
 def with_external():
     model = plain_model()
-    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
-    model.graph.initializer[0].external_data.add(key="location", value="weights.bin")
-    model.graph.initializer[0].raw_data = b""
+    apart(model.graph.initializer[0])
     return model
+
+
+def constant_of(**value):
+    """Return a model of a product with a constant."""
+    nodes = [helper.make_node("Constant", [], ["w"], **value), helper.make_node("MatMul", ["x", "w"], ["y"])]
+    return model_of(nodes, {"x": some(2, 3)}, ["y"])
+
+
+def sparse():
+    """Return a sparse tensor that is a matrix of 3 x 4."""
+    values, places = numpy_helper.from_array(some(2), "w"), numpy_helper.from_array(np.array([1, 7]), "at")
+    return helper.make_sparse_tensor(values, places, [3, 4])
+
+
+def with_sparse(part):
+    """Return a model with a sparse initializer, of which a part is in another file."""
+    model, own = model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": some(2, 3)}, ["y"]), sparse()
+    apart(getattr(own, part))
+    model.graph.sparse_initializer.append(own)
+    return model
+
+
+def with_sparse_attribute():
+    own = sparse()
+    apart(own.values)
+    return constant_of(sparse_value=own)
+
+
+def with_function(nodes):
+    """Return a model that calls a function f of some nodes, from x to y."""
+    model = model_of([helper.make_node("f", ["x"], ["y"], domain="own")], {"x": some(2, 3)}, ["y"])
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model.opset_import.append(sets[1])
+    model.functions.append(helper.make_function("own", "f", ["x"], ["y"], nodes, sets))
+    return model
+
+
+def with_external_function():
+    return with_function(constant_of(value=apart(numpy_helper.from_array(some(3, 4)))).graph.node)
 
 
 def with_short_weights():
@@ -280,6 +326,15 @@ WRONG_FILES = {
     "short weights": (with_short_weights, DataError, "net.onnx is damaged"),
     "a gap": (with_gap, DataError, "net.onnx is damaged: Gemm 'the Gemm' takes 'nowhere', which nothing gives before"),
     "external": (with_external, DataError, "net.onnx keeps 1 of its tensors in weights.bin, and a design holds one"),
+    "external in a constant": (
+        lambda: constant_of(value=apart(numpy_helper.from_array(some(3, 4)))),
+        DataError,
+        "keeps 1 of its tensors in weights.bin",
+    ),
+    "external values of a sparse tensor": (lambda: with_sparse("values"), DataError, "keeps 1 of its tensors in wei"),
+    "external places of a sparse tensor": (lambda: with_sparse("indices"), DataError, "keeps 1 of its tensors in wei"),
+    "external in a sparse constant": (with_sparse_attribute, DataError, "keeps 1 of its tensors in weights.bin"),
+    "external in a function": (with_external_function, DataError, "keeps 1 of its tensors in weights.bin"),
     "unknown operators": (
         with_unknown,
         SettingError,
@@ -299,6 +354,15 @@ def test_a_file_that_cannot_be_used_is_one_message(name, tmp_path):
     with pytest.raises(error, match=said) as found:
         found_in(path)
     assert "\n" not in str(found.value)
+
+
+def test_no_tensor_is_read_from_beside_a_file(tmp_path, monkeypatch):
+    saved(some(5, 4).tobytes(), tmp_path, "weights.bin")
+    monkeypatch.chdir(tmp_path)
+    for make in (with_external, lambda: with_sparse("values"), with_sparse_attribute, with_external_function):
+        monkeypatch.setattr(read, "_check_external", lambda *_: None)
+        with pytest.raises(DataError, match=r"net.onnx is damaged: the tensor '.*' is in another file"):
+            found_in(saved(make(), tmp_path))
 
 
 WRONG_SETTINGS = {

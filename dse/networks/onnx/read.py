@@ -88,6 +88,7 @@ def read_model(content: bytes, file: str) -> Model:
     _check_external(onnx, proto, file)
     if proto.functions:
         proto = onnx.inliner.inline_local_functions(proto)
+        _check_external(onnx, proto, file)
     opsets = {own.domain if own.domain not in STANDARD else "": own.version for own in proto.opset_import}
     if opsets.get("", OLDEST) < OLDEST:
         raise SettingError(
@@ -127,19 +128,25 @@ def _graphs(onnx: Any, proto: Any) -> Iterator[Any]:
 
 
 def _tensors(onnx: Any, proto: Any) -> Iterator[Any]:
-    for graph in _graphs(onnx, proto):
-        yield from graph.initializer
-        yield from (a.t for node in graph.node for a in node.attribute if a.type == onnx.AttributeProto.TENSOR)
+    """Yield every tensor of a message: initializers, attributes, parts of sparse tensors, those in functions."""
+    if isinstance(proto, onnx.TensorProto):
+        yield proto
+        return
+    for field, value in proto.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(onnx, inner)
 
 
 def _check_external(onnx: Any, proto: Any, file: str) -> None:
     """Check that all weights are in the file itself."""
-    external = [own for own in _tensors(onnx, proto.graph) if own.data_location == onnx.TensorProto.EXTERNAL]
+    external = [own for own in _tensors(onnx, proto) if own.data_location == onnx.TensorProto.EXTERNAL]
     if external:
         where = {entry.value for own in external for entry in own.external_data if entry.key == "location"}
         raise DataError(
-            f"{file} keeps {len(external)} of its tensors in {', '.join(sorted(where))}, and a design holds one file; "
-            f'put all into one: python -c \'import onnx; onnx.save(onnx.load("{file}"), "one.onnx")\''
+            f"{file} keeps {len(external)} of its tensors in {', '.join(sorted(where)) or 'another file'}, and a "
+            f'design holds one file; put all into one: python -c \'import onnx; onnx.save(onnx.load("{file}"), '
+            '"one.onnx")\''
         )
 
 
@@ -204,6 +211,8 @@ def _attribute(onnx: Any, proto: Any, opsets: Mapping[str, int]) -> Any:
 
 
 def _tensor(onnx: Any, proto: Any) -> Tensor:
+    if proto.data_location == onnx.TensorProto.EXTERNAL:  # whose content no checksum of a design covers
+        raise ValueError(f"the tensor {proto.name!r} is in another file")
     array: np.ndarray = onnx.numpy_helper.to_array(proto)
     kind = str(array.dtype)
     if kind in ("int4", "uint4", "int2", "uint2"):
