@@ -61,6 +61,7 @@ class ImageInfo(SampleInfo):
 
     Attributes:
         classes: number of classes.
+        labels: what a file calls the classes, in order; () where that is 0, 1, 2 ...
     """
 
     reads = "images"
@@ -68,6 +69,7 @@ class ImageInfo(SampleInfo):
     shape: tuple[int, int, int]
     given: tuple[int, ...] = ()
     bounded: bool = True
+    labels: tuple[int | str, ...] = ()
 
     @property
     def outputs(self) -> int:

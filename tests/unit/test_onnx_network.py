@@ -466,3 +466,15 @@ def test_answers_keep_the_numbers_that_their_file_gives_them(tmp_path):
     other = compose({"network.name": "onnx", **files}, tmp_path)
     with pytest.raises(DataError, match="classes from 5 to 8, and the output of the network decides between 0 and 5"):
         evaluate(other, 0, other.workload.load())
+
+
+def test_classes_that_are_text_are_refused_as_nothing_says_which_output_is_whose(tmp_path):
+    saved(plain_model(), tmp_path)
+    files = {"network.file": "net.onnx", "workload.dataset": "arrays", "workload.file": "xy.npz"}
+    given = {"network.name": "onnx", **files}
+    for answers, said in ((["dog", "cat"], "'cat', 'dog'"), (["7", "8"], "'7', '8'"), ([b"b", b"a"], "'a', 'b'")):
+        np.savez(tmp_path / "xy.npz", x=some(40, 5), y=np.array(answers * 20))
+        words = re.escape(said).replace("'", "[\"']")
+        with pytest.raises(SettingError, match=rf"are text \({words}\), .* numbers from 0 in the order of its outputs"):
+            compose(given, tmp_path)
+    assert compose({**given, "workload.answers": "none"}, tmp_path).task.name == "inference"

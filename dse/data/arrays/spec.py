@@ -87,7 +87,7 @@ class Arrays(AbstractData, FileSpec):
         bounded = facts.scaling != "none" or (facts.low >= 0.0 and facts.high <= 1.0)
         about: dict[str, Any] = {"shape": shape_of(facts.sample, facts.channels), "given": facts.sample}
         if facts.answers == "classes":
-            return ImageInfo(samples, facts.classes, bounded=bounded, **about)
+            return ImageInfo(samples, facts.classes, bounded=bounded, labels=facts.labels, **about)
         if facts.answers == "numbers":
             return NumberInfo(samples, facts.numbers, bounded=bounded, **about)
         return BareInfo(samples, bounded=bounded, **about)

@@ -106,6 +106,6 @@ class TrainedNetwork:
 
 
 def _class_numbers(data: Dataset) -> NDArray[np.int64] | None:
-    """Return the numbers that a file gives its classes, where these are numbers, and not 0, 1, 2 ...; else None."""
-    labels = getattr(getattr(data.source, "facts", None), "labels", ())
-    return np.array(labels, np.int64) if labels and all(isinstance(own, int) for own in labels) else None
+    """Return the numbers that a file gives its classes, which are those of outputs; None where they are 0, 1, 2 ..."""
+    labels = getattr(data.info, "labels", ())
+    return np.array(labels, np.int64) if labels else None

@@ -3,9 +3,10 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dse.data.base import ImageInfo, SampleInfo
+from dse.data.base import DataInfo, ImageInfo, SampleInfo
 from dse.deployment.measure import deployed_metrics
 from dse.metric import Metric
+from dse.spec import shown
 from dse.tasks.base import AbstractTask, Learner
 from dse.tasks.inference.measure import Agreement, OutputError, Recognised
 from dse.updates.training import NoTraining
@@ -41,7 +42,10 @@ class Inference(AbstractTask):
 
 
 class JudgedInference(AbstractTask):
-    """The same with samples whose classes are known, so that decisions can be right or wrong."""
+    """The same with samples whose classes are known, so that decisions can be right or wrong.
+
+    A class is the number of an output. Classes that are text are refused: nothing says which output stands for which.
+    """
 
     name = "judged_inference"
     accepts = ImageInfo
@@ -54,6 +58,18 @@ class JudgedInference(AbstractTask):
     measures = (Recognised, Agreement, OutputError)
     misleading: ClassVar = NO_LOSS
     deploys_always = True
+
+    @classmethod
+    def check(cls, training: Any, info: DataInfo) -> None:  # noqa: ARG003  there is no training
+        """Check that classes are numbers of outputs; see `AbstractTask`."""
+        names = [own for own in (info.labels if isinstance(info, ImageInfo) else ()) if isinstance(own, str)]
+        if names:
+            some = f"{', '.join(map(shown, names[:3]))}{' ...' if len(names) > 3 else ''}"
+            msg = (
+                f"the classes of the samples are text ({some}), and nothing says which output of a trained network "
+                'stands for which; give numbers from 0 in the order of its outputs, or workload.answers = "none"'
+            )
+            raise ValueError(msg)
 
     @classmethod
     def learner(
