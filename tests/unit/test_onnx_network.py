@@ -21,7 +21,7 @@ from dse.networks.onnx.fit import Fit, Wanted, check_samples, constants_of, size
 from dse.networks.onnx.module import Decision, look
 from dse.networks.onnx.spec import Onnx
 from tests.choices import OWN
-from tests.onnx_models import model_of, node_model, some, theirs
+from tests.onnx_models import model_of, node_model, ours, some, theirs
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -117,9 +117,13 @@ def test_constants_and_sizes_are_read_as_they_are_written():
         (16000, None), (0.5, (2, 1, 128)), ([[1, 2], [3, 4]], None),
     ]  # fmt: skip
     assert sizes_of(["length = 64"]) == {"length": 64}
-    for wrong in ("rate", "rate = x", "= 3", "rate = {}"):
+    unread = ("rate", "rate = x", "= 3", "rate = {}", "rate = NaN", "rate = -Infinity", "rate = 1e999", "rate = null")
+    ragged = ("l = [[1, 2], [3]]", "l = [1, [2]]", 'l = ["a"]', 'l = "a"', "l = [1, NaN]", "l = []", "l = [1] of 2")
+    for wrong in (*unread, *ragged, f"rate = 1{'0' * 400}", f"rate = 1{'0' * 5000}", f"deep = {'[' * 10**5}"):
         with pytest.raises(ValueError, match="cannot be read"):
             constants_of([wrong])
+    with pytest.raises(ValueError, match="has too large a shape"):
+        constants_of(["state = 0.5 of 1000000x1000000"])
     with pytest.raises(ValueError, match="cannot be read"):
         sizes_of(["length = 0"])
 
@@ -305,6 +309,63 @@ def with_gap():
     return model
 
 
+def with_strange_kind():
+    model = plain_model()
+    model.graph.initializer[0].data_type = 99
+    return model
+
+
+def with_recursion(*calls):
+    """Return a model with functions that call each other in a circle."""
+    model = with_function([helper.make_node(calls[0], ["x"], ["y"], domain="own")])
+    for name, other in zip(calls, (*calls[1:], "f"), strict=True):
+        if name != "f":
+            node = helper.make_node(other, ["x"], ["y"], domain="own")
+            model.functions.append(
+                helper.make_function("own", name, ["x"], ["y"], [node], list(model.functions[0].opset_import))
+            )
+    return model
+
+
+def with_damaged_node(operator, *weights, attributes=None, inputs=2, opset=17):
+    """Return a model of a node with an input and weights that it cannot have, before a product that it could have."""
+    names = ["x", *(f"w{place}" for place in range(len(weights)))][:inputs]
+    nodes = [
+        helper.make_node(operator, names, ["a"], name="wrong", **(attributes or {})),
+        helper.make_node("MatMul", ["a", "w"], ["y"], name="right"),
+    ]
+    known = {**{f"w{place}": own for place, own in enumerate(weights)}, "w": some(3, 4)}
+    return model_of(nodes, {"x": some(2, 3)}, ["y"], known, opset)
+
+
+def with_ambiguous_branch():
+    bodies = {
+        name: helper.make_graph(
+            [helper.make_node("Identity", ["x"], [name])], name, [], [helper.make_empty_tensor_value_info(name)]
+        )
+        for name in ("then_branch", "else_branch")
+    }
+    nodes = [
+        helper.make_node("If", ["c"], ["a"], name="wrong", **bodies),
+        helper.make_node("MatMul", ["a", "w"], ["y"]),
+    ]
+    return model_of(nodes, {"x": some(2, 3)}, ["y"], {"c": np.array([True, False]), "w": some(3, 4)})
+
+
+def with_huge(operator, **inputs):
+    """Return a model that adds a tensor that the file asks for, and does not hold."""
+    nodes = [
+        helper.make_node(operator, list(inputs), ["a"], name="wrong"),
+        helper.make_node("Add", ["x", "a"], ["b"]),
+        helper.make_node("MatMul", ["b", "w"], ["y"]),
+    ]
+    return model_of(nodes, {"x": some(2, 3)}, ["y"], {**inputs, "w": some(3, 4)})
+
+
+def with_wide_state():
+    return with_ports(stateful(), inputs={"x": ["length", 3], "h": [10**6, 10**6, 4]}, outputs={"p": ["length"]})
+
+
 def digital_alone():
     return model_of([helper.make_node("Relu", ["x"], ["y"])], {"x": some(2, 3)}, ["y"])
 
@@ -335,6 +396,75 @@ WRONG_FILES = {
     "external places of a sparse tensor": (lambda: with_sparse("indices"), DataError, "keeps 1 of its tensors in wei"),
     "external in a sparse constant": (with_sparse_attribute, DataError, "keeps 1 of its tensors in weights.bin"),
     "external in a function": (with_external_function, DataError, "keeps 1 of its tensors in weights.bin"),
+    "a kind of number": (with_strange_kind, DataError, "net.onnx is damaged: the tensor 'i1' holds numbers of kind 99"),
+    "a function in itself": (
+        lambda: with_recursion("f"),
+        DataError,
+        r"net.onnx is damaged: its functions \('f'\) cannot be put where they are called",
+    ),
+    "functions in a circle": (
+        lambda: with_recursion("g", "h"),
+        DataError,
+        r"net.onnx is damaged: its functions \('f', 'g', 'h'\) cannot be put where they are called",
+    ),
+    "a convolution with a matrix": (
+        lambda: with_damaged_node("Conv", some(3, 4)),
+        DataError,
+        "net.onnx is damaged: Conv 'wrong' cannot be built with tensors of 3x4: ",
+    ),
+    **{
+        f"{operator} of one input": (
+            lambda operator=operator: with_damaged_node(operator, inputs=1),
+            DataError,
+            f"net.onnx is damaged: {operator} 'wrong' cannot be built with no tensors: ",
+        )
+        for operator in ("MatMul", "Conv", "ConvTranspose", "Gemm")
+    },
+    "LSTM with a matrix": (
+        lambda: with_damaged_node("LSTM", some(16, 3), some(16, 4), inputs=3),
+        DataError,
+        "net.onnx is damaged: LSTM 'wrong' cannot be built with tensors of 16x3, 16x4: ",
+    ),
+    "no equation": (
+        lambda: with_damaged_node("Einsum", some(3, 3)),
+        DataError,
+        "net.onnx is damaged: Einsum 'wrong' cannot be built with tensors of 3x3: it has no equation",
+    ),
+    "batch normalisation of other sizes": (
+        lambda: with_damaged_node("BatchNormalization", some(3), some(2), some(3), some(3), inputs=5),
+        DataError,
+        "net.onnx is damaged: BatchNormalization 'wrong' cannot be built with tensors of 3, 2, 3, 3: ",
+    ),
+    "a general product with a stack": (
+        lambda: with_damaged_node("Gemm", some(2, 3, 3)),
+        DataError,
+        "net.onnx is damaged: Gemm 'wrong' cannot be built with tensors of 2x3x3: ",
+    ),
+    "a condition of two values": (
+        with_ambiguous_branch,
+        DataError,
+        "net.onnx is damaged: If 'wrong' cannot be built with tensors of 2: ",
+    ),
+    "a huge constant": (
+        lambda: with_huge("ConstantOfShape", s=np.array([10**6, 10**6])),
+        SettingError,
+        "net.onnx: ConstantOfShape 'wrong': it asks for 1000000x1000000 numbers; at most",
+    ),
+    "a huge range": (
+        lambda: with_huge("Range", s=np.array(0), e=np.array(10**13), d=np.array(1)),
+        SettingError,
+        "net.onnx: Range 'wrong': it asks for 10000000000000 numbers",
+    ),
+    "a huge tile": (
+        lambda: with_huge("Tile", s=some(1, 1), r=np.array([10**6, 10**6])),
+        SettingError,
+        "net.onnx: Tile 'wrong': it asks for 1x1000000x1000000 numbers",
+    ),
+    "constants that do not meet": (
+        lambda: with_huge("MatMul", s=some(2, 3), e=some(4, 5)),
+        DataError,
+        "net.onnx is damaged: MatMul 'wrong' cannot take tensors of 2x3, 4x5: ",
+    ),
     "unknown operators": (
         with_unknown,
         SettingError,
@@ -365,11 +495,19 @@ def test_no_tensor_is_read_from_beside_a_file(tmp_path, monkeypatch):
             found_in(saved(make(), tmp_path))
 
 
+def test_an_output_that_a_node_does_not_have_is_one_message():
+    nodes = [helper.make_node("Neg", ["x"], ["a", "z"]), helper.make_node("Neg", ["z"], ["y"])]
+    x = some(2, 3)
+    with pytest.raises(DataError, match="nothing gives 'z': its node has fewer outputs than the file asks of it"):
+        ours(model_of(nodes, {"x": x}, ["y"]), {"x": x})
+
+
 WRONG_SETTINGS = {
     "input": ("z", r"no input 'z'; network.input is one of 'i0' \(nx5\)"),
     "output": ("z", r"no output 'z'; network.output is one of 'o0' \(nx4\)"),
     "constants": (("z = 1",), "network.constants names 'z', and there is no other input"),
     "constants of the samples": (("i0 = 1",), "network.constants names 'i0', and its samples come from the workload"),
+    "constants that are no numbers": (("i0 = NaN",), "network.constants: 'i0 = NaN' cannot be read"),
     "sizes": (("z = 1",), "network.sizes names 'z', and the file leaves open 'n'"),
 }
 
@@ -379,6 +517,20 @@ def test_a_setting_that_does_not_fit_a_file_is_one_message(name, tmp_path):
     value, said = WRONG_SETTINGS[name]
     with pytest.raises(SettingError, match=said):
         found_in(saved(plain_model(), tmp_path), **{name.partition(" ")[0]: value})
+
+
+def test_a_constant_that_its_input_cannot_hold_is_one_message(tmp_path):
+    path = saved(with_rate(), tmp_path)
+    for value, shown in (("0.5", "0.5"), ("1e30", "1e+30"), ("18446744073709551615", "1844"), ("[2, 0.5]", "[2, 0.5]")):
+        said = f"network.constants: the input 'rate' holds int64, which {shown}"
+        with pytest.raises(SettingError, match=re.escape(said)):
+            found_in(path, constants=(f"rate = {value}",))
+    state = saved(stateful(), tmp_path)
+    with pytest.raises(SettingError, match=r"the input 'h' holds float32, which 1e.300 is not"):
+        found_in(state, constants=("rate = 2", "h = 1e300 of 1x1x4"))
+    wide = saved(with_wide_state(), tmp_path)
+    with pytest.raises(SettingError, match="the input 'h' would hold 1000000x1000000x4 numbers; at most"):
+        found_in(wide, constants=("rate = 2",))
 
 
 def test_mistakes_of_settings_are_one_message(tmp_path):

@@ -9,11 +9,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Sizes = Sequence[int | str]
 """A size for each axis, or the name of one that is left open."""
 CONSTANT = re.compile(r"(?P<name>.+?)\s*=\s*(?P<value>.+?)(?:\s+of\s+(?P<shape>\d+(?:\s*x\s*\d+)*))?\s*")
+MOST_NUMBERS = 2**28
+"""Numbers of an input that is given as a constant."""
 SIZE = re.compile(r"(?P<name>.+?)\s*=\s*(?P<size>[1-9]\d*)\s*")
 Layout = Literal["as it is", "channels last"]
 
@@ -80,19 +82,42 @@ def constants_of(texts: Sequence[str]) -> dict[str, Constant]:
     found: dict[str, Constant] = {}
     for text in texts:
         matched = CONSTANT.fullmatch(text)
-        try:
-            value = json.loads(matched["value"]) if matched else None
-        except json.JSONDecodeError:
-            value = None
-        if matched is None or not isinstance(value, (int, float, list)):
+        value = None if matched is None else _value(matched["value"])
+        if matched is None or value is None or (matched["shape"] and isinstance(value, list)):
             msg = (
                 f'network.constants: {text!r} cannot be read; give "NAME = NUMBER", "NAME = [LIST]", or '
-                '"NAME = NUMBER of 2x1x128" for a shape that the file leaves open'
+                '"NAME = NUMBER of 2x1x128" for a shape that the file leaves open; numbers are finite, and lists '
+                "inside a list equally long"
             )
             raise ValueError(msg)
-        shape = matched["shape"]
-        found[matched["name"]] = Constant(value, None if shape is None else tuple(map(int, shape.split("x"))))
+        shape = None if matched["shape"] is None else tuple(map(int, matched["shape"].split("x")))
+        if shape is not None and math.prod(shape) > MOST_NUMBERS:
+            msg = f"network.constants: {text!r} has too large a shape; give at most {MOST_NUMBERS} numbers"
+            raise ValueError(msg)
+        found[matched["name"]] = Constant(value, shape)
     return found
+
+
+def _value(text: str) -> float | list[Any] | None:
+    """Return a finite number, or lists of them of equal length inside each other; None for anything else."""
+    try:
+        value = json.loads(text)
+        return None if _sizes(value) is None else value
+    except (ValueError, RecursionError):
+        return None
+
+
+def _sizes(value: object) -> tuple[int, ...] | None:
+    """Return the sizes of nested lists, () for a finite number; None for anything else."""
+    if isinstance(value, int):
+        return () if abs(value) < 2**64 else None
+    if isinstance(value, float):
+        return () if math.isfinite(value) else None
+    if not isinstance(value, list) or not value:
+        return None
+    inner = {_sizes(own) for own in cast("list[object]", value)}
+    (own, *others) = inner
+    return None if others or own is None else (len(cast("list[object]", value)), *own)
 
 
 def sizes_of(texts: Sequence[str]) -> dict[str, int]:

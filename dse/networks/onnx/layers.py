@@ -335,6 +335,8 @@ def sum_of_products(node: Node, operands: Operands) -> Built:
     known = [place for place, own in enumerate(operands) if own is not None and own.dim() > 1]
     if len(operands) != 2 or len(known) != 1:
         return None
+    if "equation" not in node.attributes:
+        raise ValueError("it has no equation")
     terms, arrow, out = node.get("equation").replace(" ", "").partition("->")
     weight = operands[known[0]]
     parts = terms.split(",")

@@ -1,6 +1,7 @@
 """A network from an ONNX file: samples in, its decisions out."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from dse.data.base import SampleInfo
 from dse.errors import DataError, SettingError
 from dse.files import Content
-from dse.networks.onnx.fit import Constant, Fit, Wanted, check_samples, constants_of, sizes_of
+from dse.networks.onnx.fit import MOST_NUMBERS, Constant, Fit, Wanted, check_samples, constants_of, sizes_of
 from dse.networks.onnx.layers import Digital, Layer, Norm
 from dse.networks.onnx.program import Compiler, Program
 from dse.networks.onnx.read import Model, Port, read_model
@@ -137,12 +138,33 @@ class Decision:
 
 
 def filled(port: Port, constant: Constant | None, sizes: Sequence[int]) -> Tensor:
-    """Return what an input gets: a constant, or zeros."""
-    if constant is None:
-        return torch.zeros(list(sizes), dtype=port.kind)
-    if isinstance(constant.value, list):
-        return torch.tensor(constant.value, dtype=port.kind)
-    return torch.full(list(constant.shape or sizes), constant.value, dtype=port.kind)
+    """Return what an input gets: a constant, or zeros.
+
+    Raises:
+        SettingError: the input cannot hold it.
+    """
+    shape = list(sizes if constant is None or constant.shape is None else constant.shape)
+    if math.prod(shape) > MOST_NUMBERS:
+        raise SettingError(
+            f"the input {port.name!r} would hold {'x'.join(map(str, shape))} numbers; at most {MOST_NUMBERS} can be"
+        )
+    value = 0.0 if constant is None else constant.value
+    try:
+        own = torch.tensor(value, dtype=port.kind)
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise _cannot_hold(port, value) from error
+    exact = own.to(torch.float64)
+    if not exact.isfinite().all() or (
+        port.kind not in FLOATS and (exact != torch.tensor(value, dtype=torch.float64)).any()
+    ):
+        raise _cannot_hold(port, value)
+    return own if isinstance(value, list) else own.expand(shape).clone()
+
+
+def _cannot_hold(port: Port, value: Any) -> SettingError:
+    kind = str(port.kind).removeprefix("torch.")
+    text = str(value) if len(str(value)) < 40 else f"{str(value)[:36]} ..."
+    return SettingError(f"network.constants: the input {port.name!r} holds {kind}, which {text} is not; give another")
 
 
 @lru_cache(maxsize=2)

@@ -8,16 +8,20 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from dse.errors import DataError, SettingError
+from dse.errors import DataError, DseError, SettingError
 from dse.networks.onnx.layers import LAYERS, Digital, Layer
 from dse.networks.onnx.operators import OPERATORS
-from dse.networks.onnx.operators.node import Graph, Node, UnsupportedError, Value, number
+from dse.networks.onnx.operators.node import FAULTS, Graph, Node, UnsupportedError, Value, number
 from dse.networks.onnx.operators.sequences import LISTS
 
 CONTROL = ("If", "Loop", "Scan")
 """Operators that hold graphs."""
 Scope = MutableMapping[str, Value]
 """Values by name: those of a graph before those around it."""
+
+
+class NodeError(DataError):
+    """A node cannot take what it gets; its message names the node."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,13 @@ class Program:
                     scope[name] = value
             for name in step.spent:
                 scope.pop(name, None)
-        return [scope[name] for name in self.outputs]
+        return [_known(scope, name) for name in self.outputs]
+
+
+def _known(scope: Mapping[str, Value], name: str) -> Value:
+    if name not in scope:
+        raise NodeError(f"nothing gives {name!r}: its node has fewer outputs than the file asks of it")
+    return scope[name]
 
 
 def _moved(value: Value, device: torch.device | None) -> Value:
@@ -87,21 +97,29 @@ def _moved(value: Value, device: torch.device | None) -> Value:
 def _run(step: Step, layers: nn.ModuleDict, scope: Scope) -> Sequence[Value]:
     """Return the outputs of a step."""
     node = step.node
-    inputs = [scope[name] if name else None for name in node.inputs]
-    if step.bodies:
-        return _CONTROL[node.kind](step, layers, inputs, scope)
+    inputs = [_known(scope, name) if name else None for name in node.inputs]
     try:
+        if step.bodies:
+            return _CONTROL[node.kind](step, layers, inputs, scope)
         found = layers[step.layer](*inputs) if step.layer else OPERATORS[node.kind](node, *inputs)
-    except (UnsupportedError, MemoryError, torch.OutOfMemoryError):
+    except (DseError, torch.OutOfMemoryError):
         raise
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+    except FAULTS as error:
         if "alloc" in str(error):
             raise
-        sizes = ", ".join("x".join(map(str, own.shape)) for own in inputs if isinstance(own, Tensor))
-        text = str(error).partition("\n")[0]
-        raise DataError(f"{node.kind} {node.name!r} cannot take tensors of {sizes}: {text}") from error
+        raise NodeError(f"{node.kind} {node.name!r} cannot take {_tensors(inputs)}: {_words(error)}") from error
     several = isinstance(found, (tuple, list)) and node.kind not in LISTS
     return cast("Sequence[Value]", found) if several else [found]
+
+
+def _tensors(values: Sequence[Value]) -> str:
+    """Return the sizes of tensors in words."""
+    sizes = ["x".join(map(str, own.shape)) or "one number" for own in values if isinstance(own, Tensor)]
+    return f"tensors of {', '.join(sizes)}" if sizes else "no tensors"
+
+
+def _words(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _if(step: Step, layers: nn.ModuleDict, inputs: Sequence[Value], scope: Scope) -> Sequence[Value]:
@@ -177,6 +195,7 @@ class Compiler:
 
         Raises:
             SettingError: a node says what is not supported.
+            DataError: a node cannot be built, or not take what is known of its inputs.
         """
         known: ChainMap[str, Value] = ChainMap(dict(graph.constants), *([] if outside is None else [dict(outside)]))
         wanted = graph.outputs if outputs is None else outputs
@@ -187,21 +206,32 @@ class Compiler:
 
     def _step(self, node: Node, known: ChainMap[str, Value]) -> Step | None:
         """Return what runs for a node; None where its outputs are known now."""
-        bodies = {name: own for name, own in node.attributes.items() if isinstance(own, Graph)}
-        given = all(not name or name in known for name in node.inputs)
         try:
-            if node.kind == "If" and given:
-                return self._branch(node, bodies, known)
-            if bodies:
-                return Step(node, bodies={name: self.program(own, known) for name, own in bodies.items()})
-            operands = [known.get(name) if name else None for name in node.inputs]
-            if given:
-                for name, value in zip(node.outputs, _run(Step(node), nn.ModuleDict(), known), strict=False):
-                    known[name] = value
-                return None
-            return Step(node, layer=self._layer(node, operands))
+            return self._read(node, known)
         except UnsupportedError as error:
             raise SettingError(f"{self.file}: {error}") from None
+        except NodeError as error:
+            raise DataError(f"{self.file} is damaged: {error}; export or copy it again") from error
+        except (*FAULTS, MemoryError) as error:
+            weights = _tensors([known.get(name) for name in node.inputs])
+            raise DataError(
+                f"{self.file} is damaged: {node.kind} {node.name!r} cannot be built with {weights}: {_words(error)}; "
+                "export or copy it again"
+            ) from error
+
+    def _read(self, node: Node, known: ChainMap[str, Value]) -> Step | None:
+        bodies = {name: own for name, own in node.attributes.items() if isinstance(own, Graph)}
+        given = all(not name or name in known for name in node.inputs)
+        if node.kind == "If" and given:
+            return self._branch(node, bodies, known)
+        if bodies:
+            return Step(node, bodies={name: self.program(own, known) for name, own in bodies.items()})
+        operands = [known.get(name) if name else None for name in node.inputs]
+        if given:
+            for name, value in zip(node.outputs, _run(Step(node), nn.ModuleDict(), known), strict=False):
+                known[name] = value
+            return None
+        return Step(node, layer=self._layer(node, operands))
 
     def _branch(self, node: Node, bodies: Mapping[str, Graph], known: ChainMap[str, Value]) -> Step | None:
         """Return the branch of a condition that is known; None where all of it is known."""

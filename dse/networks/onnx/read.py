@@ -1,5 +1,6 @@
 """From the bytes of an ONNX file to a graph; messages where a file cannot be read or says what is not supported."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from dse.errors import DataError, SettingError
 from dse.networks.onnx.operators import OPERATORS
-from dse.networks.onnx.operators.node import Graph, Node, UnsupportedError
+from dse.networks.onnx.operators.node import FAULTS, MOST_NUMBERS, Graph, Node, UnsupportedError
 from dse.networks.onnx.operators.quantised import REFUSED
 from dse.networks.onnx.operators.shapes import KINDS
 from dse.networks.onnx.program import CONTROL
@@ -87,7 +88,7 @@ def read_model(content: bytes, file: str) -> Model:
     proto = _parsed(onnx, content, file)
     _check_external(onnx, proto, file)
     if proto.functions:
-        proto = onnx.inliner.inline_local_functions(proto)
+        proto = _inlined(onnx, proto, file)
         _check_external(onnx, proto, file)
     opsets = {own.domain if own.domain not in STANDARD else "": own.version for own in proto.opset_import}
     if opsets.get("", OLDEST) < OLDEST:
@@ -100,8 +101,8 @@ def read_model(content: bytes, file: str) -> Model:
         graph = _graph(onnx, proto.graph, opsets)
     except UnsupportedError as error:
         raise SettingError(f"{file}: {error}") from None
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{file} is damaged: {error}; export or copy it again") from error
+    except (*FAULTS, MemoryError) as error:
+        raise DataError(f"{file} is damaged: {_words(error)}; export or copy it again") from error
     _check_names(graph, set(), file)
     given = graph.constants.keys()
     inputs = tuple(_port(own) for own in proto.graph.input if own.name not in given)
@@ -112,10 +113,28 @@ def _parsed(onnx: Any, content: bytes, file: str) -> Any:
     try:
         proto = onnx.load_model_from_string(content)
     except Exception as error:
-        raise DataError(f"{file} is no ONNX model, or is damaged: {error}; export or copy it again") from error
+        raise DataError(f"{file} is no ONNX model, or is damaged: {_words(error)}; export or copy it again") from error
     if not proto.graph.node or not proto.graph.output:
         raise DataError(f"{file} is no ONNX model, or is damaged: it has no operators; export or copy it again")
     return proto
+
+
+def _inlined(onnx: Any, proto: Any, file: str) -> Any:
+    """Return a model with the nodes of its functions where these are called."""
+    try:
+        return onnx.inliner.inline_local_functions(proto)
+    except Exception as error:
+        names = _some([own.name for own in proto.functions])
+        raise DataError(
+            f"{file} is damaged: its functions ({names}) cannot be put where they are called: {_words(error)}; export "
+            "or copy it again"
+        ) from error
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return f"there is no {text}" if isinstance(error, KeyError) else text
 
 
 def _graphs(onnx: Any, proto: Any) -> Iterator[Any]:
@@ -157,7 +176,7 @@ def _check_operators(onnx: Any, proto: Any, file: str) -> None:
         for node in graph.node:
             kind = _kind(node)
             if kind not in OPERATORS and kind not in CONTROL:
-                unknown.setdefault(kind, []).append(node.name or node.output[0])
+                unknown.setdefault(kind, []).append(node.name or next(iter(node.output), ""))
     if not unknown:
         return
     lines = [f"{kind} ({_some(names)})" for kind, names in sorted(unknown.items())]
@@ -213,6 +232,8 @@ def _attribute(onnx: Any, proto: Any, opsets: Mapping[str, int]) -> Any:
 def _tensor(onnx: Any, proto: Any) -> Tensor:
     if proto.data_location == onnx.TensorProto.EXTERNAL:  # whose content no checksum of a design covers
         raise ValueError(f"the tensor {proto.name!r} is in another file")
+    if proto.data_type not in onnx.TensorProto.DataType.values():
+        raise ValueError(f"the tensor {proto.name!r} holds numbers of kind {proto.data_type}, which there is not")
     array: np.ndarray = onnx.numpy_helper.to_array(proto)
     kind = str(array.dtype)
     if kind in ("int4", "uint4", "int2", "uint2"):
@@ -227,6 +248,8 @@ def _tensor(onnx: Any, proto: Any) -> Tensor:
 def _dense(onnx: Any, proto: Any) -> Tensor:
     """Return a tensor that is given by its entries that are not zero."""
     values, places = _tensor(onnx, proto.values), _tensor(onnx, proto.indices)
+    if math.prod(proto.dims) > MOST_NUMBERS:
+        raise ValueError(f"the sparse tensor {proto.values.name!r} has more than {MOST_NUMBERS} numbers")
     whole = torch.zeros(list(proto.dims), dtype=values.dtype)
     where = (places,) if places.dim() == 1 else tuple(places.t())
     if places.dim() == 1:

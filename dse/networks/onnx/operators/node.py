@@ -1,5 +1,6 @@
 """What a graph is once it is read: nodes with their attributes, and the values that are known before it runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,6 +12,10 @@ from dse.errors import SettingError
 
 Value = Any
 """What passes between nodes: a tensor, a list of tensors (a sequence), or None for an input that is left out."""
+MOST_NUMBERS = 2**30
+"""Numbers of a tensor that a file may ask for without holding them; far more are a damaged file."""
+FAULTS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
+"""What torch, numpy and the readers raise where a file says what cannot be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,15 @@ class Node:
     def refuse(self, what: str) -> "UnsupportedError":
         """Return an error that says what of this node is not supported."""
         return UnsupportedError(f"{self.kind} {self.name!r}: {what}")
+
+    def check_room(self, sizes: Sequence[int]) -> None:
+        """Check that a tensor of some sizes, which the file asks for, can be.
+
+        Raises:
+            UnsupportedError: it is too large.
+        """
+        if math.prod(sizes) > MOST_NUMBERS:
+            raise self.refuse(f"it asks for {'x'.join(map(str, sizes))} numbers; at most {MOST_NUMBERS} are supported")
 
 
 @dataclass(frozen=True, eq=False)

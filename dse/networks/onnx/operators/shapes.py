@@ -142,9 +142,11 @@ def expand(node: Node, x: Tensor, sizes: Tensor) -> Tensor:  # noqa: ARG001
     return torch.broadcast_to(x, _common(x.shape, integers(sizes)))
 
 
-def tile(node: Node, x: Tensor, repeats: Tensor) -> Tensor:  # noqa: ARG001
+def tile(node: Node, x: Tensor, repeats: Tensor) -> Tensor:
     """Repeat a whole tensor along its axes."""
-    return x.repeat(integers(repeats))
+    times = integers(repeats)
+    node.check_room([x.numel(), *times])
+    return x.repeat(times)
 
 
 def pad(
@@ -201,14 +203,16 @@ def constant(node: Node) -> Tensor:
 
 def constant_of_shape(node: Node, sizes: Tensor) -> Tensor:
     """Return a tensor of one value."""
-    value = node.get("value", torch.zeros(1))
-    return value.to(sizes.device).reshape(()).expand(integers(sizes)).clone()
+    value, own = node.get("value", torch.zeros(1)), integers(sizes)
+    node.check_room(own)
+    return value.to(sizes.device).reshape(()).expand(own).clone()
 
 
-def span(node: Node, start: Tensor, limit: Tensor, step: Tensor) -> Tensor:  # noqa: ARG001
+def span(node: Node, start: Tensor, limit: Tensor, step: Tensor) -> Tensor:
     """Return numbers from one to another in steps."""
     first, last, by = (_python(value) for value in (start, limit, step))
     count = max(0, math.ceil((last - first) / by))
+    node.check_room([count])
     return (torch.arange(count, device=start.device) * by + first).to(start.dtype)
 
 
