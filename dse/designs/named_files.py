@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dse.designs.settings import FAMILIES, FOUND, Flat, chosen, network_of
+from dse.designs.settings import FAMILIES, FOUND, Family, Flat, chosen, network_of
 from dse.errors import DataError, SettingError
 from dse.files import Content, FileSpec, Seen, at_home, check_same, find, offer, see
 from dse.spec import shown
@@ -151,16 +151,31 @@ def look(tables: Sequence[Flat], places: Places) -> dict[str, Looked]:
 
 def combinations(fixed: Flat, choices: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """Yield what is fixed with each combination of choices of settings that decide what is found in a file."""
-    names = {
-        f"{table}.{name}"
-        for family in FAMILIES
-        for variant in family.variants
-        if (table := family.table) and issubclass(variant, FileSpec)
-        for name in (family.key, *variant.looks_at)
-    }
+    names = _deciding() | {f"{own.table}.{own.key}" for own in FAMILIES if _reads_files(own)}
     varied = {path: values for path, values in choices.items() if path in names and values}
     for values in itertools.product(*varied.values()):
         yield {**fixed, **dict(zip(varied, values, strict=True))}
+
+
+def first_choices(choices: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the first choice of each setting that decides what is found in a file, for a design with some file."""
+    return {path: values[0] for path, values in choices.items() if path in _deciding() and values}
+
+
+def _deciding() -> set[str]:
+    """Return the settings that decide what is found in files, beside those that name variants."""
+    return {
+        f"{family.table}.{name}"
+        for family in FAMILIES
+        for variant in family.variants
+        if _reads_files(family) and issubclass(variant, FileSpec)
+        for name in variant.looks_at
+    }
+
+
+def _reads_files(family: Family) -> bool:
+    """Return whether some variant of a family names a file."""
+    return bool(family.table) and any(issubclass(variant, FileSpec) for variant in family.variants)
 
 
 def settings_of(given: Flat, table: str, variant: type[FileSpec]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from dse.designs.design import compose, with_model
+from dse.designs.named_files import first_choices
 from dse.designs.settings import FAMILIES, completed, conditions, default_of, field_of, settings
 from dse.devices.card import read_cell, read_programmed_cell
 from dse.errors import SettingError, did_you_mean
@@ -161,8 +162,14 @@ def _variants(
     choosing = [family.card or family.path for family in FAMILIES]
     varied = {path: space[path].choices() for path in choosing if path in space}
     rest = {path: parameter for path, parameter in space.items() if path not in varied}
+    files = first_files(space)
     for values in itertools.product(*varied.values()):
-        yield with_model({**fixed, **dict(zip(varied, values, strict=True))}, folder), rest
+        yield with_model({**files, **fixed, **dict(zip(varied, values, strict=True))}, folder), rest
+
+
+def first_files(space: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return the first choice of each setting of a space that decides what is found in a file."""
+    return first_choices({path: parameter.choices() for path, parameter in space.items()})
 
 
 def _never_acts(path: str, held: Mapping[str, Any], space: Mapping[str, Parameter]) -> Condition | None:

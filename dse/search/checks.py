@@ -91,7 +91,7 @@ def _most_epochs(scope: Scope) -> int:
     if EPOCHS in scope.fixed or EPOCHS in scope.space:
         return max(scope.values(EPOCHS))
     variants = itertools.product(scope.values(NETWORK.path), scope.values(UPDATE.path))
-    given = [{**scope.fixed, NETWORK.path: network, UPDATE.path: rule} for network, rule in variants]
+    given = [{**scope.settled, NETWORK.path: network, UPDATE.path: rule} for network, rule in variants]
     whole = [completed(with_model(own, scope.folder)) for own in given]
     return max(own.get(EPOCHS, default_of(EPOCHS, own)) for own in whole)
 
@@ -184,7 +184,7 @@ def _check_tasks(wanted: Wanted, scope: Scope, controls: Mapping[str, Design]) -
 
 
 def _check_validation(wanted: Wanted, scope: Scope) -> None:
-    given = with_model(scope.fixed, scope.folder)
+    given = with_model(scope.settled, scope.folder)
     settings = {path.removeprefix("workload."): v for path, v in given.items() if path.startswith("workload.")}
     held_out = data_of(given).parse(settings, "workload").held_out
     for name, what in wanted.items():

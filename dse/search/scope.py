@@ -7,7 +7,7 @@ from typing import Any
 
 from dse.designs.design import is_deployed, with_model
 from dse.designs.settings import NETWORK, UPDATE, default_of, rule_of, task_of
-from dse.designs.space import Parameter
+from dse.designs.space import Parameter, first_files
 from dse.tasks.base import AbstractTask
 
 LAST = 1.0 - 1e-12
@@ -34,6 +34,11 @@ class Scope:
             return self.space[path].extremes()
         return (self.fixed.get(path, default_of(path, self.fixed)),)
 
+    @property
+    def settled(self) -> dict[str, Any]:
+        """What is fixed, and the first choice of each setting that varies and decides what is found in a file."""
+        return {**first_files(self.space), **self.fixed}
+
     def corner(self, u: float) -> dict[str, Any]:
         """Return the parameters at a position in [0, 1) on every axis."""
         return {path: parameter.at(u) for path, parameter in self.space.items()}
@@ -47,7 +52,7 @@ class Scope:
     def tasks(self) -> dict[type[AbstractTask], str]:
         """The tasks of the networks that designs can have, each with the name of one of them."""
         names = map(str, self.values(NETWORK.path))
-        given = ({**self.fixed, NETWORK.path: name} for name in names)
+        given = ({**self.settled, NETWORK.path: name} for name in names)
         return {task_of(with_model(own, self.folder)): own[NETWORK.path] for own in given}
 
     @property

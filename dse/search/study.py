@@ -29,7 +29,7 @@ from dse import plugins, renamed
 from dse.designs.design import Design, active, compose, flatten, with_model
 from dse.designs.named_files import Looked, Places, combinations, look
 from dse.designs.settings import CELL, FOUND, UPDATE, default_of, field_of, rule_of
-from dse.designs.space import CARDS, Parameter, check_acting, check_corners, check_value, parse_space
+from dse.designs.space import CARDS, Parameter, check_acting, check_corners, check_value, first_files, parse_space
 from dse.devices.card import card_file, model_of
 from dse.errors import SettingError
 from dse.files import Content, Seen
@@ -133,7 +133,8 @@ class Study:
         """Everything that decides the table: settings, cells and prices by value, search and budget.
 
         Cells stand in designs: the one at the first corner, and one at the last for each card that varies. A card that
-        none of them is made of is added, so that keys of studies without such a card stay what they were.
+        none of them is made of is added, so that keys of studies without such a card stay what they were; likewise the
+        checksum of a file that none of them needs.
         """
         elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints"}
         first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
@@ -153,6 +154,9 @@ class Study:
         other_cards = self._cards_beside([base, *cards, *programmed, *own])
         if other_cards:  # likewise
             more["other_cards"] = other_cards
+        other_files = self._files_beside([self.design(first), *self.controls.values()])
+        if other_files:  # likewise
+            more["other_files"] = other_files
         return {
             **more,
             **self.spec.model_dump(mode="json", exclude=elsewhere),
@@ -182,6 +186,11 @@ class Study:
                     model = {"model": model_of(name, self.folder).model} if path == CELL.card else {}
                     found.setdefault(path, {})[name] = {**said, **model}
         return found
+
+    def _files_beside(self, designs: Sequence[Design]) -> dict[str, str]:
+        """Return the checksums of the files that designs of the study need, and none of some, by name."""
+        held = {sha256 for design in designs for sha256 in design.files}
+        return {name: seen.sha256 for name, seen in sorted(self.data_files.items()) if seen.sha256 not in held}
 
     @cached_property
     def key(self) -> str:
@@ -379,8 +388,8 @@ def _look(
 ) -> dict[str, Looked]:
     """Return what is found in the files that the designs and controls of a study name."""
     choices = {path: parameter.choices() for path, parameter in space.items()}
-    tables = [dict(fixed), *({**fixed, **flatten(own)} for own in spec.controls.values())]
-    return look([given for own in tables for given in combinations(own, choices)], places)
+    controls = ({**fixed, **flatten(own)} for own in spec.controls.values())
+    return look([*combinations(fixed, choices), *controls], places)
 
 
 def _check_space(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
@@ -392,7 +401,8 @@ def _check_space(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folde
     rules = space[UPDATE.path].choices() if UPDATE.path in space else ()
     # Most settings act on crossbars.
     chosen = sorted(rules, key=lambda name: not rule_of({UPDATE.path: name}).on_crossbars)
-    compose({**fixed, UPDATE.path: chosen[0]} if chosen else fixed, folder, "design")
+    settings = {**first_files(space), **fixed}
+    compose({**settings, UPDATE.path: chosen[0]} if chosen else settings, folder, "design")
     check_corners(fixed, space, folder)
 
 

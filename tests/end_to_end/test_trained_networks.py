@@ -6,14 +6,18 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import polars as pl
 import pytest
 import torch
 
 from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
+from dse.results.reading import read_table
+from dse.results.rows import to_rows
 from dse.search.executor import LocalExecutor
-from dse.search.runs import start
+from dse.search.replay import replay
+from dse.search.runs import resume, start
 from dse.search.study import read_study
 from tests.choices import OWN
 from tests.onnx_models import theirs
@@ -117,3 +121,66 @@ def test_agreement_follows_from_the_outputs_by_its_definition(tmp_path):
     assert found.metrics["accuracy"] == pytest.approx(right.mean(), abs=2 / len(right))
     assert found.metrics["programmed_agreement"] > found.metrics["programmed_accuracy"]
     assert evaluate(design, 0, data).metrics == found.metrics
+
+
+NETWORK_FILES = ("one/network.onnx", "two/other.onnx")
+VARIED = """
+name = "compared"
+objectives = ["validation_retained_agreement", "energy_per_inference_j"]
+[workload]
+dataset = "arrays"
+file = "samples.npz"
+[design]
+network.name = "onnx"
+deployment.repetitions = 1
+deployment.times_s = [1.0]
+[space]
+"network.file" = ["one/network.onnx", "two/other.onnx"]
+[controls.third]
+network.file = "third.onnx"
+[search]
+sampler = "quasi_random"
+[budget]
+trials = 2
+"""
+
+
+def compared(folder: Path, text: str = VARIED) -> Path:
+    """Write a study that compares networks, and its files."""
+    for name, place in (("network", "one/network.onnx"), ("other", "two/other.onnx"), ("network", "third.onnx")):
+        (folder / place).parent.mkdir(exist_ok=True, parents=True)
+        shutil.copy(OWN / f"{name}.onnx", folder / place)
+    shutil.copy(OWN / "samples.npz", folder / "samples.npz")
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+def changed(path: Path) -> None:
+    """Give a network another name inside, so that its content is another."""
+    model = onnx.load(path)
+    model.doc_string = "another"
+    onnx.save(model, path)
+
+
+def test_networks_are_compared_within_one_study_and_replayed_when_their_files_are_gone(tmp_path):
+    path, out = compared(tmp_path / "a"), tmp_path / "results"
+    start(read_study(path), out, LocalExecutor)
+    shutil.rmtree(tmp_path / "a")
+    rows = to_rows(read_table(out))
+    assert len({row["design_key"] for row in rows}) == len(rows) == 3
+    assert [replay(out, row["trial"])[0].differences for row in rows] == [(), (), ()]
+    resume(out, LocalExecutor)
+    assert to_rows(read_table(out)) == rows
+
+
+def test_the_key_of_a_study_that_compares_networks_knows_them_by_their_content(tmp_path):
+    path = compared(tmp_path)
+    keys = {read_study(path).key}
+    for own in (*NETWORK_FILES, "third.onnx"):
+        changed(tmp_path / own)
+        keys.add(read_study(path).key)
+    assert len(keys) == 4
+
+
+def test_a_study_with_one_file_says_nothing_more_of_it_than_its_designs_do(tmp_path):
+    assert "other_files" not in read_study(compared(tmp_path, STUDY.replace("network.onnx", "third.onnx"))).meaning
