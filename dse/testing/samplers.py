@@ -1,7 +1,7 @@
 """What every sampler promises: proposals of the space, the same whenever a study is stopped and goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from dse.designs.space import Choice, FloatRange, IntRange, Parameter
 from dse.metric import Goal
@@ -78,6 +78,8 @@ class SamplerContract(Contract):
     """What a sampler promises."""
 
     idea = "SAMPLERS"
+    trials: ClassVar[int] = 150
+    """Trials of the longest study; fewer for a sampler whose proposals take long."""
 
     @property
     def sampler(self) -> AbstractSampler:
@@ -156,7 +158,8 @@ class SamplerContract(Contract):
 
     def test_constraints_are_heeded_or_have_no_effect(self) -> None:
         """A sampler that sees results spends more trials on what is feasible; one that does not proposes as ever."""
-        held, free = (propose(self.sampler, trials=150, violations=own)[-60:] for own in (beyond, unbound))
+        last = 2 * self.trials // 5
+        held, free = (propose(self.sampler, trials=self.trials, violations=own)[-last:] for own in (beyond, unbound))
         if self.sampler.blind:
             assert held == free
         else:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from dse.networks import NETWORKS
 from dse.networks.cnn.spec import Cnn
 from dse.networks.cnn9.spec import Cnn9
@@ -35,11 +37,13 @@ class TestResNet8(ImageNetworkContract):
     settings = FEW
 
 
+@pytest.mark.slow  # the shortest and the longest of them are in the default suite
 class TestResNet14(ImageNetworkContract):
     variant = ResNet14
     settings = FEW
 
 
+@pytest.mark.slow
 class TestResNet20(ImageNetworkContract):
     variant = ResNet20
     settings = FEW

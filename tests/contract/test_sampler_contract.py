@@ -33,6 +33,7 @@ class TestNsga2(SamplerContract):
 
 class TestModel(SamplerContract):
     variant = Model
+    trials = 60
 
 
 def test_every_sampler_is_held_to_the_contract() -> None:
