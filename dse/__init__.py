@@ -61,4 +61,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the names of the front door."""
-    return [*globals(), *_HOMES]
+    return sorted({*_HOMES, "__version__"})

@@ -373,10 +373,20 @@ def _check_kind(name: str, data: Any, _: Iterable[Any]) -> None:
         )
 
 
+def _check_task(name: str, network: Any, _: Iterable[Any]) -> None:
+    """Check that a network says what it is for."""
+    if not isinstance(getattr(network, "task", None), type):
+        raise PluginError(
+            f"the plug-in {name!r}: the network {network.__name__} has no task; say what it is for, such as "
+            "`task = Recognition` (dse.tasks.recognition.spec)"
+        )
+
+
 _CHECKS: Mapping[str, Callable[[str, Any, Iterable[Any]], None]] = {
     "TASKS": _check_metrics,
     "UPDATES": _check_tables,
     "DATA": _check_kind,
+    "NETWORKS": _check_task,
 }
 """What else is checked of a variant of some ideas: the plug-in, the variant, and all that there are of its idea."""
 

@@ -19,7 +19,7 @@ from dse.designs.design import compose, flatten
 from dse.designs.outcome import Failure
 from dse.designs.outcome import Outcome as Simulated
 from dse.designs.tables import Design
-from dse.errors import DivergedError, SettingError
+from dse.errors import DivergedError, QueryError, SettingError
 from dse.pricing.card import DEFAULT_CARD
 from dse.pricing.price import COLUMNS
 from dse.pricing.text import cell
@@ -113,7 +113,12 @@ class Outcome:
 
 
 def evaluate(
-    design: Design | Mapping[str, Any], seed: int = 0, data: Data | None = None, *, device: str = "cpu"
+    design: Design | Mapping[str, Any],
+    seed: int = 0,
+    data: Data | None = None,
+    *,
+    device: str = "cpu",
+    plugins: Sequence[str] = (),
 ) -> Outcome:
     """Train the network of a design, deploy it where the design says so, and return what was measured.
 
@@ -124,15 +129,23 @@ def evaluate(
         seed: seed of every random stream.
         data: the data set; by default the one that the design names is loaded.
         device: where torch computes products of deep networks, such as "cuda".
+        plugins: plug-ins whose variants the settings use.
 
     Raises:
         SettingError: settings that are wrong.
+        QueryError: a seed or data that are none.
         DataError: the data set is missing or unreadable.
         DivergedError: the training left the range of numbers.
     """
     from dse.designs.evaluate import evaluate as simulate  # noqa: PLC0415  torch
 
+    plugged.load(given.names("plugins", plugins))
     chosen = design if isinstance(design, Design) else compose(_flat(design))
+    if data is not None and not hasattr(data, "info"):
+        raise QueryError(
+            f"data = {type(data).__name__} is not allowed; leave it out, or give what design.workload.load() returns. "
+            'Data of your own come from a file: workload.dataset = "arrays"'
+        )
     seed = given.whole("seed", seed)
     check_device(device)
     with one_thread():

@@ -125,6 +125,8 @@ def study_of(study: "Study | Checked | Path | str") -> Checked:
     """
     if isinstance(study, Study):
         return study.checked
+    if not isinstance(study, Checked | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise SettingError(f"study = {study!r} is not allowed; give the path of a study file, or a dse.Study")
     return study if isinstance(study, Checked) else read_study(Path(study))
 
 

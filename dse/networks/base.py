@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict
 
 from dse.data.base import Data, DataInfo
+from dse.errors import SettingError
 from dse.spec import Condition, Spec
 from dse.tasks.base import AbstractTask, Learner
 from dse.updates.base import AbstractUpdate
@@ -94,6 +95,11 @@ class AbstractNetwork(Spec):
 
         with own_generator(seed, "initial weights of modules"):
             networks = self.build(data.info, training, seed=seed)
+        if not isinstance(networks, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]  a plug-in may
+            raise SettingError(
+                f"network.name = {self.name!r}: build() of {type(self).__name__} returns {type(networks).__name__}; "
+                "let it return a tuple of modules, (module,) for one"
+            )
         return self.task_for(type(data.info)).learner(networks, data, training, platform, seed=seed)
 
     def build(self, info: Any, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":

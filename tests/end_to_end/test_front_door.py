@@ -45,6 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dse.Results:
 def test_every_name_is_there_and_has_its_type() -> None:
     for name in dir(dse):
         assert getattr(dse, name) is not None
+    assert set(dir(dse)) == {*dse._HOMES, "__version__"}
     stub = (Path(dse.__file__).with_suffix(".pyi")).read_text()
     listed = json.loads(stub.partition("__all__ = ")[2].replace(",\n]", "]"))
     assert set(listed) == {*dse._HOMES, "__version__"}
@@ -212,6 +213,9 @@ def test_names_may_stand_alone_and_numbers_be_those_of_numpy(results: dse.Result
         (lambda r: r.report(form="htm"), "form = 'htm' is not allowed; did you mean 'html'"),
         (lambda r: r.front([1]), "objectives = .1. is not allowed; give a name, or a list of names"),
         (lambda _: dse.cards("cell"), "kind = 'cell' is not allowed; did you mean 'cells'"),
+        (lambda _: dse.run({}, "nowhere"), "study = .* is not allowed; give the path of a study file"),
+        (lambda _: dse.evaluate(TINY, data=[1]), "data = list is not allowed; leave it out"),
+        (lambda _: dse.evaluate(TINY, plugins="lab"), "the plug-in 'lab' is not installed"),
         (lambda _: dse.design([1]), "settings = .1. is not allowed; give a table"),
         (lambda _: dse.run(study(), "nowhere", executor="loca"), "executor = 'loca' is not allowed; give one of"),
     ],

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
+from dse.designs.design import compose
+from dse.designs.hardware import platform_of
+from dse.errors import SettingError
 from dse.networks.parts import weights_of
 from tests.networks import network
 
@@ -43,3 +46,10 @@ def test_the_last_layer_has_its_bias_in_a_row() -> None:
     features = torch.arange(192.0).reshape(3, 64) / 192
     weight = own[-1].weight
     assert torch.allclose(head(features), features @ weight[:, :-1].T + weight[:, -1], atol=1e-6)
+
+
+def test_a_network_that_builds_a_module_instead_of_a_tuple_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = compose({"network.name": "cnn", "workload.images": 50})
+    monkeypatch.setattr(type(design.network), "build", lambda *_, **__: torch.nn.Sequential(torch.nn.Linear(64, 10)))
+    with pytest.raises(SettingError, match=r"build\(\) of Cnn returns Sequential; let it return a tuple of modules"):
+        design.network.learner(design.workload.load(), design.training, platform_of(design), seed=0)

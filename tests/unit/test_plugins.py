@@ -53,6 +53,14 @@ class Own(AbstractImageData):
     classes, shape = 2, (1, 2, 2)
 DATA = (Own,)
 """
+NETWORK = """
+from typing import Literal
+from dse.networks.base import ModuleNetwork
+class Own(ModuleNetwork):
+    '''Own.'''
+    name: Literal["own"] = "own"
+NETWORKS = (Own,)
+"""
 NAMED = SMALL_STUDY.replace("objectives", 'plugins = ["lab"]\nobjectives', 1)
 
 
@@ -171,6 +179,7 @@ def test_one_that_is_not_installed_is_named_with_the_nearest(install: Install) -
         (rule("{'a.b': Gains}"), r"has a table 'a\.b', which is no name of a table"),
         (rule("{'gains': float}"), r"has a table 'gains' that is <class 'float'>; give a class below dse\.spec\.Spec"),
         (rule("3"), "`tables` of the rule 'own' must map names to classes"),
+        (NETWORK, "the network Own has no task; say what it is for"),
         (DATA, r"data set 'own' it cannot be told of what kind its samples are: AttributeError: .*\btotal\b"),
         (f"{DATA}Own.kind = classmethod(lambda cls, settings: 3)", "its samples are of the kind 3, which is no class"),
     ],
