@@ -10,8 +10,7 @@ from dse import plugins as plugged
 from dse.api import given
 from dse.designs.reference import reference
 from dse.devices.card import library, read_card
-
-KINDS = ("cells", "programmed_cells", "costs")
+from dse.devices.card.file import KINDS
 
 
 def settings(*paths: str, plugins: Sequence[str] = ()) -> pl.DataFrame:

@@ -117,6 +117,13 @@ class FloatRange:
 Parameter = Choice | IntRange | FloatRange
 
 
+def place_of(given: IntRange | FloatRange, value: float) -> float:
+    """Return the position of a value between the ends of a range, on its scale: 0 at the low end, 1 at the high one."""
+    scale = math.log if given.log else float
+    low, high = scale(given.low), scale(given.high)
+    return (scale(value) - low) / (high - low)
+
+
 def parse_space(tables: Mapping[str, Any], folder: Path | None = None) -> dict[str, Parameter]:
     """Return the space that a study file describes, in the order of the file.
 

@@ -9,12 +9,13 @@ from scipy import stats
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from dse.analysis.fronts.pareto import is_on_front
 from dse.designs.space import Choice, FloatRange, IntRange
 from dse.search.samplers.base import Problem
 from dse.search.samplers.model import Model
 from dse.search.samplers.model.belief import transformed
 from dse.search.samplers.model.encoding import Encoding
-from dse.search.samplers.model.gain import expected_gain, log_expected_improvement, non_dominated
+from dse.search.samplers.model.gain import expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import JITTER, Process, Scales, _negative_log_posterior, learned
 from dse.search.samplers.quasi_random import QuasiRandom
 
@@ -58,7 +59,7 @@ def test_an_axis_without_effect_has_the_longest_length() -> None:
 def test_the_expected_gain_is_that_of_simulated_designs(objectives: int) -> None:
     """A mean over 4,000 draws; within five standard errors and the spacing of the places of the box."""
     front = np.array([[0.2, 0.7, 0.4], [0.5, 0.3, 0.6], [0.8, 0.2, 0.2]])[:, :objectives]
-    front = front[non_dominated(front)]
+    front = front[is_on_front(front, ["minimise"] * objectives)]
     mean, deviation = np.array([[0.35, 0.4, 0.3]])[:, :objectives], np.array([[0.1, 0.05, 0.2]])[:, :objectives]
     draws = mean + deviation * DRAWS.standard_normal((4000, objectives))
     reference = np.ones(objectives)

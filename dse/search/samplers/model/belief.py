@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special as untyped_special
 
-from dse.search.samplers.model.gain import expected_gain, log_expected_improvement, non_dominated
+from dse.analysis.fronts.pareto import is_on_front, ranks
+from dse.metric import Goal
+from dse.search.samplers.model.gain import expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import Floats, Process, Scales, learned
 
 special = cast("Any", untyped_special)
@@ -83,8 +84,9 @@ class Belief:
         feasible = complete & (violations <= 0.0).all(axis=1)
         self._any_feasible = bool(feasible.any())
         judged = np.flatnonzero(feasible if self._any_feasible else complete)
-        self.best: Places = judged[non_dominated(y[judged])]
-        chosen = _chosen(y, complete, self.best)
+        goals: list[Goal] = ["minimise"] * y.shape[1]
+        self.best: Places = judged[is_on_front(y[judged], goals)]
+        chosen = _chosen(y, complete, self.best, goals)
         names = [f"objective {k}" for k in range(y.shape[1])]
         self._objectives = [
             self._model(name, x, y[:, k], np.flatnonzero(complete), chosen, pending) for k, name in enumerate(names)
@@ -180,12 +182,12 @@ def _when_learned(count: int) -> int:
     return step
 
 
-def _chosen(y: Floats, complete: NDArray[np.bool_], best: Places) -> Places:
+def _chosen(y: Floats, complete: NDArray[np.bool_], best: Places, goals: Sequence[Goal]) -> Places:
     """Return the trials that models are fitted to: all that are complete, or the front and those of the best ranks."""
     places = np.flatnonzero(complete)
     if len(places) <= SEEN:
         return places
-    rank = np.asarray(moocore.pareto_rank(y[places])).astype(np.int64)
+    rank = ranks(y[places], goals)
     rank[np.isin(places, best)] = -1
     return np.sort(places[np.argsort(rank, kind="stable")][:SEEN])
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.designs.space import Choice, Parameter
+from dse.designs.space import Choice, FloatRange, IntRange, Parameter, place_of
 
 Points = NDArray[np.float64]
 APART = math.sqrt(0.5)
@@ -45,13 +45,12 @@ class _Axis:
 
     count = 1
 
-    def __init__(self, low: float, high: float, *, log: bool) -> None:
-        self._scale = math.log if log else float
-        self._low, self._high = self._scale(low), self._scale(high)
+    def __init__(self, given: IntRange | FloatRange) -> None:
+        self._range = given
 
     def at(self, value: Any) -> tuple[float, ...]:
         """Return the place of a value."""
-        return ((self._scale(value) - self._low) / (self._high - self._low),)
+        return (place_of(self._range, value),)
 
 
 class _Ordered:
@@ -82,7 +81,7 @@ class _Apart:
 
 def _axes_of(parameter: Parameter) -> _Axis | _Ordered | _Apart:
     if not isinstance(parameter, Choice):
-        return _Axis(parameter.low, parameter.high, log=parameter.log)
+        return _Axis(parameter)
     values = parameter.values
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return _Ordered(cast("Sequence[float]", values))

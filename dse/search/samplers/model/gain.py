@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special as untyped_special
 from scipy.stats import qmc
 
-Floats = NDArray[np.float64]
+from dse.search.samplers.model.kriging import Floats
+
 special = cast("Any", untyped_special)
 Front = Floats
 """Points that do not dominate each other, shape (points, objectives)."""
@@ -68,12 +68,6 @@ def log_expected_improvement(mean: Floats, deviation: Floats, best: float) -> Fl
     near = np.maximum(np.exp(phi) + z * np.exp(special.log_ndtr(z)), 1e-300)
     far = phi - 2.0 * np.log(np.maximum(np.abs(z), 1.0))
     return cast("Floats", np.log(deviation) + np.where(z > -5.0, np.log(near), far))
-
-
-def non_dominated(values: Floats) -> NDArray[np.bool_]:
-    """Return which of some points, to be minimised, no other dominates; equal points stay."""
-    better = (values[:, None, :] <= values[None]).all(axis=2) & (values[:, None, :] < values[None]).any(axis=2)
-    return np.logical_not(better.any(axis=0))
 
 
 def _free(front: Front, objectives: int) -> tuple[Floats, float]:

@@ -9,13 +9,12 @@ proposal is quasi-random, whatever the models believe.
 A proposal is a function of its number and of the results told.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 
-from dse.designs.space import Choice, Parameter, Value
+from dse.designs.space import Choice, Parameter, Value, place_of
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.streams import derived_seed
 
@@ -143,9 +142,7 @@ def _stepped(parameter: Parameter, value: Value, u: float, step: float) -> Value
     """Return a value near another: on a range a normal step away, of choices any."""
     if isinstance(parameter, Choice) or isinstance(value, str | bool):
         return parameter.at(u)
-    scale = math.log if parameter.log else float
-    low, high = scale(parameter.low), scale(parameter.high)
-    place = (scale(value) - low) / (high - low) + NEAR * step
+    place = place_of(parameter, value) + NEAR * step
     return parameter.at(min(max(place, 0.0), 1.0 - 1e-12))
 
 
