@@ -45,6 +45,7 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
         layers=tuple(layers),
         curve=tuple(curve),
         data_checksum=data.checksum,
+        epochs=epochs,
     )
     network = None if design.deployment is None else learner.deployed(design.deployment, time_s or 0.0)
     if network is not None and design.deployment is not None:

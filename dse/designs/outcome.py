@@ -1,7 +1,7 @@
 """What a simulation gives back, and the one table that says what is measured and which way is up."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dse.crossbar.usage import LayerUsage
@@ -88,6 +88,11 @@ class Outcome:
         layers: one entry a layer.
         curve: one entry an epoch.
         data_checksum: SHA-256 of the data set.
+        epochs: epochs trained.
+        is_paused: whether the training has further epochs to go.
+        trail: what changed in the layers, after each epoch, by "LAYER.COLUMN" (or "LAYER.events.NAME",
+            "LAYER.wear.NAME"): values at the epochs 1, 2, ..., or one value v that was v e after e epochs. What is not
+            named was after every epoch what it is at the end.
         deployments: one entry for each compensation and time of the deployment; empty without one.
     """
 
@@ -97,6 +102,9 @@ class Outcome:
     layers: tuple[LayerUsage, ...]
     curve: tuple[Epoch, ...]
     data_checksum: str
+    epochs: int
+    is_paused: bool = False
+    trail: Mapping[str, Sequence[float]] = field(default_factory=dict[str, "Sequence[float]"])
     deployments: tuple[Evaluation, ...] = ()
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as typed_compute
 from dse.errors import ResultsError
 from dse.results.address import place_of
 from dse.results.place import Place, Where
-from dse.results.reading import each_once, unreachable
+from dse.results.reading import PAUSED, each_once, unreachable
 from dse.results.schema import RESULT_COLUMNS, SCHEMA
 from dse.results.store import create, read_about, read_table
 
@@ -40,7 +40,7 @@ def merge(sources: Sequence[Where], out: Where) -> int:
     if len(set(names)) < len(names):
         raise ResultsError(f"the same results are named twice: {', '.join(names)}")
     abouts = [read_about(place) for place in places]
-    tables = [_with_origin(read_table(place), str(place)) for place in places]
+    tables = [_with_origin(read_table(place, paused=True), str(place)) for place in places]
     _check_alike(names, tables)
     keys = [{about["study_key"], *about["former_keys"]} for about in abouts]
     if set.intersection(*keys):
@@ -73,9 +73,9 @@ def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
     decided = [_decided(table) for table in tables]
     united = each_once([*decided, *tables])  # a crash here is no result where another machine has one
     results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key")]
-    known = list(zip(united["trial"].to_pylist(), united["seed"].to_pylist(), strict=True))
+    known = _places(united)
     for name, table in zip(names, decided, strict=True):
-        keys = set(zip(table["trial"].to_pylist(), table["seed"].to_pylist(), strict=True))
+        keys = set(_places(table))
         mine = united.filter(pa.array([key in keys for key in known], pa.bool_())).select(results)
         theirs = table.select(results)
         if not mine.equals(theirs):
@@ -85,6 +85,12 @@ def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
                 f"{names[0]}, though the study is the same. `dse replay` tells which of them this machine confirms"
             )
     return united
+
+
+def _places(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Return what tells the rows of a table apart."""
+    columns = [table[name].to_pylist() for name in ("trial", "seed", "state", "epochs")]
+    return [(*own, state == PAUSED and epochs) for *own, state, epochs in zip(*columns, strict=True)]
 
 
 def _decided(table: pa.Table) -> pa.Table:

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from dse.results import version_4
-from dse.results.rows import Row, check_row, same_keys, to_table
+from dse.results import version_4, version_5
+from dse.results.rows import Row, check_row, same_keys, to_table, with_pairs
 from dse.results.schema import SCHEMA, VERSION
 
 UNSAID = 4
@@ -35,7 +35,10 @@ class Earlier:
     about: Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-EARLIER = {4: Earlier(version_4.COLUMNS, version_4.table_to_5, version_4.about_to_5)}
+EARLIER = {
+    4: Earlier(version_4.COLUMNS, version_4.table_to_5, version_4.about_to_5),
+    5: Earlier(version_5.COLUMNS, version_5.table_to_6, version_5.about_to_6),
+}
 """The versions that are read beside this one."""
 
 
@@ -113,4 +116,4 @@ def table_of_lines(rows: Sequence[Row], version: int) -> pa.Table:
     """Return rows of a version, from a log, as a table of this version."""
     if version == VERSION:
         return to_table(rows)
-    return current_table(pa.Table.from_pylist(list(rows), schema=EARLIER[version].columns))
+    return current_table(pa.Table.from_pylist(list(map(with_pairs, rows)), schema=EARLIER[version].columns))

@@ -3,7 +3,8 @@
 A row that was acknowledged is in a log or in a part at every moment: a part is complete before its logs, or the parts
 that it unites, are removed. A reader lists logs before parts, lists parts until two listings agree (a listing is no
 snapshot: it may miss both the old and the new file of a rename that happens meanwhile), begins again where a part
-vanished under its hands, and takes each (trial, seed) once. So it sees every acknowledged row, once.
+vanished under its hands, and takes each (trial, seed), and each epoch at which that paused, once. So it sees every
+acknowledged row, once.
 
 Damaged files are reported and passed over; the next run sets them aside in `damaged/` and simulates their rows again.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as typed_compute
 
 from dse.errors import ResultsError
 from dse.results.address import place_of
@@ -44,9 +45,14 @@ LISTS = {
 }
 """What it lists; all but the first three may be absent. `constraints` is a table of texts by metric, `plugins` one of
 versions by name; both may be absent."""
+PAUSED = "paused"
+"""The state of a row of a training that has further epochs to go."""
+ENDED = 2**31 - 1
+"""Where a row of the end stands among those of a training that paused."""
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
+pc = cast("Any", typed_compute)  # its types know no mixture of columns and scalars
 log = logging.getLogger(__name__)
 
 
@@ -145,10 +151,14 @@ def has_results(where: Where) -> bool:
     return True
 
 
-def read_table(where: Where) -> pa.Table:
-    """Return all rows of results, each (trial, seed) once, in order of trial and seed. Safe while a run writes.
+def read_table(where: Where, *, paused: bool = False) -> pa.Table:
+    """Return the rows of results, each (trial, seed) once, in order of trial and seed. Safe while a run writes.
 
     Damaged files are reported as warnings of the logger "dse.results.reading", and passed over.
+
+    Args:
+        where: the results.
+        paused: also return the rows of trainings at the epochs where they paused, before that of their end.
 
     Raises:
         ResultsError: there are no results, or they cannot be reached.
@@ -163,7 +173,7 @@ def read_table(where: Where) -> pa.Table:
             damage.name,
             damage.reason,
         )
-    return table
+    return table if paused else table.filter(pc.not_equal(table["state"], pa.scalar(PAUSED)))
 
 
 def read_rows(place: Place) -> tuple[pa.Table, list[Damage]]:
@@ -221,11 +231,16 @@ def part_or_damage(place: Place, name: str) -> pa.Table | Damage:
 
 
 def each_once(tables: list[pa.Table]) -> pa.Table:
-    """Return the rows of tables of the schema, the first of each (trial, seed), in order of trial and seed."""
+    """Return the rows of tables of the schema, each once, in order of trial and seed, paused ones by their epochs.
+
+    Of several rows of the end of a (trial, seed) it is the first, and of several at an epoch at which that paused.
+    """
     table = pa.concat_tables(tables)
-    keys = table.select(["trial", "seed"]).append_column("at", pa.array(range(table.num_rows), pa.int64()))
-    first = keys.group_by(["trial", "seed"], use_threads=False).aggregate([("at", "min")])
-    order = pc.sort_indices(first, sort_keys=[("trial", "ascending"), ("seed", "ascending")])
+    at = pa.array(range(table.num_rows), pa.int64())
+    epochs = pc.if_else(pc.equal(table["state"], pa.scalar(PAUSED)), table["epochs"], pa.scalar(ENDED, pa.int32()))
+    keys = table.select(["trial", "seed"]).append_column("until", epochs).append_column("at", at)
+    first = keys.group_by(["trial", "seed", "until"], use_threads=False).aggregate([("at", "min")])
+    order = pc.sort_indices(first, sort_keys=[(name, "ascending") for name in ("trial", "seed", "until")])
     return table.take(first["at_min"].take(order))
 
 

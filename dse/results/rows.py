@@ -32,19 +32,21 @@ DEVIATIONS = {"accuracy": "deviation", "validation_accuracy": "validation_deviat
 def result_fields(outcome: Outcome | Failure) -> Row:
     """Return the columns that an outcome fills; a failure leaves the numbers null."""
     if isinstance(outcome, Failure):
-        empty = dict.fromkeys([*METRIC_COLUMNS, "train_samples", "simulated_time_s", "data_checksum"])
-        lists: Row = {"metrics": {}, "layers": [], "curve": [], "deployments": []}
+        empty = dict.fromkeys([*METRIC_COLUMNS, "epochs", "train_samples", "simulated_time_s", "data_checksum"])
+        lists: Row = {"metrics": {}, "layers": [], "curve": [], "trail": {}, "deployments": []}
         return {"state": "failed", "failure_kind": outcome.kind, "failure": outcome.reason, **empty, **lists}
     return {
-        "state": "complete",
+        "state": "paused" if outcome.is_paused else "complete",
         "failure_kind": None,
         "failure": None,
         **{name: outcome.metrics.get(name) for name in METRIC_COLUMNS},
         "metrics": _others(outcome.metrics, METRIC_COLUMNS),
+        "epochs": outcome.epochs,
         "train_samples": outcome.train_samples,
         "simulated_time_s": outcome.simulated_time_s,
         "layers": [_layer(layer) for layer in outcome.layers],
         "curve": [entry for point in outcome.curve for entry in _of_epoch(point)],
+        "trail": {name: list(map(float, values)) for name, values in sorted(outcome.trail.items())},
         "deployments": [entry for evaluation in outcome.deployments for entry in _of_time(evaluation)],
         "data_checksum": outcome.data_checksum,
     }
@@ -116,20 +118,24 @@ def _check_names(values: Mapping[str, Any], columns: Mapping[str, Any], what: st
 
 def to_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Return rows as an Arrow table of the schema."""
-    return pa.Table.from_pylist([_with_pairs(row) for row in rows], schema=SCHEMA)
+    return pa.Table.from_pylist([with_pairs(row) for row in rows], schema=SCHEMA)
 
 
-def _with_pairs(row: Mapping[str, Any]) -> Row:
-    """Return a row with its maps as pairs, as Arrow takes them."""
-    layers = [{**e, "events": list(e["events"].items()), "wear": list(e["wear"].items())} for e in row["layers"]]
-    return {**row, "metrics": list(row["metrics"].items()), "layers": layers}
+def with_pairs(row: Mapping[str, Any]) -> Row:
+    """Return a row of this version or of an earlier one with its maps as pairs, as Arrow takes them."""
+    layers = [_pairs_of(entry, ("events", "wear")) for entry in row["layers"]]
+    return {**_pairs_of(row, ("metrics", "trail")), "layers": layers}
+
+
+def _pairs_of(entry: Mapping[str, Any], maps: Iterable[str]) -> Row:
+    return {**entry, **{name: list(entry[name].items()) for name in maps if name in entry}}
 
 
 def to_rows(table: pa.Table) -> list[Row]:
     """Return the rows of an Arrow table of the schema."""
     rows = table.to_pylist()
     for row in rows:
-        row["metrics"] = dict(row["metrics"])
+        row |= {"metrics": dict(row["metrics"]), "trail": dict(row["trail"])}
         for layer in row["layers"]:
             layer |= {"events": dict(layer["events"]), "wear": dict(layer["wear"])}
     return rows

@@ -1,6 +1,7 @@
 """The table of trials: every column with its type, unit and meaning, in one place.
 
-A row is one simulation: a trial (a design that the search or the study file asked for) under one seed. What belongs
+A row is one simulation: a trial (a design that the search or the study file asked for) under one seed, at its end or
+where it paused. What belongs
 to a layer, to an epoch or to a time of a deployment is nested in the row, so that a trial is durable as one unit;
 `dse.analysis.tables.tables` unfolds it into the tables `layers`, `curves` and `deployments`.
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from dse.designs.outcome import METRICS
 
-VERSION = 5
+VERSION = 6
 """Version of the schema; tables of earlier versions are read as if they were of this one."""
 
 
@@ -103,6 +104,8 @@ LAYER_COLUMNS: dict[str, pa.DataType] = {**ABOUT_LAYER, **EVENT_COLUMNS, **WEAR_
 """Columns of the table of layers, beside those of its maps; see `LayerUsage` and `dse.crossbar.events`."""
 LAYER: dict[str, pa.DataType] = {**LAYER_COLUMNS, "events": MAP, "wear": MAP}
 """What a row holds of a layer."""
+TRAIL = pa.map_(pa.string(), pa.list_(pa.float64()))
+"""What a row holds of its layers by epoch; see `dse.designs.outcome.Outcome.trail`."""
 CURVE: dict[str, pa.DataType] = {"epoch": pa.int32(), "name": pa.string(), "value": pa.float64()}
 """What a row holds of an epoch: the loss and each metric by name."""
 DEPLOYMENT: dict[str, pa.DataType] = {
@@ -124,11 +127,12 @@ COLUMNS: dict[str, Column] = {
     "trial": _identity(pa.int64(), "number of the trial; the controls of a study come first"),
     "seed": _identity(pa.int64(), "seed of the simulation"),
     "origin": _identity(pa.string(), '"search", or the name of the control'),
-    "state": Column(pa.string(), "", '"complete" or "failed"', "result"),
+    "state": Column(pa.string(), "", '"complete", "failed", or "paused": trained for a part of its epochs', "result"),
     "failure_kind": Column(pa.string(), "", "what kind of failure, or null", "result"),
     "failure": Column(pa.string(), "", "why the trial failed, or null", "result"),
     "design_key": Column(pa.string(), "", "hash of the design", "design"),
     "same_as": Column(pa.int64(), "", "the trial of the same design that was simulated instead, or null", "result"),
+    "step": Column(pa.int64(), "", "the step of the search that asked for it, or null", "result"),
     "parameters": Column(pa.string(), "", "what the search chose, as JSON {path: value}", "design"),
     "design": Column(pa.string(), "", "the whole design, as JSON", "design"),
     **{
@@ -136,10 +140,12 @@ COLUMNS: dict[str, Column] = {
         for name, type_ in METRIC_COLUMNS.items()
     },
     "metrics": Column(MAP, "", "further metrics by name", "result"),
+    "epochs": Column(pa.int32(), "1", "epochs trained; null for a failure", "result"),
     "train_samples": Column(pa.int64(), "1", "training samples seen, repeats counted", "result"),
     "simulated_time_s": Column(pa.float64(), "s", "time that passed in the simulation", "result"),
     "layers": Column(_list(LAYER), "", "one entry a layer", "result"),
     "curve": Column(_list(CURVE), "", "one entry an epoch and metric", "result"),
+    "trail": Column(TRAIL, "", "what changed in the layers, by LAYER.COLUMN, after each epoch", "result"),
     "deployments": Column(_list(DEPLOYMENT), "", "one entry a compensation, time and metric", "result"),
     "data_checksum": _identity(pa.string(), "SHA-256 of the data set"),
     "cost_card": _identity(pa.string(), "name of the card that priced energy_per_sample_j"),

@@ -18,7 +18,8 @@ from dse.designs.design import parse_design
 from dse.designs.settings import FAMILIES, class_of, flatten, nest
 from dse.errors import SettingError
 from dse.renamed import QUANTITIES, setting
-from dse.results.schema import CURVE, DEPLOYMENT, LAYER, MAP, SCHEMA
+from dse.results import version_5
+from dse.results.schema import CURVE, DEPLOYMENT, LAYER, MAP
 from dse.spec import leaf_paths
 
 pc = cast("Any", typed_compute)  # its types know no mixture of columns and scalars
@@ -90,6 +91,7 @@ _OF_DEPLOYMENT = {
 
 def table_to_5(table: pa.Table) -> pa.Table:
     """Return a table of version 4 as one of version 5."""
+    columns_5 = version_5.COLUMNS
     columns: dict[str, Any] = {QUANTITIES.get(name, name): table[name] for name in table.column_names}
     designs = [_design(text) for text in table["design"].to_pylist()]
     columns |= {
@@ -101,8 +103,8 @@ def table_to_5(table: pa.Table) -> pa.Table:
         "curve": _by_name(_one(table["curve"]), CURVE, _OF_CURVE),
         "deployments": _by_name(_one(table["deployments"]), DEPLOYMENT, _OF_DEPLOYMENT),
     }
-    made = [_typed(columns[name], type_) for name, type_ in zip(SCHEMA.names, SCHEMA.types, strict=True)]
-    return pa.Table.from_arrays(made, schema=SCHEMA)
+    made = [_typed(columns[name], type_) for name, type_ in zip(columns_5.names, columns_5.types, strict=True)]
+    return pa.Table.from_arrays(made, schema=columns_5)
 
 
 def _typed(values: Any, type_: pa.DataType) -> Any:

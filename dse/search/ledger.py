@@ -36,6 +36,7 @@ class Trial:
         design: the design; None where its settings contradict each other.
         description: the whole design, as JSON, or None.
         reason: how its settings contradict each other, or "".
+        step: the step of the search that asked for it; None where every design goes through all seeds to its end.
         values: what it is judged by, by seed; None for a seed that failed.
     """
 
@@ -45,6 +46,7 @@ class Trial:
     design: Design | None
     description: str | None
     reason: str = ""
+    step: int | None = None
     values: dict[int, Sequence[float] | None] = field(default_factory=dict[int, "Sequence[float] | None"])
 
     @property
@@ -228,5 +230,6 @@ def copy_for(trial: Trial, row: Row) -> Row:
         "trial": trial.number,
         "origin": trial.origin,
         "same_as": row["trial"] if row["same_as"] is None else row["same_as"],
+        "step": trial.step,
         "parameters": trial.parameters,
     }

@@ -102,7 +102,8 @@ def stored_design(row: Mapping[str, Any]) -> Design:
 
 
 def _compared(row: Mapping[str, Any], now: Mapping[str, Any], answer: Answer) -> Replay:
-    stored, new = (dict(_leaves(unfolded({key: of[key] for key in now}))) for of in (row, now))
+    known = [key for key in now if key != "trail" or row["trail"]]  # rows of earlier versions of the schema have none
+    stored, new = (dict(_leaves(unfolded({key: of[key] for key in known}))) for of in (row, now))
     differences = tuple(
         (field, stored.get(field), new.get(field))
         for field in dict.fromkeys([*stored, *new])

@@ -73,6 +73,7 @@ class Writer:
             "origin": trial.origin,
             "design_key": trial.key,
             "same_as": None,
+            "step": trial.step,
             "parameters": trial.parameters,
             "design": trial.description,
             **answer.result,

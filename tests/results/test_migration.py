@@ -1,7 +1,9 @@
-"""Results of version 4 of the schema, as the framework wrote them before settings and quantities had their new names.
+"""Results of earlier versions of the schema.
 
-`schema4/` holds tables of five small studies, parts and logs as they were: perceptrons, deployed ones, networks of
-convolutions, a generator (its rows half in a part and half in a log), an LSTM (all rows in a log).
+`schema4/` holds tables of five small studies, as the framework wrote them before settings and quantities had their new
+names, parts and logs as they were: perceptrons, deployed ones, networks of convolutions, a generator (its rows half in
+a part and half in a log), an LSTM (all rows in a log). `schema5/` holds two, of before trainings could pause: deployed
+perceptrons under a constraint in a part, and the log of such a study that was killed.
 """
 
 import json
@@ -38,6 +40,8 @@ DEEP = ("cnn", "gan", "lstm")
 """Those whose products a library computes, in code that it chooses by the processor."""
 MADE_ON = "x86-64"
 """The kind of processor that made the tables."""
+COMPARED = [name for name in RESULT_COLUMNS if name not in ("study_key", "trail")]
+"""Columns of results that old tables have."""
 WITHOUT_DATA = {"lstm": not (data_folder() / "ptb").is_dir()}
 
 
@@ -233,8 +237,7 @@ def test_a_resumed_study_ends_in_the_table_that_it_would_have_had(old, here):
     done = here("resume", folder, "--executor", "local", "--quiet", "--other-code")
     assert done.exit_code == 0, done.output
     found = read_table(folder)
-    kept = [name for name in RESULT_COLUMNS if name != "study_key"]
-    assert found.select(kept).equals(whole.select(kept))
+    assert found.select(COMPARED).equals(whole.select(COMPARED))
     assert len(set(found["study_key"].to_pylist())) == 2
     # The old part lies there as it was, beside one of this version.
     versions = [check_columns(pq.read_table(path)) for path in sorted((folder / "trials").iterdir())]
@@ -277,8 +280,7 @@ def test_parts_of_an_old_study_unite_with_those_that_this_version_made(old, here
     assert here("resume", first, "--executor", "local", "--quiet", "--other-code").exit_code == 0
     done = here("merge", second, first, "--out", tmp_path / "both")
     assert done.exit_code == 0, done.output
-    kept = [name for name in RESULT_COLUMNS if name != "study_key"]
-    assert read_table(tmp_path / "both").select(kept).equals(read_table(OLD / "perceptron").select(kept))
+    assert read_table(tmp_path / "both").select(COMPARED).equals(read_table(OLD / "perceptron").select(COMPARED))
     assert here("resume", tmp_path / "both", "--executor", "local", "--quiet", "--other-code").exit_code == 0
 
 
@@ -313,7 +315,7 @@ def test_an_unknown_version_is_refused_by_name(old):
     about = json.loads((folder / "study.json").read_text())
     for version in (3, VERSION + 1):
         (folder / "study.json").write_text(json.dumps({**about, "schema": version}))
-        with pytest.raises(ResultsError, match=f"schema {version}; this version of the framework reads 4, {VERSION}"):
+        with pytest.raises(ResultsError, match=f"schema {version}; this version of the framework reads 4, 5, 6"):
             read_about(folder)
 
 
@@ -326,3 +328,49 @@ def test_a_table_with_other_columns_than_its_version_is_none():
             current_table(wrong)
     with pytest.raises(ValueError, match="schema 0"):
         current_table(table.replace_schema_metadata(None))
+
+
+OLD_5 = Path(__file__).parent / "schema5"
+
+
+def of_version_5(name):
+    """Return the rows of a table of version 5 as Python objects of version 5, in order."""
+    rows = [row for part in (OLD_5 / name).glob("trials/*") for row in pq.read_table(part).to_pylist()]
+    rows += [json.loads(line) for log in (OLD_5 / name).glob("log/*") for line in log.read_text().splitlines()]
+    return sorted(rows, key=lambda row: (row["trial"], row["seed"]))
+
+
+@pytest.mark.parametrize(("name", "count"), [("perceptron", 18), ("killed", 14)])
+def test_rows_of_version_5_are_whole_trainings_of_their_epochs(name, count):
+    was, now = of_version_5(name), rows_of(OLD_5 / name)
+    assert len(was) == len(now) == count
+    for old_row, row in zip(was, now, strict=True):
+        assert (row.pop("step"), row.pop("trail")) == (None, {})
+        assert row.pop("epochs") == json.loads(row["design"])["training"]["epochs"] == 2
+        for own in ("schema", "crc"):
+            old_row.pop(own, None)
+        old_row["metrics"] = dict(old_row["metrics"])
+        for layer in old_row["layers"]:
+            layer |= {"events": dict(layer["events"]), "wear": dict(layer["wear"])}
+        assert row == old_row
+
+
+@pytest.mark.parametrize("name", ["perceptron", "killed"])
+def test_a_trial_of_version_5_replays_to_the_last_bit(name, here):
+    for trial in (0, 3):
+        done = here("replay", OLD_5 / name, trial)
+        assert done.exit_code == 0, done.output
+        assert "all equal to the last bit" in done.stdout
+
+
+def test_a_killed_study_of_version_5_ends_in_the_table_of_one_of_this_version(tmp_path, here):
+    shutil.copytree(OLD_5 / "killed", tmp_path / "killed")
+    shutil.copy(OLD_5 / "perceptron" / "source" / "study.toml", tmp_path / "study.toml")
+    done = here("resume", tmp_path / "killed", "--executor", "local", "--quiet")
+    assert done.exit_code == 2
+    assert "--other-code" in done.stderr
+    done = here("run", tmp_path / "study.toml", "--executor", "local", "--quiet", "--out", tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    was, now = read_table(OLD_5 / "perceptron"), read_table(tmp_path / "new")
+    assert was.select(COMPARED).equals(now.select(COMPARED))
+    assert set(was["study_key"].to_pylist()) == set(now["study_key"].to_pylist())

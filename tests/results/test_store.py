@@ -273,7 +273,7 @@ def test_a_table_of_another_schema_is_refused(folder):
     (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
     with pytest.raises(
         ResultsError,
-        match=r"written with schema 99; this version of the framework reads 4, 5\. Use the version .* 9\.9",
+        match=r"written with schema 99; this version of the framework reads 4, 5, 6\. Use the version .* 9\.9",
     ):
         read_table(folder)
 

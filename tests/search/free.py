@@ -106,6 +106,7 @@ def free(job):
         layers=layers,
         curve=tuple(Epoch(epoch, loss, {"validation_accuracy": accuracy, "accuracy": accuracy}) for epoch in range(5)),
         data_checksum="0" * 64,
+        epochs=5,
     )
 
 

@@ -1,6 +1,6 @@
 """SQL over the tables of a study.
 
-trials, designs, layers, curves, deployments   see `dse.analysis.tables.tables`
+trials, designs, rungs, layers, curves, deployments   see `dse.analysis.tables.tables`
 intervals                         a row a trial and metric: mean, 95 % interval; see `dse.analysis.fronts.confidence`
 ranks                             a row a complete, feasible design of the search: rank, distance to the front, knee,
                                   probability to be on the front, for the objectives of the study; see
@@ -38,6 +38,7 @@ def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] 
     frames = {
         "trials": tables.trials,
         "designs": tables.designs,
+        "rungs": tables.rungs,
         "layers": tables.layers,
         "curves": tables.curves,
         "deployments": tables.deployments,

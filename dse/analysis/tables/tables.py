@@ -3,6 +3,7 @@
 trials   a row for each trial and seed; the parameters of the search are columns named by their path
 layers   a row for each trial, seed and layer: size, events, wear
 curves   a row for each trial, seed and epoch
+rungs    as trials, and before the row of a training those of the epochs at which it paused
 designs  a row for each trial: objectives as means over its seeds
 deployments  a row for each trial, seed, compensation and time of a deployment
 """
@@ -21,6 +22,7 @@ from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
 from dse.results.place import Where
+from dse.results.reading import PAUSED
 from dse.results.rows import deviation_of
 from dse.results.schema import COLUMNS, LAYER, MAP, METRIC_COLUMNS, WEAR
 from dse.results.store import read_about, read_table
@@ -36,10 +38,11 @@ DEPLOYED = ("accuracy", "validation_accuracy")
 """Metrics whose columns `deployments` has in any case."""
 
 _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
+_TRAIL = pa.list_(pa.struct([("key", pa.string()), ("value", pa.list_(pa.float64()))]))
 _LAYERS = pa.list_(pa.struct([(name, _PAIRS if type_ is MAP else type_) for name, type_ in LAYER.items()]))
 _AS_PAIRS = pa.schema(
     [
-        (name, _PAIRS if column.type is MAP else _LAYERS if name == "layers" else column.type)
+        (name, {"metrics": _PAIRS, "layers": _LAYERS, "trail": _TRAIL}.get(name, column.type))
         for name, column in COLUMNS.items()
     ]
 )
@@ -53,6 +56,7 @@ class Tables:
     Attributes:
         about: the description in the folder: name, code version, objectives.
         trials: see the module.
+        rungs: see the module.
         layers: see the module.
         curves: see the module.
         parameters: columns of `trials` that the search chose.
@@ -74,6 +78,7 @@ class Tables:
     free: list[str] = field(default_factory=list[str])
     variants: int = 1
     deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
+    rungs: pl.DataFrame = field(default_factory=pl.DataFrame)
     constraints: Sequence[Bound] = ()
 
     @property
@@ -112,23 +117,28 @@ def open_tables(where: Where) -> Tables:
     """
     about = read_about(where)
     missing = load_present(about["plugins"])
-    raw = cast("pl.DataFrame", pl.from_arrow(read_table(where).cast(_AS_PAIRS)))
+    everything = cast("pl.DataFrame", pl.from_arrow(read_table(where, paused=True).cast(_AS_PAIRS)))
+    ended = everything["state"] != PAUSED
+    raw = everything.filter(ended)
     parameters = [str(name) for name in about["parameters"]]
-    chosen = [cast("dict[str, Any]", json.loads(text)) for text in raw["parameters"].to_list()]
+    chosen = [cast("dict[str, Any]", json.loads(text)) for text in everything["parameters"].to_list()]
     columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
     objectives = [str(name) for name in about["objectives"]]
     constraints = _constraints(about, missing)
     asked = {name: f"the objective {name}" for name in objectives}
     asked = {**{bound.metric: f"the constraint on {bound.metric}" for bound in constraints}, **asked}
-    trials = _with_asked(_with_columns(raw.drop("layers", "curve", "deployments"), "metrics"), asked, missing)
+    rungs = _with_columns(everything.drop("layers", "curve", "trail", "deployments"), "metrics")
+    rungs = _with_asked(rungs, asked, missing).with_columns(columns)
+    trials = rungs.filter(ended)
     return Tables(
         about=about,
-        trials=trials.with_columns(columns),
+        trials=trials,
+        rungs=rungs,
         layers=_layers(_exploded(raw, "layers")),
         curves=_by_name(_exploded(raw, "curve"), ("epoch",), CURVES),
         parameters=parameters,
         objectives=objectives,
-        metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in COLUMNS)],
+        metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in (*COLUMNS, *parameters))],
         deployments=_by_name(_exploded(raw, "deployments"), ("compensation", "time_s"), DEPLOYED),
         constraints=constraints,
     )
