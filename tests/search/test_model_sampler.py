@@ -13,7 +13,7 @@ from dse.analysis.fronts.pareto import is_on_front
 from dse.designs.space import Choice, FloatRange, IntRange
 from dse.search.samplers.base import Problem
 from dse.search.samplers.model import Model
-from dse.search.samplers.model.belief import transformed
+from dse.search.samplers.model.belief import Belief, transformed
 from dse.search.samplers.model.encoding import Encoding
 from dse.search.samplers.model.gain import expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import JITTER, Process, Scales, _negative_log_posterior, learned
@@ -35,15 +35,54 @@ def test_a_process_predicts_what_that_of_scikit_learn_does() -> None:
     assert np.allclose(deviation**2, with_noise**2 - 0.02, rtol=1e-6, atol=1e-9)
 
 
+def test_values_of_less_noise_weigh_more_as_in_scikit_learn() -> None:
+    known = 0.5 * DRAWS.random(len(Y))
+    kernel = ConstantKernel(1.5, "fixed") * Matern([0.4, 0.8, 3.0], "fixed", nu=2.5)
+    other = GaussianProcessRegressor(kernel, alpha=0.02 + known + JITTER, optimizer=None).fit(X, Y - Y.mean())
+    mean, deviation = Process(X, Y, SCALES, known).predict(X)
+    theirs, spread = other.predict(X, return_std=True)
+    assert np.allclose(mean, Y.mean() + theirs, rtol=1e-9, atol=1e-9)
+    assert np.allclose(deviation, spread, rtol=1e-6, atol=1e-9)
+
+
+def test_values_that_came_out_as_expected_are_believed_as_if_they_had_been_seen() -> None:
+    process, more, at = Process(X, Y, SCALES), DRAWS.random((4, 3)), DRAWS.random((20, 3))
+    told = np.concatenate([Y, process.predict(more)[0]])
+    seen = Process(np.concatenate([X, more]), told + Y.mean() - told.mean(), SCALES)  # the same constant mean
+    process.believe(more)
+    mean, deviation = process.predict(at)
+    assert np.allclose(mean, Process(X, Y, SCALES).predict(at)[0], rtol=1e-12)
+    assert np.allclose(deviation, seen.predict(at)[1], rtol=1e-9)
+
+
+def test_what_is_not_counted_informs_the_models_and_is_no_part_of_the_front() -> None:
+    y = np.stack([X[:, 0], 1.0 - X[:, 0] + X[:, 1]], axis=1)
+    counted = X[:, 0] > 0.5
+    noise = np.where(counted, 0.0, 0.04)[:, None] * np.ones(2)
+    none = np.empty((len(X), 0))
+    belief = Belief(X, y, none, X[:0], {}, noise=noise, counted=counted)
+    assert set(belief.best) <= set(np.flatnonzero(counted))
+    assert {*belief.best} == {*np.flatnonzero(counted)[is_on_front(y[counted], ["minimise"] * 2)]}
+    means, deviations = belief.expected(X)
+    assert np.abs(means - y)[counted].max() < 0.1
+    assert (deviations[~counted].mean(axis=0) > 2.0 * deviations[counted].mean(axis=0)).all()
+    paused = np.flatnonzero(~counted)
+    gains = belief.gains(X[paused])
+    assert gains.argmax() in is_on_front(y[paused], ["minimise"] * 2).nonzero()[0]
+    assert np.argsort(-belief.worth(X[paused]))[0] == np.argsort(-gains)[0]
+    sure = means[paused], np.full_like(means[paused], 1e-6)
+    assert (belief.gains(X[paused], sure) >= 0.0).all()
+
+
 def test_the_gradient_of_the_posterior_is_that_of_differences() -> None:
     z = (Y - Y.mean()) / Y.std()
     squares = (X.T[:, :, None] - X.T[:, None, :]) ** 2
-    theta = np.array([-0.5, 0.1, 0.7, 0.2, -3.0])
-    _, gradient = _negative_log_posterior(theta, squares, z)
+    theta, known = np.array([-0.5, 0.1, 0.7, 0.2, -3.0]), 0.3 * DRAWS.random(len(z))
+    _, gradient = _negative_log_posterior(theta, squares, z, known)
     for k in range(len(theta)):
         step = np.zeros_like(theta)
         step[k] = 1e-5
-        ends = (_negative_log_posterior(theta + s * step, squares, z)[0] for s in (1.0, -1.0))
+        ends = (_negative_log_posterior(theta + s * step, squares, z, known)[0] for s in (1.0, -1.0))
         high, low = ends
         assert gradient[k] == pytest.approx((high - low) / 2e-5, rel=1e-5, abs=1e-6)
 

@@ -1,8 +1,9 @@
 """What is believed of designs that were not simulated, and what they are worth."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from dse.search.samplers.model.kriging import Floats, Process, Scales, learned
 
 special = cast("Any", untyped_special)
 Places = NDArray[np.int64]
-Kept = dict[tuple[int, str], Scales]
-"""Scales that were learned: from how many results, and of what."""
+Kept = dict[tuple[str, bytes], Scales]
+"""Scales that were learned: of what, and a digest of what from. So they never depend on what was asked before."""
 
 SEEN = 400
 """Designs that a model is fitted to, at most."""
@@ -67,61 +68,114 @@ def _transformed(own: Floats) -> Floats:
 class Belief:
     """Models of the objectives, of the constraints that some design misses, and of failure.
 
+    Values may have noise of different size, such as means over more or fewer seeds, or values at the end of a training
+    that are expected from its begin. It comes on top of the noise that all values share, which is learned.
+
     Args:
         x: points of the trials told, in order of number, shape (trials, dimensions).
         y: their objectives, transformed, shape (trials, objectives); NaN for failed ones.
         violations: of each constraint, shape (trials, constraints).
         pending: points of trials in flight, shape (trials, dimensions).
         kept: scales learned before; what is learned now is added.
+        noise: variances of the further noise of objectives, in the units of `y`, of its shape; none by default.
+        violation_noise: the same of violations.
+        counted: which trials may be on the front, shape (trials,); the others inform the models alone. All by default.
 
     Attributes:
-        best: which trials are on the front of the feasible ones; of all, where none is feasible.
+        best: which trials are on the front of the feasible ones that count; of all that count, where none is feasible;
+            of all that are complete, where none counts.
     """
 
-    def __init__(self, x: Floats, y: Floats, violations: Floats, pending: Floats, kept: Kept) -> None:
+    def __init__(
+        self,
+        x: Floats,
+        y: Floats,
+        violations: Floats,
+        pending: Floats,
+        kept: Kept,
+        *,
+        noise: Floats | None = None,
+        violation_noise: Floats | None = None,
+        counted: NDArray[np.bool_] | None = None,
+    ) -> None:
         self._kept = kept
         complete = ~np.isnan(y[:, 0])
-        feasible = complete & (violations <= 0.0).all(axis=1)
+        judged = complete if counted is None or not (complete & counted).any() else complete & counted
+        feasible = judged & (violations <= 0.0).all(axis=1)
         self._any_feasible = bool(feasible.any())
-        judged = np.flatnonzero(feasible if self._any_feasible else complete)
+        places = np.flatnonzero(feasible if self._any_feasible else judged)
         goals: list[Goal] = ["minimise"] * y.shape[1]
-        self.best: Places = judged[is_on_front(y[judged], goals)]
-        chosen = _chosen(y, complete, self.best, goals)
-        names = [f"objective {k}" for k in range(y.shape[1])]
+        self.best: Places = places[is_on_front(y[places], goals)]
+        chosen, known = _chosen(y, complete, self.best, goals), np.flatnonzero(complete)
+        noise = np.zeros_like(y) if noise is None else noise
+        violation_noise = np.zeros_like(violations) if violation_noise is None else violation_noise
         self._objectives = [
-            self._model(name, x, y[:, k], np.flatnonzero(complete), chosen, pending) for k, name in enumerate(names)
+            self._model(f"objective {k}", _Data(x, y[:, k], noise[:, k]), known, chosen, pending)
+            for k in range(y.shape[1])
         ]
         self._limits = [
-            self._model(f"constraint {k}", x, violations[:, k], np.flatnonzero(complete), chosen, pending)
+            self._model(f"constraint {k}", _Data(x, violations[:, k], violation_noise[:, k]), known, chosen, pending)
             for k in range(violations.shape[1])
             if violations[complete, k].any()
         ]
-        everything = np.arange(len(x))
-        failed = (~complete).astype(np.float64)
+        everything, failed = np.arange(len(x)), (~complete).astype(np.float64)
+        data = _Data(x, failed, np.zeros(len(x)))
         self._failures = (
-            [self._model("failure", x, failed, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
+            [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
         self._front = y[self.best]
         span = np.ptp(self._front, axis=0)
         span = np.maximum(span, 1e-6 * np.abs(self._front).max(axis=0) + 1e-12)
         self._ideal, self._span = self._front.min(axis=0) - MARGIN * span, (1.0 + 2.0 * MARGIN) * span
 
-    def _model(self, name: str, x: Floats, y: Floats, known: Places, chosen: Places, pending: Floats) -> "_Model":
+    def _model(self, name: str, data: "_Data", known: Places, chosen: Places, pending: Floats) -> "_Model":
         """Return a model of a quantity from the chosen trials.
 
         Args:
             name: of the quantity.
-            x: points of all trials.
-            y: values of all trials.
-            known: those that have one.
+            data: of all trials.
+            known: those that have a value.
             chosen: those that the model is fitted to.
             pending: points of trials in flight.
         """
-        key = _when_learned(len(known)), name
+        own = data.of(known[: _when_learned(len(known))][-LEARNED:])
+        key = name, own.digest
         if key not in self._kept:
-            own = known[: key[0]][-LEARNED:]
-            self._kept[key] = learned(x[own], _standard(y[own]))
-        return _Model(x[chosen], y[chosen], self._kept[key], pending)
+            scale = float(own.y.std()) or 1.0
+            self._kept[key] = learned(own.x, (own.y - own.y.mean()) / scale, own.noise / scale**2)
+        return _Model(data.of(chosen), self._kept[key], pending)
+
+    def expected(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return means and standard deviations of the objectives of designs, each shape (designs, objectives).
+
+        They are those of the values without noise, given all that was seen: also what was seen of these designs.
+
+        Args:
+            x: their points.
+        """
+        means, deviations = (
+            np.stack(part, axis=1) for part in zip(*(m.predict(x) for m in self._objectives), strict=True)
+        )
+        return means, deviations
+
+    def gains(self, x: Floats, expected: tuple[Floats, Floats] | None = None) -> Floats:
+        """Return the expected gain of designs in hypervolume over the front, times the probability that they count.
+
+        Volumes are shares of the box of the front; of one objective it is the expected improvement. While nothing is
+        feasible, it is the probability that a design is.
+
+        Args:
+            x: their points; they may have been seen, such as paused trainings, and should not be counted.
+            expected: means and standard deviations to take in place of those of `expected`.
+        """
+        feasible = self._log_feasible(x)
+        if not self._any_feasible and self._limits:
+            return np.exp(feasible)
+        means, deviations = self.expected(x) if expected is None else expected
+        if means.shape[1] == 1:
+            return np.exp(feasible + log_expected_improvement(means[:, 0], deviations[:, 0], self._front.min()))
+        gain = expected_gain(*self._scaled(means, deviations), self._scaled(self._front, self._front)[0])
+        return np.exp(feasible) * gain
 
     def worth(self, x: Floats) -> Floats:
         """Return what designs are worth, shape (designs,); only their order has a meaning.
@@ -132,14 +186,18 @@ class Belief:
         feasible = self._log_feasible(x)
         if not self._any_feasible and self._limits:
             return feasible
-        expected = [own.predict(x) for own in self._objectives]
-        means, deviations = (np.stack(part, axis=1) for part in zip(*expected, strict=True))
+        means, deviations = self.expected(x)
         if means.shape[1] == 1:
             return feasible + log_expected_improvement(means[:, 0], deviations[:, 0], float(self._front.min()))
-        scaled, front = (means - self._ideal) / self._span, (self._front - self._ideal) / self._span
-        gain = expected_gain(scaled, deviations / self._span, front)
+        scaled, deviations = self._scaled(means, deviations)
+        front, _ = self._scaled(self._front, self._front)
+        gain = expected_gain(scaled, deviations, front)
         # Where no gain tells designs apart, those are first whose means are nearest to the front.
         return feasible + np.log(gain + 1e-12) - 1e-6 * _behind(scaled, front)
+
+    def _scaled(self, means: Floats, deviations: Floats) -> tuple[Floats, Floats]:
+        """Return means and standard deviations in the box of volumes."""
+        return (means - self._ideal) / self._span, deviations / self._span
 
     def _log_feasible(self, x: Floats) -> Floats:
         """Return the logarithm of the probability that designs are feasible and do not fail."""
@@ -153,25 +211,42 @@ class Belief:
         return found
 
 
+class _Data(NamedTuple):
+    """What is known of a quantity.
+
+    Attributes:
+        x: points, shape (points, dimensions).
+        y: values, shape (points,).
+        noise: variances of the further noise of values, shape (points,).
+    """
+
+    x: Floats
+    y: Floats
+    noise: Floats
+
+    def of(self, places: Places) -> "_Data":
+        """Return what is known of some points."""
+        return _Data(self.x[places], self.y[places], self.noise[places])
+
+    @property
+    def digest(self) -> bytes:
+        """A hash of the content."""
+        return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in self)).digest()
+
+
 class _Model:
     """A Gaussian process of standardised values; trials in flight count as if they had come out as expected."""
 
-    def __init__(self, x: Floats, y: Floats, scales: Scales, pending: Floats) -> None:
-        self._mean, self._std = float(y.mean()), float(y.std()) or 1.0
-        z = (y - self._mean) / self._std
-        self._process = Process(x, z, scales)
+    def __init__(self, data: _Data, scales: Scales, pending: Floats) -> None:
+        self._mean, self._std = float(data.y.mean()), float(data.y.std()) or 1.0
+        self._process = Process(data.x, (data.y - self._mean) / self._std, scales, data.noise / self._std**2)
         if len(pending):
-            expected, _ = self._process.predict(pending)
-            self._process = Process(np.concatenate([x, pending]), np.concatenate([z, expected]), scales)
+            self._process.believe(pending)
 
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
         """Return means and standard deviations, each shape (designs,)."""
         mean, deviation = self._process.predict(x)
         return self._mean + self._std * mean, self._std * deviation
-
-
-def _standard(y: Floats) -> Floats:
-    return (y - y.mean()) / (float(y.std()) or 1.0)
 
 
 def _when_learned(count: int) -> int:

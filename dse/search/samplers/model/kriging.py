@@ -50,21 +50,23 @@ def prior_length(dimensions: int) -> float:
     return float(np.log(0.5 * np.sqrt(max(1, dimensions))))
 
 
-def learned(x: Floats, y: Floats) -> Scales:
+def learned(x: Floats, y: Floats, known: Floats | None = None) -> Scales:
     """Return the scales of the largest posterior density.
 
     Args:
         x: points, shape (points, dimensions).
         y: values, shape (points,), of mean 0 and variance 1.
+        known: variances of the noise that single values have beyond what all have, shape (points,); none by default.
     """
     dimensions = x.shape[1]
+    known = np.zeros(len(y)) if known is None else known
     start = np.array([prior_length(dimensions)] * dimensions + [SIGNAL[0], NOISE[0]])
     bounds = [BOUNDS["length"]] * dimensions + [BOUNDS["signal"], BOUNDS["noise"]]
     squares = (x.T[:, :, None] - x.T[:, None, :]) ** 2  # (dimensions, points, points)
     best: Floats = optimize.minimize(
         _negative_log_posterior,
         start,
-        (squares, y),
+        (squares, y, known),
         jac=True,
         bounds=bounds,
         method="L-BFGS-B",
@@ -73,7 +75,7 @@ def learned(x: Floats, y: Floats) -> Scales:
     return Scales(best[:dimensions], float(best[dimensions]), float(best[dimensions + 1]))
 
 
-def _negative_log_posterior(theta: Floats, squares: Floats, y: Floats) -> tuple[float, Floats]:
+def _negative_log_posterior(theta: Floats, squares: Floats, y: Floats, known: Floats) -> tuple[float, Floats]:
     """Return the negative logarithm of the posterior density and its gradient."""
     dimensions, points = squares.shape[:2]
     weights = np.exp(-2.0 * theta[:dimensions])
@@ -82,7 +84,7 @@ def _negative_log_posterior(theta: Floats, squares: Floats, y: Floats) -> tuple[
     fall = np.exp(-ROOT_5 * r)
     kernel = signal * (1.0 + ROOT_5 * r + 5.0 / 3.0 * r * r) * fall
     try:
-        low: Floats = linalg.cholesky(kernel + (noise + JITTER) * np.eye(points), lower=True)
+        low: Floats = linalg.cholesky(kernel + np.diag(noise + JITTER + known), lower=True)
     except linalg.LinAlgError:
         return 1e25, np.zeros_like(theta)
     alpha: Floats = linalg.cho_solve((low, True), y)
@@ -108,15 +110,30 @@ class Process:
         x: points, shape (points, dimensions).
         y: values, shape (points,).
         scales: see `Scales`.
+        known: as for `learned`.
     """
 
-    def __init__(self, x: Floats, y: Floats, scales: Scales) -> None:
+    def __init__(self, x: Floats, y: Floats, scales: Scales, known: Floats | None = None) -> None:
         self._x, self._scales = x / np.exp(scales.lengths), scales
         self._mean = float(y.mean())
         covariance = self._covariance(self._x, self._x)
-        noise = np.exp(scales.noise) + JITTER
-        self._low: Floats = linalg.cholesky(covariance + noise * np.eye(len(x)), lower=True)
+        noise = np.exp(scales.noise) + JITTER + (np.zeros(len(y)) if known is None else known)
+        self._low: Floats = linalg.cholesky(covariance + np.diag(noise), lower=True)
         self._weights: Floats = linalg.cho_solve((self._low, True), y - self._mean)
+
+    def believe(self, x: Floats) -> None:
+        """Take values at further points to have come out as expected: means stay as they are, deviations shrink.
+
+        Args:
+            x: the points, shape (points, dimensions).
+        """
+        more = x / np.exp(self._scales.lengths)
+        below: Floats = linalg.solve_triangular(self._low, self._covariance(self._x, more), lower=True).T
+        rest = self._covariance(more, more) - below @ below.T
+        corner: Floats = linalg.cholesky(rest + (np.exp(self._scales.noise) + JITTER) * np.eye(len(x)), lower=True)
+        self._low = np.block([[self._low, np.zeros((len(self._x), len(x)))], [below, corner]])
+        self._x = np.concatenate([self._x, more])
+        self._weights = np.concatenate([self._weights, np.zeros(len(x))])
 
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
         """Return means and standard deviations of the quantity without noise, each shape (points,)."""
