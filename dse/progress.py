@@ -181,19 +181,23 @@ class _Follower:
             "front": int(is_on_front(points, self._goals).sum()),
             "volume": None if grown is None else round(grown, 4),
             "per_minute": round(60 * per_s, 3),
+            "exhausted": state.exhausted,
             "left_s": round((state.total - state.done) / per_s, 1) if state.simulated else None,
         }
 
     def text(self) -> str:
         """Return the progress as text."""
+        from dse.pricing.text import all_tried  # noqa: PLC0415  polars
+
         now = self.numbers
         volume = f", volume x{now['volume']:.2f}" if now["volume"] is not None else ""
         rate = f", {now['per_minute']:.3g} a minute" if now["per_minute"] else ""
         left = f", {duration(now['left_s'])} left" if now["left_s"] else ""
         failed = f", {now['failed']} failed" if now["failed"] else ""
         infeasible = f", {now['infeasible']} infeasible" if now["infeasible"] else ""
+        tried = f"; {all_tried(now['exhausted'])}" if now["exhausted"] is not None else ""
         judged = f"{now['front']} on the front{volume}{infeasible}{self._judge}"
-        return f"{now['running']} running, {judged}{rate}{left}{failed}"
+        return f"{now['running']} running, {judged}{rate}{left}{failed}{tried}"
 
     def lines(self, state: "Progress") -> None:
         """Log a line now and then, and one at the end."""

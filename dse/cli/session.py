@@ -140,11 +140,13 @@ def _conclude(where: "Where") -> None:
     from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
     from dse.analysis.tables.render import render  # noqa: PLC0415
     from dse.analysis.tables.tables import controls  # noqa: PLC0415
-    from dse.pricing.text import counted  # noqa: PLC0415
+    from dse.pricing.text import all_tried, counted  # noqa: PLC0415
 
     tables = open_priced(where, None, study=False)
     best = front_table(tables, tables.objectives)
     click.echo(render(best, title=front_title(tables, tables.objectives)))
+    if tables.about["exhausted"] is not None:
+        click.echo(all_tried(tables.about["exhausted"]))
     others = controls(tables)
     if len(others):
         columns = [name for name in best.columns if name in others.columns and name not in tables.parameters]

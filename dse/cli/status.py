@@ -24,12 +24,14 @@ def status(results: "Where", format_: str) -> None:
 
 
 def _text(now: "Status") -> str:
-    from dse.pricing.text import counted  # noqa: PLC0415
+    from dse.pricing.text import all_tried, counted  # noqa: PLC0415
     from dse.progress import duration  # noqa: PLC0415
 
     lines = [f"{now.name}: {now.done} of {counted(now.total, 'simulation')} done, {now.failed} failed"]
     ended = "finished" if now.done >= now.total else f"last result {now.last_finished_at or 'none yet'}"
     lines.append(f"  running: {now.running}" if now.running else f"  not running; {ended}")
+    if now.exhausted is not None:
+        lines.append(f"  {all_tried(now.exhausted)}")
     if now.per_minute is not None:
         left = "" if now.left_s is None else f", {duration(now.left_s)} left"
         lines.append(f"  {now.per_minute:.3g} simulations a minute{left}")

@@ -29,6 +29,8 @@ from dse.variants import kept_for_variants
 
 Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
+ROUNDING = 1e-6
+"""How far a value may lie from a step of a range, in steps; sums of steps are rounded."""
 CARDS = {"device.card": read_cell, "deployment.device.card": read_programmed_cell}
 """Settings that name a card, and what reads it."""
 
@@ -51,6 +53,26 @@ class Choice:
         """Return the values: each may be the outermost in its own way."""
         return self.values
 
+    def count(self) -> int:
+        """Return how many values there are."""
+        return len(self.values)
+
+    def number(self, value: object) -> int:
+        """Return the number of a value among them, from 0.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        own = tuple(cast("list[object]", value)) if isinstance(value, list) else value
+        # 8 and 8.0 are one choice; 1 and true are two.
+        return [(isinstance(v, bool), v) for v in cast("tuple[object, ...]", self.values)].index(
+            (isinstance(own, bool), own)
+        )
+
+    def numbered(self, number: int) -> Value:
+        """Return the value of a number, from 0 to `count` - 1."""
+        return self.values[number]
+
     def __str__(self) -> str:
         return f"one of {', '.join(map(written, self.values))}"
 
@@ -69,8 +91,8 @@ class IntRange:
         if self.log:
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return min(max(round(math.exp(low + u * (high - low))), self.low), self.high)
-        steps = (self.high - self.low) // self.step + 1
-        return self.low + self.step * min(int(u * steps), steps - 1)
+        steps = self.count()
+        return self.numbered(min(int(u * steps), steps - 1))
 
     def choices(self) -> tuple[Value, ...]:
         """Return nothing: a range is known by its ends."""
@@ -79,6 +101,23 @@ class IntRange:
     def extremes(self) -> tuple[Value, ...]:
         """Return the lowest and the highest value."""
         return self.low, self.high
+
+    def count(self) -> int:
+        """Return how many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def number(self, value: object) -> int:
+        """Return the number of a value among them, from 0.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        whole = value if isinstance(value, int) and not isinstance(value, bool) else self.low - 1
+        return range(self.low, self.high + 1, self.step).index(whole)
+
+    def numbered(self, number: int) -> Value:
+        """Return the value of a number, from 0 to `count` - 1."""
+        return self.low + self.step * number
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"
@@ -95,9 +134,9 @@ class FloatRange:
 
     def at(self, u: float) -> Value:
         """Return the value at a position in [0, 1)."""
-        if self.step is not None:
-            steps = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            return min(self.high, self.low + self.step * min(int(u * steps), steps - 1))
+        steps = self.count()
+        if steps is not None:
+            return self.numbered(min(int(u * steps), steps - 1))
         if self.log:
             return min(self.high, max(self.low, self.low * (self.high / self.low) ** u))
         return self.low + u * (self.high - self.low)
@@ -109,6 +148,28 @@ class FloatRange:
     def extremes(self) -> tuple[Value, ...]:
         """Return the lowest and the highest value."""
         return self.low, self.high
+
+    def count(self) -> int | None:
+        """Return how many values there are; None without steps, where they are endless."""
+        return None if self.step is None else math.floor((self.high - self.low) / self.step + 1e-9) + 1
+
+    def number(self, value: object) -> int:
+        """Return the number of a value among those of a range with steps, from 0.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        steps = self.count()
+        if steps is None or self.step is None or isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(value)
+        place = (value - self.low) / self.step
+        if not -0.5 < place < steps - 0.5 or abs(place - round(place)) > ROUNDING:
+            raise ValueError(value)
+        return round(place)
+
+    def numbered(self, number: int) -> Value:
+        """Return the value of a number, from 0 to `count` - 1, of a range with steps."""
+        return min(self.high, self.low + (self.step or 0.0) * number)
 
     def __str__(self) -> str:
         return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"

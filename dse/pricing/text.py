@@ -26,6 +26,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def all_tried(designs: int) -> str:
+    """Return what is said of a study that has tried all designs of its space."""
+    return f"the space has {counted(designs, 'design')}; all were tried"
+
+
 def si(value: float, unit: str) -> str:
     """Return a quantity with an SI prefix, such as "12.3 nJ"."""
     if value == 0:

@@ -44,7 +44,7 @@ LISTS = {
     **dict.fromkeys(("reuse", "merged", "former_keys"), str),
 }
 """What it lists; all but the first three may be absent. `constraints` is a table of texts by metric, `plugins` one of
-versions by name; both may be absent."""
+versions by name; both may be absent. `exhausted` is how many designs the space has, once all were tried, or null."""
 PAUSED = "paused"
 """The state of a row of a training that has further epochs to go."""
 ENDED = 2**31 - 1
@@ -112,6 +112,7 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged", "former_keys"):
         table.setdefault(key, [])
+    wrong += [] if isinstance(table.setdefault("exhausted", None), int | None) else ["exhausted"]
     wrong += [] if _is_of_tables(table.setdefault("data_files", {})) else ["data_files"]
     for key in ("constraints", "plugins"):
         entries = table.setdefault(key, {})

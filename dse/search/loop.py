@@ -29,6 +29,7 @@ from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_trial
 from dse.search.proposals import Proposals
 from dse.search.spool import Leftovers
 from dse.search.study import Study
+from dse.search.tried import Tried
 from dse.search.writer import Writer
 
 WAIT_S = 0.5
@@ -62,6 +63,7 @@ class Progress:
         failed: stored failures.
         simulated: simulations done in this run.
         new: rows stored since the last report.
+        exhausted: how many designs the space has, once all were proposed; else None.
     """
 
     done: int
@@ -70,6 +72,20 @@ class Progress:
     failed: int
     simulated: int
     new: tuple[Judged, ...]
+    exhausted: int | None = None
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """What is said of a study that has tried all designs of its space.
+
+    Attributes:
+        designs: how many there are.
+        trials: trials of the study, controls included; fewer than it asked for.
+    """
+
+    designs: int
+    trials: int
 
 
 @dataclass(frozen=True)
@@ -92,8 +108,8 @@ def run(
     executor: Executor,
     report: Callable[[Progress], None] = lambda _: None,
     earlier: Earlier = Earlier(),
-) -> None:
-    """Run a study to its end.
+) -> Exhausted | None:
+    """Run a study to its end, and return whether it has tried all designs of its space.
 
     Args:
         study: the study.
@@ -108,7 +124,7 @@ def run(
     """
     rows = Rows(store.folder / "staging")
     try:
-        _Run(study, store, rows, executor, report, earlier).to_the_end(stored)
+        return _Run(study, store, rows, executor, report, earlier).to_the_end(stored)
     finally:
         rows.close()
 
@@ -146,7 +162,9 @@ class _Run:
         self.study, self.executor = study, executor
         self.seeds = range(budget.seeds)
         self.criteria = study.criteria
-        self.proposals = Proposals(study.proposer(earlier.proposals), budget.trials, study.spec.search.lookahead)
+        tried = Tried(study.space, study.design, budget.trials)
+        proposer = study.proposer(earlier.proposals)
+        self.proposals = Proposals(proposer, budget.trials, study.spec.search.lookahead, tried)
         self.held = Held({study.key, *earlier.keys})
         self.twins = Twins(rows)
         self.leftovers = Leftovers(store.folder)
@@ -156,7 +174,7 @@ class _Run:
         self.open: dict[int, Trial] = {}
         self.entered = 0
 
-    def to_the_end(self, stored: Iterable[Row]) -> None:
+    def to_the_end(self, stored: Iterable[Row]) -> Exhausted | None:
         self._read(stored)
         for name, design in self.study.controls.items():
             self._enter(open_trial(self.entered, name, {}, design))
@@ -170,6 +188,7 @@ class _Run:
             if self.flight.flying:
                 self._land(self.executor.wait(0.0 if more else WAIT_S))
         self.leftovers.clear()
+        return None if self.tally.exhausted is None else Exhausted(self.tally.exhausted, self.entered)
 
     def _read(self, stored: Iterable[Row]) -> None:
         """Keep of the rows of the table what the study will ask for as it proposes its trials again."""
@@ -177,6 +196,8 @@ class _Run:
             for row, values in zip(rows, self.criteria.of(rows), strict=True):
                 self.held.add(row, values)
                 self.twins.add(row)
+                if row["origin"] == "search":
+                    self.proposals.stored = max(self.proposals.stored, row["trial"] - len(self.study.controls) + 1)
                 self.writer.data_checksum = self.writer.data_checksum or row["data_checksum"]
                 self.tally.new.append(_judged(self.criteria, row, values))
                 self.tally.tell(0, last=False)
@@ -186,6 +207,9 @@ class _Run:
         until = time.monotonic() + ASK_S
         while self._may_propose():
             self._propose_one()
+            self.tally.exhausted = self.proposals.exhausted
+            if self.tally.exhausted is not None:
+                self.tally.total = self.entered * len(self.seeds)
             if time.monotonic() > until or len(self.writer.copies) >= OPEN_TRIALS:
                 break
         self._save()
@@ -293,6 +317,8 @@ class Tally:
         report: takes where the study stands.
 
     Attributes:
+        total: rows that the study asks for; fewer once the space is exhausted.
+        exhausted: how many designs the space has, once all were proposed; else None.
         done: rows that are stored, copies included.
         failed: those of failures among them.
         simulated: simulations done in this run.
@@ -300,7 +326,8 @@ class Tally:
     """
 
     def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
-        self._total, self._report, self._reported = total, report, 0.0
+        self.total, self._report, self._reported = total, report, 0.0
+        self.exhausted: int | None = None
         self.done, self.failed, self.simulated = 0, 0, 0
         self.new: list[Judged] = []
 
@@ -310,7 +337,8 @@ class Tally:
         if not last and now - self._reported < REPORT_S:
             return
         self._reported = now
-        self._report(Progress(self.done, self._total, running, self.failed, self.simulated, tuple(self.new)))
+        counts = self.done, self.total, running, self.failed, self.simulated
+        self._report(Progress(*counts, tuple(self.new), self.exhausted))
         self.new = []
 
 

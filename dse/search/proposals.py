@@ -3,6 +3,7 @@
 from dse.designs.space import Value
 from dse.search.criteria import Verdict
 from dse.search.samplers.base import Proposer
+from dse.search.tried import Tried
 
 
 class Proposals:
@@ -11,25 +12,31 @@ class Proposals:
     Trial n is asked for when the results of all trials up to n - lookahead were told, and no others. What has finished
     out of order waits here. A proposal that sees no results waits for none.
 
+    Where every design of the space was proposed, no more are.
+
     Args:
         proposer: who proposes.
         trials: how many.
         lookahead: see `dse.search.spec.SearchSpec`.
+        tried: which designs of the space were proposed.
 
     Attributes:
         asked: trials that were proposed.
+        stored: trials that the table held when the run began, which are proposed in any case: a version that went on
+            with copies may have stored more of them.
     """
 
-    def __init__(self, proposer: Proposer, trials: int, lookahead: int) -> None:
-        self._proposer, self._trials, self._lookahead = proposer, trials, lookahead
+    def __init__(self, proposer: Proposer, trials: int, lookahead: int, tried: Tried) -> None:
+        self._proposer, self._trials, self._lookahead, self._tried = proposer, trials, lookahead, tried
         self.asked = 0
+        self.stored = 0
         self._told = 0
         self._waiting: dict[int, Verdict | None] = {}
         self._learns = proposer.blind < trials
 
     def is_next_ready(self) -> bool:
         """Return whether another trial can be proposed now, after telling the results that it sees."""
-        if self.asked >= self._trials:
+        if self.asked >= self._trials or self.exhausted is not None:
             return False
         if self.asked < self._proposer.blind:
             return True
@@ -43,7 +50,14 @@ class Proposals:
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
         self.asked += 1
-        return self._proposer.ask()
+        found = self._proposer.ask()
+        self._tried.add(found)
+        return found
+
+    @property
+    def exhausted(self) -> int | None:
+        """How many designs the space has, once all were proposed; else None."""
+        return self._tried.designs if self._tried.all and self.asked >= self.stored else None
 
     def settle(self, number: int, verdict: Verdict | None) -> None:
         """Take what came of a trial, None where it failed; in any order."""

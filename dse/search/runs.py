@@ -124,6 +124,7 @@ def described(study: Study) -> dict[str, Any]:
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.spec.budget.trials,
+        "exhausted": None,
         "study_key": study.key,
         "data_files": {name: _place_of(seen) for name, seen in study.data_files.items()},
     }
@@ -242,7 +243,9 @@ def _still_there(places: Iterable[Any]) -> list[str]:
 def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report) -> None:
     executor = make_executor()
     try:
-        run(study, store, _stored(store), executor, report, earlier_of(store))
+        ended = run(study, store, _stored(store), executor, report, earlier_of(store))
+        if ended is not None:
+            store.describe({**store.about, "trials": ended.trials, "exhausted": ended.designs})
     finally:
         executor.close()
 

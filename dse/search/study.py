@@ -19,7 +19,7 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -41,7 +41,7 @@ from dse.pricing.quantities import quantity
 from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
 from dse.search.criteria import Criteria
 from dse.search.plugin_checks import check_plugins, unnamed
-from dse.search.samplers.base import AbstractSampler, Problem, Proposer
+from dse.search.samplers.base import AbstractSampler, Problem, Proposer, by_values
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
 
@@ -120,8 +120,15 @@ class Study:
         """
         search, trials = self.spec.search, self.spec.budget.trials
         return self.sampler.proposer(
-            Problem(self.space, self.goals, search.seed, search.startup, trials=trials, given=given)
+            Problem(self.space, self.goals, search.seed, search.startup, trials=trials, given=given, same=self.same)
         )
+
+    def same(self, parameters: Mapping[str, Any]) -> Hashable:
+        """Return what is equal for values of the space that make equal designs."""
+        try:
+            return self.design(parameters).key
+        except SettingError:
+            return by_values(parameters)
 
     @property
     def goals(self) -> list[Goal]:

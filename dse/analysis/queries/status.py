@@ -37,6 +37,7 @@ class Status:
         constraints: the constraints, each with how many complete designs do not meet it.
         infeasible: complete designs that do not meet all of them.
         nearest: which of these is nearest to being feasible, where none is; else None.
+        exhausted: how many designs the space has, where all were tried; else None.
         volume: hypervolume of the front, as a share of the box between the worst and the best values; None if unknown.
         failures: the last failures, "trial N seed S: KIND: REASON".
         hosts: simulations by machine.
@@ -59,6 +60,7 @@ class Status:
     constraints: dict[str, int]
     infeasible: int
     nearest: str | None
+    exhausted: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -104,6 +106,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         constraints=dict(judged.counts()),
         infeasible=judged.infeasible,
         nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,
+        exhausted=tables.about["exhausted"],
     )
 
 

@@ -6,12 +6,17 @@ what it was asked and told before.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 from dse.designs.space import Parameter, Value
 from dse.metric import Goal
+
+
+def by_values(parameters: Mapping[str, Value]) -> Hashable:
+    """Return the values of parameters, in their order."""
+    return tuple(tuple(cast("list[Any]", value)) if isinstance(value, list) else value for value in parameters.values())
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Problem:
         startup: quasi-random trials before a model proposes.
         trials: trials of the whole study.
         given: parameters of the first trials, decided before.
+        same: gives what is equal for parameters of equal designs, which may differ in what has no effect.
     """
 
     space: Mapping[str, Parameter]
@@ -33,6 +39,7 @@ class Problem:
     startup: int
     trials: int
     given: Sequence[Mapping[str, Any]] = ()
+    same: Callable[[Mapping[str, Value]], Hashable] = by_values
 
 
 class Proposer(Protocol):

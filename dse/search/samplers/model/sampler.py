@@ -4,12 +4,14 @@ After a quasi-random start a Gaussian process is fitted to each objective, and t
 design is the one of some hundred candidates, half of them near designs of the front, with the largest expected gain in
 hypervolume (`gain`), times the probability that it is feasible and does not fail. Trials in flight count as if they had
 come out as expected, so that proposals made together differ (Ginsbourger, Le Riche and Carraro, 2010). Every eighth
-proposal is quasi-random, whatever the models believe.
+proposal is quasi-random, whatever the models believe. No design is proposed twice while there are others.
 
 A proposal is a function of its number and of the results told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
@@ -29,6 +31,10 @@ NEAR = 0.15
 """Standard deviation of a step from a design of the front, in shares of an axis."""
 MOVED = 0.4
 """Share of the parameters that such a step changes."""
+DRAWN = 64
+"""Designs that are drawn in search of one that was not proposed before."""
+LISTED = 10_000
+"""Combinations of values up to which those that are left are listed, where draws find none."""
 FEWEST = 6
 """Complete trials from which models are fitted; with fewer, proposals are random."""
 
@@ -67,6 +73,8 @@ class _Proposer:
         self._sobol = Sobol(len(self._space), self._seed) if self._space else None
         self._encoding = Encoding(self._space)
         self._asked: list[dict[str, Value]] = []
+        self._same = problem.same
+        self._known: set[Hashable] = set()
         self._told: dict[int, _Told] = {}
         self._kept: Kept = {}
 
@@ -80,6 +88,7 @@ class _Proposer:
             with threadpool_limits(1, user_api="blas"):  # several sum in another order
                 found = self._best(number)
         self._asked.append(found)
+        self._known.add(self._same(found))
         return dict(found)
 
     def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
@@ -96,7 +105,30 @@ class _Proposer:
         blind = number < self._startup or number % BLIND_EVERY == BLIND_EVERY - 1
         # The sequence goes on below what was given, so that the points after it are those of any other study.
         drawn = at(self._space, self._sobol.next()) if blind else None
-        return dict(self._given[number]) if number < len(self._given) else drawn
+        if number < len(self._given):
+            return dict(self._given[number])
+        return drawn and self._new_one(drawn, number)
+
+    def _new_one(self, drawn: dict[str, Value], number: int) -> dict[str, Value]:
+        """Return a design that was drawn, or in place of one that was proposed before another; itself if all were."""
+        if self._same(drawn) not in self._known:
+            return drawn
+        draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "new", number)))
+        return next(self._fresh(self._random(draws) for _ in range(DRAWN)), None) or self._left(draws) or drawn
+
+    def _fresh(self, designs: Iterable[dict[str, Value]]) -> Iterator[dict[str, Value]]:
+        """Yield the designs that were not proposed before."""
+        return (design for design in designs if self._same(design) not in self._known)
+
+    def _left(self, draws: np.random.Generator) -> dict[str, Value] | None:
+        """Return a design of a small space that was not proposed before; None where there is none, or it is large."""
+        counts = [parameter.count() for parameter in self._space.values()]
+        known = [count for count in counts if count is not None]
+        if len(known) < len(counts) or prod(known) > LISTED:
+            return None
+        values = [[p.numbered(k) for k in range(n)] for p, n in zip(self._space.values(), known, strict=True)]
+        left = list(self._fresh(dict(zip(self._space, own, strict=True)) for own in product(*values)))
+        return left[int(draws.integers(len(left)))] if left else None
 
     def _best(self, number: int) -> dict[str, Value]:
         """Return the candidate that is worth most."""
@@ -106,7 +138,7 @@ class _Proposer:
         told = sorted(self._told)
         values = [self._told[own].values for own in told]
         if len(values) - values.count(None) < FEWEST:
-            return self._random(draws)
+            return self._new_one(self._random(draws), number)
         flying = [own for own in range(number) if own not in self._told]
         belief = Belief(
             self._points(told), transformed(values), self._violations(told), self._points(flying), self._kept
@@ -115,7 +147,9 @@ class _Proposer:
         candidates = [self._random(draws) for _ in range(CANDIDATES)]
         candidates += [self._near(front[int(draws.integers(len(front)))], draws) for _ in range(CANDIDATES)]
         candidates = _new(candidates, self._asked) or candidates
-        return candidates[int(np.argmax(belief.worth(self._encoding.points(candidates))))]
+        order = np.argsort(-belief.worth(self._encoding.points(candidates)), kind="stable")
+        best = [candidates[int(place)] for place in order]
+        return next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or best[0]
 
     def _points(self, numbers: Sequence[int]) -> np.ndarray:
         return self._encoding.points([self._asked[own] for own in numbers])
