@@ -28,8 +28,24 @@ class DamagedError(Exception):
 def to_line(row: Mapping[str, Any]) -> bytes:
     """Return a row as one line of JSON, newline and checksum included. Floats survive to the last bit."""
     check_row(row)
-    head = json.dumps({"schema": VERSION, **row}, separators=(",", ":"), allow_nan=False).encode()[:-1]
+    return sealed({"schema": VERSION, **row})
+
+
+def sealed(entry: Mapping[str, Any]) -> bytes:
+    """Return an entry as one line of JSON, newline and checksum included. Floats survive to the last bit."""
+    head = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode()[:-1]
     return head + b',"crc":"%08x"}\n' % zlib.crc32(head)
+
+
+def unsealed(line: bytes) -> Row | None:
+    """Return the entry of a line without its newline; None where it is not what was written."""
+    end = _LINE_END.search(line)
+    if end is None or int(end[1], 16) != zlib.crc32(line[: end.start()]):
+        return None
+    try:
+        return cast("Row", json.loads(line[: end.start()] + b"}", parse_constant=_refuse))
+    except WRONG:
+        return None
 
 
 WRONG = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, pa.ArrowException)
@@ -54,11 +70,10 @@ def read_lines(content: bytes) -> tuple[pa.Table, list[int]]:
 
 
 def _row(text: bytes) -> Line | None:
-    end = _LINE_END.search(text)
-    if end is None or int(end[1], 16) != zlib.crc32(text[: end.start()]):
+    row = unsealed(text)
+    if row is None:
         return None
     try:
-        row = cast("Row", json.loads(text[: end.start()] + b"}", parse_constant=_refuse))
         version = row.pop("schema", UNSAID)
         check_line(row, version)
     except WRONG:

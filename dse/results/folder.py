@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from dse.errors import ResultsError
 from dse.results.place import Lock, Log, in_use, me
 
-SUBFOLDERS = ("log", "trials", "staging", "damaged", "source")
+SUBFOLDERS = ("log", "trials", "decisions", "staging", "damaged", "source")
 LOCK_WAIT_S = 1.0
 """How long a local lock is tried: `dse status` may hold it for a moment."""
 

@@ -5,6 +5,7 @@
       study.json                          what this is: schema, key of the study, versions, when it began
       log/000003-9f2c41d7.jsonl           rows since the last part, durable before they are acknowledged
       trials/000002-500-1a2b3c4d.parquet  sealed parts, never changed: number, rows, checksum
+      decisions/000003-9f2c41d7.jsonl     steps that the search decided, durable before they are acted on
       damaged/                            files that were found damaged, kept as they were
       staging/                            files being written; no reader looks here
       lock, lease/                        held by the one run that may write
@@ -49,6 +50,8 @@ from dse.results.schema import SCHEMA, VERSION
 
 __all__ = ["Store", "create", "discard", "has_results", "read_about", "read_table"]
 
+DECISIONS = "decisions"
+"""Subfolder of the decisions of the search; see `dse.search.decisions`."""
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
 SEAL_APPENDS = 200
@@ -82,6 +85,7 @@ class Store:
         self._lock = self.place.lock()
         self._token = uuid.uuid4().hex[:8]
         self._log: Log | None = None
+        self._decisions: Log | None = None
         self._logged_rows, self._appends = 0, 0
         self._number = 0
 
@@ -105,7 +109,7 @@ class Store:
             # Before anything of this version is written: earlier ones then refuse the results, and do not take what
             # they cannot read for damaged.
             self.describe(self.about)
-        taken = [name for folder in ("log", "trials", "damaged") for name in self.place.names(folder)]
+        taken = [name for folder in ("log", "trials", "damaged", DECISIONS) for name in self.place.names(folder)]
         self._number = max((number_of(name.rpartition("/")[2]) for name in taken), default=0)
         for damage in read_rows(self.place)[1]:
             if damage.name.startswith("trials/"):
@@ -127,6 +131,7 @@ class Store:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
             self._close_log()
+            self._close_decisions()
             self._lock.release()
 
     @property
@@ -146,6 +151,28 @@ class Store:
         self._appends += 1
         if self._logged_rows >= SEAL_ROWS or self._appends >= SEAL_APPENDS:
             self.seal()
+
+    def decide(self, lines: list[bytes]) -> None:
+        """Make decisions durable; when this returns they survive any kill.
+
+        Raises:
+            ResultsError: they could not be written within the patience.
+        """
+        self._patiently(lambda: self._decide(b"".join(lines)))
+
+    def _decide(self, lines: bytes) -> None:
+        if self._decisions is None:
+            self._decisions = self.place.open_log(f"{DECISIONS}/{self._next():06}-{self._token}")
+        try:
+            self._decisions.append(lines)
+        except OSError:
+            self._close_decisions()  # see `_append`
+            raise
+
+    def _close_decisions(self) -> None:
+        if self._decisions is not None:
+            self._decisions.close()
+            self._decisions = None
 
     def describe(self, about: dict[str, Any]) -> None:
         """Change the description of the results.

@@ -18,9 +18,8 @@ import pyarrow as pa
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard
 from dse.pricing.price import COLUMNS, price
-from dse.results.rows import metric_of
+from dse.results.rows import Row, metric_of
 from dse.results.schema import LAYER_COLUMNS, METRIC_COLUMNS
-from dse.search.ledger import Row
 
 ENERGY = "energy_per_sample_j"
 """The one price that the table stores."""

@@ -53,11 +53,15 @@ class Job:
         trial: number of the trial.
         seed: seed of the simulation.
         design: the design; None where its settings contradict each other, which is never submitted.
+        until: the epoch at which the training pauses; None for its end.
+        start: what the training was when it paused before, packed; None to train from the start, with the same result.
     """
 
     trial: int
     seed: int
     design: Design | None
+    until: int | None = None
+    start: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from dse.results.place import Place
 from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria
+from dse.search.decisions import read_decisions
 from dse.search.ledger import Row, other_design
 from dse.search.loop import Earlier
 from dse.search.proposals import tell
@@ -61,6 +62,7 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
     proposals: Sequence[Mapping[str, Any]] = earlier.proposals
     searched = [row["trial"] for row in rows if row["origin"] == "search"]
     proposed = max(searched, default=-1) + 1 - len(old.controls) if searched else 0
+    proposed = max([proposed, *(step.trial + 1 for step in earlier.decided.values())])
     if _judges(old) != _judges(new):
         proposals = _proposals(old, rows, proposed, earlier)
     about = store.about
@@ -120,10 +122,9 @@ def earlier_of(store: Store) -> Earlier:
         ResultsError: the proposals that stay are damaged.
     """
     history, former = _history(store.about), [str(key) for key in store.about["former_keys"]]
-    if not history:
-        return Earlier(former)
-    keys = [str(entry["study_key"]) for entry in history]
-    return Earlier([*keys, *former], _read_proposals(store.place, store.about["source"]))
+    keys = [*(str(entry["study_key"]) for entry in history), *former]
+    decided = read_decisions(store.place, {*keys, str(store.about["study_key"])})
+    return Earlier(keys, _read_proposals(store.place, store.about["source"]) if history else (), decided)
 
 
 def _read_proposals(place: Place, source: str) -> list[dict[str, Any]]:
@@ -189,10 +190,12 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
     by_trial: dict[int, dict[int, Row]] = {}
     for row in rows:
         by_trial.setdefault(row["trial"] - len(old.controls), {})[row["seed"]] = row
-    if all(number in by_trial for number in range(proposed)):
-        return [_parameters(by_trial[number]) for number in range(proposed)]
+    decided = {step.trial: dict(step.parameters) for step in earlier.decided.values() if step.kind == "new"}
+    known = {**decided, **{number: _parameters(seeds) for number, seeds in by_trial.items() if number >= 0}}
+    if all(number in known for number in range(proposed)):
+        return [known[number] for number in range(proposed)]
     search, budget = old.spec.search, old.spec.budget
-    proposer = old.proposer(earlier.proposals)
+    proposer = old.proposer(earlier.proposals, decided)
     found: list[dict[str, Any]] = []
     for number in range(proposed):
         told = number - search.lookahead

@@ -13,14 +13,16 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from dse.designs.design import Design
 from dse.errors import ResultsError
+from dse.results.reading import PAUSED
 from dse.search.executor import code_version, package_versions, plugins_of
+from dse.search.steps import Step
 
 Row = dict[str, Any]
 
@@ -37,6 +39,10 @@ class Trial:
         description: the whole design, as JSON, or None.
         reason: how its settings contradict each other, or "".
         step: the step of the search that asked for it; None where every design goes through all seeds to its end.
+        asked: number of that step in any case; None for a control.
+        seeds: the seeds that rows are asked for.
+        until: the epoch at which the training pauses; None for its end.
+        since: the epoch at which it paused before, or 0.
         values: what it is judged by, by seed; None for a seed that failed.
     """
 
@@ -47,6 +53,10 @@ class Trial:
     description: str | None
     reason: str = ""
     step: int | None = None
+    asked: int | None = None
+    seeds: Sequence[int] = ()
+    until: int | None = None
+    since: int = 0
     values: dict[int, Sequence[float] | None] = field(default_factory=dict[int, "Sequence[float] | None"])
 
     @property
@@ -55,12 +65,33 @@ class Trial:
         return None if self.design is None else self.design.key
 
 
-def open_trial(
-    number: int, origin: str, parameters: Mapping[str, Any], design: Design | None, reason: str = ""
-) -> Trial:
-    """Return a trial of which nothing is stored."""
-    description = None if design is None else json.dumps(design.as_dict())
-    return Trial(number, origin, json.dumps(dict(parameters)), design, description, reason=reason)
+def open_control(number: int, origin: str, design: Design, seeds: Sequence[int]) -> Trial:
+    """Return a control of which nothing is stored."""
+    return Trial(number, origin, "{}", design, json.dumps(design.as_dict()), seeds=seeds)
+
+
+def open_trial(step: Step, controls: int, design: Design | None, reason: str = "") -> Trial:
+    """Return what a step asks of a trial.
+
+    Args:
+        step: the step.
+        controls: trials before the first of the search.
+        design: the design; None where its settings contradict each other.
+        reason: how they do, or "".
+    """
+    return Trial(
+        number=controls + step.trial,
+        origin="search",
+        parameters=json.dumps(dict(step.parameters)),
+        design=design,
+        description=None if design is None else json.dumps(design.as_dict()),
+        reason=reason,
+        step=step.number if step.in_steps else None,
+        asked=step.number,
+        seeds=step.seeds,
+        until=step.until,
+        since=step.since,
+    )
 
 
 @dataclass(frozen=True)
@@ -84,14 +115,14 @@ class Held:
 
     def __init__(self, keys: Collection[str]) -> None:
         self._keys = keys
-        self._rows: dict[tuple[int, int], HeldRow] = {}
+        self._rows: dict[tuple[int, int, int | None], HeldRow] = {}
 
     def add(self, row: Row, values: Sequence[float] | None) -> None:
         """Remember a row, with what it is judged by."""
         failed = row["state"] == "failed"
         origin = row["design_key"], row["study_key"], row["code"], row["packages"]
         held = HeldRow(*origin, failed=failed, values=values)
-        self._rows[row["trial"], row["seed"]] = held
+        self._rows[row["trial"], row["seed"], paused_at(row)] = held
 
     def take(self, trial: Trial, seed: int) -> HeldRow | None:
         """Return what is known of the row of a trial, and forget it; None where there is none.
@@ -99,10 +130,21 @@ class Held:
         Raises:
             ResultsError: it is the row of another design, or of another study.
         """
-        found = self._rows.pop((trial.number, seed), None)
+        found = self._rows.pop((trial.number, seed, trial.until), None)
+        if found is None and trial.until is not None and self._ends_failed(trial.number, seed):
+            found = self._rows.pop((trial.number, seed, None))
         if found is not None and (found.design_key != trial.key or found.study_key not in self._keys):
             raise other_design(trial.number, found.design_key, trial.key, found.code, found.packages)
         return found
+
+    def _ends_failed(self, number: int, seed: int) -> bool:
+        ended = self._rows.get((number, seed, None))
+        return ended is not None and ended.failed
+
+
+def paused_at(row: Row) -> int | None:
+    """Return the epoch at which the training of a row paused; None for a row of its end."""
+    return row["epochs"] if row["state"] == PAUSED else None
 
 
 def other_design(number: int, stored: str | None, proposed: str | None, code: str, packages: str) -> ResultsError:
@@ -154,12 +196,12 @@ class Rows:
         self._end = 0
         self._places: dict[int, int] = {}
 
-    def __contains__(self, of: tuple[str, int]) -> bool:
+    def __contains__(self, of: "Of") -> bool:
         return _number(*of) in self._places
 
     def add(self, row: Row) -> None:
         """Remember the row of a simulation, unless one of the same design and seed is there."""
-        place = _number(row["design_key"], row["seed"])
+        place = _number(row["design_key"], row["seed"], paused_at(row))
         if place in self._places:
             return
         packed = zlib.compress(json.dumps(row, separators=(",", ":")).encode(), level=1)
@@ -167,13 +209,13 @@ class Rows:
         self._places[place] = self._end
         self._end += 4 + len(packed)
 
-    def get(self, key: str, seed: int) -> Row:
-        """Return the row of a design and a seed.
+    def get(self, key: str, seed: int, until: int | None) -> Row:
+        """Return the row of a design and a seed, at the epoch where it paused or at its end.
 
         Raises:
             KeyError: there is none.
         """
-        place = self._places[_number(key, seed)]
+        place = self._places[_number(key, seed, until)]
         size = int.from_bytes(os.pread(self._file.fileno(), 4, place), "little")
         return json.loads(zlib.decompress(os.pread(self._file.fileno(), size, place + 4)))
 
@@ -182,9 +224,13 @@ class Rows:
         self._file.close()
 
 
-def _number(key: str, seed: int) -> int:
+Of = tuple[str, int, int | None]
+"""Key of a design, a seed, and the epoch at which the training pauses; None for its end."""
+
+
+def _number(key: str, seed: int, until: int | None) -> int:
     # An integer takes half the memory of a tuple with a string.
-    return int(key, 16) << 10 | seed
+    return (int(key, 16) << 10 | seed) << 32 | (until or 0)
 
 
 class Twins:
@@ -196,7 +242,7 @@ class Twins:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        self._followers: dict[tuple[str, int], list[Trial]] = {}
+        self._followers: dict[Of, list[Trial]] = {}
 
     def add(self, row: Row) -> None:
         """Remember a row that is stored, if it is that of a simulation."""
@@ -205,21 +251,26 @@ class Twins:
 
     def stored(self, trial: Trial, seed: int) -> Row | None:
         """Return the row of a trial as a copy of its twin's; None where the design has no row under this seed yet."""
-        key = str(trial.key)
-        return copy_for(trial, self._rows.get(key, seed)) if (key, seed) in self._rows else None
+        of = str(trial.key), seed, trial.until
+        return copy_for(trial, self._rows.get(*of)) if of in self._rows else None
 
     def follows(self, trial: Trial, seed: int) -> bool:
         """Return whether a twin is on its way, whose row the trial will get; else it is the first and leads."""
-        of = (str(trial.key), seed)
+        of = (str(trial.key), seed, trial.until)
         if of in self._followers:
             self._followers[of].append(trial)
             return True
         self._followers[of] = []
         return False
 
-    def copies(self, row: Row) -> list[tuple[Row, Trial]]:
-        """Return copies of a new row for the trials that waited for it."""
-        followers = self._followers.pop((str(row["design_key"]), row["seed"]), [])
+    def copies(self, row: Row, until: int | None) -> list[tuple[Row, Trial]]:
+        """Return copies of a new row for the trials that waited for it.
+
+        Args:
+            row: the row.
+            until: the epoch that it was asked for, which it has not reached where it failed; None for its end.
+        """
+        followers = self._followers.pop((str(row["design_key"]), row["seed"], until), [])
         return [(copy_for(trial, row), trial) for trial in followers]
 
 

@@ -1,9 +1,10 @@
 """The loop: ask, submit, store, tell.
 
-Trial n is proposed when the results of all trials up to n - lookahead have been told, in order of number, and no
-others. What has finished out of order waits. So the table is a function of the study file; actors, order of
-completion, kills and resumes change the time alone. Trials whose proposals see no results (random and quasi-random
-ones) need not wait for any.
+A plan says what is simulated next: step n is decided when the results of all steps up to n - lookahead have been told,
+in order of number, and no others. What has finished out of order waits. So the table is a function of the study file;
+actors, order of completion, kills and resumes change the time alone. Steps that see no results (random and
+quasi-random designs) need not wait for any. In most studies a step is a trial: a design under all seeds, to the end of
+its training.
 
 A resume asks for the same proposals again and takes from the table what it already holds; that the proposals agree
 with the stored ones is checked. A design that was proposed before is not simulated again: its row is a copy that names
@@ -16,7 +17,7 @@ and serves in turn: a slice of time for proposals, then what the executor has.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -24,12 +25,13 @@ from dse.designs.outcome import Failure
 from dse.errors import SettingError
 from dse.results.store import Store
 from dse.search.criteria import Criteria, Values, Verdict
+from dse.search.decisions import Decided, Decisions
 from dse.search.executor import Answer, Executor, Job, unsimulated
-from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_trial
-from dse.search.proposals import Proposals
+from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_control, open_trial
+from dse.search.plans import plan_of
 from dse.search.spool import Leftovers
+from dse.search.steps import Spent, Step
 from dse.search.study import Study
-from dse.search.tried import Tried
 from dse.search.writer import Writer
 
 WAIT_S = 0.5
@@ -64,6 +66,7 @@ class Progress:
         simulated: simulations done in this run.
         new: rows stored since the last report.
         exhausted: how many designs the space has, once all were proposed; else None.
+        spent: epochs so far; None where designs all go to their end at once.
     """
 
     done: int
@@ -73,6 +76,7 @@ class Progress:
     simulated: int
     new: tuple[Judged, ...]
     exhausted: int | None = None
+    spent: Spent | None = None
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,12 @@ class Earlier:
     Attributes:
         keys: keys of the studies that it extends, which stored rows may bear.
         proposals: parameters of the first trials, which stay as they were proposed.
+        decided: steps that were decided from results, by number.
     """
 
     keys: Sequence[str] = ()
     proposals: Sequence[Mapping[str, Any]] = ()
+    decided: Decided = field(default_factory=dict[int, Step])
 
 
 def run(
@@ -138,7 +144,8 @@ class _Run:
 
     Attributes:
         criteria: what designs are judged by.
-        proposals: the trials of the search, in order of number.
+        plan: the steps of the search, in order of number.
+        decisions: steps on their way to where they are durable.
         held: rows that the table held when the run began, until a trial takes them.
         twins: designs that were simulated or are about to be.
         leftovers: answers that a driver that died left in the spool.
@@ -162,22 +169,21 @@ class _Run:
         self.study, self.executor = study, executor
         self.seeds = range(budget.seeds)
         self.criteria = study.criteria
-        tried = Tried(study.space, study.design, budget.trials)
-        proposer = study.proposer(earlier.proposals)
-        self.proposals = Proposals(proposer, budget.trials, study.spec.search.lookahead, tried)
+        self.plan = plan_of(study, earlier.proposals, earlier.decided)
+        self.decisions = Decisions(store, study.key, earlier.decided)
         self.held = Held({study.key, *earlier.keys})
         self.twins = Twins(rows)
         self.leftovers = Leftovers(store.folder)
         self.flight = Flight()
         self.writer = Writer(study, store, self.twins, self.leftovers.files)
-        self.tally = Tally((len(study.controls) + budget.trials) * budget.seeds, report)
+        self.tally = Tally(study.rows, report)
         self.open: dict[int, Trial] = {}
         self.entered = 0
 
     def to_the_end(self, stored: Iterable[Row]) -> Exhausted | None:
         self._read(stored)
         for name, design in self.study.controls.items():
-            self._enter(open_trial(self.entered, name, {}, design))
+            self._enter(open_control(self.entered, name, design, self.seeds))
         while True:
             more = self._propose()
             self.flight.depart(self.executor)
@@ -197,7 +203,7 @@ class _Run:
                 self.held.add(row, values)
                 self.twins.add(row)
                 if row["origin"] == "search":
-                    self.proposals.stored = max(self.proposals.stored, row["trial"] - len(self.study.controls) + 1)
+                    self.plan.stored = max(self.plan.stored, row["trial"] - len(self.study.controls) + 1)
                 self.writer.data_checksum = self.writer.data_checksum or row["data_checksum"]
                 self.tally.new.append(_judged(self.criteria, row, values))
                 self.tally.tell(0, last=False)
@@ -207,7 +213,7 @@ class _Run:
         until = time.monotonic() + ASK_S
         while self._may_propose():
             self._propose_one()
-            self.tally.exhausted = self.proposals.exhausted
+            self.tally.exhausted, self.tally.spent = self.plan.exhausted, self.plan.spent
             if self.tally.exhausted is not None:
                 self.tally.total = self.entered * len(self.seeds)
             if time.monotonic() > until or len(self.writer.copies) >= OPEN_TRIALS:
@@ -220,20 +226,22 @@ class _Run:
         slots = self.executor.slots
         if len(self.flight.waiting) >= slots or len(self.open) >= 2 * slots + OPEN_TRIALS:
             return False
-        return self.proposals.is_next_ready()
+        return self.plan.is_next_ready()
 
     def _propose_one(self) -> None:
-        parameters = self.proposals.ask()
+        step = self.plan.ask()
+        self.decisions.take(step)
+        controls = len(self.study.controls)
         try:
-            self._enter(open_trial(self.entered, "search", parameters, self.study.design(parameters)))
+            self._enter(open_trial(step, controls, self.study.design(step.parameters)))
         except SettingError as error:
-            self._enter(open_trial(self.entered, "search", parameters, None, str(error)))
+            self._enter(open_trial(step, controls, None, str(error)))
 
     def _enter(self, trial: Trial) -> None:
         """Open a trial, and find out where its rows come from."""
         self.open[trial.number] = trial
-        self.entered += 1
-        for seed in self.seeds:
+        self.entered = max(self.entered, trial.number + 1)
+        for seed in trial.seeds:
             held = self.held.take(trial, seed)
             if held is not None:
                 self._count(trial, seed, held.values, failed=held.failed)
@@ -248,7 +256,7 @@ class _Run:
         if copy is not None:
             self.writer.copies.append((copy, trial))
         elif not self.twins.follows(trial, seed):
-            job = Job(trial.number, seed, trial.design)
+            job = Job(trial.number, seed, trial.design, trial.until)
             answer = self.leftovers.take(job)
             if answer is None:
                 self.flight.waiting.append(job)
@@ -265,6 +273,7 @@ class _Run:
 
     def _save(self) -> None:
         """Make what was gathered durable, then count it."""
+        self.decisions.flush()
         stored = self.writer.flush()
         for (row, trial), values in zip(stored, self.criteria.of([row for row, _ in stored]), strict=True):
             self.twins.add(row)
@@ -276,13 +285,11 @@ class _Run:
         self.tally.done += 1
         self.tally.failed += failed
         trial.values[seed] = values
-        if len(trial.values) < len(self.seeds):
+        if len(trial.values) < len(trial.seeds):
             return
         del self.open[trial.number]
-        controls = len(self.study.controls)
-        if trial.number >= controls:
-            verdict = self.criteria.verdict([trial.values[seed] for seed in self.seeds])
-            self.proposals.settle(trial.number - controls, verdict)
+        if trial.asked is not None:
+            self.plan.settle(trial.asked, trial.values)
 
 
 class Flight:
@@ -319,6 +326,7 @@ class Tally:
     Attributes:
         total: rows that the study asks for; fewer once the space is exhausted.
         exhausted: how many designs the space has, once all were proposed; else None.
+        spent: epochs so far; None where designs all go to their end at once.
         done: rows that are stored, copies included.
         failed: those of failures among them.
         simulated: simulations done in this run.
@@ -328,6 +336,7 @@ class Tally:
     def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
         self.total, self._report, self._reported = total, report, 0.0
         self.exhausted: int | None = None
+        self.spent: Spent | None = None
         self.done, self.failed, self.simulated = 0, 0, 0
         self.new: list[Judged] = []
 
@@ -338,7 +347,7 @@ class Tally:
             return
         self._reported = now
         counts = self.done, self.total, running, self.failed, self.simulated
-        self._report(Progress(*counts, tuple(self.new), self.exhausted))
+        self._report(Progress(*counts, tuple(self.new), self.exhausted, self.spent))
         self.new = []
 
 

@@ -112,16 +112,37 @@ class Study:
         """Who proposes designs."""
         return sampler_named(self.spec.search.sampler)
 
-    def proposer(self, given: Sequence[Mapping[str, Any]] = ()) -> Proposer:
+    @property
+    def trials(self) -> int:
+        """Designs that the search proposes at most."""
+        return self.spec.budget.trials
+
+    @property
+    def rows(self) -> int:
+        """Rows that the study asks for at most, those of controls included."""
+        return (len(self.controls) + self.trials) * self.spec.budget.seeds
+
+    def proposer(
+        self, given: Sequence[Mapping[str, Any]] = (), decided: Mapping[int, Mapping[str, Any]] | None = None
+    ) -> Proposer:
         """Return what proposes the designs, from the first on.
 
         Args:
             given: parameters of the first trials, decided before.
+            decided: parameters of later trials that were decided before, by number.
         """
-        search, trials = self.spec.search, self.spec.budget.trials
-        return self.sampler.proposer(
-            Problem(self.space, self.goals, search.seed, search.startup, trials=trials, given=given, same=self.same)
+        search = self.spec.search
+        problem = Problem(
+            self.space,
+            self.goals,
+            search.seed,
+            search.startup,
+            trials=self.trials,
+            given=given,
+            decided=decided or {},
+            same=self.same,
         )
+        return self.sampler.proposer(problem)
 
     def same(self, parameters: Mapping[str, Any]) -> Hashable:
         """Return what is equal for values of the space that make equal designs."""

@@ -46,7 +46,7 @@ class Writer:
         rows, self.copies = self.copies, []
         for row, trial in self._rows(answers):
             self._check_data(row)
-            rows += [(row, trial), *self._twins.copies(row)]
+            rows += [(row, trial), *self._twins.copies(row, trial.until)]
         if rows:
             self._store.append([row for row, _ in rows])
             remove({a.kept_in for a, _ in answers if a.kept_in is not None} - set(self._kept))

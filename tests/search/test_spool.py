@@ -97,11 +97,15 @@ def test_the_next_driver_takes_what_it_finds_and_simulates_the_rest(tmp_path):
 
 def test_rows_are_read_back_as_they_were(tmp_path):
     rows = Rows(tmp_path)
-    entries = [{"design_key": f"{n:020x}", "seed": n % 3, "loss": 0.1 * n, "layers": [{"a": None}]} for n in range(50)]
+    entries = [
+        {"design_key": f"{n:020x}", "seed": n % 3, "state": "complete", "loss": 0.1 * n, "layers": [{"a": None}]}
+        for n in range(50)
+    ]
+    entries.append({**entries[7], "state": "paused", "epochs": 2, "loss": 0.5})  # beside the row of the end
     for entry in entries:
         rows.add(entry)
     rows.add({**entries[7], "loss": -1.0})  # the first one stays
-    assert [rows.get(e["design_key"], e["seed"]) for e in entries] == entries
-    assert (entries[0]["design_key"], 1) not in rows
+    assert [rows.get(e["design_key"], e["seed"], e.get("epochs")) for e in entries] == entries
+    assert (entries[0]["design_key"], 1, None) not in rows
     assert list(tmp_path.iterdir()) == []  # a file without a name
     rows.close()

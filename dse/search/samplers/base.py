@@ -7,7 +7,7 @@ what it was asked and told before.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, cast
 
 from dse.designs.space import Parameter, Value
@@ -30,6 +30,7 @@ class Problem:
         startup: quasi-random trials before a model proposes.
         trials: trials of the whole study.
         given: parameters of the first trials, decided before.
+        decided: parameters of later trials that were proposed before, by number; they are not proposed anew.
         same: gives what is equal for parameters of equal designs, which may differ in what has no effect.
     """
 
@@ -39,11 +40,15 @@ class Problem:
     startup: int
     trials: int
     given: Sequence[Mapping[str, Any]] = ()
+    decided: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, "Mapping[str, Any]"])
     same: Callable[[Mapping[str, Value]], Hashable] = by_values
 
 
 class Proposer(Protocol):
-    """Proposes designs, one after the other."""
+    """Proposes designs, one after the other.
+
+    It may have an attribute `why`: what the last proposal was made of, for a reader, numbers and words by name.
+    """
 
     @property
     def blind(self) -> int:

@@ -54,12 +54,18 @@ class OptunaProposer:
         self._model, self._seed, self._forget = model, problem.seed, forget
         self._directions: list[Direction] = [DIRECTIONS[goal] for goal in problem.goals]
         self._startup, self._given = min(problem.startup, problem.trials), problem.given
+        self._decided_before = problem.decided
         self.blind = max(self._startup, len(self._given))
         self._sobol = Sobol(len(self._space), self._seed) if self._space else None
         self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
         self._generation = 0
         self._open: dict[int, int] = {}
+
+    @property
+    def why(self) -> Mapping[str, Any]:
+        """The name of Optuna's sampler that proposed; see `Proposer`."""
+        return {"sampler": type(self._study.sampler).__name__}
 
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
@@ -81,7 +87,7 @@ class OptunaProposer:
         """Return the parameters of a trial that no model proposes, or None."""
         # The sequence goes on below what was given, so that the points after it are those of any other study.
         drawn = None if self._sobol is None or number >= self._startup else at(self._space, self._sobol.next())
-        return self._given[number] if number < len(self._given) else drawn
+        return self._given[number] if number < len(self._given) else drawn or self._decided_before.get(number)
 
     def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
         """Take what came of a trial; see `Proposer`. Optuna's samplers prefer trials without violations."""

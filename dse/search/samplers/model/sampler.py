@@ -12,7 +12,7 @@ A proposal is a function of its number and of the results told.
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
@@ -67,6 +67,8 @@ class _Proposer:
         from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
 
         self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
+        self._decided_before = problem.decided
+        self.why: dict[str, Any] = {}
         self._signs = [-1.0 if goal == "maximise" else 1.0 for goal in problem.goals]
         self._startup = min(max(problem.startup, 1), problem.trials)
         self.blind = max(self._startup, len(self._given))
@@ -107,6 +109,8 @@ class _Proposer:
         drawn = at(self._space, self._sobol.next()) if blind else None
         if number < len(self._given):
             return dict(self._given[number])
+        if number in self._decided_before:
+            return dict(self._decided_before[number])
         return drawn and self._new_one(drawn, number)
 
     def _new_one(self, drawn: dict[str, Value], number: int) -> dict[str, Value]:

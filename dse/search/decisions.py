@@ -1,0 +1,83 @@
+"""Decisions of a search, as they are kept with its results: durable before they are acted on.
+
+What is proposed from results depends on them through sums and factorisations whose last bits may differ from one
+processor to another. So a step that was decided from results is written down, with what it was decided from, before
+its simulations begin; a resumed study takes the steps that are written down, and decides what comes after them.
+
+A line is a step as JSON with a checksum. One that is damaged is decided again, from the same results.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dse.results.encoding import sealed, unsealed
+from dse.results.place import Place
+from dse.results.store import DECISIONS, Store
+from dse.search.steps import KINDS, Step
+
+Decided = Mapping[int, Step]
+"""Steps that were decided before, by number."""
+
+
+def read_decisions(place: Place, keys: set[str] | None = None) -> dict[int, Step]:
+    """Return the steps that results hold, by number; of several with a number the first.
+
+    Args:
+        place: the results.
+        keys: keys of studies whose steps they are; None for any.
+    """
+    found: dict[int, Step] = {}
+    for name in place.names(DECISIONS):
+        try:
+            lines = place.read(name).split(b"\n")[:-1]
+        except OSError:
+            continue  # decided again
+        for line in lines:
+            step = _step(unsealed(line), keys)
+            if step is not None:
+                found.setdefault(step.number, step)
+    return found
+
+
+def _step(entry: dict[str, Any] | None, keys: set[str] | None) -> Step | None:
+    if entry is None or (keys is not None and entry.pop("study", None) not in keys):
+        return None
+    entry.pop("study", None)
+    try:
+        entry["seeds"] = tuple(entry["seeds"])
+        return Step(**entry) if entry["kind"] in KINDS else None
+    except (TypeError, LookupError):
+        return None
+
+
+class Decisions:
+    """Writes steps down.
+
+    Args:
+        store: the results; open.
+        key: key of the study.
+        known: steps that are written down already.
+    """
+
+    def __init__(self, store: Store, key: str, known: Decided) -> None:
+        self._store, self._key, self._known = store, key, known
+        self._new: list[Step] = []
+
+    def take(self, step: Step) -> None:
+        """Gather a step, if it was decided from results now."""
+        if step.why is not None and step.number not in self._known:
+            self._new.append(step)
+
+    def flush(self) -> None:
+        """Make what was gathered durable.
+
+        Raises:
+            ResultsError: it could not be written within the patience.
+        """
+        if self._new:
+            self._store.decide([sealed(self._entry(step)) for step in self._new])
+            self._new = []
+
+    def _entry(self, step: Step) -> dict[str, Any]:
+        return {"study": self._key, **asdict(step), "seeds": list(step.seeds)}
