@@ -6,10 +6,15 @@ replays bit for bit wherever it runs.
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dse.pausing import State, UnlikeStateError, taken
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -46,6 +51,17 @@ class Stream:
     def at(self, event: int) -> "Stream":
         """Return the same stream before a vector, whose number is given."""
         return Stream(self.key, event)
+
+    def state(self) -> "dict[str, NDArray[Any]]":
+        """Return key and position; see `dse.pausing.Pausable`."""
+        return {"position": np.array([self.key, self.events], np.uint64)}
+
+    def restore(self, state: State) -> None:
+        """Go back to a position; see `dse.pausing.Pausable`."""
+        key, events = (int(number) for number in taken(state, "position", (2,)))
+        if key != self.key:
+            raise UnlikeStateError("the state is of another seed")
+        self.events = events
 
     def normal(self, counters: "torch.Tensor") -> "torch.Tensor":
         """Return the normal numbers at given counters (int64), float32, of their shape."""

@@ -5,6 +5,12 @@ the experimenter's and are not counted. Counts are whole numbers, except `drive_
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.pausing import State, taken
 
 
 @dataclass
@@ -90,6 +96,18 @@ class Events:
     drive_time_deployment: float = 0.0
     dac_deployment: int = 0
     adc_deployment: int = 0
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return counts and sums in the order of their names; see `dse.pausing.Pausable`."""
+        counts = [getattr(self, name) for name in EVENT_NAMES if name not in REAL_EVENTS]
+        sums = [getattr(self, name) for name in EVENT_NAMES if name in REAL_EVENTS]
+        return {"counts": np.array(counts, np.int64), "sums": np.array(sums, np.float64)}
+
+    def restore(self, state: State) -> None:
+        """Go back to counts and sums; see `dse.pausing.Pausable`."""
+        counts, sums = (iter(taken(state, name).tolist()) for name in ("counts", "sums"))
+        for name in EVENT_NAMES:
+            setattr(self, name, next(sums if name in REAL_EVENTS else counts))
 
 
 EVENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Events))

@@ -13,10 +13,11 @@ the two have the same distribution.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
@@ -24,6 +25,7 @@ from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.base import AbstractCell, Cells, read_us
 from dse.kernel.arithmetic import ordered_sum
+from dse.pausing import State, by_number, gathered, hand_out, taken
 from dse.streams import Stream, stream
 
 
@@ -235,6 +237,20 @@ class PairArray:
         written = count > 0
         cells = (where + (target < 0) * pairs)[written]
         events.set_pulses_refresh += self.cells.pulse(cells, count[written], now_s, self._write_noise)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"streams": by_number([*self.streams, self.evaluation_noise]), "cells": self.cells}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return cells, ranges and where its streams stand; see `dse.pausing.Pausable`."""
+        numbers = {"selected": self.selected, "ranges": self.ranges, "peaks": self.peaks}
+        return {**{name: np.array(value) for name, value in numbers.items()}, **gathered(self._parts())}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        self.selected = int(taken(state, "selected", ()))
+        self.ranges, self.peaks = (taken(state, name, (2,)).tolist() for name in ("ranges", "peaks"))
+        hand_out(self._parts(), state)
 
 
 def _product(x: Tensor, weight: Tensor, variance: Tensor | None, noise: Stream) -> Tensor:

@@ -1,15 +1,18 @@
 """Images for networks of convolutions: normalised by channel, moved and mirrored; bytes stay so until then."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.data.images import Dataset, Split
 from dse.errors import SettingError
 from dse.kernel import augmentation as pictures
 from dse.kernel.arithmetic import ordered_sum
+from dse.pausing import State, gathered, hand_out
 from dse.streams import generator
 
 FARTHEST = 4
@@ -103,6 +106,14 @@ class Mover:
         """Return moves for an epoch."""
         down, right = torch.randint(-FARTHEST, FARTHEST + 1, (2, images), generator=self._draws)
         return Moves(down.contiguous(), right.contiguous(), torch.rand(images, generator=self._draws) < 0.5)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return where its draws stand; see `dse.pausing.Pausable`."""
+        return gathered({"draws": self._draws})
+
+    def restore(self, state: State) -> None:
+        """Let its draws go on from there; see `dse.pausing.Pausable`."""
+        hand_out({"draws": self._draws}, state)
 
 
 def _moments(pixels: np.ndarray) -> tuple[float, float]:

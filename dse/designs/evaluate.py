@@ -5,6 +5,9 @@ hard question can be asked by calling it in a debugger.
 """
 
 import math
+from dataclasses import replace
+
+import numpy as np
 
 from dse.data.base import Data
 from dse.designs.deployed import with_deployment
@@ -13,10 +16,24 @@ from dse.designs.outcome import Failure, Outcome
 from dse.designs.report import counted, learned
 from dse.designs.tables import Design
 from dse.errors import DivergedError
-from dse.tasks.train import train
+from dse.pausing import CannotPauseError, State, UnlikeStateError, taken
+from dse.tasks.train import Training, epochs_of
+from dse.updates.platform import Platform
+
+OF = "of"
+"""What a state is of: the key of its design, the seed, and the checksum of the data."""
 
 
-def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outcome | Failure:
+def evaluate(
+    design: Design,
+    seed: int,
+    data: Data,
+    device: str = "cpu",
+    *,
+    until: int | None = None,
+    start: State | None = None,
+    keep_state: bool = False,
+) -> Outcome | Failure:
     """Train the network of a design, deploy it where the design says so, and report what happened.
 
     Args:
@@ -24,33 +41,85 @@ def evaluate(design: Design, seed: int, data: Data, device: str = "cpu") -> Outc
         seed: seed of every random stream of the trial.
         data: the data of the design, as `design.workload.load()` gives them.
         device: where torch computes products of deep networks, such as "cuda".
+        until: epoch at which the training pauses, with what was measured then and without a deployment. Schedules
+            follow the whole training. None, or all epochs, for its end.
+        start: `state` of an outcome of the same design, seed, data and code, from which the training goes on. Where it
+            cannot, because the state is of something else, is further than `until`, or the network or the update rule
+            cannot pause, the training starts from the beginning: the outcome is the same.
+        keep_state: whether the outcome has its `state`, for a training to go on from.
 
     Returns:
         The outcome, the same to the last bit for the same arguments (CPU, one thread), or the reason why there is none.
+        A training that paused, however often, ends in the outcome of one that did not.
+
+    Raises:
+        ValueError: the training has no epoch `until`.
     """
-    platform, epochs = platform_of(design, device), design.training.passes
+    platform, passes = platform_of(design, device), design.training.passes
+    epochs = passes if until is None else until
+    if until is not None and not 1 <= until <= passes:
+        raise ValueError(f"until = {until} is no epoch of this training; give 1 to {passes}, or None for its end")
     try:
-        learner = design.network.learner(data, design.training, platform, seed=seed)
-        curve = train(learner, epochs, sample_time_s=platform.sample_time_s)
+        training = _begun(design, seed, data, platform, start, epochs)
+        training.run(epochs)
     except DivergedError as error:
         return Failure("diverged", str(error))
+    outcome = _outcome_of(training, design, data, platform)
+    state = _state_of(training, _name(design, seed, data)) if keep_state else None
+    if epochs == passes and design.deployment is not None:
+        network = training.learner.deployed(design.deployment, outcome.simulated_time_s or 0.0)
+        if network is not None:
+            outcome = with_deployment(outcome, network, data, design.deployment, design.task.measures)
+    return _not_finite(outcome) or replace(outcome, trail=training.trail.until_the_end(outcome.layers), state=state)
+
+
+def _begun(design: Design, seed: int, data: Data, platform: Platform, start: State | None, epochs: int) -> Training:
+    """Return a training at its beginning, or where a state can let it go on."""
+
+    def fresh() -> Training:
+        learner = design.network.learner(data, design.training, platform, seed=seed)
+        return Training(learner, sample_time_s=platform.sample_time_s)
+
+    training = fresh()
+    if start is None:
+        return training
+    try:
+        if taken(start, OF).tolist() != _name(design, seed, data) or epochs_of(start) > epochs:
+            return training
+        training.restore(start)
+    except (CannotPauseError, UnlikeStateError):
+        return fresh()  # parts of it may have been restored
+    return training
+
+
+def _outcome_of(training: Training, design: Design, data: Data, platform: Platform) -> Outcome:
+    """Return what a training has come to."""
+    learner, curve = training.learner, training.curve
     # A network that is trained already passes once over its samples, for the account of an inference.
-    layers, samples = learner.usage(), max(1, epochs) * learner.samples
+    layers, samples = learner.usage(), max(1, len(curve)) * learner.samples
     found = learned(curve[-1]) if curve else learner.measure(0.0)
-    time_s = None if design.clock is None else samples * platform.sample_time_s
-    outcome = Outcome(
+    return Outcome(
         metrics={**found, **counted(layers)},
         train_samples=samples,
-        simulated_time_s=time_s,
+        simulated_time_s=None if design.clock is None else samples * platform.sample_time_s,
         layers=tuple(layers),
         curve=tuple(curve),
         data_checksum=data.checksum,
-        epochs=epochs,
+        epochs=len(curve),
+        is_paused=len(curve) < design.training.passes,
     )
-    network = None if design.deployment is None else learner.deployed(design.deployment, time_s or 0.0)
-    if network is not None and design.deployment is not None:
-        outcome = with_deployment(outcome, network, data, design.deployment, design.task.measures)
-    return _not_finite(outcome) or outcome
+
+
+def _state_of(training: Training, name: list[str]) -> State | None:
+    """Return what a training goes on from, with what it is of; None where it cannot pause."""
+    try:
+        return {OF: np.array(name), **training.state()}
+    except CannotPauseError:
+        return None
+
+
+def _name(design: Design, seed: int, data: Data) -> list[str]:
+    return [design.key, str(seed), data.checksum]
 
 
 def _not_finite(outcome: Outcome) -> Failure | None:

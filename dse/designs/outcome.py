@@ -7,6 +7,7 @@ from typing import Literal
 from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation
 from dse.metric import Metric
+from dse.pausing import State
 from dse.tasks import TASKS
 from dse.tasks.curve import Epoch
 from dse.variants import kept_for_variants
@@ -92,8 +93,11 @@ class Outcome:
         is_paused: whether the training has further epochs to go.
         trail: what changed in the layers, after each epoch, by "LAYER.COLUMN" (or "LAYER.events.NAME",
             "LAYER.wear.NAME"): values at the epochs 1, 2, ..., or one value v that was v e after e epochs. What is not
-            named was after every epoch what it is at the end.
+            named was after every epoch what it is at the end; what a deployment adds is no part of it. See
+            `dse.tasks.trail`.
         deployments: one entry for each compensation and time of the deployment; empty without one.
+        state: what a training goes on from after this one; None where nobody asked, or where it cannot pause. It is no
+            part of what came of it: outcomes are compared without.
     """
 
     metrics: Mapping[str, float | int]
@@ -106,6 +110,7 @@ class Outcome:
     is_paused: bool = False
     trail: Mapping[str, Sequence[float]] = field(default_factory=dict[str, "Sequence[float]"])
     deployments: tuple[Evaluation, ...] = ()
+    state: State | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

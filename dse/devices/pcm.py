@@ -12,13 +12,16 @@ The formulas are in `dse.devices.pcm_settings`. Decisions that the source leaves
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.devices.pcm_settings import PcmSettings
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import exponential, power
+from dse.pausing import State, array_of, fill
 from dse.streams import Stream
 
 MAX_PULSES = 1000
@@ -26,6 +29,8 @@ MAX_PULSES = 1000
 
 
 STUCK_SET, STUCK_RESET = 1, 2
+PULSED = ("g_us", "history", "pulsed_at_s", "set_pulses", "reset_pulses")
+"""What pulses change in a cell."""
 
 
 @dataclass
@@ -183,6 +188,15 @@ class PcmCells:
     def wear(self) -> Mapping[str, Tensor]:
         """Return the pulses in the life of each cell; see `Cells`."""
         return {"set": self.set_pulses, "reset": self.reset_pulses}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what pulses change; what differs from cell to cell follows from the seed; see `Pausable`."""
+        return {name: array_of(getattr(self, name)) for name in PULSED}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state, in the memory that compiled code shares; see `Pausable`."""
+        for name in PULSED:
+            fill(getattr(self, name), state, name)
 
 
 def too_many_pulses() -> DivergedError:

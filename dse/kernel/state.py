@@ -135,6 +135,16 @@ NEAREST, STOCHASTIC, TOWARD_ZERO = range(3)
 # Where a run stands, in the order of the array `clock`: images since the last refresh and the last calibration, and the
 # period of drift that the conductances are in.
 SINCE_REFRESH, SINCE_CALIBRATION, PERIOD = range(3)
+
+
+def started(since: np.ndarray | None = None) -> np.ndarray:
+    """Return the clock of a run that begins, or goes on so many images after refresh and calibration.
+
+    Its drift is not yet evaluated. Evaluated anew it is what it was: cells pulsed since the period began have no age.
+    """
+    return np.array([*([0, 0] if since is None else since), -1], np.int64)
+
+
 DONE, DIVERGED, TOO_MANY_PULSES = 0, 1, 2
 REACH = f32(LARGEST_NORMAL)
 """No read lies further from its mean, in deviations."""

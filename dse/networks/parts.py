@@ -34,6 +34,14 @@ class Dropout(nn.Module):
         kept = torch.empty(x.shape).bernoulli_(1.0 - self.share, generator=self._draws)
         return x * kept.div_(1.0 - self.share).to(x.device)
 
+    def get_extra_state(self) -> Tensor:
+        """Return where its draws stand, for `state_dict`."""
+        return self._draws.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Let its draws go on from there."""
+        self._draws.set_state(state)
+
     def __deepcopy__(self, memo: dict[int, object]) -> "Dropout":
         """Return a copy that goes on with draws of its own, which are the same."""
         draws = torch.Generator()

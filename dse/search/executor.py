@@ -29,6 +29,7 @@ from dse.results.rows import result_fields
 
 DECIDING = (
     *(
+        "pausing.py",
         "portable.py",
         "plugins.py",
         "spec.py",

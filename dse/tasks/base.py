@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 class Learner(Protocol):
     """A network that learns a data set on the hardware of a design.
 
+    One that is `dse.pausing.Pausable` too, which has the methods `state` and `restore`, lets a training pause after any
+    epoch and go on elsewhere. Without them trainings run to their end, and start from the beginning where one that
+    paused would go on.
+
     Attributes:
         samples: samples of an epoch.
     """

@@ -12,13 +12,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dse.crossbar.analog import analog_layers
 from dse.crossbar.usage import LayerUsage, numbered
 from dse.deployment.network import AbstractDeployedNetwork
 from dse.deployment.spec import DeploymentSpec
+from dse.pausing import CannotPauseError, State, by_number, gathered, hand_out
 from dse.streams import derived_seed
+from dse.tasks.pausing import NetworkState
 from dse.updates.descent import Descent
 from dse.updates.pace import Interval
 from dse.updates.platform import Platform
@@ -90,6 +93,35 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
                 if self._calibration.is_due(count):
                     self._calibrate()
         return loss
+
+    def own_parts(self) -> Mapping[str, Any]:
+        """Return what a class below owns that a training goes on from, by name: what is `Pausable`, or generators.
+
+        Raises:
+            CannotPauseError: the class does not say; its trainings cannot pause.
+        """
+        raise CannotPauseError(
+            f"{type(self).__name__} does not say what its training goes on from; let own_parts() return it"
+        )
+
+    def _parts(self) -> dict[str, Any]:
+        pairs = zip(self.networks, self.updates, strict=True)
+        networks = [NetworkState(network, in_cells=update.held() is not None) for network, update in pairs]
+        # Weights are shown in a network by what holds them, so that networks come first.
+        return {
+            "networks": by_number(networks),
+            "updates": by_number(self.updates),
+            "calibration": self._calibration,
+            "own": self.own_parts(),
+        }
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return networks, what moves their weights, and what the task owns; see `dse.pausing.Pausable`."""
+        return gathered(self._parts())
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        hand_out(self._parts(), state)
 
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers of all modules; see `dse.tasks.base.Learner`."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,10 @@ class AbstractPictureLearner(AbstractModuleLearner[Answered]):
         moves = [None] * len(parts) if self._augmentation == "none" else self._mover.draw(len(train)).split(size)
         for chosen, own in zip(parts, moves, strict=True):
             yield len(chosen), (self._pictures.batch(train, chosen, own), train.labels[chosen])
+
+    def own_parts(self) -> Mapping[str, Any]:
+        """Return what draws the mini-batches; see `AbstractModuleLearner`."""
+        return {"order": self._order, "mover": self._mover}
 
     def step(self, batch: Answered, rate: float, epochs: float) -> float:
         """Learn a mini-batch; see `AbstractModuleLearner`."""

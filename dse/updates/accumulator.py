@@ -7,12 +7,16 @@ the updates as rounded to the word, exactly for integer words and to float round
 every few updates, a word can reach the end of its range; it then saturates, and what is lost is counted.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.crossbar.events import Events
 from dse.errors import DivergedError
+from dse.pausing import State, array_of, below, fill, gathered, taken
 from dse.streams import Stream
 from dse.updates.spec import AccumulatorSpec
 
@@ -95,6 +99,20 @@ class Accumulator:
         events.chi_reads += rest.numel()
         events.chi_writes += int(torch.count_nonzero(pulses))
         return pulses
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return words, changes of their bits and where rounding stands; see `dse.pausing.Pausable`."""
+        flips = {} if self.flips is None else {"flips": array_of(self.flips)}
+        own = {"word": array_of(self.word), "updates": np.array(self.updates), **flips}
+        return {**own, **gathered({"noise": self.noise})}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; the flips stay in the memory that compiled code shares; see `dse.pausing.Pausable`."""
+        fill(self.word, state, "word")
+        self.updates = int(taken(state, "updates", ()))
+        self.noise.restore(below(state, "noise"))
+        if self.flips is not None:
+            fill(self.flips, state, "flips")
 
     def _split(self, total: Tensor) -> tuple[Tensor, Tensor]:
         """Return the whole pulses in sums, int64, and what remains of the sums."""

@@ -11,7 +11,11 @@ from dse.updates.layers import Held
 
 
 class Descent(Protocol):
-    """What moves the weights of a network."""
+    """What moves the weights of a network.
+
+    One that is `dse.pausing.Pausable` too lets a training pause: its state is what it has beside the parameters and
+    buffers of its network; cells that hold weights among it, which it then shows in the network again.
+    """
 
     def prepare(self, epochs: float) -> None:
         """Set what the products of the next mini-batch see, after a number of epochs."""

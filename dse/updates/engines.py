@@ -3,21 +3,19 @@
 `CompiledEngine` is for PCM; `PlainEngine` takes any cells, and is its twin to the last bit.
 """
 
-import copy
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dse.errors import SettingError
 from dse.kernel import engine as images
 from dse.kernel import state
+from dse.pausing import State, below, gathered, taken
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer
 from dse.updates.pace import Pace
-
-UNLIKE = "the saved state is of another shape, hardware or seed"
 
 
 class Engine(Protocol):
@@ -43,16 +41,15 @@ class Engine(Protocol):
         """Return the variance of one read of each weight now, shape (rows, cols); None for quiet reads."""
         ...
 
-    def state(self) -> dict[str, Any]:
-        """Return a copy of everything that training changes."""
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the state of the layer, the samples since refresh and those by which drift was last evaluated.
+
+        It is the same for every engine; see `dse.pausing.Pausable`.
+        """
         ...
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` returned.
-
-        Raises:
-            SettingError: it is that of another shape, hardware or seed.
-        """
+    def restore(self, saved: State) -> None:
+        """Go back to a state of any engine, and show the weights; see `dse.pausing.Pausable`."""
         ...
 
 
@@ -73,14 +70,18 @@ class CompiledEngine:
     """PCM cells in compiled code; see `Engine`."""
 
     def __init__(self, layer: CrossbarLayer, weight: Tensor, pace: Pace) -> None:
-        self._layer = layer
+        self._layer, self._weight, self._every = layer, weight, pace.drift_every
         self._knobs = fast.knobs_of(layer, pace)
-        self._states = fast.states_of([layer], backward=False)
-        self._states.arrays[0]["weight"] = weight.numpy()
-        self._states.records["weight"][0] = weight.data_ptr()
         self._buffers = state.gathered(state.BUFFERS, [fast.room_for(layer, 1)])
-        self._clock = np.array([0, 0, -1], np.int64)
-        self.wait(0, 0)
+        self._begin(state.started(), 0)
+
+    def _begin(self, clock: NDArray[np.int64], seen: int) -> None:
+        """Take over the layer as it is, having seen so many samples."""
+        self._states = fast.states_of([self._layer], backward=False)
+        self._states.arrays[0]["weight"] = self._weight.numpy()
+        self._states.records["weight"][0] = self._weight.data_ptr()
+        self._clock = clock
+        self.wait(seen, 0)
 
     def wait(self, seen: int, samples: int) -> None:
         """Let some samples pass; see `Engine`."""
@@ -103,33 +104,16 @@ class CompiledEngine:
         variance = self._states.arrays[0].get("variance")
         return None if variance is None else torch.from_numpy(variance)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Return the state; see `Engine`."""
-        record = self._states.records[0]
-        return {
-            "arrays": {name: torch.from_numpy(array.copy()) for name, array in self._states.arrays[0].items()},
-            "numbers": {
-                name: record[name].item() for name in state.STATE.names or () if name not in state.STATE_ARRAYS
-            },
-            "clock": torch.from_numpy(self._clock.copy()),
-        }
+        fast.write_back([self._layer], self._states)
+        drifted_at = int(self._clock[state.PERIOD]) * self._every
+        return _state_of(self._layer, int(self._clock[state.SINCE_REFRESH]), drifted_at)
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: State) -> None:
         """Go back to a state; see `Engine`."""
-        if "arrays" not in saved:
-            raise SettingError(UNLIKE)
-        arrays, numbers = self._states.arrays[0], saved["numbers"]
-        keys = [f"{name}_key" for name in state.STREAMS]
-        shapes = {name: tuple(array.shape) for name, array in saved["arrays"].items()}
-        if shapes != {name: array.shape for name, array in arrays.items()} or any(
-            numbers[key] != self._states.records[key][0] for key in keys
-        ):
-            raise SettingError(UNLIKE)
-        for name, array in arrays.items():
-            array[...] = saved["arrays"][name].numpy()
-        for name, number in numbers.items():
-            self._states.records[name] = number
-        self._clock[:] = saved["clock"].numpy()
+        since, seen = _restored(self._layer, saved)
+        self._begin(state.started(np.array([since, 0])), seen)
 
 
 class PlainEngine:
@@ -142,11 +126,12 @@ class PlainEngine:
 
     def wait(self, seen: int, samples: int) -> None:
         """Let some samples pass; see `Engine`."""
-        self._seen = seen + samples
         self._since_refresh += samples
         if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
             self._since_refresh = 0
-            self._layer.maintain(self._seen * self._pace.sample_time_s)
+            self.write_back()  # whatever was sensed since, such as what inference sees
+            self._layer.maintain((seen + samples) * self._pace.sample_time_s)
+        self._seen = seen + samples
         self.write_back()
         self._weight.copy_(self._layer.sensed.weight)
 
@@ -169,39 +154,24 @@ class PlainEngine:
         """Return the variance of one read; see `Engine`."""
         return self._layer.sensed.noise_variance
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """Return the state; see `Engine`."""
-        return {"plain": copy.deepcopy({name: getattr(*place) for name, place in self._places().items()})}
+        every = self._pace.drift_every
+        return _state_of(self._layer, self._since_refresh, self._seen // every * every)
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: State) -> None:
         """Go back to a state; see `Engine`."""
-        own, streams = cast("dict[str, Any]", copy.deepcopy(saved.get("plain", {}))), self._layer.array.streams
-        if (
-            own.keys() != self._places().keys()
-            or own["word"].shape != self._layer.accumulator.word.shape
-            or [stream.key for stream in own["streams"]] != [stream.key for stream in streams]
-        ):
-            raise SettingError(UNLIKE)
-        for stream, there in zip(streams, own.pop("streams"), strict=True):
-            stream.events = there.events
-        self._layer.accumulator.noise.events = own.pop("rounding").events
-        for name, value in own.items():
-            setattr(*self._places()[name], value)
+        self._since_refresh, self._seen = _restored(self._layer, saved)
         self.write_back()
         self._weight.copy_(self._layer.sensed.weight)
 
-    def _places(self) -> dict[str, tuple[Any, str]]:
-        """Return where everything stands that training changes."""
-        array, accumulator = self._layer.array, self._layer.accumulator
-        return {
-            "cells": (array, "cells"),
-            "selected": (array, "selected"),
-            "streams": (array, "streams"),
-            "word": (accumulator, "word"),
-            "flips": (accumulator, "flips"),
-            "updates": (accumulator, "updates"),
-            "rounding": (accumulator, "noise"),
-            "events": (self._layer, "events"),
-            "seen": (self, "_seen"),
-            "since_refresh": (self, "_since_refresh"),
-        }
+
+def _state_of(layer: CrossbarLayer, since_refresh: int, drifted_at: int) -> dict[str, NDArray[Any]]:
+    return {"samples": np.array([since_refresh, drifted_at], np.int64), **gathered({"layer": layer})}
+
+
+def _restored(layer: CrossbarLayer, saved: State) -> tuple[int, int]:
+    """Restore a layer, and return the samples since refresh and those by which drift was last evaluated."""
+    layer.restore(below(saved, "layer"))
+    since, seen = taken(saved, "samples", (2,)).tolist()
+    return since, seen

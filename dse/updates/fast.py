@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dse.crossbar.events import Events
 from dse.data.images import Dataset, Split
@@ -19,6 +20,7 @@ from dse.devices.spec import CellSpec
 from dse.kernel import engine as images
 from dse.kernel import state
 from dse.kernel.arithmetic import Floats
+from dse.pausing import State, taken
 from dse.streams import Stream
 from dse.updates.accumulator import FLOAT_BITS, LARGEST_UPDATE, too_large
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
@@ -93,7 +95,12 @@ class FloatRun:
 
     def __init__(self, layers: Sequence[FloatLayer], lessons: Lessons, batch_size: int, pace: Pace) -> None:
         self._layers, self._lessons = list(layers), lessons
-        self._batch_size = min(batch_size, len(lessons.split))
+        self._batch_size, self._pace = min(batch_size, len(lessons.split)), pace
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the weights of the layers."""
+        layers, lessons, pace = self._layers, self._lessons, self._pace
         self._weights = [layer.weight.numpy().copy() for layer in layers]
         rooms = [room_for(layer, self._batch_size) for layer in layers]
         for number, (weight, (arrays, _)) in enumerate(zip(self._weights, rooms, strict=True)):
@@ -120,6 +127,14 @@ class FloatRun:
             layer.check()
         return loss
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: all is in the layers; see `dse.networks.perceptron.plain.Run`."""
+        return {}
+
+    def restore(self, state: State) -> None:  # noqa: ARG002
+        """Go on from the layers as they are; see `dse.networks.perceptron.plain.Run`."""
+        self._begin()
+
     def outputs(self, split: Split, now_s: float) -> Floats:  # noqa: ARG002  digital weights do not age
         """Return the outputs for samples; see `dse.networks.perceptron.plain.Run`."""
         return outputs_of(self._records, split)
@@ -131,7 +146,7 @@ class CrossbarRun:
     def __init__(self, layers: Sequence[CrossbarLayer], lessons: Lessons, batch_size: int, pace: Pace) -> None:
         self._layers, self._lessons = list(layers), lessons
         self._batch_size = min(batch_size, len(lessons.split))
-        self._clock = np.array([0, 0, -1], np.int64)
+        self._clock = state.started()
         self._knobs = knobs_of(layers[0], pace)
         self._knobs["linear_outputs"] = lessons.linear
         self._states = states_of(layers)
@@ -154,6 +169,15 @@ class CrossbarRun:
         write_back(self._layers, self._states)
         check(status, self._states)
         return loss
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the samples since refresh and calibration; see `dse.networks.perceptron.plain.Run`."""
+        return {"since": self._clock[: state.PERIOD].copy()}
+
+    def restore(self, saved: State) -> None:
+        """Go on from the layers as they are, whose drift is evaluated anew for its period."""
+        self._clock = state.started(taken(saved, "since", (state.PERIOD,)))
+        self._states = states_of(self._layers)
 
     def outputs(self, split: Split, now_s: float) -> Floats:
         """Return the outputs for samples; see `dse.networks.perceptron.plain.Run`."""

@@ -4,9 +4,11 @@ The two are interchangeable behind `Layer`, so that the digital control runs thr
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.crossbar.converters import largest_error, quantise_signed, quantise_unsigned
@@ -17,6 +19,7 @@ from dse.crossbar.usage import LayerUsage
 from dse.devices.base import AbstractCell
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
+from dse.pausing import State, array_of, below, gathered, hand_out, taken, tensor
 from dse.streams import stream
 from dse.updates.accumulator import Accumulator
 from dse.updates.spec import AccumulatorSpec
@@ -193,6 +196,18 @@ class CrossbarLayer:
         """Return the cells; inference uses them alone."""
         return Held(self.array)
 
+    def _parts(self) -> dict[str, Any]:
+        return {"array": self.array, "accumulator": self.accumulator, "events": self.events}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return cells, accumulators and what happened; see `dse.pausing.Pausable`."""
+        return {"surveys_us": np.array(self.conductance_surveys_us), **gathered(self._parts())}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; `sensed` follows when the layer is sensed next; see `dse.pausing.Pausable`."""
+        self.conductance_surveys_us = taken(state, "surveys_us").tolist()
+        hand_out(self._parts(), state)
+
 
 class FloatLayer:
     """The digital control: float32 weights that start where the crossbar's do."""
@@ -265,3 +280,12 @@ class FloatLayer:
     def held(self) -> Tensor:
         """Return the weights."""
         return self.weight
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the weights and what happened; see `dse.pausing.Pausable`."""
+        return {"weight": array_of(self.weight), **gathered({"events": self.events})}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        self.weight = tensor(taken(state, "weight", tuple(self.weight.shape)))
+        self.events.restore(below(state, "events"))

@@ -14,12 +14,15 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.optim import Optimizer
 
 from dse.errors import SettingError
+from dse.pausing import State, UnlikeStateError, gathered, hand_out, taken
 from dse.updates.engines import engine_of
 from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.pace import Pace
@@ -122,20 +125,13 @@ class CrossbarParameter:
         variance = self._engine.read_variance()
         return None if variance is None else variance.view(self._parameter.shape)
 
-    def state(self) -> dict[str, Any]:
-        """Return a copy of everything that training changes."""
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that training changes; see `dse.pausing.Pausable`."""
         return self._engine.state()
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Go back to a state that `state` returned.
-
-        Raises:
-            SettingError: it is that of a parameter of another shape or hardware.
-        """
-        try:
-            self._engine.restore(saved)
-        except SettingError as error:
-            raise SettingError(f"parameter {self.name}: {error}") from None
+    def restore(self, state: State) -> None:
+        """Go back to a state, compiled or not, and show its weights; see `dse.pausing.Pausable`."""
+        self._engine.restore(state)
         self._note_change()
 
 
@@ -218,7 +214,10 @@ class MixedPrecisionSgd(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as other optimisers do, with cells, accumulators, wear and simulated time."""
-        saved = {parameter.name: parameter.state() for parameter in self.parameters_on_crossbars}
+        saved = {
+            parameter.name: {name: torch.from_numpy(array) for name, array in parameter.state().items()}
+            for parameter in self.parameters_on_crossbars
+        }
         return {**super().state_dict(), "crossbars": saved, "seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -233,8 +232,28 @@ class MixedPrecisionSgd(Optimizer):
             raise SettingError(f"the state has crossbars {list(saved or ())}; this optimiser has {own}")
         super().load_state_dict({key: value for key, value in state_dict.items() if key not in ("crossbars", "seen")})
         for parameter in self.parameters_on_crossbars:
-            parameter.restore(saved[parameter.name])
+            try:
+                parameter.restore({name: tensor.numpy() for name, tensor in saved[parameter.name].items()})
+            except UnlikeStateError as error:
+                raise SettingError(
+                    f"parameter {parameter.name}: the saved state is of another shape, hardware or seed: {error}"
+                ) from None
         self._seen = int(state_dict["seen"])
+
+    def pause(self) -> dict[str, NDArray[Any]]:
+        """Return the state of what is on crossbars, and the samples seen; see `dse.pausing.Pausable`.
+
+        `state` of an optimiser is something else.
+        """
+        return {"seen": np.array(self._seen), **gathered(self._parts())}
+
+    def go_on(self, state: State) -> None:
+        """Go back to what `pause` returned."""
+        self._seen = int(taken(state, "seen", ()))
+        hand_out(self._parts(), state)
+
+    def _parts(self) -> dict[str, CrossbarParameter]:
+        return {parameter.name: parameter for parameter in self.parameters_on_crossbars}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         """Refuse: a copy would move cells whose weights the module of the original shows."""

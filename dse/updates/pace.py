@@ -1,6 +1,12 @@
 """What sets the pace of a training, for both paths."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.pausing import State, taken
 
 
 class Interval:
@@ -20,6 +26,14 @@ class Interval:
             return False
         self._since = 0
         return True
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the samples since it was last due; see `dse.pausing.Pausable`."""
+        return {"since": np.array(self._since)}
+
+    def restore(self, state: State) -> None:
+        """Go back to a number of samples; see `dse.pausing.Pausable`."""
+        self._since = int(taken(state, "since", ()))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
 from dse.crossbar.usage import LayerUsage
 from dse.designs.design import compose
 from dse.designs.hardware import hardware_of, platform_of
-from dse.errors import SettingError
 from dse.tasks.curve import Epoch
 from dse.tasks.train import train
 from dse.updates.engines import CompiledEngine, PlainEngine
@@ -124,8 +123,16 @@ def test_a_plain_parameter_goes_back_to_a_state_and_on_from_there() -> None:
     assert torch.equal(weight, other)
     pairs = zip(learn(plain, weight, range(7, 15)), learn(again, other, range(7, 15)), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    with pytest.raises(SettingError, match="parameter weight: the saved state"):
-        parameter(settings, compiled=True)[0].restore(plain.state())
+
+
+def test_a_state_is_that_of_compiled_cells_too() -> None:
+    settings = CHANCES["stochastic"]
+    (plain, weight), (compiled, other) = (parameter(settings, compiled=compiled) for compiled in (False, True))
+    learn(plain, weight, range(7))
+    compiled.restore(plain.state())
+    assert torch.equal(weight, other)
+    pairs = zip(learn(plain, weight, range(7, 15)), learn(compiled, other, range(7, 15)), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_a_layer_of_other_cells_takes_the_plain_path() -> None:

@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import Function
 
@@ -12,6 +14,7 @@ from dse.crossbar.analog.spec import Crossbars, Tile, cuts
 from dse.crossbar.converters import calibrated
 from dse.crossbar.events import Events
 from dse.crossbar.traits import traits_of
+from dse.pausing import State, gathered, hand_out, taken
 from dse.streams import Stream, stream
 
 ReadNoise = Tensor | Callable[[], Tensor | None]
@@ -110,6 +113,20 @@ class AnalogLayer(nn.Module, ABC):
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
         self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.crossbars.adc.headroom), [0.0, 0.0]
+
+    def _parts(self) -> dict[str, Any]:
+        return {"events": self.events, "noise": self.noise}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what it has beside parameters and buffers; see `dse.pausing.Pausable`."""
+        numbers = {"ranges": self.ranges, "peaks": self.peaks, "places": self.places}
+        return {**{name: np.array(value) for name, value in numbers.items()}, **gathered(self._parts())}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        self.ranges, self.peaks = (taken(state, name, (2,)).tolist() for name in ("ranges", "peaks"))
+        self.places = int(taken(state, "places", ()))
+        hand_out(self._parts(), state)
 
     @abstractmethod
     def samples(self, x: Tensor) -> int:

@@ -1,8 +1,10 @@
 """A perceptron that learns, in compiled code where it can."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from dse.crossbar.usage import LayerUsage
 from dse.data.images import Dataset
@@ -11,6 +13,7 @@ from dse.deployment.measure import AbstractMeasure
 from dse.deployment.perceptron import DeployedPerceptron
 from dse.deployment.spec import DeploymentSpec
 from dse.networks.perceptron.plain import PlainRun, Run
+from dse.pausing import State, by_number, gathered, hand_out
 from dse.streams import generator
 from dse.tasks.measured import on_splits
 from dse.updates import fast
@@ -59,6 +62,17 @@ class PerceptronLearner:
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers; see `dse.tasks.base.Learner`."""
         return [layer.usage(number) for number, layer in enumerate(self.layers)]
+
+    def _parts(self) -> dict[str, Any]:
+        return {"layers": by_number(self.layers), "order": self._order, "run": self._run}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return layers, order and run; see `dse.pausing.Pausable`."""
+        return gathered(self._parts())
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        hand_out(self._parts(), state)
 
     def measure(self, now_s: float) -> Mapping[str, float]:
         """Return its measure of each split; see `dse.tasks.base.Learner`."""

@@ -9,14 +9,16 @@
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.data.images import Split
 from dse.kernel.arithmetic import Floats, ordered_sum, sigmoid
+from dse.pausing import State, gathered, hand_out
 from dse.updates.fast import Lessons
 from dse.updates.layers import Layer
 from dse.updates.pace import Interval, Pace
@@ -33,6 +35,14 @@ class Run(Protocol):
 
     def outputs(self, split: Split, now_s: float) -> Floats:
         """Return the outputs for samples at a time, with fresh read noise for every one, shape (samples, outputs)."""
+        ...
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what is not in the layers; see `dse.pausing.Pausable`."""
+        ...
+
+    def restore(self, state: State, /) -> None:
+        """Go on from a state, once the layers are restored; see `dse.pausing.Pausable`."""
         ...
 
 
@@ -60,6 +70,17 @@ class PlainRun:
         parts = torch.split(torch.arange(len(split)), EVALUATION_BATCH)
         found = [self._forward(_with_bias(split.floats(chosen)), training=False)[-1] for chosen in parts]
         return torch.cat(found).numpy()
+
+    def _parts(self) -> dict[str, Any]:
+        return {"refresh": self._refresh, "calibration": self._calibration}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the samples since refresh and calibration; see `Run`."""
+        return gathered(self._parts())
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `Run`. Layers are sensed before they are used."""
+        hand_out(self._parts(), state)
 
     def _maintain(self, seen: int, samples: int) -> None:
         """Refresh and calibrate where it is time."""

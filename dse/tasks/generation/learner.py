@@ -9,6 +9,7 @@ errors pass back through all of its arrays.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,10 @@ class GenerationLearner(AbstractModuleLearner[Tensor]):
         train = self._data.train
         for chosen in torch.split(torch.randperm(len(train), generator=self._order), self.training.batch_size):
             yield len(chosen), train.floats(chosen)
+
+    def own_parts(self) -> Mapping[str, Any]:
+        """Return what draws the mini-batches; see `AbstractModuleLearner`."""
+        return {"order": self._order, "latent": self._training}
 
     def step(self, batch: Tensor, rate: float, epochs: float) -> float:
         """Learn a mini-batch of real images and return the loss of the discriminator; see `AbstractModuleLearner`."""

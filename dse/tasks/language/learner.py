@@ -79,6 +79,10 @@ class LanguageLearner(AbstractModuleLearner[Part]):
         for part in _parts(self._inputs, self._targets, self._length, self.platform.device):
             yield part[0].numel(), part
 
+    def own_parts(self) -> Mapping[str, Any]:
+        """Return nothing: the text has its order, and every epoch starts anew; see `AbstractModuleLearner`."""
+        return {}
+
     def step(self, batch: Part, rate: float, epochs: float) -> float:
         """Learn a part; see `AbstractModuleLearner`."""
         characters, following = batch

@@ -4,7 +4,9 @@ import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
@@ -12,6 +14,7 @@ from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.usage import LayerUsage
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum
+from dse.pausing import State
 from dse.updates.descent import as_network_says
 from dse.updates.layers import CrossbarLayer, Hardware, Held
 from dse.updates.modules import CrossbarParameter, MixedPrecisionSgd
@@ -110,6 +113,14 @@ class CrossbarDescent:
         """Return the cells of each layer, with its accumulators where inference adds them; see `Descent`."""
         layers = [pair.layer for pair in self.pairs]
         return [Held(own.array, own.accumulator.chi if self._with_accumulator else None) for own in layers]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return pairs and accumulators; see `dse.pausing.Pausable`."""
+        return self.optimiser.pause()
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        self.optimiser.go_on(state)
 
 
 def _usage_of(number: int, layer: AnalogLayer, pairs: CrossbarLayer) -> LayerUsage:

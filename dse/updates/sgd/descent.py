@@ -2,16 +2,23 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dse.crossbar.analog import analog_layers
 from dse.crossbar.usage import LayerUsage
+from dse.pausing import State, array_of, below, by_number, fill, gathered, hand_out, taken
 from dse.streams import Stream, stream
 from dse.updates.descent import as_network_says
 from dse.updates.training import ModuleTraining
 from dse.updates.usage import usage_of_words
+
+VELOCITY = "momentum_buffer"
+"""What torch calls the velocity of a parameter."""
 
 
 class DigitalDescent:
@@ -86,3 +93,30 @@ class DigitalDescent:
 
     def held(self) -> None:
         """Return None: the weights are digital; see `Descent`."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return velocities, with their order in memory, and where the noise stands; see `dse.pausing.Pausable`.
+
+        Sums of tensors of different orders in memory may differ in their last bit.
+        """
+        found = gathered({"noise": by_number(self._noise)})
+        for number, parameter in enumerate(self._parameters()):
+            velocity = self._optimiser.state[parameter].get(VELOCITY)
+            if velocity is not None:
+                found |= {f"{number}/strides": np.array(velocity.stride()), f"{number}/velocity": array_of(velocity)}
+        return found
+
+    def restore(self, state: State) -> None:
+        """Go back to a state; see `dse.pausing.Pausable`."""
+        hand_out({"noise": by_number(self._noise)}, state)
+        for number, parameter in enumerate(self._parameters()):
+            own = below(state, str(number))
+            if own:
+                velocity = torch.empty_strided(
+                    parameter.shape, taken(own, "strides").tolist(), dtype=parameter.dtype, device=parameter.device
+                )
+                fill(velocity, own, "velocity")
+                self._optimiser.state[parameter][VELOCITY] = velocity
+
+    def _parameters(self) -> list[torch.Tensor]:
+        return [parameter for group in self._optimiser.param_groups for parameter in group["params"]]

@@ -1,6 +1,7 @@
 """Networks that learn to reconstruct images on the squared error."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,10 @@ class ReconstructionLearner(AbstractModuleLearner[Tensor]):
         order = torch.randperm(self.samples, generator=self._order)
         for chosen in torch.split(order, self.training.batch_size):
             yield len(chosen), self._data.train.floats(chosen)
+
+    def own_parts(self) -> Mapping[str, Any]:
+        """Return what draws the mini-batches; see `AbstractModuleLearner`."""
+        return {"order": self._order}
 
     def step(self, batch: Tensor, rate: float, epochs: float) -> float:
         """Learn a mini-batch; see `AbstractModuleLearner`."""
