@@ -72,19 +72,27 @@ def _check_alike(names: Sequence[str], tables: Sequence[pa.Table]) -> None:
 def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
     decided = [_decided(table) for table in tables]
     united = each_once([*decided, *tables])  # a crash here is no result where another machine has one
-    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key")]
+    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key", "trail")]
     known = _places(united)
     for name, table in zip(names, decided, strict=True):
         keys = set(_places(table))
-        mine = united.filter(pa.array([key in keys for key in known], pa.bool_())).select(results)
-        theirs = table.select(results)
-        if not mine.equals(theirs):
-            unequal = next(i for i in range(table.num_rows) if not mine.slice(i, 1).equals(theirs.slice(i, 1)))
+        mine = united.filter(pa.array([key in keys for key in known], pa.bool_()))
+        alike = _trails_alike(mine, table)
+        mine, theirs = mine.select(results), table.select(results)
+        if not (mine.equals(theirs) and all(alike)):
+            numbers = range(table.num_rows)
+            unequal = next(i for i in numbers if not (alike[i] and mine.slice(i, 1).equals(theirs.slice(i, 1))))
             raise ResultsError(
                 f"{name} holds trial {table['trial'][unequal]} seed {table['seed'][unequal]} with another result than "
                 f"{names[0]}, though the study is the same. `dse replay` tells which of them this machine confirms"
             )
     return united
+
+
+def _trails_alike(mine: pa.Table, theirs: pa.Table) -> list[bool]:
+    """Return for each row whether its layers were the same by epoch, which rows of earlier versions do not say."""
+    pairs = zip(mine["trail"].to_pylist(), theirs["trail"].to_pylist(), strict=True)
+    return [not a or not b or a == b for a, b in pairs]
 
 
 def _places(table: pa.Table) -> list[tuple[Any, ...]]:
