@@ -139,6 +139,11 @@ def in_study(tables: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
     for name in ("design", "space", "free"):
         if isinstance(found.get(name), Mapping):
             found[name] = settings(found[name], warn=warn)
+    if isinstance(found.get("first"), list):
+        first = cast("list[Any]", found["first"])
+        found["first"] = [
+            settings(cast("Mapping[str, Any]", own), warn=warn) if isinstance(own, Mapping) else own for own in first
+        ]
     if isinstance(found.get("controls"), Mapping):
         controls = cast("Mapping[str, Any]", found["controls"])
         found["controls"] = {

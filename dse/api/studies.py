@@ -41,6 +41,7 @@ class Study:
         seeds: simulations of each design.
         workload: the data set and how much of it is used, such as {"images": 1000}.
         design: settings that all designs share.
+        first: designs to try first, such as [{"accumulator.bits": 8}]; what they leave open is quasi-random.
         constraints: bounds that designs must meet, such as {"accuracy": ">= 0.95"}.
         controls: designs to compare with, by name: settings in which they differ from `design`.
         search: how designs are proposed, such as {"startup": 8, "lookahead": 4}.
@@ -64,6 +65,7 @@ class Study:
     seeds: int = 1
     workload: Settings = field(default_factory=dict[str, Any])
     design: Settings = field(default_factory=dict[str, Any])
+    first: Sequence[Settings] = ()
     constraints: Mapping[str, str] = field(default_factory=dict[str, str])
     controls: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     search: Settings = field(default_factory=dict[str, Any])
@@ -91,7 +93,8 @@ class Study:
         head = {"name": self.name, "description": self.description, "plugins": self.plugins}
         tables = {
             "objectives": self.objectives,
-            **{name: getattr(self, name) for name in ("workload", "design", "space", "constraints", "controls")},
+            **{name: getattr(self, name) for name in ("workload", "design", "space", "first")},
+            **{name: getattr(self, name) for name in ("constraints", "controls")},
             "search": self.search,
             "budget": {"trials": self.trials, "seeds": self.seeds},
             "price": {} if self.card is None else {"card": self.card},

@@ -27,5 +27,7 @@ def check(study: Path) -> None:
         click.echo(f"  constraint: {bound}")
     for path, parameter in checked.space.items():
         click.echo(f"  {path}: {parameter}")
+    for own in checked.first:
+        click.echo(f"  first: {', '.join(f'{path} = {written(value)}' for path, value in own.items()) or 'any'}")
     for name, values in checked.free.axes.items():
         click.echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")

@@ -103,6 +103,8 @@ class StudySpec(Spec):
     """Settings that all designs share."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Settings that vary."""
+    first: Annotated[tuple[dict[str, Any], ...], Strict(strict=False)] = ()
+    """Designs to try first: each [[first]] gives values of the space; see `dse.search.first`."""
     constraints: dict[str, Any] = Field(default_factory=dict)
     """What designs must meet: bounds such as ">= 0.95" and "<= 1e-6" on metrics that could be objectives."""
     controls: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 [workload]                      the task, the same for all designs
 [design]                        settings that all designs share; the rest takes its default
 [space]                         settings that vary; see `dse.designs.space`
+[[first]]                       designs to try first; see `dse.search.first`
 [constraints]                   bounds that designs must meet, on anything that could be an objective
 [controls.digital_float]        further designs to compare with, outside the search
 [search]                        how designs are proposed
@@ -40,6 +41,7 @@ from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
 from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
 from dse.search.criteria import Criteria
+from dse.search.first import Designs, check_first, completed, parse_first
 from dse.search.plugin_checks import check_plugins, unnamed
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer, by_values
 from dse.search.scope import LAST, Scope
@@ -71,6 +73,7 @@ class Study:
         data_files: files that settings name, such as data of the user, by name.
         constraints: what designs must meet, in the order of their names.
         plugins: versions of the plug-ins that the study names; see `dse.plugins`.
+        first: values of the designs to try first; what they leave open is left out.
     """
 
     spec: StudySpec
@@ -84,6 +87,7 @@ class Study:
     data_files: Mapping[str, Seen] = field(default_factory=dict[str, Seen])
     constraints: Sequence[Bound] = ()
     plugins: Mapping[str, str] = field(default_factory=dict[str, str])
+    first: Designs = ()
 
     def design(self, parameters: Mapping[str, Any]) -> Design:
         """Return the design for values of the space.
@@ -128,10 +132,11 @@ class Study:
         """Return what proposes the designs, from the first on.
 
         Args:
-            given: parameters of the first trials, decided before.
+            given: parameters of the first trials, decided before; designs to try first come behind them.
             decided: parameters of later trials that were decided before, by number.
         """
         search = self.spec.search
+        given = [*given, *completed(self.first, self.space, search.seed)[len(given) :]]
         problem = Problem(
             self.space,
             self.goals,
@@ -164,7 +169,7 @@ class Study:
         none of them is made of is added, so that keys of studies without such a card stay what they were; likewise the
         checksum of a file that none of them needs.
         """
-        elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints"}
+        elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints", "first"}
         first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
         base = self._described(first)
         cards, programmed = (
@@ -177,6 +182,8 @@ class Study:
             more["programmed_cards"] = [content for _, content in programmed]
         if self.constraints:  # only then, so that studies without any keep their keys
             more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
+        if self.first:  # likewise
+            more["first"] = list(map(dict, self.first))
         if self.plugins:  # likewise
             more["plugins"] = dict(sorted(self.plugins.items()))
         other_cards = self._cards_beside([base, *cards, *programmed, *own])
@@ -377,6 +384,8 @@ def _check(spec: StudySpec, places: Places, text: str) -> Study:
     _check_space(fixed, space, folder)
     scope = Scope(fixed, space, folder)
     check_time(scope)
+    first = parse_first(spec.first, space, spec.budget.trials)
+    check_first(first, fixed, space, spec.search.seed, folder)
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
     card = read_cost_card(spec.price.card, folder)
     free = _free_axes(spec, space, folder)
@@ -395,6 +404,7 @@ def _check(spec: StudySpec, places: Places, text: str) -> Study:
         data_files={name: seen for own in found.values() for name, seen in own.seen.items()},
         constraints=constraints,
         plugins=plugins.load(spec.plugins),
+        first=first,
     )
 
 
