@@ -17,9 +17,12 @@ def check(study: Path) -> None:
 
     checked = read_study(study)
     spec = checked.spec
-    trials, seeds = counted(spec.budget.trials, "trial"), counted(spec.budget.seeds, "seed")
     click.echo(f"{spec.name}: valid")
-    click.echo(f"  {trials} x {seeds}, {counted(len(checked.controls), 'control')}")
+    click.echo(
+        f"  {checked.extent} x {counted(spec.budget.seeds, 'seed')}, {counted(len(checked.controls), 'control')}"
+    )
+    if spec.search.rungs:
+        click.echo(f"  rungs: trainings pause after {', '.join(map(str, spec.search.rungs))} epochs")
     click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
     for name, version in checked.plugins.items():
         click.echo(f"  plug-in: {name} {version}")

@@ -119,8 +119,7 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
     signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
     configure_logging(session.log_format)
-    trials, controls = counted(spec.budget.trials, "trial"), counted(len(study.controls), "control")
-    log.info("%s: %s and %s -> %s", spec.name, trials, controls, where)
+    log.info("%s: %s and %s -> %s", spec.name, study.extent, counted(len(study.controls), "control"), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
         log.info("note: search.lookahead lets %s run at once; the other actors idle", counted(in_flight, "simulation"))

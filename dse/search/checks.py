@@ -15,6 +15,7 @@ from dse.pricing.card import CostCard
 from dse.pricing.quantities import QUANTITIES, quantity
 from dse.search.price_checks import Wanted, check_prices
 from dse.search.scope import LAST, Scope
+from dse.search.spec import StudySpec
 from dse.spec import shown
 
 EPOCHS = "training.epochs"
@@ -72,7 +73,7 @@ def check_time(scope: Scope) -> None:
         SettingError: it ends before drift begins, or before the first refresh.
     """
     last = compose({**scope.fixed, **scope.corner(LAST)}, scope.folder)
-    epochs = _most_epochs(scope)
+    epochs = most_epochs(scope)
     _check_pace(scope.fixed, epochs * last.workload.info.samples)
     named = [path for path in (*scope.fixed, *scope.space) if path in ("clock.sample_time_s", "device.drift_exponent")]
     if not named or scope.is_deployed:
@@ -86,7 +87,7 @@ def check_time(scope: Scope) -> None:
         )
 
 
-def _most_epochs(scope: Scope) -> int:
+def most_epochs(scope: Scope) -> int:
     """Return the most epochs that a design of a study can train for."""
     if EPOCHS in scope.fixed or EPOCHS in scope.space:
         return max(scope.values(EPOCHS))
@@ -130,6 +131,31 @@ def _check_pace(fixed: Mapping[str, Any], longest: int) -> None:
                 f"{path} = {fixed[path]} has no effect: the longest training has {longest} images. Lower it, or train "
                 "longer"
             )
+
+
+def check_steps(spec: StudySpec, scope: Scope) -> None:
+    """Check that trainings can pause where a study lets them, and that its epochs are enough for a design.
+
+    Raises:
+        SettingError: a rung at or beyond the end of the longest training, or too few epochs.
+    """
+    search, budget = spec.search, spec.budget
+    if not search.rungs and budget.epochs is None:
+        return
+    longest = most_epochs(scope)
+    beyond = [rung for rung in search.rungs if rung >= longest]
+    if beyond:
+        allowed = f"give epochs from 1 to {longest - 1}" if longest > 1 else "train for more epochs"
+        raise SettingError(
+            f"search.rungs = {list(search.rungs)}: no training pauses at {', '.join(map(str, beyond))}, since the "
+            f"longest has {longest} epochs; {allowed}, or leave the rung out"
+        )
+    whole = longest * (budget.seeds if budget.seeds_for == "all" and not search.rungs else 1)
+    if budget.epochs is not None and budget.epochs < whole:
+        raise SettingError(
+            f"budget.epochs = {budget.epochs} is too small for one design, which takes {whole} epochs to its end; give "
+            f"{whole} at least, or train for fewer epochs"
+        )
 
 
 def check_wanted(wanted: Wanted, scope: Scope, controls: Mapping[str, Design], card: CostCard) -> None:

@@ -7,6 +7,7 @@ an argument, so that the machinery can be tried and timed without a simulation.
 
 import hashlib
 import json
+import logging
 import platform
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import dse
 from dse.designs.design import Design, compose
@@ -26,6 +27,11 @@ from dse.errors import ExecutorError
 from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
 from dse.results.rows import result_fields
+
+if TYPE_CHECKING:
+    from dse.pausing import State
+
+log = logging.getLogger(__name__)
 
 DECIDING = (
     *(
@@ -55,13 +61,15 @@ class Job:
         seed: seed of the simulation.
         design: the design; None where its settings contradict each other, which is never submitted.
         until: the epoch at which the training pauses; None for its end.
-        start: what the training was when it paused before, packed; None to train from the start, with the same result.
+        since: the epoch at which it paused before, or 0.
+        start: what the training was then, packed; None to train from the start, with the same result.
     """
 
     trial: int
     seed: int
     design: Design | None
     until: int | None = None
+    since: int = 0
     start: bytes | None = None
 
 
@@ -78,6 +86,7 @@ class Answer:
         code: version and source hash of the framework that simulated.
         packages: versions of packages that results depend on, as JSON.
         attempts: times the job was started.
+        paused: what a training that paused needs to go on, packed; see `dse.search.checkpoint`.
         kept_in: file of the spool that holds this answer too, or None; see `dse.search.spool`.
         came_from: results and trial that simulated this before, or None.
     """
@@ -90,6 +99,7 @@ class Answer:
     code: str
     packages: str
     attempts: int = 1
+    paused: bytes | None = None
     kept_in: Path | None = None
     came_from: str | None = None
 
@@ -140,8 +150,32 @@ class Simulation:
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")
         data = job.design.workload.load()
+        start = _start(job, job.design, data.checksum)
+        pauses = job.until is not None
         with one_thread():
-            return evaluate(job.design, job.seed, data, self.device)
+            return evaluate(job.design, job.seed, data, self.device, until=job.until, start=start, keep_state=pauses)
+
+
+def _start(job: Job, design: Design, checksum: str) -> "State | None":
+    """Return the state that a job goes on from; None where there is none, or it cannot be used."""
+    from dse.search.checkpoint import made_by, unpack  # noqa: PLC0415  which needs this module
+
+    if job.start is None:
+        return None
+    try:
+        return unpack(job.start, made_by(design, job.seed, job.since, checksum))
+    except ValueError as error:
+        log.info("trial %d seed %d trains from the start: %s", job.trial, job.seed, error)
+        return None
+
+
+def _paused(job: Job, outcome: Outcome | Failure) -> bytes | None:
+    """Return what a training that paused needs to go on, packed; None where it does not go on, or cannot."""
+    from dse.search.checkpoint import made_by, pack  # noqa: PLC0415
+
+    if isinstance(outcome, Failure) or outcome.state is None or job.design is None:
+        return None
+    return pack(outcome.state, made_by(job.design, job.seed, outcome.epochs, outcome.data_checksum))
 
 
 simulate_design = Simulation()
@@ -235,6 +269,7 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),
         packages=_packages_of(job),
+        paused=_paused(job, outcome),
     )
 
 

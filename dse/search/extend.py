@@ -4,6 +4,7 @@ An extension is a study file that differs from the one that ran in nothing but
 
     budget.trials     more of them
     budget.seeds      more of them
+    budget.epochs     more of them
     objectives        further ones, which the table holds for every complete trial
     constraints       added, changed or gone: they decide what is proposed next, and no row that is stored
     description       and whatever else decides nothing in the table
@@ -55,7 +56,7 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
     if new.text == old.text and new.key == old.key:
         return old
     refuse_changes(old, new)
-    rows: list[Row] = to_rows(read_table(store.place))
+    rows: list[Row] = to_rows(read_table(store.place, paused=True))
     _check_quantities(new, rows)
     _check_designs(new, rows)
     earlier = earlier_of(store)
@@ -63,7 +64,7 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
     searched = [row["trial"] for row in rows if row["origin"] == "search"]
     proposed = max(searched, default=-1) + 1 - len(old.controls) if searched else 0
     proposed = max([proposed, *(step.trial + 1 for step in earlier.decided.values())])
-    if _judges(old) != _judges(new):
+    if _judges(old) != _judges(new) and not old.goes_in_steps:  # there the steps that were decided stay
         proposals = _proposals(old, rows, proposed, earlier)
     about = store.about
     history = [*_history(about), _entry(about, proposed)]
@@ -88,9 +89,11 @@ def refuse_changes(old: Study, new: Study) -> None:
         before, after = was.get(path), now.get(path)
         if before == after or path.split(".")[0] == "constraints":
             continue
-        if path in ("budget.trials", "budget.seeds"):
-            if cast("int", after) < cast("int", before):
+        if path in ("budget.trials", "budget.seeds", "budget.epochs") and isinstance(before, int) and after is not None:
+            if cast("int", after) < before:
                 wrong.append(f"{path} was {before} and cannot shrink to {after}")
+            elif path == "budget.seeds" and old.goes_in_steps and not old.spec.search.rungs:
+                wrong += [] if old.spec.budget.seeds_for == "front" else [f"{path} cannot grow beside budget.epochs"]
         elif path == "objectives":
             gone = [name for name in cast("list[str]", before) if name not in cast("list[str]", after)]
             wrong += [f"the objective {name} cannot go" for name in gone]
@@ -104,7 +107,7 @@ def refuse_changes(old: Study, new: Study) -> None:
             "this study file means another study than the one in the results:\n  "
             + "\n  ".join(wrong[:SHOWN])
             + more
-            + "\nAn extension may raise budget.trials and budget.seeds, add objectives, and change constraints and the "
+            + "\nAn extension may raise budget.trials, budget.seeds and budget.epochs, add objectives, and change constraints and the "
             "description. "
             "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
         )

@@ -17,13 +17,14 @@ and serves in turn: a slice of time for proposals, then what the executor has.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from dse.designs.outcome import Failure
 from dse.errors import SettingError
 from dse.results.store import Store
+from dse.search.checkpoints import Checkpoints
 from dse.search.criteria import Criteria, Values, Verdict
 from dse.search.decisions import Decided, Decisions
 from dse.search.executor import Answer, Executor, Job, unsimulated
@@ -148,6 +149,7 @@ class _Run:
         decisions: steps on their way to where they are durable.
         held: rows that the table held when the run began, until a trial takes them.
         twins: designs that were simulated or are about to be.
+        checkpoints: trainings that paused.
         leftovers: answers that a driver that died left in the spool.
         flight: jobs that wait for the executor, and those that it has.
         writer: rows on their way into the table.
@@ -174,7 +176,8 @@ class _Run:
         self.held = Held({study.key, *earlier.keys})
         self.twins = Twins(rows)
         self.leftovers = Leftovers(store.folder)
-        self.flight = Flight()
+        self.checkpoints = Checkpoints(store.place)
+        self.flight = Flight(self.checkpoints)
         self.writer = Writer(study, store, self.twins, self.leftovers.files)
         self.tally = Tally(study.rows, report)
         self.open: dict[int, Trial] = {}
@@ -256,7 +259,7 @@ class _Run:
         if copy is not None:
             self.writer.copies.append((copy, trial))
         elif not self.twins.follows(trial, seed):
-            job = Job(trial.number, seed, trial.design, trial.until)
+            job = Job(trial.number, seed, trial.design, trial.until, trial.since)
             answer = self.leftovers.take(job)
             if answer is None:
                 self.flight.waiting.append(job)
@@ -268,6 +271,7 @@ class _Run:
         for answer in answers:
             self.flight.land(answer.job)
             self.tally.simulated += 1
+            self.checkpoints.keep(answer.job, answer.paused)
             self.writer.take(answer, self.open[answer.job.trial])
         self._save()
 
@@ -295,12 +299,16 @@ class _Run:
 class Flight:
     """Jobs on their way to an answer.
 
+    Args:
+        checkpoints: what paused trainings go on from.
+
     Attributes:
         waiting: jobs that wait until the executor has room.
         flying: trial and seed of those that it has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
         self.waiting: deque[Job] = deque()
         self.flying: set[tuple[int, int]] = set()
 
@@ -309,7 +317,7 @@ class Flight:
         while self.waiting and len(self.flying) < executor.slots:
             job = self.waiting.popleft()
             self.flying.add((job.trial, job.seed))
-            executor.submit(job)
+            executor.submit(replace(job, start=self._checkpoints.of(job)) if job.since else job)
 
     def land(self, job: Job) -> None:
         """Take the job of an answer off."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dse.errors import SettingError
 from dse.search.decisions import Decided
 from dse.search.proposals import Proposals
 from dse.search.steps import Plan
@@ -18,15 +19,41 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
         given: parameters of the first trials, decided before.
         decided: steps that were decided before, by number.
     """
-    budget = study.spec.budget
-    decided = decided or {}
-    proposer = study.proposer(given, {step.trial: step.parameters for step in decided.values() if step.kind == "new"})
+    known = {step.trial: step.parameters for step in (decided or {}).values() if step.kind == "new"}
+    proposer = study.proposer(given, known)
     tried = Tried(study.space, study.design, study.trials)
-    return Proposals(
-        proposer,
-        study.criteria,
-        trials=study.trials,
+    search, budget = study.spec.search, study.spec.budget
+    if not study.goes_in_steps:
+        return Proposals(
+            proposer,
+            study.criteria,
+            trials=study.trials,
+            seeds=budget.seeds,
+            lookahead=search.lookahead,
+            tried=tried,
+        )
+    from dse.search.rungs.outlook import Place  # noqa: PLC0415  scipy, which other studies do without
+    from dse.search.rungs.plan import RungPlan  # noqa: PLC0415
+    from dse.search.rungs.schedule import Rules  # noqa: PLC0415
+    from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
+
+    rules = Rules(
+        rungs=search.rungs,
+        keep=search.shares,
         seeds=budget.seeds,
-        lookahead=study.spec.search.lookahead,
-        tried=tried,
+        for_all=budget.seeds_for == "all",
+        trials=study.trials,
+        epochs=budget.epochs,
+        startup=max(search.startup, len(study.first), 1),
+        lookahead=search.lookahead,
     )
+    place = Place(study.criteria, study.goals, Encoding(study.space).points, search.seed)
+    return RungPlan(proposer, rules, place, lambda parameters: _epochs_of(study, parameters), decided or {}, tried)
+
+
+def _epochs_of(study: Study, parameters: Mapping[str, Any]) -> int:
+    """Return the epochs of the training of a design; 0 of one whose settings contradict each other."""
+    try:
+        return study.design(parameters).training.passes
+    except SettingError:
+        return 0

@@ -102,9 +102,9 @@ class Simulator:
         lines: list[bytes] = []
         with keeping(self._spool, key) as keep:
             for job in jobs:
-                line = encode(work(job, self._simulate))
-                keep(line)
-                lines.append(line)
+                answer = work(job, self._simulate)
+                keep(encode(answer))
+                lines.append(encode(answer, whole=True))
         return b"".join(lines)
 
 

@@ -123,7 +123,7 @@ def described(study: Study) -> dict[str, Any]:
         "plugins": dict(study.plugins),
         "parameters": list(study.space),
         "seeds": study.spec.budget.seeds,
-        "trials": len(study.controls) + study.spec.budget.trials,
+        "trials": len(study.controls) + study.trials,
         "exhausted": None,
         "study_key": study.key,
         "data_files": {name: _place_of(seen) for name, seen in study.data_files.items()},
@@ -252,5 +252,5 @@ def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report
 
 def _stored(store: Store) -> Generator[dict[str, Any]]:
     """Yield the rows of results, a few of them in memory as Python objects at a time."""
-    for batch in read_table(store.place).to_batches(max_chunksize=500):
+    for batch in read_table(store.place, paused=True).to_batches(max_chunksize=500):
         yield from to_rows(pa.Table.from_batches([batch]))

@@ -1,9 +1,9 @@
 """The tables of a study file: what can be written in each, with ranges and defaults."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen, Predicate
+from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from dse.errors import did_you_mean
@@ -48,14 +48,51 @@ class SearchSpec(Spec):
     """Trial n is proposed from the results of trials up to n - lookahead, so that no more than this many run at once.
     Random and quasi-random proposals, those of the start too, see no results and do not wait for any."""
 
+    rungs: Annotated[tuple[Annotated[int, Ge(1), Le(10_000_000)], ...], Strict(strict=False)] = ()
+    """Epochs, ascending, at which trainings pause. Those go on first whose ends are expected to gain most."""
+    keep: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Strict(strict=False)] = ()
+    """Share of the designs that go on from each rung; by default half of them."""
+
+    @model_validator(mode="after")
+    def _one_share_a_rung(self) -> "SearchSpec":
+        if list(self.rungs) != sorted(set(self.rungs)):
+            msg = f"rungs = {list(self.rungs)} do not ascend; give each epoch once, the least first"
+            raise ValueError(msg)
+        if self.keep and len(self.keep) != len(self.rungs):
+            msg = (
+                f"keep = {list(self.keep)} has {len(self.keep)} shares for {len(self.rungs)} rungs; give one a rung, "
+                "or leave it out"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The share of the designs that go on from each rung."""
+        return self.keep or (0.5,) * len(self.rungs)
+
 
 class BudgetSpec(Spec):
     """How much is simulated."""
 
-    trials: Annotated[int, Ge(0), Le(10_000_000)]
-    """Designs that the search proposes; controls come on top. 0 simulates the controls alone."""
+    trials: Annotated[int, Ge(0), Le(10_000_000)] | None = None
+    """Designs that the search proposes at most; controls come on top. 0 simulates the controls alone. It may be left
+    out where there is a budget of epochs."""
     seeds: Annotated[int, Ge(1), Le(1000)] = 1
     """Simulations of each design, under the seeds 0, 1, ...; objectives are their means."""
+    seeds_for: Literal["all", "front"] = "all"
+    """Which designs get all seeds: all that end, or those that change the front or how sure it is. The others are
+    simulated under the first seed alone."""
+    epochs: Annotated[int, Ge(1), Le(10**12)] | None = None
+    """Epochs of all simulations of the search together; the last 15 % go to further seeds of designs on the front.
+    Controls come on top."""
+
+    @model_validator(mode="after")
+    def _some_budget(self) -> "BudgetSpec":
+        if self.trials is None and self.epochs is None:
+            msg = "give budget.trials, budget.epochs, or both"
+            raise ValueError(msg)
+        return self
 
 
 class PriceSpec(Spec):

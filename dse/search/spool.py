@@ -10,6 +10,7 @@ In a store of objects, which cannot be appended to, a file would be one object o
 
 import json
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,17 @@ class Keep(Protocol):
         ...
 
 
-def encode(answer: Answer) -> bytes:
-    """Return an answer as a line of JSON; floats survive to the last bit."""
+def encode(answer: Answer, *, whole: bool = False) -> bytes:
+    """Return an answer as a line of JSON; floats survive to the last bit.
+
+    Args:
+        answer: the answer.
+        whole: with what a training that paused needs to go on. The spool does without: it saves time alone.
+    """
     entry = {
         "trial": answer.job.trial,
         "seed": answer.job.seed,
+        "until": answer.job.until,
         "design": None if answer.job.design is None else answer.job.design.key,
         "result": answer.result,
         "host": answer.host,
@@ -48,6 +55,8 @@ def encode(answer: Answer) -> bytes:
         "code": answer.code,
         "packages": answer.packages,
     }
+    if whole and answer.paused is not None:
+        entry["paused"] = b64encode(answer.paused).decode()
     return json.dumps(entry, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
@@ -58,12 +67,14 @@ def decode(line: bytes, job: Job, kept_in: Path | None = None) -> Answer:
         ValueError: the line belongs to another job, or is torn.
     """
     entry: dict[str, Any] = json.loads(line)
-    if (entry.pop("trial"), entry.pop("seed")) != (job.trial, job.seed):
+    if (entry.pop("trial"), entry.pop("seed"), entry.pop("until")) != (job.trial, job.seed, job.until):
         raise ValueError(f"the line does not belong to trial {job.trial}")
     if entry["result"].keys() != RESULT_KEYS:
         raise ValueError(f"the line of trial {job.trial} has other columns than this version")
     if entry.pop("design") != (None if job.design is None else job.design.key):
         raise ValueError(f"the line belongs to another design than that of trial {job.trial}")
+    if "paused" in entry:
+        entry["paused"] = b64decode(entry["paused"])
     return Answer(job=job, kept_in=kept_in, **entry)
 
 
@@ -115,18 +126,18 @@ class Leftovers:
     def __init__(self, folder: Path) -> None:
         spool = folder / PLACE
         self.files = sorted(spool.glob("*.jsonl")) if spool.is_dir() else []
-        self._lines: dict[tuple[int, int], tuple[bytes, Path]] = {}
+        self._lines: dict[tuple[int, int, int | None], tuple[bytes, Path]] = {}
         for file in self.files:
             for line in lines_of(spool, file.stem):
                 try:
                     entry = json.loads(line)
-                    self._lines[entry["trial"], entry["seed"]] = line, file
+                    self._lines[entry["trial"], entry["seed"], entry["until"]] = line, file
                 except (ValueError, LookupError, TypeError):
                     continue  # torn by a kill or a full disk: it will be simulated again
 
     def take(self, job: Job) -> Answer | None:
         """Return the answer to a job, or None where there is none."""
-        line, file = self._lines.pop((job.trial, job.seed), (b"", None))
+        line, file = self._lines.pop((job.trial, job.seed, job.until), (b"", None))
         try:
             return decode(line, job, file)
         except (ValueError, LookupError, TypeError):

@@ -32,6 +32,7 @@ class Step:
         until: the epoch at which the training pauses; None for its end.
         since: the epoch at which it paused before, 0 for a new one.
         why: what the decision was made of, for a reader; None where it was made without regard to results.
+        told: steps whose results it was decided from: all before this number.
         in_steps: whether rows say the number of the step; they do where designs do not all go to their end at once.
     """
 
@@ -43,6 +44,7 @@ class Step:
     until: int | None = None
     since: int = 0
     why: Mapping[str, Any] | None = None
+    told: int = 0
     in_steps: bool = False
 
 

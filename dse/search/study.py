@@ -39,7 +39,8 @@ from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
-from dse.search.checks import check_names, check_time, check_wanted, checked_constraints
+from dse.pricing.text import counted
+from dse.search.checks import check_names, check_steps, check_time, check_wanted, checked_constraints, most_epochs
 from dse.search.criteria import Criteria
 from dse.search.first import Designs, check_first, completed, parse_first
 from dse.search.plugin_checks import check_plugins, unnamed
@@ -49,6 +50,15 @@ from dse.search.spec import StudySpec, sampler_named
 
 Kept = Mapping[str, Mapping[str, Any]]
 """What results say of the files of the user's that their study names, by name: SHA-256, size, and where it was."""
+_LATER: tuple[tuple[str, str, Any], ...] = (
+    ("search", "rungs", []),
+    ("search", "keep", []),
+    ("budget", "seeds_for", "all"),
+    ("budget", "epochs", None),
+)
+"""Settings that studies of before did not have, with the values that mean what these meant."""
+MOST_TRIALS = 10_000_000
+"""Designs of a search that only its epochs limit, at most."""
 Described = tuple[Mapping[str, Any], dict[str, Any]]
 """Flat settings of a design, and its content."""
 KEPT_BYTES = 64 << 20
@@ -119,7 +129,28 @@ class Study:
     @property
     def trials(self) -> int:
         """Designs that the search proposes at most."""
-        return self.spec.budget.trials
+        budget = self.spec.budget
+        if budget.trials is not None:
+            return budget.trials
+        return min(MOST_TRIALS, (budget.epochs or 0) // min([*self.spec.search.rungs, self.longest]))
+
+    @property
+    def extent(self) -> str:
+        """How much the search may simulate, in words."""
+        budget = self.spec.budget
+        said = [] if budget.trials is None else [counted(budget.trials, "trial")]
+        return " or ".join([*said, *([] if budget.epochs is None else [counted(budget.epochs, "epoch")])])
+
+    @property
+    def longest(self) -> int:
+        """Epochs of the longest training that a design of the search can have."""
+        return most_epochs(self.scope)
+
+    @property
+    def goes_in_steps(self) -> bool:
+        """Whether designs do not all go to the end of their training at once, under all seeds."""
+        budget = self.spec.budget
+        return bool(self.spec.search.rungs) or budget.epochs is not None or budget.seeds_for != "all"
 
     @property
     def rows(self) -> int:
@@ -192,9 +223,13 @@ class Study:
         other_files = self._files_beside([self.design(first), *self.controls.values()])
         if other_files:  # likewise
             more["other_files"] = other_files
+        said = self.spec.model_dump(mode="json", exclude=elsewhere)
+        for table, name, default in _LATER:  # likewise
+            if said[table][name] == default:
+                del said[table][name]
         return {
             **more,
-            **self.spec.model_dump(mode="json", exclude=elsewhere),
+            **said,
             "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
             "base": base[1],
             "cards": [content for _, content in cards],
@@ -378,13 +413,14 @@ def _check(spec: StudySpec, places: Places, text: str) -> Study:
     fixed = _fixed(spec)
     if spec.budget.trials == 0 and not spec.controls:
         raise SettingError("budget.trials = 0 and no controls: there is nothing to simulate")
-    space = parse_space(spec.space, folder) if spec.space or spec.budget.trials else {}
+    space = parse_space(spec.space, folder) if spec.space or spec.budget.trials != 0 else {}
     found = _look(spec, fixed, space, places)
     fixed |= found
     _check_space(fixed, space, folder)
     scope = Scope(fixed, space, folder)
     check_time(scope)
-    first = parse_first(spec.first, space, spec.budget.trials)
+    check_steps(spec, scope)
+    first = parse_first(spec.first, space, MOST_TRIALS if spec.budget.trials is None else spec.budget.trials)
     check_first(first, fixed, space, spec.search.seed, folder)
     controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
     card = read_cost_card(spec.price.card, folder)

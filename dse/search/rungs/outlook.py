@@ -1,0 +1,266 @@
+"""What the ends of trainings are expected to be, given everything that was seen so far.
+
+A Gaussian process of every objective and constraint is fitted to all designs at once (`dse.search.samplers.model`). A
+value at a rung counts as a value of the end: moved by the median change from there to the end of the designs that were
+seen at both, with the spread of that change as its noise. A mean over several seeds has less noise than one value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.analysis.fronts.pareto import is_on_front
+from dse.metric import Goal
+from dse.search.criteria import Criteria, Values
+from dse.search.rungs.record import Record
+from dse.search.samplers.model.belief import BEYOND, Belief, Kept
+from dse.search.samplers.model.observations import Observations
+from dse.search.samplers.model.scales import Scale
+from dse.streams import derived_seed
+
+Floats = NDArray[np.float64]
+ENOUGH = 4
+"""Designs that were seen at a rung and at the end from which the spread of their changes is taken."""
+UNKNOWN = 0.5
+"""Spread of the change to the end while too few were seen at both, in deviations of all values."""
+BANDS = 3
+"""Bands of an objective that have a variance over seeds of their own."""
+DRAWS = 256
+"""Draws of the ends of all designs for the probability of each to be on the front."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a search looks at designs.
+
+    Attributes:
+        criteria: what they are judged by.
+        goals: which way is better, for each objective.
+        points: gives the points of designs in the cube of the space, shape (designs, dimensions).
+        seed: seed of the search.
+    """
+
+    criteria: Criteria
+    goals: Sequence[Goal]
+    points: Callable[[Sequence[Mapping[str, Any]]], Floats]
+    seed: int
+
+    @property
+    def signs(self) -> Floats:
+        """What makes objectives to be minimised of them."""
+        return np.array([-1.0 if goal == "maximise" else 1.0 for goal in self.goals])
+
+
+class Outlook:
+    """What is expected of the designs of a search, at one step.
+
+    Args:
+        place: where the search looks at designs.
+        records: its designs, in order of their numbers.
+        seeds: most seeds of a design.
+        kept: scales of the models that were learned before; those that are learned now are added.
+
+    Attributes:
+        told: designs of which something is known, in order of their numbers.
+        ended: which of them were trained to the end, shape (told,).
+        whole: which were under all seeds, shape (told,).
+    """
+
+    def __init__(self, place: Place, records: Sequence[Record], seeds: int, kept: Kept) -> None:
+        self._place, self._kept, self._records = place, kept, records
+        self.told = [own for own in records if own.failed or own.top >= 0]
+        self.ended = np.array([own.has_ended for own in self.told], np.bool_)
+        self.whole = np.array([own.has_ended and len(own.seeds) >= seeds for own in self.told], np.bool_)
+        self._points = place.points([own.parameters for own in self.told])
+        raw = self._raw()
+        self._limit = np.nanmax(np.abs(raw), axis=0, initial=1.0)
+        self._scales = [Scale.of(raw[:, k]) for k in range(raw.shape[1])]
+        self._y, self._violations, self._noise, self._violation_noise = self._observed()
+
+    @property
+    def observations(self) -> Observations:
+        """What was seen, as values of the ends."""
+        return Observations(
+            numbers=[own.trial for own in self.told],
+            y=self._y,
+            violations=self._violations,
+            noise=self._noise,
+            violation_noise=self._violation_noise,
+            counted=self.ended,
+        )
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether anything can be expected: some designs were seen."""
+        return int((~np.isnan(self._y[:, 0])).sum()) >= ENOUGH if len(self.told) else False
+
+    def belief(self, counted: NDArray[np.bool_]) -> Belief:
+        """Return the models, and the front of the designs that count, of shape (told,)."""
+        pending = [own.parameters for own in self._records if own.top < 0 and not own.failed]
+        return Belief(
+            self._points,
+            self._y,
+            self._violations,
+            self._place.points(pending),
+            self._kept,
+            noise=self._noise,
+            violation_noise=self._violation_noise,
+            counted=counted,
+        )
+
+    def best(self, candidates: Sequence[Record], counted: NDArray[np.bool_]) -> tuple[Record, dict[str, Any]]:
+        """Return the design whose end is expected to gain most over the front of those that count, and why.
+
+        Args:
+            candidates: designs of which something is known; one at least.
+            counted: which designs make the front, shape (told,).
+        """
+        belief = self.belief(counted)
+        at = [self.told.index(own) for own in candidates]
+        means, deviations = belief.expected(self._points[at])
+        gains = belief.gains(self._points[at], (means, deviations))
+        best = int(np.argmax(gains))
+        return candidates[best], {
+            "gain": float(gains[best]),
+            "candidates": len(candidates),
+            **self._in_words(means[best], deviations[best]),
+        }
+
+    def to_certify(self, seeds: int) -> tuple[Record, dict[str, Any]] | None:
+        """Return the design on the front that is least sure to be there, and lacks seeds; None where there is none.
+
+        The front is that of the means over the seeds of each design. How sure a member is comes from draws of the ends
+        of all designs from the models.
+        """
+        judged = np.flatnonzero(self.ended & (self._violations <= 0.0).all(axis=1))
+        if not len(judged):
+            return None
+        goals: list[Goal] = ["minimise"] * self._y.shape[1]
+        front = judged[is_on_front(self._y[judged], goals)]
+        places: list[int] = front.tolist()
+        lacking = [n for n in places if self.told[n].waits and len(self.told[n].seeds) < seeds]
+        if not lacking:
+            return None
+        sure = self._on_front(judged)
+        p = {n: float(sure[int(np.flatnonzero(judged == n)[0])]) for n in lacking}
+        best = min(lacking, key=lambda n: (abs(p[n] - 0.5), n))
+        return self.told[best], {"p_front": p[best], "front": len(front), "candidates": len(lacking)}
+
+    def _on_front(self, judged: NDArray[np.int64]) -> Floats:
+        """Return the probability of designs to be on the front of all of these, shape (judged,)."""
+        means, deviations = self.belief(self.ended).expected(self._points[judged])
+        draws = np.random.Generator(np.random.PCG64(derived_seed(self._place.seed, "certify", len(self._records))))
+        normal = draws.standard_normal((DRAWS, *means.shape))
+        goals: list[Goal] = ["minimise"] * means.shape[1]
+        return np.mean([is_on_front(means + deviations * own, goals) for own in normal], axis=0)
+
+    def expected_end(self, record: Record) -> tuple[list[float], list[float]]:
+        """Return objectives and violations that a design is expected to end with, from its own values alone."""
+        at = self.told.index(record)
+        return self._natural(self._y[at]).tolist(), self._violations[at].tolist()
+
+    def _in_words(self, mean: Floats, deviation: Floats) -> dict[str, Any]:
+        """Return what is expected of each objective, and the ends of a deviation around it, by name."""
+        ends = zip(self._natural(mean - deviation).tolist(), self._natural(mean + deviation).tolist(), strict=True)
+        names = self._place.criteria.objectives
+        expected = dict(zip(names, self._natural(mean).tolist(), strict=True))
+        return {"expected": expected, "range": dict(zip(names, map(sorted, ends), strict=True))}
+
+    def _natural(self, y: Floats) -> Floats:
+        """Return objectives from their places on the scales of the models."""
+        found = np.array([scale.back(float(own)) for scale, own in zip(self._scales, y, strict=True)])
+        return found * self._place.signs
+
+    def _raw(self) -> Floats:
+        """Return the mean objectives of designs where they were seen last, to be minimised; NaN for failed ones."""
+        width = len(self._place.goals)
+        rows = [self._mean(own.values)[:width] if not own.failed else [np.nan] * width for own in self.told]
+        found = np.array(rows, np.float64).reshape(len(rows), width) * self._place.signs
+        return np.clip(found, -self._largest(found), self._largest(found))
+
+    @staticmethod
+    def _largest(raw: Floats) -> Floats:
+        """Return what stands for infinity, for each objective."""
+        return BEYOND * np.maximum(np.max(np.abs(raw), axis=0, initial=1.0, where=np.isfinite(raw)), 1.0)
+
+    @staticmethod
+    def _mean(values: Sequence[Values]) -> list[float]:
+        return np.mean(np.array(values, np.float64), axis=0).tolist()
+
+    def _observed(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return values of the ends and violations with the variances of their noise, each shape (told, ...)."""
+        y, violations = self._measured()
+        noise, violation_noise = np.zeros_like(y), np.zeros_like(violations)
+        seeds = self._seed_variance(y)
+        for n, own in enumerate(self.told):
+            if own.failed:
+                y[n] = np.nan
+                continue
+            noise[n] = seeds[n] / max(1, len(own.values))
+        for rung in sorted({own.top for own in self.told if not own.failed and not own.has_ended}):
+            here = [n for n, own in enumerate(self.told) if own.top == rung and not own.failed and not own.has_ended]
+            move, spread = self._change(rung, y)
+            width = y.shape[1]
+            y[here] += move[:width]
+            noise[here] += spread[:width] ** 2
+            violations[here] = np.maximum(violations[here] + move[width:], 0.0)
+            violation_noise[here] += spread[width:] ** 2
+        return y, violations, noise, violation_noise
+
+    def _measured(self) -> tuple[Floats, Floats]:
+        """Return objectives on the scales of the models, and violations, where designs were seen last."""
+        rows = [self._on_scales(own.values) for own in self.told if not own.failed]
+        width = len(self._place.goals)
+        every = np.zeros((len(self.told), width + len(self._place.criteria.constraints)))
+        every[[n for n, own in enumerate(self.told) if not own.failed]] = np.array(rows).reshape(
+            len(rows), every.shape[1]
+        )
+        return every[:, :width], every[:, width:]
+
+    def _on_scales(self, values: Sequence[Values]) -> list[float]:
+        """Return the mean objectives of some seeds on the scales of the models, and the violations of these means."""
+        verdict = self._place.criteria.verdict(values)
+        if verdict is None:
+            raise ValueError("values that are judged are numbers")
+        own = np.clip(np.array(verdict.values) * self._place.signs, -self._limit, self._limit)
+        return [*(scale.to(float(value)) for scale, value in zip(self._scales, own, strict=True)), *verdict.violations]
+
+    def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
+        """Return the median change of objectives and violations from a rung to the end, and its spread.
+
+        Over the designs that were seen at both, under their first seed.
+        """
+        both = [own for own in self.told if own.has_ended and 0 in own.seen.get(rung, {}) and 0 in own.seen[own.epochs]]
+        width = y.shape[1] + len(self._place.criteria.constraints)
+        ends = np.array([self._on_scales([own.seen[own.epochs][0]]) for own in both]).reshape(len(both), width)
+        changes = ends - np.array([self._on_scales([own.seen[rung][0]]) for own in both]).reshape(len(both), width)
+        move = np.median(changes, axis=0) if both else np.zeros(width)
+        if len(both) >= ENOUGH:
+            return move, np.std(changes, axis=0, ddof=1)
+        known = np.nanstd(y, axis=0) if len(y) else np.ones(y.shape[1])
+        return move, np.concatenate([UNKNOWN * known, np.full(width - y.shape[1], UNKNOWN)])
+
+    def _seed_variance(self, y: Floats) -> Floats:
+        """Return the variance over seeds of the objectives of designs, shape (told, objectives); 0 while it is unknown.
+
+        Pooled over the designs with several seeds, in bands of the objective where there are enough of them.
+        """
+        several = [n for n, own in enumerate(self.told) if own.has_ended and len(own.seeds) > 1]
+        found = np.zeros_like(y)
+        if len(several) < ENOUGH:
+            return found
+        width = y.shape[1]
+        spread = np.array(
+            [np.var([self._on_scales([own])[:width] for own in self.told[n].values], axis=0, ddof=1) for n in several]
+        )
+        bands = BANDS if len(several) >= BANDS * ENOUGH else 1
+        for k in range(width):
+            order = np.argsort(y[several, k], kind="stable")
+            groups = np.array_split(order, bands)
+            tops = [y[several, k][group].max() for group in groups[:-1]]
+            pooled = np.array([spread[group, k].mean() for group in groups])
+            found[:, k] = pooled[np.searchsorted(tops, y[:, k])]
+        return found
