@@ -182,8 +182,23 @@ class _Follower:
             "volume": None if grown is None else round(grown, 4),
             "per_minute": round(60 * per_s, 3),
             "exhausted": state.exhausted,
-            "left_s": round((state.total - state.done) / per_s, 1) if state.simulated else None,
+            "epochs": None if state.spent is None else state.spent.planned,
+            "epochs_budget": None if state.spent is None else state.spent.budget,
+            "epochs_saved": None if state.spent is None else state.spent.whole - state.spent.planned,
+            "left_s": self._left_s(state, per_s),
         }
+
+    @staticmethod
+    def _left_s(state: "Progress", per_s: float) -> float | None:
+        """Return the time to the end, s; None where it is not known."""
+        if not state.simulated:
+            return None
+        if state.total is not None:
+            return round((state.total - state.done) / per_s, 1)
+        if state.spent is None or state.spent.budget is None:
+            return None
+        share = state.spent.planned / state.spent.budget  # of the epochs; simulations so far stand for those to come
+        return round(state.done * max(1.0 / share - 1.0, 0.0) / per_s, 1) if share else None
 
     def text(self) -> str:
         """Return the progress as text."""
@@ -197,7 +212,9 @@ class _Follower:
         infeasible = f", {now['infeasible']} infeasible" if now["infeasible"] else ""
         tried = f"; {all_tried(now['exhausted'])}" if now["exhausted"] is not None else ""
         judged = f"{now['front']} on the front{volume}{infeasible}{self._judge}"
-        return f"{now['running']} running, {judged}{rate}{left}{failed}{tried}"
+        of = f" of {now['epochs_budget']}" if now["epochs_budget"] is not None else ""
+        epochs = f", {now['epochs']}{of} epochs ({now['epochs_saved']} saved)" if now["epochs"] is not None else ""
+        return f"{now['running']} running, {judged}{epochs}{rate}{left}{failed}{tried}"
 
     def lines(self, state: "Progress") -> None:
         """Log a line now and then, and one at the end."""
@@ -206,7 +223,8 @@ class _Follower:
         if now - self._last >= LINE_EVERY_S or state.done == state.total:
             self._last = now
             extra = {"event": "progress", "numbers": self.numbers}
-            log.info("%d/%d done, %s", state.done, state.total, self.text(), extra=extra)
+            of = "" if state.total is None else f"/{state.total}"
+            log.info("%d%s done, %s", state.done, of, self.text(), extra=extra)
 
 
 def duration(seconds: float) -> str:

@@ -27,8 +27,13 @@ def _text(now: "Status") -> str:
     from dse.pricing.text import all_tried, counted  # noqa: PLC0415
     from dse.progress import duration  # noqa: PLC0415
 
-    lines = [f"{now.name}: {now.done} of {counted(now.total, 'simulation')} done, {now.failed} failed"]
-    ended = "finished" if now.done >= now.total else f"last result {now.last_finished_at or 'none yet'}"
+    of = counted(now.done, "simulation") if now.total is None else f"{now.done} of {counted(now.total, 'simulation')}"
+    lines = [f"{now.name}: {of} done, {now.failed} failed"]
+    ended = (
+        "finished"
+        if now.total is not None and now.done >= now.total
+        else f"last result {now.last_finished_at or 'none yet'}"
+    )
     lines.append(f"  running: {now.running}" if now.running else f"  not running; {ended}")
     if now.exhausted is not None:
         lines.append(f"  {all_tried(now.exhausted)}")
@@ -36,7 +41,12 @@ def _text(now: "Status") -> str:
         left = "" if now.left_s is None else f", {duration(now.left_s)} left"
         lines.append(f"  {now.per_minute:.3g} simulations a minute{left}")
     volume = "" if now.volume is None else f", hypervolume {now.volume:.4f} of the box from worst to best"
-    lines.append(f"  front: {counted(now.front, 'design')}{volume}")
+    sure = "" if now.front_sure is None else f", {now.front_sure} of them with all seeds"
+    lines.append(f"  front: {counted(now.front, 'design')}{sure}{volume}")
+    if now.epochs is not None:
+        lines.append(f"  epochs: {now.epochs} simulated, {now.epochs_saved} saved")
+    for rung, count in (now.rungs or {}).items():
+        lines.append(f"  {counted(count, 'design')} {'waits' if count == 1 else 'wait'} after {counted(rung, 'epoch')}")
     if now.constraints:
         counts = ", ".join(f"{text} ({count})" for text, count in now.constraints.items())
         lines.append(f"  infeasible: {counted(now.infeasible, 'design')}; by constraint: {counts}")

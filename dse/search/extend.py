@@ -107,8 +107,8 @@ def refuse_changes(old: Study, new: Study) -> None:
             "this study file means another study than the one in the results:\n  "
             + "\n  ".join(wrong[:SHOWN])
             + more
-            + "\nAn extension may raise budget.trials, budget.seeds and budget.epochs, add objectives, and change constraints and the "
-            "description. "
+            + "\nAn extension may raise budget.trials, budget.seeds and budget.epochs, add objectives, and change "
+            "constraints and the description. "
             "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
         )
 

@@ -61,7 +61,7 @@ class Progress:
 
     Attributes:
         done: simulations that are stored, copies included.
-        total: simulations that the study asks for.
+        total: simulations that the study asks for; None where that depends on their results, until it has ended.
         running: simulations in flight.
         failed: stored failures.
         simulated: simulations done in this run.
@@ -71,7 +71,7 @@ class Progress:
     """
 
     done: int
-    total: int
+    total: int | None
     running: int
     failed: int
     simulated: int
@@ -179,7 +179,7 @@ class _Run:
         self.checkpoints = Checkpoints(store.place)
         self.flight = Flight(self.checkpoints)
         self.writer = Writer(study, store, self.twins, self.leftovers.files)
-        self.tally = Tally(study.rows, report)
+        self.tally = Tally(None if study.goes_in_steps else study.rows, report)
         self.open: dict[int, Trial] = {}
         self.entered = 0
 
@@ -191,6 +191,8 @@ class _Run:
             more = self._propose()
             self.flight.depart(self.executor)
             ended = not self.flight.flying and not more
+            if ended:
+                self.tally.total = self.tally.done if self.tally.total is None else self.tally.total
             self.tally.tell(len(self.flight.flying), last=ended)
             if ended:
                 break
@@ -217,7 +219,7 @@ class _Run:
         while self._may_propose():
             self._propose_one()
             self.tally.exhausted, self.tally.spent = self.plan.exhausted, self.plan.spent
-            if self.tally.exhausted is not None:
+            if self.tally.exhausted is not None and self.tally.total is not None:
                 self.tally.total = self.entered * len(self.seeds)
             if time.monotonic() > until or len(self.writer.copies) >= OPEN_TRIALS:
                 break
@@ -332,7 +334,7 @@ class Tally:
         report: takes where the study stands.
 
     Attributes:
-        total: rows that the study asks for; fewer once the space is exhausted.
+        total: rows that the study asks for, None while that is not known; fewer once the space is exhausted.
         exhausted: how many designs the space has, once all were proposed; else None.
         spent: epochs so far; None where designs all go to their end at once.
         done: rows that are stored, copies included.
@@ -341,7 +343,7 @@ class Tally:
         new: rows since the last report, with their values.
     """
 
-    def __init__(self, total: int, report: Callable[[Progress], None]) -> None:
+    def __init__(self, total: int | None, report: Callable[[Progress], None]) -> None:
         self.total, self._report, self._reported = total, report, 0.0
         self.exhausted: int | None = None
         self.spent: Spent | None = None

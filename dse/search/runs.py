@@ -125,6 +125,8 @@ def described(study: Study) -> dict[str, Any]:
         "seeds": study.spec.budget.seeds,
         "trials": len(study.controls) + study.trials,
         "exhausted": None,
+        "in_steps": study.goes_in_steps,
+        "ended": False,
         "study_key": study.key,
         "data_files": {name: _place_of(seen) for name, seen in study.data_files.items()},
     }
@@ -244,8 +246,9 @@ def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report
     executor = make_executor()
     try:
         ended = run(study, store, _stored(store), executor, report, earlier_of(store))
-        if ended is not None:
-            store.describe({**store.about, "trials": ended.trials, "exhausted": ended.designs})
+        said = {} if ended is None else {"trials": ended.trials, "exhausted": ended.designs}
+        if said or study.goes_in_steps:
+            store.describe({**store.about, **said, "ended": True})
     finally:
         executor.close()
 

@@ -91,8 +91,7 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     judged = Feasibility(tables)
     searched = judged.designs
     on = int(is_on_front(judged.points(objectives), goals).sum())
-    done, planned = len(tables.trials) // tables.variants, int(tables.about["trials"]) * int(tables.about["seeds"])
-    state = "" if done >= planned else f" (unfinished: {done} of {counted(planned, 'simulation')})"
+    state = f" (unfinished: {tables.unfinished})" if tables.unfinished else ""
     many = "" if tables.variants == 1 else f" ({tables.variants} variants each of {len(searched) // tables.variants})"
     feasible = len(judged.feasible)
     of = counted(*(feasible, "feasible design") if judged.constraints and feasible else (len(searched), "design"))

@@ -10,9 +10,10 @@ from dse.analysis.costs.priced import open_priced
 from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.table import hypervolume_table
+from dse.analysis.tables.tables import Tables
 from dse.results.address import place_of
 from dse.results.place import Where
-from dse.results.reading import Damage, read_rows
+from dse.results.reading import PAUSED, Damage, read_rows
 
 WINDOW_S = 600.0
 """The rate is that of the last ten minutes."""
@@ -28,7 +29,7 @@ class Status:
         name: name of the study.
         running: who writes to it, or None.
         done: simulations that are stored, copies included.
-        total: simulations that the study asks for.
+        total: simulations that the study asks for; None where that depends on their results, until it has ended.
         failed: stored failures.
         per_minute: simulations that finished a minute, lately; None if none did.
         left_s: time to the end at this rate, s; None if nobody works on it, or the rate is not known.
@@ -37,6 +38,11 @@ class Status:
         constraints: the constraints, each with how many complete designs do not meet it.
         infeasible: complete designs that do not meet all of them.
         nearest: which of these is nearest to being feasible, where none is; else None.
+        epochs: epochs that were simulated for designs of the search; None where these all go to their end at once, and
+            so the three that follow.
+        epochs_saved: what all of these would have taken under all seeds to their ends, less that.
+        rungs: designs that wait at each rung, by epochs.
+        front_sure: designs on the front that have all seeds.
         exhausted: how many designs the space has, where all were tried; else None.
         volume: hypervolume of the front, as a share of the box between the worst and the best values; None if unknown.
         failures: the last failures, "trial N seed S: KIND: REASON".
@@ -47,7 +53,7 @@ class Status:
     name: str
     running: str | None
     done: int
-    total: int
+    total: int | None
     failed: int
     per_minute: float | None
     left_s: float | None
@@ -61,6 +67,10 @@ class Status:
     infeasible: int
     nearest: str | None
     exhausted: int | None = None
+    epochs: int | None = None
+    epochs_saved: int | None = None
+    rungs: dict[int, int] | None = None
+    front_sure: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -82,10 +92,13 @@ def status(where: Where, now: datetime | None = None) -> Status:
     running = place.holder()
     trials = tables.trials
     total = int(tables.about["trials"]) * int(tables.about["seeds"])
+    if tables.about["in_steps"]:
+        total = len(trials) if tables.about["ended"] else None
     ends = _ends(trials)
     rate = _per_second(ends, now or datetime.now(UTC)) if running else None
     judged = Feasibility(tables)
     designs = judged.feasible.drop_nulls(tables.objectives)
+    best = front(designs, tables.objectives)
     failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
     quoted = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
     last = cast("datetime | None", ends["end"].max())
@@ -96,9 +109,9 @@ def status(where: Where, now: datetime | None = None) -> Status:
         total=total,
         failed=len(failed),
         per_minute=None if rate is None else round(60 * rate, 3),
-        left_s=None if not rate else round(max(total - len(trials), 0) / rate, 1),
+        left_s=None if not rate or total is None else round(max(total - len(trials), 0) / rate, 1),
         last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
-        front=len(front(designs, tables.objectives)),
+        front=len(best),
         volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
         failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
@@ -107,7 +120,31 @@ def status(where: Where, now: datetime | None = None) -> Status:
         infeasible=judged.infeasible,
         nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,
         exhausted=tables.about["exhausted"],
+        **(_of_steps(tables, best) if tables.about["in_steps"] else {}),
     )
+
+
+def _of_steps(tables: Tables, best: pl.DataFrame) -> dict[str, Any]:
+    """Return what a study that goes in steps has spent and saved, and how sure its front is.
+
+    Args:
+        tables: the tables.
+        best: the designs on the front.
+    """
+    seeds = int(tables.about["seeds"])
+    rows = tables.rungs.filter((pl.col("origin") == "search") & pl.col("same_as").is_null())
+    simulated = rows.group_by("trial", "seed").agg(
+        pl.col("epochs").max(), (pl.col("state") == PAUSED).all().alias("waits")
+    )
+    whole = rows.unique("trial")["design"].str.json_path_match("$.training.epochs").cast(pl.Int64).sum() * seeds
+    epochs = int(simulated["epochs"].sum())
+    waiting = simulated.filter("waits")["epochs"].value_counts().sort("epochs")
+    return {
+        "epochs": epochs,
+        "epochs_saved": int(whole) - epochs,
+        "rungs": dict(waiting.iter_rows()),
+        "front_sure": len(best.filter(pl.col("seeds") >= seeds)),
+    }
 
 
 def _ends(trials: pl.DataFrame) -> pl.DataFrame:

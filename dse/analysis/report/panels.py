@@ -18,7 +18,6 @@ from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
 from dse.errors import DseError, QueryError, did_you_mean
 from dse.pricing.quantities import QUANTITIES
-from dse.pricing.text import counted
 
 VIEWS = 6
 """Pairs of objectives that are drawn from the start; any other is a choice away."""
@@ -87,7 +86,6 @@ def summary(subject: Subject) -> Json:
     """Return the head of the page: how many designs, how sure, how far the study is."""
     tables = subject.tables
     states = dict(tables.designs.group_by("state").len().iter_rows())
-    done, planned = len(tables.trials), int(tables.about["trials"]) * int(tables.about["seeds"])
     return {
         "complete": len(subject.searched),
         "on_front": len(subject.front),
@@ -97,7 +95,7 @@ def summary(subject: Subject) -> Json:
         "controls": len(subject.controls),
         "seeds": int(tables.about["seeds"]),
         "note": confidence_note(tables),
-        "unfinished": f"{done} of {counted(planned, 'simulation')}" if done < planned else "",
+        "unfinished": tables.unfinished,
         "left_out": _left_out(subject),
         "best": _best(subject),
     }

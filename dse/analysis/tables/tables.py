@@ -21,6 +21,7 @@ from dse.errors import QueryError, ResultsError
 from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
+from dse.pricing.text import counted
 from dse.results.place import Where
 from dse.results.reading import PAUSED
 from dse.results.rows import deviation_of
@@ -85,7 +86,8 @@ class Tables:
     def designs(self) -> pl.DataFrame:
         """One row a trial: parameters, metrics as means over seeds (null where one is missing), seeds stored.
 
-        A trial has failed if it failed under any seed, and is running until all its seeds are stored.
+        A trial has failed if it failed under any seed, and is running until all its seeds are stored; where the study
+        gives seeds to some designs alone, until one is.
         """
         means = [
             pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean()).alias(name)
@@ -95,7 +97,7 @@ class Tables:
         state = (
             pl.when(failed.any())
             .then(pl.lit("failed"))
-            .when(pl.len() < int(self.about["seeds"]))
+            .when(pl.len() < (1 if self.about["in_steps"] else int(self.about["seeds"])))
             .then(pl.lit("running"))
             .otherwise(pl.lit("complete"))
         )
@@ -107,6 +109,15 @@ class Tables:
             *means,
             pl.len().alias("seeds"),
         )
+
+    @property
+    def unfinished(self) -> str:
+        """How far a study is that has not come to its end, in words; "" for one that has."""
+        done = len(self.trials) // self.variants
+        if self.about["in_steps"]:
+            return "" if self.about["ended"] else f"{counted(done, 'simulation')} so far"
+        planned = int(self.about["trials"]) * int(self.about["seeds"])
+        return "" if done >= planned else f"{done} of {counted(planned, 'simulation')}"
 
 
 def open_tables(where: Where) -> Tables:

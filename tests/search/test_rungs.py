@@ -1,0 +1,138 @@
+"""Searches that pause trainings and give seeds to some: the table is a function of the study file all the same."""
+
+import pytest
+
+from dse.analysis.fronts.pareto import front
+from dse.analysis.tables.tables import open_tables, search_trials
+from dse.results.address import place_of
+from dse.results.schema import RESULT_COLUMNS
+from dse.results.store import read_table
+from dse.search import decisions
+from dse.search.executor import LocalExecutor
+from dse.search.runs import resume, start
+from dse.search.study import parse_study
+from tests.search.scrambled import Scrambled
+
+TEXT = """
+name = "rungs"
+objectives = ["validation_accuracy", "worst_writes"]
+[workload]
+dataset = "digits"
+images = 60
+[design]
+network.hidden = [4]
+training.epochs = 4
+[space]
+"accumulator.bits" = [2, 4, 8, "float"]
+"accumulator.epsilon" = { low = 0.5, high = 4.0, log = true }
+"training.learning_rate" = { low = 0.05, high = 1.0, log = true }
+[controls.base]
+accumulator.bits = 8
+[search]
+startup = 9
+lookahead = 4
+sampler = "model"
+rungs = [1, 2]
+[budget]
+trials = 16
+seeds = 2
+seeds_for = "front"
+"""
+
+
+def whole(folder):
+    return read_table(folder, paused=True).select(RESULT_COLUMNS)
+
+
+def study_of(text, folder):
+    return parse_study(text, folder)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The results of the study, run to its end without a stop."""
+    folder = tmp_path_factory.mktemp("rungs")
+    start(study_of(TEXT, folder), folder / "r", LocalExecutor)
+    return folder / "r"
+
+
+def test_the_table_is_that_of_any_order_of_completion(straight, tmp_path):
+    for slots in (1, 3):
+        start(study_of(TEXT, tmp_path), tmp_path / f"{slots}", lambda slots=slots: Scrambled(slots, seed=slots))
+        assert whole(tmp_path / f"{slots}").equals(whole(straight))
+
+
+def test_the_table_is_that_of_a_study_that_was_stopped_again_and_again(straight, tmp_path):
+    folder = tmp_path / "r"
+    with pytest.raises(KeyboardInterrupt):
+        start(study_of(TEXT, tmp_path), folder, lambda: Scrambled(3, seed=0, stop_after=4))
+    for seed in range(1, 20):
+        try:
+            resume(folder, lambda seed=seed: Scrambled(3, seed=seed, stop_after=3))
+            break
+        except KeyboardInterrupt:
+            continue
+    assert seed > 5
+    assert whole(folder).equals(whole(straight))
+
+
+@pytest.mark.parametrize("lost", ["paused", "decisions"])
+def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, straight, tmp_path):
+    folder = tmp_path / "r"
+    for seed in range(4):
+        try:
+            go = start if seed == 0 else resume
+            args = (study_of(TEXT, tmp_path), folder) if seed == 0 else (folder,)
+            go(*args, lambda seed=seed: Scrambled(3, seed=seed, stop_after=9))
+        except KeyboardInterrupt:
+            for file in (folder / lost).iterdir():
+                damaged = file.read_bytes()
+                file.write_bytes(damaged[: len(damaged) // 2] + b"?" + damaged[len(damaged) // 2 + 1 :])
+    resume(folder, LocalExecutor)
+    assert whole(folder).equals(whole(straight))
+
+
+def test_steps_keep_to_their_shares_and_pause_at_the_rungs(straight):
+    table = read_table(straight, paused=True)
+    rows = [row for row in table.to_pylist() if row["origin"] == "search"]
+    assert {row["epochs"] for row in rows if row["state"] == "paused"} == {1, 2}
+    assert {row["epochs"] for row in rows if row["state"] == "complete"} == {4}
+    first = {row["trial"] for row in rows if row["state"] == "paused" and row["epochs"] == 1}
+    second = {row["trial"] for row in rows if row["state"] == "paused" and row["epochs"] == 2}
+    ended = {row["trial"] for row in rows if row["state"] == "complete"}
+    assert (len(first), len(second), len(ended)) == (16, 8, 4)
+    assert ended < second < first
+    steps = [row["step"] for row in rows if row["seed"] == 0]
+    assert sorted(steps) == sorted(set(steps))
+
+
+def test_rows_at_rungs_are_those_of_shorter_trainings(straight):
+    rows = {(row["trial"], row["seed"], row["epochs"]): row for row in read_table(straight, paused=True).to_pylist()}
+    checked = 0
+    for (trial, seed, epochs), row in rows.items():
+        later = rows.get((trial, seed, 4))
+        if epochs == 4 or later is None or row["state"] == "failed":
+            continue
+        assert row["curve"] == [own for own in later["curve"] if own["epoch"] <= epochs]
+        checked += 1
+    assert checked >= 8
+
+
+def test_the_front_is_certified(straight):
+    tables = open_tables(straight)
+    best = front(search_trials(tables), tables.objectives)
+    assert len(best) > 0
+    assert set(best["seeds"]) == {2}
+
+
+def test_what_was_decided_is_written_down_with_its_reasons(straight):
+    found = decisions.read_decisions(place_of(straight))
+    assert sorted(found) == list(range(9, max(found) + 1))  # all but those of the start
+    kinds = {step.kind for step in found.values()}
+    assert kinds <= {"new", "on", "seeds", "certify"}
+    assert {"new", "on"} <= kinds
+    for step in found.values():
+        if step.kind == "on":
+            assert step.why["gain"] >= 0.0
+            low, high = step.why["range"]["validation_accuracy"]
+            assert low <= step.why["expected"]["validation_accuracy"] <= high
