@@ -4,8 +4,10 @@ Names are those of the table of layers behind the number of a layer: "0.mvm_forw
 "1.mean_conductance_us"; what has no column there is "0.events.NAME" or "0.wear.NAME".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,31 +19,37 @@ from dse.pausing import State, UnlikeStateError, taken
 
 WEAR = "wear_"
 """What the columns of wear begin with."""
-_EVENTS = dict(zip(EVENT_NAMES, EVENT_NAMES, strict=True))
-_WEAR = {name: f"{WEAR}{name}" for name in WEAR_NAMES}
 _NUMBERS = tuple(
     field.name
     for field in fields(LayerUsage)
-    if field.name not in ("layer", "events", "wear", "infers", "chi_storage")
     # A deployment comes after the last epoch.
-    and not field.name.startswith("deployed_")
+    if field.name not in ("layer", "events", "wear", "infers", "chi_storage") and not field.name.startswith("deployed_")
 )
+_numbers_of = attrgetter(*_NUMBERS)
 
 
 class Trail:
-    """Values by name after each epoch so far."""
+    """Values by name after each epoch so far.
+
+    It is written after every epoch, so that names are made only where they differ from those of the last one.
+    """
 
     def __init__(self) -> None:
-        self._names: tuple[str, ...] = ()
-        self._epochs: list[list[float]] = []
+        self._names: list[str] = []
+        self._known: list[tuple[str, ...]] | None = None
+        self._epochs: list[NDArray[np.float64]] = []
 
     def add(self, layers: Sequence[LayerUsage]) -> None:
         """Note what the layers came to after an epoch; what an earlier epoch does not name was 0 then."""
-        now = {name: value for layer in layers for name, value in _numbers(layer)}
-        if new := now.keys() - set(self._names):
-            self._names = (*self._names, *(name for name in now if name in new))
-            self._epochs = [[*values, *[0.0] * len(new)] for values in self._epochs]
-        self._epochs.append([now.get(name, 0.0) for name in self._names])
+        known = [(*layer.events, *layer.wear) for layer in layers]
+        if known != self._known:
+            names = [name for layer in layers for name in _names(layer)]
+            if names != self._names:
+                earlier = [dict(zip(self._names, values, strict=True)) for values in self._epochs]
+                self._epochs = [np.array([values.get(name, 0.0) for name in names]) for values in earlier]
+            self._names, self._known = names, known
+        # What a layer does not have, such as the range of no converter, is no number.
+        self._epochs.append(np.array([value for layer in layers for value in _values(layer)], np.float64))
 
     def until_the_end(self, layers: Sequence[LayerUsage]) -> dict[str, list[float]]:
         """Return the values by name at epochs 1, 2 ..., those left out that are always the same as at the end.
@@ -49,21 +57,28 @@ class Trail:
         Args:
             layers: what the layers came to at the end, which a deployment may have added to.
         """
-        end = {name: value for layer in layers for name, value in _numbers(layer)}
-        columns = zip(self._names, zip(*self._epochs, strict=True), strict=True)
-        return shortened({name: list(values) for name, values in columns}, end)
+        end = {name: value for layer in layers for name, value in zip(_names(layer), _values(layer), strict=True)}
+        return shortened(dict(self._columns()), end)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return names and values; see `dse.pausing.Pausable`."""
-        values = np.array(self._epochs, np.float64).reshape(len(self._epochs), len(self._names))
-        return {"names": np.array(self._names, np.str_), "values": values}
+        columns = dict(self._columns())
+        values = np.array([*columns.values()], np.float64).reshape(len(columns), len(self._epochs))
+        return {"names": np.array([*columns], np.str_), "values": values}
 
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
-        self._names = tuple(taken(state, "names").tolist())
-        self._epochs = taken(state, "values").tolist()
-        if any(len(values) != len(self._names) for values in self._epochs):
+        self._names, columns = taken(state, "names").tolist(), taken(state, "values").tolist()
+        if len(columns) != len(self._names):
             raise UnlikeStateError("the trail has other numbers of names and of values")
+        self._known, self._epochs = None, [np.array(values) for values in zip(*columns, strict=True)]
+
+    def _columns(self) -> Iterator[tuple[str, list[float]]]:
+        """Yield names with their values, without those that are no numbers."""
+        values = np.array(self._epochs).T
+        for name, own in zip(self._names, values, strict=False):
+            if np.isfinite(own).all():
+                yield name, own.tolist()
 
 
 def shortened(values: Mapping[str, Sequence[float]], end: Mapping[str, float]) -> dict[str, list[float]]:
@@ -88,14 +103,11 @@ def _first_or_all(values: Sequence[float]) -> list[float]:
     return [first] if is_even else list(values)
 
 
-def _numbers(layer: LayerUsage) -> Iterable[tuple[str, float]]:
-    """Yield the numbers of a layer with their names."""
-    head = f"{layer.layer}."
-    for name in _NUMBERS:
-        value = getattr(layer, name)
-        if value is not None:
-            yield head + name, float(value)
-    for name, value in layer.events.items():
-        yield head + (_EVENTS.get(name) or f"events.{name}"), float(value)
-    for name, value in layer.wear.items():
-        yield head + (_WEAR.get(name) or f"wear.{name}"), float(value)
+def _names(layer: LayerUsage) -> list[str]:
+    events = (name if name in EVENT_NAMES else f"events.{name}" for name in layer.events)
+    wear = (f"{WEAR}{name}" if name in WEAR_NAMES else f"wear.{name}" for name in layer.wear)
+    return [f"{layer.layer}.{name}" for name in (*_NUMBERS, *events, *wear)]
+
+
+def _values(layer: LayerUsage) -> Iterator[Any]:
+    return chain(_numbers_of(layer), layer.events.values(), layer.wear.values())

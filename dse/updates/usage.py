@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.pairs import PairArray
@@ -13,6 +15,9 @@ from dse.devices.base import AbstractCell
 from dse.kernel.arithmetic import ordered_sum
 from dse.updates.accumulator import FLOAT_BITS, Accumulator
 from dse.updates.spec import AccumulatorSpec
+
+MANY = 1000
+"""Values that are counted in no time, however few numbers there are."""
 
 
 def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUsage:
@@ -106,11 +111,28 @@ def whole(bits: int | str) -> int | None:
 def wear_of(set_pulses: torch.Tensor, reset_pulses: torch.Tensor, flips: torch.Tensor | None) -> dict[str, float]:
     """Return maximum and quantiles of the pulses of single cells; quantiles are values that occur ("lower")."""
     wear: dict[str, float] = {}
-    flips = torch.zeros(1) if flips is None else flips
     for kind, counter in (("set", set_pulses), ("reset", reset_pulses), ("flip", flips)):
-        ordered = counter.reshape(-1).sort().values
-        for q in QUANTILES:
-            wear[f"{kind}_q{str(q)[2:].ljust(2, '0')}"] = float(ordered[int(q * (len(ordered) - 1))])
-        wear[f"{kind}_max"] = float(ordered[-1])
-    wear["writes_max"] = float((set_pulses + reset_pulses).max())
+        values = (0.0,) * (len(QUANTILES) + 1) if counter is None else quantiles_of(counter.numpy().reshape(-1))
+        wear |= zip(_WEAR[kind], values, strict=True)
+    wear["writes_max"] = float((set_pulses.numpy() + reset_pulses.numpy()).max())
     return wear
+
+
+_WEAR = {
+    kind: [*(f"{kind}_q{str(q)[2:].ljust(2, '0')}" for q in QUANTILES), f"{kind}_max"]
+    for kind in ("set", "reset", "flip")
+}
+
+
+def quantiles_of(counter: NDArray[np.integer[Any]]) -> list[float]:
+    """Return the quantiles of whole numbers from 0, values that occur, and their maximum.
+
+    Numbers that are small are counted by value, which is quicker than to order them.
+    """
+    places = [int(q * (counter.size - 1)) for q in QUANTILES]
+    largest = int(counter.max())
+    if largest > 2 * counter.size + MANY:
+        ordered = np.partition(counter, places)
+        return [*(float(ordered[place]) for place in places), float(largest)]
+    up_to = np.bincount(counter).cumsum()
+    return [*map(float, up_to.searchsorted(places, side="right")), float(largest)]
