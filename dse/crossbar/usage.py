@@ -24,7 +24,7 @@ class LayerUsage:
         rows: inputs of the array, bias row included where there is one.
         cols: outputs.
         cells: cells of its arrays; 0 for a digital layer.
-        inference_bits: bits of all weights that inference reads; see `dse.updates.usage.bits_of_weight`.
+        inference_bits: bits of all weights that inference reads; see `dse.updates.bits.bits_of_weight`.
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
             of single binary cells of the accumulators.

@@ -12,6 +12,7 @@ from pydantic import Strict
 
 from dse.data.base import Data, DataInfo
 from dse.errors import SettingError
+from dse.networks.products import Products
 from dse.spec import Condition, Spec
 from dse.tasks.base import AbstractTask, Learner
 from dse.updates.base import AbstractUpdate
@@ -111,6 +112,17 @@ class AbstractNetwork(Spec):
             seed: seed of the trial; every random number comes from streams of it.
         """
         raise NotImplementedError
+
+    def products(self, info: Any, training: Any) -> Products | None:  # noqa: ARG002
+        """Return what a sample takes of each layer; None where it depends on the sample, or nobody has looked.
+
+        A network that goes through its layers once for every sample may return `dse.networks.traced.traced`.
+
+        Args:
+            info: what the samples are; see `dse.data.base.DataInfo`.
+            training: the table `training` of its design.
+        """
+        return None
 
     def widened(self, units: int) -> int:
         """Return how many units or channels there are for a number before the multiplier."""

@@ -1,9 +1,11 @@
 """What networks of convolutions have in common, without torch."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, cast
 
+from dse.data.base import SampleInfo
 from dse.networks.base import ModuleNetwork
+from dse.networks.products import Products
 from dse.tasks.recognition.spec import Recognition
 from dse.tasks.regression.spec import Regression
 
@@ -14,6 +16,9 @@ class ConvolutionalNetwork(ModuleNetwork):
     task = Recognition
     tasks = (Recognition, Regression)
     batch_norm = True
+    units: ClassVar[tuple[int, ...]] = ()
+    """Channels and units of its layers before the multiplier, of a network that takes the same products for every
+    sample; none where nobody has looked, and its `products` are not known."""
     defaults: ClassVar[Mapping[str, Any]] = {
         **ModuleNetwork.defaults,
         "training.batch_size": 128,
@@ -22,3 +27,21 @@ class ConvolutionalNetwork(ModuleNetwork):
         "training.weight_decay": 1e-4,
     }
     digital_defaults: ClassVar[Mapping[str, Any]] = {"training.learning_rate": 0.1}
+
+    def products(self, info: SampleInfo, training: Any) -> Products | None:
+        """Return what a sample takes of each layer; see `AbstractNetwork`."""
+        if not self.units:
+            return None
+        # What changes no shape is left out, so that a network is looked through once for many designs.
+        shapes = training.model_copy(update={"epochs": 1, "batch_size": 1, "learning_rate": 1.0})
+        sizes = tuple(map(self.widened, self.units))
+        key = cast("Hashable", self.model_copy(update={"width": 1.0})), sizes, info, shapes
+        if key not in _seen:
+            from dse.networks.traced import traced  # noqa: PLC0415  torch
+
+            _seen[key] = traced(lambda: self.build(info, training, seed=0), info)
+        return _seen[key]
+
+
+_seen: dict[Hashable, Products | None] = {}
+"""Products of the networks that were looked through, by what decides their shapes."""

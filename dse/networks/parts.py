@@ -1,7 +1,9 @@
 """Parts of networks of convolutions, and their initial weights."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
@@ -10,6 +12,20 @@ from torch import Tensor, nn
 from dse.streams import Stream, stream
 
 M = TypeVar("M", bound=nn.Module)
+
+
+_shapes_alone: ContextVar[bool] = ContextVar("shapes_alone", default=False)
+
+
+@contextmanager
+def shapes_alone() -> Generator[None]:
+    """Let networks be built of tensors that hold nothing, on torch's device "meta", which takes no time."""
+    token = _shapes_alone.set(True)
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        _shapes_alone.reset(token)
 
 
 class BiasRow(nn.Module):
@@ -67,6 +83,8 @@ def started(build: Callable[[], M], *, seed: int) -> M:
     """
     with torch.random.fork_rng(devices=[]):
         network = build()
+    if _shapes_alone.get():
+        return network
     layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     for number, layer in enumerate(layers):
         draws, weight = stream(seed, "initial weights", number), layer.weight

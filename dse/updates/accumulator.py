@@ -18,9 +18,9 @@ from dse.crossbar.events import Events
 from dse.errors import DivergedError
 from dse.pausing import State, array_of, below, fill, gathered, taken
 from dse.streams import Stream
+from dse.updates.bits import FLOAT_BITS
 from dse.updates.spec import AccumulatorSpec
 
-FLOAT_BITS = 32
 LARGEST_UPDATE = 2.0**30
 """Largest update in units of the threshold; what exceeds it has left the range of numbers."""
 

@@ -36,6 +36,11 @@ class AbstractUpdate:
     perceptrons: ClassVar[bool] = False
     """Whether it makes layers of a perceptron, which learns without torch's gradients; see `layer`."""
 
+    accounted: ClassVar[bool] = False
+    """Whether it drives a layer by the products of its network alone, and holds weights in pairs or words as
+    `dse.updates.usage` has them: then sizes and numbers of products are known before training; see
+    `dse.pricing.known`."""
+
     @classmethod
     def check(cls, tables: Mapping[str, Spec], updates: int) -> None:
         """Check its tables against the rest of a design.

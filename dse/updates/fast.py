@@ -22,7 +22,8 @@ from dse.kernel import state
 from dse.kernel.arithmetic import Floats
 from dse.pausing import State, taken
 from dse.streams import Stream
-from dse.updates.accumulator import FLOAT_BITS, LARGEST_UPDATE, too_large
+from dse.updates.accumulator import LARGEST_UPDATE, too_large
+from dse.updates.bits import FLOAT_BITS
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 from dse.updates.pace import Pace
 

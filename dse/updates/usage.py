@@ -1,6 +1,5 @@
 """The account of a layer from what held its weights: digital words, or pairs of cells with accumulators."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from dse.crossbar.events import EVENT_NAMES, Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.usage import QUANTILES, WEAR_NAMES, LayerUsage
-from dse.devices.base import AbstractCell
 from dse.kernel.arithmetic import ordered_sum
-from dse.updates.accumulator import FLOAT_BITS, Accumulator
-from dse.updates.spec import AccumulatorSpec
+from dse.updates.accumulator import Accumulator
+from dse.updates.bits import FLOAT_BITS, bits_of_weight, whole
 
 MANY = 1000
 """Values that are counted in no time, however few numbers there are."""
@@ -86,26 +84,9 @@ def usage_of_pairs(
     )
 
 
-def bits_of_weight(cell: AbstractCell, pairs: int, chi: AccumulatorSpec | None) -> float:
-    """Return the bits of a weight that inference reads.
-
-    The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With
-    `inference = "cells_and_accumulator"` the word of the accumulator comes on top.
-    """
-    levels = 1.0 + 2.0 * pairs * (cell.g_max_us - cell.g_min_us) / cell.granularity_us
-    if chi is None or chi.inference == "cells":
-        return math.log2(levels)
-    return math.log2(levels) + (FLOAT_BITS if chi.bits == "float" else chi.bits)
-
-
 def counts(events: Events) -> dict[str, int | float]:
     """Return events by name."""
     return {name: getattr(events, name) for name in EVENT_NAMES}
-
-
-def whole(bits: int | str) -> int | None:
-    """Return a resolution in bits; None for floats and ideal converters."""
-    return bits if isinstance(bits, int) else None
 
 
 def wear_of(set_pulses: torch.Tensor, reset_pulses: torch.Tensor, flips: torch.Tensor | None) -> dict[str, float]:

@@ -14,6 +14,7 @@ class Cnn(ConvolutionalNetwork):
 
     name: Literal["cnn"] = "cnn"
     """Three convolutions of 16, 32 and 64 channels."""
+    units = (16, 32, 64)
 
     def build(self, info: SampleInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
         """Return the network; see `AbstractNetwork`."""

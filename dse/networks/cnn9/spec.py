@@ -29,6 +29,7 @@ class Cnn9(ConvolutionalNetwork):
 
     name: Literal["cnn9"] = "cnn9"
     """A plain network of nine layers: three stages of two convolutions, three linear layers."""
+    units = (48, 96, 192, 256, 128)
 
     @classmethod
     def training(cls) -> type[DropoutTraining]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from dse.data.base import Data, SampleInfo
 from dse.networks.base import AbstractNetwork, Units
+from dse.networks.products import LayerProducts, Products
 from dse.spec import Condition
 from dse.tasks.base import Learner
 from dse.tasks.recognition.spec import Recognition
@@ -60,6 +61,25 @@ class Perceptron(AbstractNetwork):
         """Return (rows, cols) of every layer's weights, bias rows included."""
         units = [inputs, *(self.widened(n) for n in self.hidden), outputs]
         return [(a + 1, b) for a, b in itertools.pairwise(units)]
+
+    def products(self, info: SampleInfo, training: Any) -> Products:  # noqa: ARG002
+        """Return what a sample takes of each layer; see `AbstractNetwork`."""
+        return tuple(
+            LayerProducts(
+                rows=rows,
+                cols=cols,
+                vectors=1,
+                places=1,
+                activations=cols,
+                back=number > 0,
+                inside=rows - 1,
+                reached=rows - 1,
+                bias_rows=1,
+                tiled=False,
+                updates_all=False,
+            )
+            for number, (rows, cols) in enumerate(self.layer_sizes(info.pixels, info.outputs))
+        )
 
     def learner(self, data: Data, training: Any, platform: "Platform", *, seed: int) -> Learner:
         """Return what learns in compiled code; see `AbstractNetwork`."""

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dse.data.base import SampleInfo
-from dse.networks.base import AbstractNetwork
+from dse.networks.convolutional import ConvolutionalNetwork
 from dse.networks.parts import normalised_convolution, plain_head, started
-
-STAGES = (16, 28, 56)
 
 
 class BasicBlock(nn.Module):
@@ -31,13 +29,13 @@ class BasicBlock(nn.Module):
         return torch.relu_(self.second(torch.relu_(self.first(x))).add_(self.shortcut(x)))
 
 
-def resnet(spec: AbstractNetwork, info: SampleInfo, blocks: int, *, seed: int) -> nn.Module:
+def resnet(spec: ConvolutionalNetwork, info: SampleInfo, blocks: int, *, seed: int) -> nn.Module:
     """Return a network of so many blocks a stage, with initial weights."""
     return started(lambda: _network(spec, info, blocks), seed=seed)
 
 
-def _network(spec: AbstractNetwork, info: SampleInfo, blocks: int) -> nn.Sequential:
-    widths = [spec.widened(n) for n in STAGES]
+def _network(spec: ConvolutionalNetwork, info: SampleInfo, blocks: int) -> nn.Sequential:
+    widths = [spec.widened(n) for n in spec.units]
     body: list[nn.Module] = [normalised_convolution(info.shape[0], widths[0], 3, 1), nn.ReLU(inplace=True)]
     channels = widths[0]
     for stage, width in enumerate(widths):

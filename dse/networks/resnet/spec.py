@@ -14,6 +14,7 @@ class ResNet(ConvolutionalNetwork):
 
     blocks: ClassVar[int]
     """Basic blocks of a stage."""
+    units = (16, 28, 56)
 
     def build(self, info: SampleInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
         """Return the network; see `AbstractNetwork`."""

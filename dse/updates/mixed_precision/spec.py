@@ -24,6 +24,7 @@ class MixedPrecision(AbstractUpdate):
     on_crossbars = True
     tables: ClassVar[Mapping[str, type[Spec]]] = {"accumulator": AccumulatorSpec}
     perceptrons = True
+    accounted = True
 
     @classmethod
     def check(cls, tables: Mapping[str, Spec], updates: int) -> None:

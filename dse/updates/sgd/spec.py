@@ -20,6 +20,7 @@ class Sgd(AbstractUpdate):
     about = "digital float32 training, the control"
     on_crossbars = False
     perceptrons = True
+    accounted = True
 
     @classmethod
     def descent(

@@ -1,0 +1,203 @@
+"""What is known of a design before it is simulated, exactly: what follows from shapes alone.
+
+A network that takes the same products for every sample drives, converts and adds as often as its shapes say. Areas, the
+size of the model, the latency of an inference, the energy of converters and most of a digital network follow from that,
+to the last bit of what a simulation comes to. What else is counted depends on what is learned: pulses, wear, the
+currents of an array, words of accumulators, inputs of zero that a perceptron leaves out. It stands in the table of
+layers as NaN, which goes through the expressions of prices, and whatever it reaches is not known.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from dse.crossbar.events import EVENT_NAMES
+from dse.crossbar.usage import WEAR_NAMES
+from dse.designs.tables import Design
+from dse.networks.products import LayerProducts, Products
+from dse.pricing.card import CostCard
+from dse.pricing.price import COLUMNS, price
+from dse.pricing.wear import lifetimes
+from dse.updates.bits import FLOAT_BITS, bits_of_weight, whole
+from dse.updates.spec import AccumulatorSpec
+
+UNKNOWN = math.nan
+DEPLOYED = tuple(name for name in EVENT_NAMES if name.endswith("_deployment"))
+SIZES = ("weights", "cells", "inference_bits")
+"""Metrics that follow from the sizes of layers."""
+PULSES = ("worst_writes", "worst_flips", "set_pulses", "reset_pulses")
+"""Metrics that are 0 where no cell is written."""
+TEXTS = ("chi_storage",)
+BITS = (
+    *("dac_bits", "dac_backward_bits", "adc_bits", "adc_backward_bits"),
+    *("chi_bits", "operand_bits", "deployed_dac_bits", "deployed_adc_bits"),
+)
+"""Columns of a layer that may be empty."""
+Layers = list[dict[str, Any]]
+"""The table of layers of a design, as far as it is known."""
+
+
+def known(design: Design, card: CostCard, names: Sequence[str]) -> dict[str, float]:
+    """Return the quantities of a design that are known without a simulation, by name; others are left out.
+
+    Args:
+        design: the design.
+        card: the cost card.
+        names: of quantities; see `dse.pricing.quantities`.
+    """
+    return known_of([design], card, names)[0]
+
+
+def known_of(designs: Sequence[Design], card: CostCard, names: Sequence[str]) -> list[dict[str, float]]:
+    """Return what is known of some designs, all priced at once; see `known`."""
+    accounts = [_layers(design) for design in designs]
+    found = [_metrics(design, layers, names) for design, layers in zip(designs, accounts, strict=True)]
+    priced = [name for name in dict.fromkeys(names) if name in COLUMNS and name not in lifetimes()]
+    rows = [
+        {"trial": trial, "seed": 0, "layer": number, "train_samples": design.train_samples, **layer}
+        for trial, (design, layers) in enumerate(zip(designs, accounts, strict=True))
+        for number, layer in enumerate(layers)
+    ]
+    if not priced or not rows:
+        return found
+    for row in price(_table(rows), card, priced).drop("seed").iter_rows(named=True):
+        found[row["trial"]] |= {name: row[name] for name in priced if _is_number(row[name])}
+    return found
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _table(rows: Layers) -> pl.DataFrame:
+    types: dict[str, pl.DataType] = {
+        **{name: pl.Float64() for name, value in rows[0].items() if isinstance(value, float)},
+        **{name: pl.Float64() for row in rows for name, value in row.items() if isinstance(value, float)},
+        **dict.fromkeys(BITS, pl.Int64()),
+        **dict.fromkeys(TEXTS, pl.String()),
+    }
+    return pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
+
+
+def _metrics(design: Design, layers: Layers, names: Sequence[str]) -> dict[str, float]:
+    if not layers:
+        return {}
+    found: dict[str, float] = {
+        "weights": sum(layer["rows"] * layer["cols"] for layer in layers),
+        "cells": sum(layer["cells"] for layer in layers),
+        "inference_bits": sum(layer["inference_bits"] for layer in layers),
+    }
+    if design.device is None:
+        found |= dict.fromkeys(PULSES, 0)
+    return {name: value for name, value in found.items() if name in names}
+
+
+def _layers(design: Design) -> Layers:
+    """Return what is known of the layers of a design; nothing where their products are not."""
+    products = _products(design)
+    if products is None:
+        return []
+    of = _on_crossbars if design.device is not None else _digital
+    return [{**_unpriced(design), **of(design, layer)} for layer in products]
+
+
+def _products(design: Design) -> Products | None:
+    if not design.rule.accounted or not design.training.passes:
+        return None
+    return design.network.products(design.workload.info, design.training)
+
+
+def _unpriced(design: Design) -> dict[str, Any]:
+    """Return a layer in which nothing happens but in a deployment, and of which nothing is known there."""
+    deployed = 0 if design.deployment is None else UNKNOWN
+    return {
+        **dict.fromkeys(EVENT_NAMES, 0),
+        **dict.fromkeys(DEPLOYED, deployed),
+        **{f"wear_{name}": 0.0 for name in WEAR_NAMES},
+        **dict.fromkeys((*BITS, *TEXTS)),
+        "mean_conductance_us": UNKNOWN,
+        "deployed_cells": deployed,
+        "deployed_conductance_us": UNKNOWN,
+    }
+
+
+def _sizes(layer: LayerProducts) -> dict[str, Any]:
+    return {
+        **{name: getattr(layer, name) for name in ("rows", "cols", "bias_rows", "places", "infers")},
+        "row_tiles": 1,
+        "column_tiles": 1,
+    }
+
+
+def _digital(design: Design, layer: LayerProducts) -> dict[str, Any]:
+    """Return a layer of digital words."""
+    samples, size = design.train_samples, layer.rows * layer.cols
+    passed = (layer.rows - layer.bias_rows) * layer.cols if layer.back else 0
+    images = samples * layer.vectors // layer.places  # a word is read once for all places
+    velocity = getattr(design.training, "momentum", 0.0) > 0.0
+    updated = design.training.updates_of(design.workload.info.samples) * size * (2 if velocity else 1)
+    touched = updated if layer.updates_all else UNKNOWN
+    return {
+        **_sizes(layer),
+        "cells": 0,
+        "inference_bits": float(FLOAT_BITS * size) if layer.infers else 0.0,
+        "macs_forward": samples * layer.vectors * size,
+        "macs_backward": samples * layer.vectors * passed,
+        "macs_update": samples * layer.vectors * size if layer.updates_all else UNKNOWN,
+        "weight_reads": images * (size + passed) + touched,
+        "weight_writes": touched,
+        "activations": samples * layer.activations,
+    }
+
+
+def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
+    """Return a layer on crossbars."""
+    device, dac, adc, refresh = design.device, design.dac, design.adc, design.refresh
+    if device is None or dac is None or adc is None or refresh is None:
+        msg = f"the design {design.key} has no crossbars"
+        raise TypeError(msg)
+    chi: AccumulatorSpec | None = getattr(design, "accumulator", None)
+    samples, size = design.train_samples, layer.rows * layer.cols
+    row_tiles, column_tiles = _tiles(design, layer)
+    vectors = samples * layer.vectors
+    back = vectors if layer.back else 0
+    added = samples * (layer.inside * column_tiles - layer.reached) if layer.back else 0
+    bits = bits_of_weight(device, design.array.pairs_per_weight, chi)
+    unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
+    refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()
+    flips = ("chi_flips",) if chi is not None and chi.storage == "pcm" else ()
+    return {
+        **dict.fromkeys((*unknown, *refreshed, *flips), UNKNOWN),
+        **{f"wear_{name}": UNKNOWN for name in WEAR_NAMES},
+        **_sizes(layer),
+        "row_tiles": row_tiles,
+        "column_tiles": column_tiles,
+        "cells": 2 * design.array.pairs_per_weight * size,
+        "inference_bits": size * bits if layer.infers else 0.0,
+        "dac_bits": whole(dac.bits),
+        "dac_backward_bits": whole(dac.bits_backward),
+        "adc_bits": whole(adc.bits),
+        "adc_backward_bits": whole(adc.bits_backward),
+        "chi_bits": 0 if chi is None else whole(chi.bits),
+        "chi_storage": None if chi is None else chi.storage,
+        "operand_bits": whole("float" if chi is None else chi.operand_bits),
+        "mvm_forward": vectors,
+        "dac_forward": vectors * layer.rows * column_tiles,
+        "adc_forward": vectors * layer.cols * row_tiles,
+        "partial_adds_forward": vectors * layer.cols * (row_tiles - 1),
+        "mvm_backward": back,
+        "dac_backward": back * layer.cols * row_tiles,
+        "adc_backward": back * (layer.rows - layer.bias_rows) * column_tiles,
+        "partial_adds_backward": added,
+        "macs_update": vectors * size if layer.updates_all else UNKNOWN,
+        "activations": samples * layer.activations,
+    }
+
+
+def _tiles(design: Design, layer: LayerProducts) -> tuple[int, int]:
+    """Return the arrays that a layer takes along its inputs and outputs."""
+    sizes = (layer.rows, design.array.tile_rows), (layer.cols, design.array.tile_columns)
+    rows, columns = (-(-lines // tile) if layer.tiled and isinstance(tile, int) else 1 for lines, tile in sizes)
+    return rows, columns
