@@ -13,9 +13,9 @@ from dse.analysis.fronts.pareto import is_on_front
 from dse.designs.space import Choice, FloatRange, IntRange
 from dse.search.samplers.base import Problem
 from dse.search.samplers.model import Model
-from dse.search.samplers.model.belief import Belief, transformed
+from dse.search.samplers.model.belief import Belief, _box, transformed
 from dse.search.samplers.model.encoding import Encoding
-from dse.search.samplers.model.gain import expected_gain, log_expected_improvement
+from dse.search.samplers.model.gain import boxes, expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import JITTER, Process, Scales, _negative_log_posterior, learned
 from dse.search.samplers.quasi_random import QuasiRandom
 
@@ -94,29 +94,53 @@ def test_an_axis_without_effect_has_the_longest_length() -> None:
     assert 1e-4 < math.exp(found.noise) < 0.1  # 0.01 / 0.5 were put in
 
 
-@pytest.mark.parametrize("objectives", [2, 3])
+def a_front(objectives: int, points: int) -> np.ndarray:
+    """Return a front, with ties where many designs share a value."""
+    found = 1.0 - np.abs(DRAWS.standard_normal((points, objectives)))
+    found[::2] = np.round(found[::2], 1)
+    return found[is_on_front(found, ["minimise"] * objectives)]
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("points", [0, 1, 40])
+def test_boxes_fill_what_a_front_leaves(objectives: int, points: int) -> None:
+    front, reference = a_front(objectives, points), np.full(objectives, 0.9)
+    free = boxes(front, reference)
+    edges, least = free.edges, np.full(objectives, -4.0)
+    lower, upper = (np.maximum(edges[np.arange(objectives), own], least) for own in (free.lower, free.upper))
+    whole = float(np.prod(reference - least))
+    left = whole - (moocore.hypervolume(front, ref=reference) if len(front) else 0.0)
+    assert np.prod(upper - lower, axis=1).sum() == pytest.approx(left, rel=1e-9)
+    if objectives <= 3:
+        assert len(free.lower) <= (objectives - 1) * len(front) + 1
+
+
+@pytest.mark.parametrize("objectives", [2, 3, 4, 5])
 def test_the_expected_gain_is_that_of_simulated_designs(objectives: int) -> None:
-    """A mean over 4,000 draws; within five standard errors and the spacing of the places of the box."""
-    front = np.array([[0.2, 0.7, 0.4], [0.5, 0.3, 0.6], [0.8, 0.2, 0.2]])[:, :objectives]
-    front = front[is_on_front(front, ["minimise"] * objectives)]
-    mean, deviation = np.array([[0.35, 0.4, 0.3]])[:, :objectives], np.array([[0.1, 0.05, 0.2]])[:, :objectives]
-    draws = mean + deviation * DRAWS.standard_normal((4000, objectives))
-    reference = np.ones(objectives)
+    """A mean over 2,000 draws, within five standard errors."""
+    front, reference = a_front(objectives, 12), np.ones(objectives)
+    mean, deviation = 0.4 * DRAWS.random((1, objectives)), 0.3 * DRAWS.random((1, objectives)) + 0.05
+    draws = mean + deviation * DRAWS.standard_normal((2000, objectives))
     before = moocore.hypervolume(front, ref=reference)
-    # The box ends at the ideal point: what lies beyond it is not counted.
-    gains = [moocore.hypervolume(np.vstack([front, np.maximum(d, 0.0)]), ref=reference) - before for d in draws]
-    error = 5.0 * np.std(gains) / math.sqrt(len(gains)) + 2e-3
-    assert expected_gain(mean, deviation, front)[0] == pytest.approx(np.mean(gains), abs=error)
+    gains = [moocore.hypervolume(np.vstack([front, d]), ref=reference) - before for d in draws]
+    error = 5.0 * np.std(gains) / math.sqrt(len(gains))
+    assert expected_gain(mean, deviation, boxes(front, reference))[0] == pytest.approx(np.mean(gains), abs=error)
 
 
-def test_of_many_designs_the_best_are_measured_well_and_the_others_stay_below() -> None:
-    front = np.array([[0.5, 0.5]])
-    means = DRAWS.random((200, 2))
-    deviations = np.full_like(means, 0.05)
-    together = expected_gain(means, deviations, front)
-    alone = np.array([expected_gain(m[None], d[None], front)[0] for m, d in zip(means, deviations, strict=True)])
-    best = int(np.argmax(alone))
-    assert together[best] == alone[best] == together.max()
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_the_expected_gain_of_a_design_that_is_known_is_its_gain(objectives: int) -> None:
+    front, reference, designs = a_front(objectives, 20), np.ones(objectives), DRAWS.random((50, objectives))
+    before = moocore.hypervolume(front, ref=reference)
+    gains = [moocore.hypervolume(np.vstack([front, d]), ref=reference) - before for d in designs]
+    found = expected_gain(designs, np.full_like(designs, 1e-9), boxes(front, reference))
+    assert np.allclose(found, gains, atol=1e-7)
+
+
+def test_gains_far_behind_a_front_keep_their_order() -> None:
+    means = np.linspace(2.0, 20.0, 10)[:, None] * np.ones(2)
+    gains = expected_gain(means, np.ones_like(means), boxes(np.zeros((1, 2)) - 1.0, np.zeros(2)))
+    assert (np.diff(gains) < 0.0).all()
+    assert gains[-1] > 0.0
 
 
 @pytest.mark.parametrize("z", [-30.0, -6.0, -4.9, -1.0, 0.0, 2.0])
@@ -138,14 +162,64 @@ def test_values_that_span_decades_are_modelled_by_their_logarithm() -> None:
     assert np.isnan(found[1]).all()
 
 
+def test_the_first_results_decide_on_which_scale_a_quantity_is_modelled() -> None:
+    rates = [10.0**k for k in range(8)] + [1.0 + k for k in range(20)]
+    shares = [0.1 + 0.1 * k for k in range(8)] + [10.0**-k for k in range(1, 20)] + [0.5]
+    found = transformed(list(zip(rates, shares, strict=True)), first=8)
+    assert found[:, 0].tolist() == pytest.approx(np.log10(rates))
+    assert found[:, 1].tolist() == shares
+
+
+def test_designs_that_are_barely_better_do_not_decide_where_volumes_end() -> None:
+    front = np.array([[0.0, 1.0, 0.5], [0.5, 0.0, 1.0], [1.0, 0.5, 0.0], [-0.01, 1.05, 3.0]])
+    ideal, span, reference = _box(front)
+    assert ideal.tolist() == [-0.01, 0.0, 0.0]
+    assert span.tolist() == [1.0, 1.0, 1.0]
+    assert reference.tolist() == pytest.approx([1.1, 1.1, 1.1])
+
+
+MIXED = {
+    "a": FloatRange(0.5, 8.0, log=True),
+    "b": IntRange(2, 10),
+    "c": Choice((2, 32, 8)),
+    "d": Choice(("sram", "pcm", 4)),
+}
+
+
+def test_positions_of_designs_lead_back_to_them() -> None:
+    space = {**MIXED, "e": IntRange(2, 64, log=True), "f": FloatRange(0.25, 1.5, step=0.25), "g": Choice((True, False))}
+    encoding = Encoding(space)
+    designs = [encoding.design(u) for u in DRAWS.random((200, len(space)))]
+    designs += [{path: p.at(u) for path, p in space.items()} for u in (0.0, 1.0 - 1e-12)]
+    again = [encoding.design(u) for u in encoding.positions(designs)]
+    assert [d["a"] for d in again] == pytest.approx([d["a"] for d in designs], rel=1e-12)
+    assert [{**d, "a": 0} for d in again] == [{**d, "a": 0} for d in designs]
+
+
+def test_what_does_not_act_in_designs_tells_none_of_them_apart() -> None:
+    def acts(design: dict) -> set[str]:
+        return set(MIXED) - ({"b", "d"} if design["c"] == 2 else set())
+
+    encoding = Encoding(MIXED, acts)
+    some = [{"a": 2.0, "b": b, "c": c, "d": d} for c in (2, 8) for b, d in ((4, "pcm"), (9, "sram"))]
+    points = encoding.points(some)
+    assert np.array_equal(points[0], points[1])
+    assert not np.array_equal(points[2], points[3])
+
+
+def test_steps_stay_within_the_space_and_reach_the_next_value() -> None:
+    encoding = Encoding(MIXED)
+    at = encoding.positions([{"a": 0.5, "b": 10, "c": 8, "d": "pcm"}] * 200)
+    moved = encoding.stepped(at, np.array([[1e-3]]), DRAWS)
+    assert ((moved >= 0.0) & (moved < 1.0)).all()
+    assert np.abs(moved[:, 0] - at[:, 0]).max() < 0.01
+    designs = [encoding.design(u) for u in moved]
+    assert {d["b"] for d in designs} >= {9, 10}
+    assert {d["d"] for d in designs} == {"sram", "pcm", 4}
+
+
 def test_near_designs_have_near_points() -> None:
-    space = {
-        "a": FloatRange(0.5, 8.0, log=True),
-        "b": IntRange(2, 10),
-        "c": Choice((2, 32, 8)),
-        "d": Choice(("sram", "pcm", 4)),
-    }
-    points = Encoding(space).points(
+    points = Encoding(MIXED).points(
         [
             {"a": 2.0, "b": 4, "c": 8, "d": "pcm"},
             {"a": 2.0, "b": 4, "c": 8, "d": 4},

@@ -11,7 +11,7 @@ from scipy import special as untyped_special
 
 from dse.analysis.fronts.pareto import is_on_front, ranks
 from dse.metric import Goal
-from dse.search.samplers.model.gain import expected_gain, log_expected_improvement
+from dse.search.samplers.model.gain import boxes, expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import Floats, Process, Scales, learned
 
 special = cast("Any", untyped_special)
@@ -29,19 +29,28 @@ DECADE = 10.0
 """Ratio of the largest to the smallest value from which a quantity is modelled by its logarithm."""
 MARGIN = 0.1
 """Reach of the box of volumes beyond the values of the front, in shares of its sides."""
+SLIGHT = 0.05
+"""Share of the sides of a front by which a design may be worse than another that dominates it but for that."""
+CLEAR = 0.15
+"""Share of the sides by which it is clearly worse; then it does not decide where the box ends."""
 TOLERATED = 0.02
-"""Violation up to which a design counts as feasible in a model, which knows of no sharp bound."""
+"""Violation up to which a design counts as feasible in a model that is told 0 for all that meet a bound."""
+LEAST = 1e-12
+"""Gain, in shares of the box, below which designs are told apart by how near they are to the front."""
 BEYOND = 10.0
 """An infinite value counts as so many times the largest finite one."""
 
 
-def transformed(values: Sequence[Sequence[float] | None]) -> Floats:
+def transformed(values: Sequence[Sequence[float] | None], first: int | None = None) -> Floats:
     """Return values to be minimised on the scales on which they are modelled; NaN for failed trials.
 
-    A quantity whose values all have one sign and span more than a decade is its logarithm.
+    A quantity whose values all have one sign is its logarithm, if the first of them span more than a decade and are
+    less skewed so.
 
     Args:
         values: of the objectives of each trial, or None; one trial at least has some.
+        first: how many trials decide; those proposed without regard to results, since others crowd at the best values,
+            which are far apart in logarithms. All by default.
 
     Returns:
         Shape (trials, objectives).
@@ -49,20 +58,28 @@ def transformed(values: Sequence[Sequence[float] | None]) -> Floats:
     width = next(len(own) for own in values if own is not None)
     table = np.array([(math.nan,) * width if own is None else own for own in values], np.float64)
     for k in range(width):
-        table[:, k] = _transformed(table[:, k])
+        table[:, k] = _transformed(table[:, k], len(values) if first is None else first)
     return table
 
 
-def _transformed(own: Floats) -> Floats:
+def _transformed(own: Floats, first: int) -> Floats:
     finite = own[np.isfinite(own)]
     largest = BEYOND * float(np.abs(finite).max(initial=1.0))
     own = np.clip(own, -largest, largest)
     known = own[~np.isnan(own)]
-    if (known > 0.0).all() and known.max() > DECADE * known.min():
-        return np.log10(own)
-    if (known < 0.0).all() and known.min() < DECADE * known.max():
-        return -np.log10(-own)
-    return own
+    sign = -1.0 if (known < 0.0).all() else 1.0
+    own, known = sign * own, sign * known
+    judged = own[:first][~np.isnan(own[:first])]
+    judged = judged if len(judged) else known
+    if (known > 0.0).all() and judged.max() > DECADE * judged.min() and _skew(np.log(judged)) < _skew(judged):
+        own = np.log10(own)
+    return sign * own
+
+
+def _skew(values: Floats) -> float:
+    """Return by how much the third moment of values is off that of a symmetric distribution."""
+    away = values - values.mean()
+    return float(np.abs((away**3).mean())) / max(float((away**2).mean()) ** 1.5, 1e-300)
 
 
 class Belief:
@@ -74,7 +91,7 @@ class Belief:
     Args:
         x: points of the trials told, in order of number, shape (trials, dimensions).
         y: their objectives, transformed, shape (trials, objectives); NaN for failed ones.
-        violations: of each constraint, shape (trials, constraints).
+        violations: of each constraint, shape (trials, constraints); 0 where it is met, or by how much below 0.
         pending: points of trials in flight, shape (trials, dimensions).
         kept: scales learned before; what is learned now is added.
         noise: variances of the further noise of objectives, in the units of `y`, of its shape; none by default.
@@ -120,13 +137,23 @@ class Belief:
         ]
         everything, failed = np.arange(len(x)), (~complete).astype(np.float64)
         data = _Data(x, failed, np.zeros(len(x)))
+        # Who is told by how much bounds are met needs no tolerance.
+        self._tolerated = 0.0 if (violations < 0.0).any() else TOLERATED
         self._failures = (
             [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
         self._front = y[self.best]
-        span = np.ptp(self._front, axis=0)
-        span = np.maximum(span, 1e-6 * np.abs(self._front).max(axis=0) + 1e-12)
-        self._ideal, self._span = self._front.min(axis=0) - MARGIN * span, (1.0 + 2.0 * MARGIN) * span
+        self._ideal, self._span, reference = _box(self._front)
+        self._ahead = self._front if not len(pending) else np.concatenate([self._front, self._believed(pending)])
+        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], (reference - self._ideal) / self._span)
+
+    def _believed(self, pending: Floats) -> Floats:
+        """Return the values that trials in flight are expected to have, if they are expected to count.
+
+        So what they will dominate is no gain of others.
+        """
+        counting = self._log_feasible(pending) > math.log(0.5) if self._any_feasible else np.ones(len(pending), bool)
+        return self.expected(pending)[0][counting]
 
     def _model(self, name: str, data: "_Data", known: Places, chosen: Places, pending: Floats) -> "_Model":
         """Return a model of a quantity from the chosen trials.
@@ -168,14 +195,8 @@ class Belief:
             x: their points; they may have been seen, such as paused trainings, and should not be counted.
             expected: means and standard deviations to take in place of those of `expected`.
         """
-        feasible = self._log_feasible(x)
-        if not self._any_feasible and self._limits:
-            return np.exp(feasible)
-        means, deviations = self.expected(x) if expected is None else expected
-        if means.shape[1] == 1:
-            return np.exp(feasible + log_expected_improvement(means[:, 0], deviations[:, 0], self._front.min()))
-        gain = expected_gain(*self._scaled(means, deviations), self._scaled(self._front, self._front)[0])
-        return np.exp(feasible) * gain
+        chance, gain, _ = self._judged(x, expected)
+        return np.exp(chance + gain)
 
     def worth(self, x: Floats) -> Floats:
         """Return what designs are worth, shape (designs,); only their order has a meaning.
@@ -183,17 +204,22 @@ class Belief:
         Args:
             x: their points.
         """
-        feasible = self._log_feasible(x)
-        if not self._any_feasible and self._limits:
-            return feasible
-        means, deviations = self.expected(x)
-        if means.shape[1] == 1:
-            return feasible + log_expected_improvement(means[:, 0], deviations[:, 0], float(self._front.min()))
-        scaled, deviations = self._scaled(means, deviations)
-        front, _ = self._scaled(self._front, self._front)
-        gain = expected_gain(scaled, deviations, front)
+        chance, gain, behind = self._judged(x, None)
         # Where no gain tells designs apart, those are first whose means are nearest to the front.
-        return feasible + np.log(gain + 1e-12) - 1e-6 * _behind(scaled, front)
+        return chance + np.maximum(gain, math.log(LEAST)) - LEAST * behind
+
+    def _judged(self, x: Floats, expected: tuple[Floats, Floats] | None) -> tuple[Floats, Floats, Floats]:
+        """Return logarithms of the probability that designs count and of their gain, and how far they are behind."""
+        chance, nothing = self._log_feasible(x), np.zeros(len(x))
+        if not self._any_feasible and self._limits:
+            return chance, nothing, nothing
+        means, deviations = self.expected(x) if expected is None else expected
+        if means.shape[1] == 1:
+            best = float(self._ahead.min())
+            return chance, log_expected_improvement(means[:, 0], deviations[:, 0], best), nothing
+        scaled, deviations = self._scaled(means, deviations)
+        gain = expected_gain(scaled, deviations, self._free)
+        return chance, np.log(np.maximum(gain, 1e-300)), _behind(scaled, self._scaled(self._front, self._front)[0])
 
     def _scaled(self, means: Floats, deviations: Floats) -> tuple[Floats, Floats]:
         """Return means and standard deviations in the box of volumes."""
@@ -204,7 +230,7 @@ class Belief:
         found = np.zeros(len(x))
         for limit in self._limits:
             mean, deviation = limit.predict(x)
-            found += special.log_ndtr((TOLERATED - mean) / deviation)
+            found += special.log_ndtr((self._tolerated - mean) / deviation)
         for failure in self._failures:
             mean, deviation = failure.predict(x)
             found += special.log_ndtr((0.5 - mean) / np.maximum(deviation, 0.1))
@@ -247,6 +273,27 @@ class _Model:
         """Return means and standard deviations, each shape (designs,)."""
         mean, deviation = self._process.predict(x)
         return self._mean + self._std * mean, self._std * deviation
+
+
+def _box(front: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the ideal point of a front, the sides of its box, and the point where volumes end.
+
+    A design that is barely better than another in some objectives and clearly worse in others has no say in where they
+    end. Such designs are on most fronts of three and more objectives (Ikeda, Kita and Kobayashi, CEC 2001), and would
+    draw a search to the ends of its box.
+
+    Args:
+        front: shape (designs, objectives).
+    """
+    ideal = front.min(axis=0)
+    least = 1e-6 * np.abs(front).max(axis=0) + 1e-12
+    scaled = (front - ideal) / np.maximum(np.ptp(front, axis=0), least)
+    no_better = (scaled[None] <= scaled[:, None] + SLIGHT).all(axis=2)
+    clearly_worse = (scaled[None] < scaled[:, None] - CLEAR).any(axis=2)
+    own = front[~(no_better & clearly_worse).any(axis=1)]
+    own = own if len(own) else front
+    span = np.maximum(np.ptp(own, axis=0), least)
+    return ideal, span, own.max(axis=0) + MARGIN * span
 
 
 def _when_learned(count: int) -> int:

@@ -1,21 +1,28 @@
 """Designs as points of the unit cube, in which near designs are alike.
 
 A range is an axis, on its own scale. Choices that are numbers are an axis in the order of their values, evenly spaced;
-other choices are an axis each, so that any two of them are equally far apart.
+other choices are an axis each, so that any two of them are equally far apart. What does not act in a design is at the
+same place in all of them, so that it tells no two of them apart.
+
+Positions are what `Parameter.at` takes: in [0, 1), one for each parameter, also where several are one value.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.designs.space import Choice, FloatRange, IntRange, Parameter, place_of
+from dse.designs.space import Choice, FloatRange, IntRange, Parameter, Value, place_of
 
 Points = NDArray[np.float64]
 APART = math.sqrt(0.5)
 """Place of a choice without order on its own axis: two of them have the distance 1."""
+MIDDLE = 0.5
+"""Place of what does not act; a choice without order is at 0 on its axes."""
+LAST = 1.0 - 1e-12
+"""The last position."""
 
 
 class Encoding:
@@ -23,66 +30,130 @@ class Encoding:
 
     Args:
         space: what varies, by path.
+        acts: gives the paths that act in a design; all by default.
 
     Attributes:
         dimensions: of the points.
     """
 
-    def __init__(self, space: Mapping[str, Parameter]) -> None:
+    def __init__(
+        self, space: Mapping[str, Parameter], acts: Callable[[Mapping[str, Value]], Collection[str]] | None = None
+    ) -> None:
+        self._space, self._acts = dict(space), acts
         self._axes = {path: _axes_of(parameter) for path, parameter in space.items()}
         self.dimensions = sum(axes.count for axes in self._axes.values())
 
     def points(self, designs: Sequence[Mapping[str, Any]]) -> Points:
         """Return the points of designs, shape (designs, dimensions)."""
-        return np.array([self._point(design) for design in designs]).reshape(len(designs), self.dimensions)
+        return self.points_at(self.positions(designs))
 
-    def _point(self, design: Mapping[str, Any]) -> list[float]:
-        return [place for path, axes in self._axes.items() for place in axes.at(design[path])]
+    def positions(self, designs: Sequence[Mapping[str, Any]]) -> Points:
+        """Return the positions of designs, shape (designs, parameters)."""
+        rows = [[axes.position(design[path]) for path, axes in self._axes.items()] for design in designs]
+        return np.array(rows).reshape(len(designs), len(self._axes))
+
+    def points_at(self, positions: Points) -> Points:
+        """Return the points of designs that are given by positions, shape (designs, dimensions)."""
+        parts = [axes.places(positions[:, k]) for k, axes in enumerate(self._axes.values())]
+        if self._acts is not None:
+            acting = [self._acts(self.design(row)) for row in positions]
+            for part, (path, axes) in zip(parts, self._axes.items(), strict=True):
+                part[[path not in own for own in acting]] = axes.idle
+        return np.concatenate([np.zeros((len(positions), 0)), *parts], axis=1)
+
+    def design(self, positions: Points) -> dict[str, Value]:
+        """Return the design at positions, shape (parameters,)."""
+        return {path: p.at(float(u)) for (path, p), u in zip(self._space.items(), positions, strict=True)}
+
+    def stepped(self, positions: Points, sizes: Points, draws: np.random.Generator) -> Points:
+        """Return positions a normal step away on every axis; anywhere on those of choices without order.
+
+        Args:
+            positions: shape (designs, parameters).
+            sizes: standard deviations of the steps, shape (designs, 1); where values are few, one of them at least.
+            draws: random numbers.
+        """
+        least = np.array([axes.spacing for axes in self._axes.values()])
+        moved = positions + np.maximum(sizes, least) * draws.standard_normal(positions.shape)
+        anywhere = draws.random(positions.shape)
+        free = np.array([isinstance(axes, _Apart) for axes in self._axes.values()])
+        # reflected at the ends, which would collect designs otherwise
+        moved = 1.0 - np.abs(1.0 - np.abs(moved) % 2.0)
+        return np.where(free, anywhere, np.minimum(moved, LAST))
 
 
 class _Axis:
     """The axis of a range."""
 
     count = 1
+    idle = MIDDLE
 
     def __init__(self, given: IntRange | FloatRange) -> None:
         self._range = given
+        self._steps = None if given.log else given.count()
+        self.spacing = 0.0 if self._steps is None else 0.5 / self._steps
 
-    def at(self, value: Any) -> tuple[float, ...]:
-        """Return the place of a value."""
-        return (place_of(self._range, value),)
+    def position(self, value: Any) -> float:
+        """Return the position of a value."""
+        if self._steps is not None:
+            return (self._range.number(value) + 0.5) / self._steps
+        if isinstance(self._range, IntRange):
+            low, high = math.log(self._range.low - 0.5), math.log(self._range.high + 0.5)
+            return (math.log(value) - low) / (high - low)
+        return min(place_of(self._range, value), LAST)
+
+    def places(self, positions: Points) -> Points:
+        """Return the places of values that are given by positions, shape (designs, 1)."""
+        own = self._range
+        if self._steps is not None:
+            numbers = np.minimum((positions * self._steps).astype(np.int64), self._steps - 1)
+            return np.minimum(numbers * float(own.step or 1) / (own.high - own.low), 1.0)[:, None]
+        if isinstance(own, IntRange):
+            low, high = math.log(own.low - 0.5), math.log(own.high + 0.5)
+            values = np.clip(np.round(np.exp(low + positions * (high - low))), own.low, own.high)
+            return (np.log(values / own.low) / math.log(own.high / own.low))[:, None]
+        return positions[:, None].copy()
 
 
-class _Ordered:
+class _Listed:
+    """The axes of choices."""
+
+    def __init__(self, given: Choice, table: Points) -> None:
+        self._given, self._table = given, table
+        self.count = table.shape[1]
+        self.spacing = 0.5 / len(table)
+
+    def position(self, value: Any) -> float:
+        """Return the position of a value."""
+        return (self._given.number(value) + 0.5) / len(self._table)
+
+    def places(self, positions: Points) -> Points:
+        """Return the places of values that are given by positions, shape (designs, axes)."""
+        return self._table[np.minimum((positions * len(self._table)).astype(np.int64), len(self._table) - 1)]
+
+
+class _Ordered(_Listed):
     """The axis of choices that are numbers."""
 
-    count = 1
+    idle = MIDDLE
 
-    def __init__(self, values: Sequence[float]) -> None:
-        ordered = sorted(values)
-        self._places = {value: place / max(1, len(ordered) - 1) for place, value in enumerate(ordered)}
-
-    def at(self, value: Any) -> tuple[float, ...]:
-        """Return the place of a value."""
-        return (self._places[value],)
+    def __init__(self, given: Choice) -> None:
+        ranks = np.argsort(np.argsort(np.array(given.values, np.float64), kind="stable"), kind="stable")
+        super().__init__(given, ranks[:, None] / max(1, len(ranks) - 1))
 
 
-class _Apart:
+class _Apart(_Listed):
     """The axes of choices without order."""
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self._values: list[tuple[Any, Any]] = [(type(value), value) for value in values]
-        self.count = len(values)
+    idle = 0.0
 
-    def at(self, value: Any) -> tuple[float, ...]:
-        """Return the places of a value."""
-        return tuple(APART if type(value) is kind and value == own else 0.0 for kind, own in self._values)
+    def __init__(self, given: Choice) -> None:
+        super().__init__(given, APART * np.eye(len(given.values)))
 
 
 def _axes_of(parameter: Parameter) -> _Axis | _Ordered | _Apart:
     if not isinstance(parameter, Choice):
         return _Axis(parameter)
-    values = parameter.values
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return _Ordered(cast("Sequence[float]", values))
-    return _Apart(values)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.values):
+        return _Ordered(parameter)
+    return _Apart(parameter)

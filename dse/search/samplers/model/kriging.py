@@ -28,6 +28,7 @@ BOUNDS = {"length": (np.log(0.05), np.log(50.0)), "signal": (np.log(1e-2), np.lo
 STEPS = 25
 """Steps of the search for lengths, signal and noise."""
 JITTER = 1e-9
+GLS = False
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,11 @@ class Process:
 
     def __init__(self, x: Floats, y: Floats, scales: Scales, known: Floats | None = None) -> None:
         self._x, self._scales = x / np.exp(scales.lengths), scales
-        self._mean = float(y.mean())
         covariance = self._covariance(self._x, self._x)
         noise = np.exp(scales.noise) + JITTER + (np.zeros(len(y)) if known is None else known)
         self._low: Floats = linalg.cholesky(covariance + np.diag(noise), lower=True)
+        ones = linalg.cho_solve((self._low, True), np.ones(len(y)))
+        self._mean = float(ones @ y / ones.sum()) if GLS else float(y.mean())
         self._weights: Floats = linalg.cho_solve((self._low, True), y - self._mean)
 
     def believe(self, x: Floats) -> None:

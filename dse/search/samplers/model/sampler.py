@@ -16,19 +16,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from dse.designs.space import Choice, Parameter, Value, place_of
+from dse.designs.space import Value
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.streams import derived_seed
 
 if TYPE_CHECKING:
-    from dse.search.samplers.model.belief import Kept
+    from dse.search.samplers.model.belief import Belief, Kept
 
 BLIND_EVERY = 8
 """One proposal in so many is quasi-random."""
-CANDIDATES = 128
+CANDIDATES = 256
 """Random designs among which a proposal is chosen; as many again are near the front."""
-NEAR = 0.15
-"""Standard deviation of a step from a design of the front, in shares of an axis."""
+NEAR = 0.01, 0.3
+"""Least and largest standard deviation of a step from a design of the front, in shares of an axis."""
+ROUNDS = 0.1, 0.03, 0.01
+"""Standard deviations of steps from the best candidates, one round after the other."""
+PARENTS, CHILDREN = 8, 16
+"""Candidates from which a round goes on, and designs near each of them."""
+DIGITS = 9
+"""Digits in which the points of equal designs agree."""
 MOVED = 0.4
 """Share of the parameters that such a step changes."""
 DRAWN = 64
@@ -145,15 +151,49 @@ class _Proposer:
             return self._new_one(self._random(draws), number)
         flying = [own for own in range(number) if own not in self._told]
         belief = Belief(
-            self._points(told), transformed(values), self._violations(told), self._points(flying), self._kept
+            self._points(told),
+            transformed(values, self._startup),
+            self._violations(told),
+            self._points(flying),
+            self._kept,
         )
-        front = [self._asked[told[int(place)]] for place in belief.best.tolist()]
-        candidates = [self._random(draws) for _ in range(CANDIDATES)]
-        candidates += [self._near(front[int(draws.integers(len(front)))], draws) for _ in range(CANDIDATES)]
-        candidates = _new(candidates, self._asked) or candidates
-        order = np.argsort(-belief.worth(self._encoding.points(candidates)), kind="stable")
-        best = [candidates[int(place)] for place in order]
-        return next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or best[0]
+        front = self._encoding.positions([self._asked[told[int(place)]] for place in belief.best.tolist()])
+        looked = self._looked(belief, front, draws)
+        best = (self._encoding.design(row) for row in looked)
+        return next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or self._encoding.design(looked[0])
+
+    def _looked(self, belief: "Belief", front: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+        """Return positions of designs, the best first, shape (designs, parameters).
+
+        Args:
+            belief: what they are worth.
+            front: positions of designs on the front.
+            draws: random numbers.
+        """
+        sizes = NEAR[0] * (NEAR[1] / NEAR[0]) ** draws.random((CANDIDATES, 1))
+        near = self._moved(front[draws.integers(len(front), size=CANDIDATES)], sizes, draws)
+        found = np.concatenate([draws.random((CANDIDATES, len(self._space))), near])
+        worth = self._worth(belief, found)
+        for size in ROUNDS:
+            parents = found[np.argsort(-worth, kind="stable")[:PARENTS]]
+            children = self._moved(np.repeat(parents, CHILDREN, axis=0), np.array([[size]]), draws)
+            found = np.concatenate([found, children])
+            worth = np.concatenate([worth, self._worth(belief, children)])
+        return found[np.argsort(-worth, kind="stable")]
+
+    def _worth(self, belief: "Belief", positions: np.ndarray) -> np.ndarray:
+        """Return what designs are worth, shape (designs,); minus infinity for those that were proposed before."""
+        points = self._encoding.points_at(positions)
+        known = {row.tobytes() for row in np.round(self._encoding.points(self._asked), DIGITS)}
+        worth = belief.worth(points)
+        worth[[row.tobytes() in known for row in np.round(points, DIGITS)]] = -np.inf
+        return worth
+
+    def _moved(self, positions: np.ndarray, sizes: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+        """Return positions a step away on some axes, one at least."""
+        moves = draws.random(positions.shape)
+        moves = (moves < MOVED) | (moves == moves.min(axis=1, keepdims=True))
+        return np.where(moves, self._encoding.stepped(positions, sizes, draws), positions)
 
     def _points(self, numbers: Sequence[int]) -> np.ndarray:
         return self._encoding.points([self._asked[own] for own in numbers])
@@ -165,32 +205,3 @@ class _Proposer:
 
     def _random(self, draws: np.random.Generator) -> dict[str, Value]:
         return {path: parameter.at(float(draws.random())) for path, parameter in self._space.items()}
-
-    def _near(self, design: Design, draws: np.random.Generator) -> dict[str, Value]:
-        """Return a design a step away from another."""
-        moved = dict(design)
-        for path, parameter in self._space.items():
-            move, u, step = float(draws.random()), float(draws.random()), float(draws.standard_normal())
-            if move < MOVED:
-                moved[path] = _stepped(parameter, design[path], u, step)
-        return moved
-
-
-def _stepped(parameter: Parameter, value: Value, u: float, step: float) -> Value:
-    """Return a value near another: on a range a normal step away, of choices any."""
-    if isinstance(parameter, Choice) or isinstance(value, str | bool):
-        return parameter.at(u)
-    place = place_of(parameter, value) + NEAR * step
-    return parameter.at(min(max(place, 0.0), 1.0 - 1e-12))
-
-
-def _new(candidates: Sequence[dict[str, Value]], known: Sequence[Design]) -> list[dict[str, Value]]:
-    """Return the candidates that were not proposed before, each once."""
-    seen = {tuple(design.items()) for design in known}
-    found: list[dict[str, Value]] = []
-    for candidate in candidates:
-        key = tuple(candidate.items())
-        if key not in seen:
-            seen.add(key)
-            found.append(candidate)
-    return found
