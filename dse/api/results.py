@@ -22,6 +22,7 @@ from dse.pricing.price import COLUMNS
 from dse.renamed import quantity
 from dse.results.address import place_of
 from dse.results.folder import Folder
+from dse.results.inside import fresh
 from dse.results.place import Where
 from dse.search.replay import Replay, replay
 from dse.search.runs import open_study
@@ -301,12 +302,12 @@ class Results:
         if form == "html":
             from dse.analysis.report.page import write_page  # noqa: PLC0415
 
-            page = Path(path) if path else here / "report.html"
+            page = Path(path) if path else fresh(here, "report.html")
             write_page(page, self._place, tables, names, given.names("without", without))
             return page
         from dse.analysis.report.figures import write_pictures  # noqa: PLC0415
 
-        folder = Path(path) if path else here / "figures"
+        folder = Path(path) if path else fresh(here, "figures")
         write_pictures(folder, self._place, tables, names, form, given.names("without", without))
         return folder
 

@@ -45,6 +45,7 @@ def report(
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.results.address import place_of  # noqa: PLC0415
     from dse.results.folder import Folder  # noqa: PLC0415
+    from dse.results.inside import fresh  # noqa: PLC0415
 
     tables = open_priced(results, named(objectives, []) or None, study=False)
     names = named(objectives, tables.objectives)
@@ -53,13 +54,13 @@ def report(
     if format_ == "html":
         from dse.analysis.report.page import write_page  # noqa: PLC0415
 
-        path = output or here / "report.html"
+        path = output or fresh(here, "report.html")
         write_page(path, results, tables, names, without)
         click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
     from dse.analysis.report.figures import write_pictures  # noqa: PLC0415
 
-    written, missing = write_pictures(output or here / "figures", results, tables, names, format_, without)
+    written, missing = write_pictures(output or fresh(here, "figures"), results, tables, names, format_, without)
     for path in written:
         click.echo(str(path))
     for line in missing:

@@ -1,7 +1,8 @@
-"""Results in a folder of a local or mounted file system."""
+"""Results in a folder of a local or mounted file system. No link in it is followed; see `dse.results.inside`."""
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dse.errors import ResultsError
+from dse.results.inside import OutsideError, create_plain, inside, read_plain, refuse_link
 from dse.results.place import Lock, Log, in_use, me
 
 SUBFOLDERS = ("log", "trials", "decisions", "staging", "damaged", "source")
@@ -28,10 +30,11 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return a file."""
-        return (self.path / name).read_bytes()
+        return read_plain(inside(self.path, name))
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files of a subfolder."""
+        refuse_link(inside(self.path, folder))
         try:
             return sorted(f"{folder}/{name}" for name in os.listdir(self.path / folder))  # noqa: PTH208  quicker
         except FileNotFoundError:
@@ -39,11 +42,10 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Make or replace a file: written under another name, synchronised, renamed, and the folder synchronised."""
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staged = self.path / "staging" / target.name
+        target = self._place_for(name)
+        staged = self._place_for(f"staging/{target.name}")
         try:
-            with staged.open("wb") as handle:
+            with os.fdopen(create_plain(staged), "wb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
@@ -56,17 +58,30 @@ class Folder:
 
     def move(self, name: str, to: str) -> None:
         """Rename a file."""
-        (self.path / to).parent.mkdir(exist_ok=True)
-        (self.path / name).replace(self.path / to)
-        sync((self.path / to).parent)
+        source, target = inside(self.path, name), self._place_for(to)
+        source.replace(target)
+        sync(target.parent)
+
+    def _place_for(self, name: str) -> Path:
+        """Return the path of a file that is to be made, in a folder that is there."""
+        path = inside(self.path, name)
+        if not path.parent.is_dir():
+            # Not with parents: results that were taken away are not begun anew.
+            self._make_below(path.parent)
+        return path
+
+    def _make_below(self, folder: Path) -> None:
+        for path in reversed([folder, *folder.parents]):
+            if path.is_relative_to(self.path) and path != self.path:
+                path.mkdir(exist_ok=True)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        (self.path / name).unlink(missing_ok=True)
+        inside(self.path, name).unlink(missing_ok=True)
 
     def open_log(self, stem: str) -> Log:
         """Begin a log: one file that grows."""
-        return _FileLog(self.path / f"{stem}.jsonl")
+        return _FileLog(self._place_for(f"{stem}.jsonl"))
 
     def lock(self) -> Lock:
         """Return the lock, which the system frees when its holder dies."""
@@ -74,7 +89,7 @@ class Folder:
 
     def holder(self) -> str | None:
         """Return who holds the lock."""
-        lock = FileLock(self.path / "lock")
+        lock = FileLock(_lock_file(self.path))
         try:
             with lock.acquire(timeout=0):
                 return None
@@ -106,10 +121,12 @@ class Folder:
 
     def prepare(self) -> None:
         """Remove half-written files, and make subfolders that got lost."""
+        for name in (*SUBFOLDERS, "spool"):
+            refuse_link(self.path / name)
         for name in SUBFOLDERS:
             (self.path / name).mkdir(exist_ok=True)
         for leftover in (self.path / "staging").iterdir():
-            if leftover.is_dir():
+            if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink()
@@ -171,14 +188,24 @@ class _FileLog:
 class _FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = FileLock(path / "lock")
+        self._lock = FileLock(_lock_file(path))
 
     def acquire(self) -> None:
         try:
             self._lock.acquire(timeout=LOCK_WAIT_S)
         except Timeout:
             raise in_use(str(self._path), _owner(self._path)) from None
-        (self._path / "owner").write_text(me())
+        try:
+            self._say_who()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _say_who(self) -> None:
+        new = self._path / ".owner"
+        with os.fdopen(create_plain(new), "w", encoding="utf-8") as handle:
+            handle.write(me())
+        new.replace(self._path / "owner")
 
     def check(self) -> None:
         return
@@ -196,8 +223,23 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def _lock_file(path: Path) -> Path:
+    """Return the file of the lock, which is opened for writing, and may be emptied.
+
+    Raises:
+        OutsideError: it is a link, or a file that has another name elsewhere.
+    """
+    lock = path / "lock"
+    refuse_link(lock)
+    with suppress(OSError):
+        found = lock.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OutsideError(f"{lock} is no plain file of these results alone; remove it if no run uses them")
+    return lock
+
+
 def _owner(path: Path) -> str | None:
     try:
-        return (path / "owner").read_text(encoding="utf-8", errors="replace").strip() or None
-    except OSError:
+        return read_plain(path / "owner").decode("utf-8", "replace").strip() or None
+    except (OSError, OutsideError):
         return None

@@ -1,5 +1,6 @@
 """The main figures of a study as files, from the same numbers as the page."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.series import KINDS
 from dse.analysis.report.subject import Json, Subject, thinned
+from dse.analysis.tables.render import write
 from dse.analysis.tables.tables import Tables
 from dse.errors import DseError, QueryError
 from dse.pricing.quantities import QUANTITIES
 from dse.pricing.text import si
+from dse.results.inside import fresh
 from dse.results.place import Where
 
 FORMATS = ("png", "svg")
@@ -49,7 +52,7 @@ def write_pictures(
     for name, draw in DRAWERS.items():
         if name not in parts:
             continue
-        path = folder / f"{name}.{ending}"
+        path = fresh(folder, f"{name}.{ending}")
         try:
             draw(subject, _content(parts[name]), path)
         except DseError as error:
@@ -191,7 +194,6 @@ def _save(figure: Any, path: Path, *, legend: bool = False) -> None:
     if legend:
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
-    try:
-        figure.savefig(path, dpi=160)
-    except OSError as error:
-        raise QueryError(f"cannot write {path}: {error.strerror}") from None
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=160, format=path.suffix.removeprefix("."))
+    write(path, drawn.getvalue())

@@ -1,6 +1,9 @@
 """Tables for people and for programs."""
 
 import io
+import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -48,12 +51,40 @@ def encode(table: pl.DataFrame, format_: str) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file the user named.
+    """Write a file the user named, completely or not at all: what was there before stays until the new one is whole.
+
+    A link, or what is no plain file, such as /dev/stdout, is written to as it is.
 
     Raises:
         QueryError: it cannot be written.
     """
     try:
-        path.write_bytes(content)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_bytes(content)
+        else:
+            _replace(path, content)
     except OSError as error:
         raise QueryError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(None, "it is write-protected")
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}-", dir=path.parent)
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        new.chmod(mode)
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
+
+
+def _umask() -> int:
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
