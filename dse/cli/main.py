@@ -13,6 +13,7 @@ from dse.cli.compare import compare
 from dse.cli.dashboard import dashboard
 from dse.cli.data import data
 from dse.cli.device import device
+from dse.cli.explain import explain
 from dse.cli.front import front
 from dse.cli.importance import importance
 from dse.cli.merge import merge
@@ -45,6 +46,7 @@ def main() -> None:
     dse status RESULTS                        how far it is, from another terminal
     dse front RESULTS                         the best of them
     dse show RESULTS TRIAL                    everything about one of them
+    dse explain RESULTS TRIAL                 why it was proposed, went on, or was left
     dse price RESULTS --card NAME             all of them, on another cost card
     dse importance RESULTS                    which parameters decide
     dse report RESULTS                        one page of linked pictures, for a browser
@@ -55,7 +57,7 @@ def main() -> None:
 
 _COMMANDS = (
     *(run, resume, submit, status, check, settings, plugins, data),
-    *(front, query, show, report),
+    *(front, query, show, explain, report),
     *(importance, ablation, require, compare),
     *(price, ranges, device),
     *(merge, replay, dashboard),

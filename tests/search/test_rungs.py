@@ -134,5 +134,5 @@ def test_what_was_decided_is_written_down_with_its_reasons(straight):
     for step in found.values():
         if step.kind == "on":
             assert step.why["gain"] >= 0.0
-            low, high = step.why["range"]["validation_accuracy"]
-            assert low <= step.why["expected"]["validation_accuracy"] <= high
+            for value, (low, high) in zip(step.why["expected"], step.why["range"], strict=True):
+                assert low <= value <= high

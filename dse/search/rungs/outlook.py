@@ -16,7 +16,7 @@ from dse.analysis.fronts.pareto import is_on_front
 from dse.metric import Goal
 from dse.search.criteria import Criteria, Values
 from dse.search.rungs.record import Record
-from dse.search.samplers.model.belief import BEYOND, Belief, Kept
+from dse.search.samplers.model.belief import Belief, Kept
 from dse.search.samplers.model.observations import Observations
 from dse.search.samplers.model.scales import Scale
 from dse.streams import derived_seed
@@ -41,12 +41,14 @@ class Place:
         goals: which way is better, for each objective.
         points: gives the points of designs in the cube of the space, shape (designs, dimensions).
         seed: seed of the search.
+        startup: designs at the start, proposed without regard to results.
     """
 
     criteria: Criteria
     goals: Sequence[Goal]
     points: Callable[[Sequence[Mapping[str, Any]]], Floats]
     seed: int
+    startup: int
 
     @property
     def signs(self) -> Floats:
@@ -76,8 +78,7 @@ class Outlook:
         self.whole = np.array([own.has_ended and len(own.seeds) >= seeds for own in self.told], np.bool_)
         self._points = place.points([own.parameters for own in self.told])
         raw = self._raw()
-        self._limit = np.nanmax(np.abs(raw), axis=0, initial=1.0)
-        self._scales = [Scale.of(raw[:, k]) for k in range(raw.shape[1])]
+        self._scales = [Scale.of(raw[:, k], place.startup) for k in range(raw.shape[1])]
         self._y, self._violations, self._noise, self._violation_noise = self._observed()
 
     @property
@@ -90,6 +91,7 @@ class Outlook:
             noise=self._noise,
             violation_noise=self._violation_noise,
             counted=self.ended,
+            scales=self._scales,
         )
 
     @property
@@ -126,7 +128,7 @@ class Outlook:
         return candidates[best], {
             "gain": float(gains[best]),
             "candidates": len(candidates),
-            **self._in_words(means[best], deviations[best]),
+            **self.observations.in_words(means[best], deviations[best], self._place.signs.tolist()),
         }
 
     def to_certify(self, seeds: int) -> tuple[Record, dict[str, Any]] | None:
@@ -162,29 +164,16 @@ class Outlook:
         at = self.told.index(record)
         return self._natural(self._y[at]).tolist(), self._violations[at].tolist()
 
-    def _in_words(self, mean: Floats, deviation: Floats) -> dict[str, Any]:
-        """Return what is expected of each objective, and the ends of a deviation around it, by name."""
-        ends = zip(self._natural(mean - deviation).tolist(), self._natural(mean + deviation).tolist(), strict=True)
-        names = self._place.criteria.objectives
-        expected = dict(zip(names, self._natural(mean).tolist(), strict=True))
-        return {"expected": expected, "range": dict(zip(names, map(sorted, ends), strict=True))}
-
     def _natural(self, y: Floats) -> Floats:
         """Return objectives from their places on the scales of the models."""
-        found = np.array([scale.back(float(own)) for scale, own in zip(self._scales, y, strict=True)])
-        return found * self._place.signs
+        found = [scale.back(y[k : k + 1]) for k, scale in enumerate(self._scales)]
+        return np.concatenate(found) * self._place.signs
 
     def _raw(self) -> Floats:
         """Return the mean objectives of designs where they were seen last, to be minimised; NaN for failed ones."""
         width = len(self._place.goals)
         rows = [self._mean(own.values)[:width] if not own.failed else [np.nan] * width for own in self.told]
-        found = np.array(rows, np.float64).reshape(len(rows), width) * self._place.signs
-        return np.clip(found, -self._largest(found), self._largest(found))
-
-    @staticmethod
-    def _largest(raw: Floats) -> Floats:
-        """Return what stands for infinity, for each objective."""
-        return BEYOND * np.maximum(np.max(np.abs(raw), axis=0, initial=1.0, where=np.isfinite(raw)), 1.0)
+        return np.array(rows, np.float64).reshape(len(rows), width) * self._place.signs
 
     @staticmethod
     def _mean(values: Sequence[Values]) -> list[float]:
@@ -225,8 +214,9 @@ class Outlook:
         verdict = self._place.criteria.verdict(values)
         if verdict is None:
             raise ValueError("values that are judged are numbers")
-        own = np.clip(np.array(verdict.values) * self._place.signs, -self._limit, self._limit)
-        return [*(scale.to(float(value)) for scale, value in zip(self._scales, own, strict=True)), *verdict.violations]
+        own = np.array(verdict.values, np.float64) * self._place.signs
+        places = (scale.to(own[k : k + 1]) for k, scale in enumerate(self._scales))
+        return [*(float(at[0]) for at in places), *verdict.violations]
 
     def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
         """Return the median change of objectives and violations from a rung to the end, and its spread.

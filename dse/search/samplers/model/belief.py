@@ -13,6 +13,7 @@ from dse.analysis.fronts.pareto import is_on_front, ranks
 from dse.metric import Goal
 from dse.search.samplers.model.gain import boxes, expected_gain, log_expected_improvement
 from dse.search.samplers.model.kriging import Floats, Process, Scales, learned
+from dse.search.samplers.model.scales import Scale
 
 special = cast("Any", untyped_special)
 Places = NDArray[np.int64]
@@ -25,8 +26,6 @@ LEARNED = 128
 """Designs that its scales are learned from, at most."""
 GROWTH = 4
 """Scales are learned anew when results have grown by one in so many."""
-DECADE = 10.0
-"""Ratio of the largest to the smallest value from which a quantity is modelled by its logarithm."""
 MARGIN = 0.1
 """Reach of the box of volumes beyond the values of the front, in shares of its sides."""
 SLIGHT = 0.05
@@ -37,49 +36,22 @@ TOLERATED = 0.02
 """Violation up to which a design counts as feasible in a model that is told 0 for all that meet a bound."""
 LEAST = 1e-12
 """Gain, in shares of the box, below which designs are told apart by how near they are to the front."""
-BEYOND = 10.0
-"""An infinite value counts as so many times the largest finite one."""
 
 
-def transformed(values: Sequence[Sequence[float] | None], first: int | None = None) -> Floats:
-    """Return values to be minimised on the scales on which they are modelled; NaN for failed trials.
-
-    A quantity whose values all have one sign is its logarithm, if the first of them span more than a decade and are
-    less skewed so.
+def transformed(values: Sequence[Sequence[float] | None], first: int | None = None) -> tuple[Floats, list[Scale]]:
+    """Return values to be minimised on the scales on which they are modelled, and these; NaN for failed trials.
 
     Args:
         values: of the objectives of each trial, or None; one trial at least has some.
-        first: how many trials decide; those proposed without regard to results, since others crowd at the best values,
-            which are far apart in logarithms. All by default.
+        first: how many trials decide on the scale; see `Scale.of`.
 
     Returns:
-        Shape (trials, objectives).
+        Values of shape (trials, objectives), and a scale for each objective.
     """
     width = next(len(own) for own in values if own is not None)
     table = np.array([(math.nan,) * width if own is None else own for own in values], np.float64)
-    for k in range(width):
-        table[:, k] = _transformed(table[:, k], len(values) if first is None else first)
-    return table
-
-
-def _transformed(own: Floats, first: int) -> Floats:
-    finite = own[np.isfinite(own)]
-    largest = BEYOND * float(np.abs(finite).max(initial=1.0))
-    own = np.clip(own, -largest, largest)
-    known = own[~np.isnan(own)]
-    sign = -1.0 if (known < 0.0).all() else 1.0
-    own, known = sign * own, sign * known
-    judged = own[:first][~np.isnan(own[:first])]
-    judged = judged if len(judged) else known
-    if (known > 0.0).all() and judged.max() > DECADE * judged.min() and _skew(np.log(judged)) < _skew(judged):
-        own = np.log10(own)
-    return sign * own
-
-
-def _skew(values: Floats) -> float:
-    """Return by how much the third moment of values is off that of a symmetric distribution."""
-    away = values - values.mean()
-    return float(np.abs((away**3).mean())) / max(float((away**2).mean()) ** 1.5, 1e-300)
+    scales = [Scale.of(table[:, k], first) for k in range(width)]
+    return np.stack([scale.to(table[:, k]) for k, scale in enumerate(scales)], axis=1), scales
 
 
 class Belief:

@@ -22,6 +22,7 @@ from dse.streams import derived_seed
 
 if TYPE_CHECKING:
     from dse.search.samplers.model.belief import Belief, Kept
+    from dse.search.samplers.model.observations import Observations
 
 BLIND_EVERY = 8
 """One proposal in so many is quasi-random."""
@@ -84,6 +85,7 @@ class _Proposer:
         self._same = problem.same
         self._known: set[Hashable] = set()
         self._told: dict[int, _Told] = {}
+        self._observed: Observations | None = None
         self._kept: Kept = {}
 
     def ask(self) -> dict[str, Value]:
@@ -91,6 +93,7 @@ class _Proposer:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
         number = len(self._asked)
+        self.why = {"drawn": "quasi-random"}
         found = self._decided(number)
         if found is None:
             with threadpool_limits(1, user_api="blas"):  # several sum in another order
@@ -103,6 +106,23 @@ class _Proposer:
         """Take what came of a trial; see `Proposer`."""
         own = None if values is None else tuple(s * float(v) for s, v in zip(self._signs, values, strict=True))
         self._told[number] = _Told(own, tuple(violations))
+
+    def observe(self, seen: "Observations") -> None:
+        """Take what was seen of all trials so far, in place of what was told and observed before."""
+        self._observed = seen
+
+    def _seen(self) -> "Observations | None":
+        """Return what was observed, or told; None where nothing was."""
+        from dse.search.samplers.model.belief import transformed  # noqa: PLC0415  scipy
+        from dse.search.samplers.model.observations import Observations  # noqa: PLC0415
+
+        told = sorted(self._told)
+        values = [self._told[own].values for own in told]
+        if self._observed is not None or len(values) == values.count(None):
+            return self._observed
+        (y, scales), violations = transformed(values, self._startup), self._violations(told)
+        none = np.zeros_like(y), np.zeros_like(violations)
+        return Observations(told, y, violations, *none, counted=np.ones(len(told), np.bool_), scales=scales)
 
     def _decided(self, number: int) -> dict[str, Value] | None:
         """Return the parameters of a trial that no model proposes, or None."""
@@ -142,25 +162,37 @@ class _Proposer:
 
     def _best(self, number: int) -> dict[str, Value]:
         """Return the candidate that is worth most."""
-        from dse.search.samplers.model.belief import Belief, transformed  # noqa: PLC0415  scipy
+        from dse.search.samplers.model.belief import Belief  # noqa: PLC0415  scipy
 
         draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
-        told = sorted(self._told)
-        values = [self._told[own].values for own in told]
-        if len(values) - values.count(None) < FEWEST:
+        seen = self._seen()
+        if seen is None or len(seen.numbers) - int(np.isnan(seen.y[:, 0]).sum()) < FEWEST:
+            self.why = {"drawn": "random, as too few designs are known"}
             return self._new_one(self._random(draws), number)
-        flying = [own for own in range(number) if own not in self._told]
+        known = set(seen.numbers)
         belief = Belief(
-            self._points(told),
-            transformed(values, self._startup),
-            self._violations(told),
-            self._points(flying),
+            self._points(seen.numbers),
+            seen.y,
+            seen.violations,
+            self._points([own for own in range(number) if own not in known]),
             self._kept,
+            noise=seen.noise,
+            violation_noise=seen.violation_noise,
+            counted=seen.counted,
         )
-        front = self._encoding.positions([self._asked[told[int(place)]] for place in belief.best.tolist()])
+        front = self._encoding.positions([self._asked[seen.numbers[int(place)]] for place in belief.best.tolist()])
         looked = self._looked(belief, front, draws)
         best = (self._encoding.design(row) for row in looked)
-        return next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or self._encoding.design(looked[0])
+        found = next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or self._encoding.design(looked[0])
+        self.why = self._reasons(found, belief, seen, len(looked))
+        return found
+
+    def _reasons(self, design: Design, belief: "Belief", seen: "Observations", candidates: int) -> dict[str, Any]:
+        """Return what a proposal is made of, for a reader."""
+        at = self._encoding.points([design])
+        (mean,), (deviation,) = belief.expected(at)
+        gain = float(belief.gains(at, belief.expected(at))[0])
+        return {"gain": gain, "candidates": candidates, **seen.in_words(mean, deviation, self._signs)}
 
     def _looked(self, belief: "Belief", front: np.ndarray, draws: np.random.Generator) -> np.ndarray:
         """Return positions of designs, the best first, shape (designs, parameters).
