@@ -14,6 +14,7 @@ from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import as_costs, points_of
 from dse.analysis.tables.tables import Tables, one_trial, open_tables
 from dse.errors import QueryError
+from dse.metric import Goal
 from dse.pricing.quantities import quantity
 from dse.pricing.text import cell, counted
 from dse.results.address import place_of
@@ -90,8 +91,8 @@ def _told(step: Step, tables: Tables) -> list[str]:
         lines.append(f"    by Optuna's {why['sampler']}, which gives no reasons")
     if "p_front" in why:
         lines.append(
-            f"    probability to be on the front {why['p_front']:.2f}: of {counted(why['candidates'], 'member')} of the "
-            "front without all seeds, the least sure"
+            f"    probability to be on the front {why['p_front']:.2f}: the least sure of "
+            f"{counted(why['candidates'], 'member')} of the front without all seeds"
         )
     if "gain" in why:
         lines.append(
@@ -141,7 +142,7 @@ def _standing(trial: int, tables: Tables) -> list[str]:
     feasible = judged.feasible
     if not (feasible["trial"] == trial).any():
         return ["  it is not among the complete, feasible designs"]
-    goals = [quantity(name).goal for name in tables.objectives]
+    goals: list[Goal] = [quantity(name).goal for name in tables.objectives]
     costs = as_costs(points_of(feasible, tables.objectives), goals)
     here = costs[int((feasible["trial"] == trial).arg_max() or 0)]
     better = ((costs <= here).all(axis=1) & (costs < here).any(axis=1)).nonzero()[0]

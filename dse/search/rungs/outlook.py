@@ -120,7 +120,7 @@ class Outlook:
             candidates: designs of which something is known; one at least.
             counted: which designs make the front, shape (told,).
         """
-        belief = self.belief(counted)
+        belief = self.belief(counted if counted.sum() >= ENOUGH else ~np.isnan(self._y[:, 0]))
         at = [self.told.index(own) for own in candidates]
         means, deviations = belief.expected(self._points[at])
         gains = belief.gains(self._points[at], (means, deviations))
