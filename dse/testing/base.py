@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -21,8 +22,10 @@ from dse.designs.outcome import Outcome
 from dse.designs.settings import conditions, flatten
 from dse.designs.settings import settings as every_setting
 from dse.errors import SettingError
+from dse.results.prefix import prefix_key
 from dse.spec import field_at, leaf_paths, meaning
 from dse.tasks.base import Learner
+from dse.tasks.train import Training
 
 HEAVY = frozenset({"torch", "ray", "optuna", "scipy", "sklearn"})
 """What takes seconds to load, and what a study is checked without."""
@@ -149,6 +152,37 @@ def outcome_of(design: Design, seed: int = 0) -> Outcome:
     found = evaluate(design, seed, design.workload.load())
     assert isinstance(found, Outcome), found
     return found
+
+
+def check_pauses(design: Design) -> None:
+    """Check that the training of a design that can pause goes on to the last bit, and so do shorter ones.
+
+    One that cannot, as a part of it does not say what it goes on from, is as good. What a part forgets to say shows
+    here: `dse.pausing`.
+    """
+    data, passes = design.workload.load(), design.training.passes
+    if passes < 2:
+        return
+    paused, whole = (evaluate(design, 0, data, until=until, keep_state=True) for until in (1, None))
+    assert isinstance(paused, Outcome), paused
+    assert isinstance(whole, Outcome), whole
+    if paused.state is not None:
+        training = Training(learner_of(design, data), sample_time_s=platform_of(design).sample_time_s)
+        training.restore(paused.state)  # evaluate would start from the beginning without a word
+        assert evaluate(design, 0, data, start=paused.state) == whole
+    if prefix_key(design) is not None:
+        once = compose_again(design, epochs=1)
+        if once is not None:
+            assert evaluate(once, 0, data) == replace(paused, is_paused=False)
+
+
+def compose_again(design: Design, epochs: int) -> Design | None:
+    """Return a design with other epochs; None where a setting does not allow for that."""
+    content = design.as_dict()
+    try:
+        return parse_design({**content, "training": {**content["training"], "epochs": epochs}})
+    except SettingError:
+        return None
 
 
 def losses(outcome: Outcome) -> list[float]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dse.devices.base import AbstractCell, Cells
 from dse.streams import stream
-from dse.testing.base import DesignContract, losses, outcome_of
+from dse.testing.base import DesignContract, check_pauses, losses, outcome_of
 
 CELLS = 400
 TIMES_S = (0.0, 1.0, 1e3, 1e6, 1e9)
@@ -125,6 +125,10 @@ class CellContract(DesignContract):
             assert torch.equal(cells.conductance_us(time_s), g)
             std = cells.read_noise_std_us(g)
             assert std is None or bool((torch.isfinite(std) & (std >= 0.0)).all())
+
+    def test_a_training_that_can_pause_goes_on_to_the_last_bit(self) -> None:
+        """Cells with `state` and `restore` let it; `dse.pausing` says what they are."""
+        check_pauses(self.design())
 
     def test_a_network_learns_on_such_cells_and_repeats_to_the_last_bit(self) -> None:
         """By the way of every design."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from dse.designs.design import Design
 from dse.designs.settings import WORKLOADS
 from dse.files import FileSpec
-from dse.testing.base import DesignContract, learner_of, losses, outcome_of, refusal
+from dse.testing.base import DesignContract, check_pauses, learner_of, losses, outcome_of, refusal
 
 PLAIN: Mapping[str, Any] = {
     "architecture": "float",
@@ -81,6 +81,10 @@ class NetworkContract(DesignContract):
     def learned(self, loss: Sequence[float]) -> bool:
         """Return whether a network has learned, from its loss of each epoch."""
         return loss[-1] < loss[0]
+
+    def test_a_training_that_can_pause_goes_on_to_the_last_bit(self) -> None:
+        """Modules of a network keep what changes in them in parameters, buffers or torch's extra state."""
+        check_pauses(self.digital())
 
     def test_on_ideal_cells_it_learns_as_in_floats(self) -> None:
         """What differs is the rounding to pulses, so fine here that it does not count."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from dse.data.base import DataInfo
 from dse.metric import Metric
-from dse.testing.base import DesignContract, learner_of, losses, outcome_of
+from dse.testing.base import DesignContract, check_pauses, learner_of, losses, outcome_of
 
 DEPLOYED: Mapping[str, Any] = {"deployment__times_s": [1.0, 86400.0, 1e6], "deployment__repetitions": 1}
 
@@ -72,6 +72,10 @@ class TaskContract(DesignContract):
         assert learner.learn(0) == twin.learn(0)
         assert learner.measure(0.0) == learner.measure(0.0) == twin.measure(0.0)
         assert learner.learn(learner.samples) == twin.learn(twin.samples)
+
+    def test_a_training_that_can_pause_goes_on_to_the_last_bit(self) -> None:
+        """Learners with `state` and `restore` let it; `own_parts` says what a learner of modules owns."""
+        check_pauses(self.design())
 
     def test_training_makes_something_better_of_what_is_measured(self) -> None:
         """Each metric knows which way that is."""

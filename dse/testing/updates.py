@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.usage import WEAR_NAMES
 from dse.spec import field_at, leaf_paths, meaning
-from dse.testing.base import DesignContract, learner_of, losses, outcome_of
+from dse.testing.base import DesignContract, check_pauses, learner_of, losses, outcome_of
 from dse.testing.networks import FINE
 
 
@@ -80,6 +80,10 @@ class UpdateContract(DesignContract):
         for own in (learner, twin):
             own.measure(2.0)
         assert [layer.events for layer in learner.usage()] == [layer.events for layer in twin.usage()]
+
+    def test_a_training_that_can_pause_goes_on_to_the_last_bit(self) -> None:
+        """Descents with `state` and `restore` let it; `dse.pausing` says what they are."""
+        check_pauses(self.design())
 
     def test_it_says_which_cells_hold_the_weights(self) -> None:
         """A deployment goes on from them; None for digital weights."""

@@ -28,6 +28,14 @@ class AbstractTraining(Spec):
         """Return the number of updates of the training for so many training samples."""
         raise NotImplementedError
 
+    @property
+    def shorter_are_prefixes(self) -> bool:
+        """Whether the same training with fewer epochs is the beginning of this one: nothing looks at its length.
+
+        Shorter trainings are then answered from longer ones. Say False where a schedule, or anything else, does look.
+        """
+        return False
+
 
 class NoTraining(AbstractTraining):
     """No training, of a network that is trained already. It has no settings."""
@@ -61,6 +69,11 @@ class TrainingSpec(AbstractTraining):
         """Return the number of updates of the training for so many training samples."""
         return self.epochs * math.ceil(samples / self.batch_size)
 
+    @property
+    def shorter_are_prefixes(self) -> bool:
+        """Yes: an epoch follows from those before."""
+        return True
+
 
 class ModuleTraining(TrainingSpec):
     """Training of torch modules, on crossbars or digitally.
@@ -84,6 +97,11 @@ class ModuleTraining(TrainingSpec):
     clip_std: Annotated[Annotated[float, Gt(0.0), Le(100.0)] | Literal["none"], ONLY_DIGITAL] = "none"
     """Digital weights are kept within so many of a layer's standard deviations after every update (alpha of Joshi et
     al. 2020, 2 there)."""
+
+    @property
+    def shorter_are_prefixes(self) -> bool:
+        """Only at a constant rate; the other schedules follow the share of the training that is over."""
+        return self.schedule == "constant"
 
     @model_validator(mode="after")
     def _noise_reaches_its_size(self) -> "ModuleTraining":

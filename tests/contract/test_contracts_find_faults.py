@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from dse.crossbar.events import Events
+from dse.crossbar.pairs import PairArray
+from dse.designs.design import compose
+from dse.devices.pcm import PcmCells
 from dse.testing import DataContract
-from dse.testing.base import heavy_imports
+from dse.testing.base import check_pauses, heavy_imports
+from dse.updates.accumulator import Accumulator
+from dse.updates.training import ModuleTraining
 
 DATA = """
 from functools import lru_cache
@@ -130,3 +136,38 @@ def test_a_data_set_that_draws_from_a_global_generator_is_found(
 
 def test_a_data_set_that_is_the_same_each_time_passes(package: Callable[[dict[str, str]], None]) -> None:
     same_each_time("7", package)
+
+
+PAUSING = compose({"workload.images": 60, "network.hidden": [6], "training.epochs": 2, "adc.ranging": "calibrated"})
+FALLING = compose(
+    {
+        "workload.images": 20,
+        "network.name": "cnn",
+        "training.epochs": 2,
+        "training.batch_size": 5,
+        "architecture": "float",
+    }
+)
+FORGETFUL: dict[str, tuple[type[Any], str]] = {
+    "words of accumulators": (Accumulator, "word"),
+    "cells": (PcmCells, "history"),
+    "converters": (PairArray, "ranges"),
+    "events": (Events, "counts"),
+}
+
+
+@pytest.mark.parametrize("what", FORGETFUL)
+def test_a_training_that_forgets_what_it_goes_on_from_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each state has the right names and shapes, and the values of the beginning."""
+    owner, name = FORGETFUL[what]
+    state: Any = owner.state
+    monkeypatch.setattr(owner, "state", lambda self: {**state(self), name: np.zeros_like(state(self)[name])})
+    with pytest.raises(AssertionError):
+        check_pauses(PAUSING)
+
+
+def test_a_training_that_looks_at_its_length_and_does_not_say_so_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_pauses(FALLING)
+    monkeypatch.setattr(ModuleTraining, "shorter_are_prefixes", True)
+    with pytest.raises(AssertionError):
+        check_pauses(FALLING)

@@ -3,8 +3,11 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
@@ -12,6 +15,7 @@ from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.usage import LayerUsage
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
+from dse.pausing import State, by_number, gathered, hand_out, taken
 from dse.streams import stream
 from dse.updates.descent import as_network_says
 from dse.updates.layers import Held
@@ -92,6 +96,18 @@ class PulsedLayer:
         own = replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
         return as_network_says(own, layer)
 
+    def _parts(self) -> dict[str, Any]:
+        return {"array": self.array, "draws": self._draws}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return cells, draws and what was measured, so that trainings can pause."""
+        return {"surveys_us": np.array(self.surveys_us), **gathered(self._parts())}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        self.surveys_us = taken(state, "surveys_us").tolist()
+        hand_out(self._parts(), state)
+
 
 class DirectDescent:
     """Moves the weights of a network; see `dse.updates.descent.Descent`. Biases and normalisation are digital."""
@@ -155,3 +171,16 @@ class DirectDescent:
     def held(self) -> list[Held]:
         """Return the cells of each layer."""
         return [Held(own.array) for own in self.pulsed]
+
+    def _parts(self) -> dict[str, Any]:
+        return {"refresh": self._refresh, "layers": by_number(self.pulsed)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the cells and where their intervals stand; other parameters are the network's."""
+        return {"seen": np.array(self._seen), **gathered(self._parts())}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state, and show the weights in the cells again."""
+        self._seen = int(taken(state, "seen", ()))
+        hand_out(self._parts(), state)
+        self._show()

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dse.devices.base import AbstractCell
+from dse.pausing import State, array_of, fill
 from dse.streams import Stream
 
 
@@ -43,3 +46,12 @@ class LinearCells:
     def wear(self) -> Mapping[str, Tensor]:
         """Return the pulses of each cell."""
         return {"set": self.pulses, "reset": torch.zeros_like(self.pulses)}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what pulses change, so that trainings can pause."""
+        return {"g_us": array_of(self.g_us), "pulses": array_of(self.pulses)}
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        fill(self.g_us, state, "g_us")
+        fill(self.pulses, state, "pulses")

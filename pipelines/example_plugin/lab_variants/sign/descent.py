@@ -2,12 +2,15 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dse.crossbar.analog import analog_layers
 from dse.crossbar.usage import LayerUsage
+from dse.pausing import State
 from dse.updates.descent import as_network_says
 from dse.updates.usage import usage_of_words
 
@@ -57,3 +60,10 @@ class SignDescent:
 
     def held(self) -> None:
         """Return None: the weights are digital."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: a training that paused goes on from the weights, which the network keeps."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Do nothing."""
