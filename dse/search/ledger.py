@@ -103,6 +103,7 @@ class HeldRow:
     code: str
     packages: str
     failed: bool
+    leads: bool
     values: Sequence[float] | None
 
 
@@ -121,7 +122,7 @@ class Held:
         """Remember a row, with what it is judged by."""
         failed = row["state"] == "failed"
         origin = row["design_key"], row["study_key"], row["code"], row["packages"]
-        held = HeldRow(*origin, failed=failed, values=values)
+        held = HeldRow(*origin, failed=failed, leads=row["same_as"] is None, values=values)
         self._rows[row["trial"], row["seed"], paused_at(row)] = held
 
     def take(self, trial: Trial, seed: int) -> HeldRow | None:
@@ -254,24 +255,26 @@ class Twins:
         of = str(trial.key), seed, trial.until
         return copy_for(trial, self._rows.get(*of)) if of in self._rows else None
 
-    def follows(self, trial: Trial, seed: int) -> bool:
-        """Return whether a twin is on its way, whose row the trial will get; else it is the first and leads."""
-        of = (str(trial.key), seed, trial.until)
-        if of in self._followers:
-            self._followers[of].append(trial)
-            return True
-        self._followers[of] = []
-        return False
+    def is_under_way(self, of: Of) -> bool:
+        """Return whether a simulation is on its way."""
+        return of in self._followers
 
-    def copies(self, row: Row, until: int | None) -> list[tuple[Row, Trial]]:
-        """Return copies of a new row for the trials that waited for it.
+    def follow(self, trial: Trial, of: Of) -> None:
+        """Let a trial wait for a simulation that is on its way."""
+        self._followers[of].append(trial)
+
+    def lead(self, trial: Trial, seed: int) -> None:
+        """Take a trial that is simulated under a seed."""
+        self._followers[str(trial.key), seed, trial.until] = []
+
+    def landed(self, row: Row, until: int | None) -> list[Trial]:
+        """Return the trials that waited for a simulation.
 
         Args:
-            row: the row.
+            row: its row.
             until: the epoch that it was asked for, which it has not reached where it failed; None for its end.
         """
-        followers = self._followers.pop((str(row["design_key"]), row["seed"], until), [])
-        return [(copy_for(trial, row), trial) for trial in followers]
+        return self._followers.pop((str(row["design_key"]), row["seed"], until), [])
 
 
 def copy_for(trial: Trial, row: Row) -> Row:

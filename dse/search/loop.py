@@ -25,9 +25,11 @@ from dse.designs.outcome import Failure
 from dse.errors import SettingError
 from dse.results.store import Store
 from dse.search.checkpoints import Checkpoints
+from dse.search.checks import EPOCHS
 from dse.search.criteria import Criteria, Values, Verdict
 from dse.search.decisions import Decided, Decisions
 from dse.search.executor import Answer, Executor, Job, unsimulated
+from dse.search.families import Families
 from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_control, open_trial
 from dse.search.plans import plan_of
 from dse.search.spool import Leftovers
@@ -149,6 +151,7 @@ class _Run:
         decisions: steps on their way to where they are durable.
         held: rows that the table held when the run began, until a trial takes them.
         twins: designs that were simulated or are about to be.
+        families: designs that differ in their epochs alone.
         checkpoints: trainings that paused.
         leftovers: answers that a driver that died left in the spool.
         flight: jobs that wait for the executor, and those that it has.
@@ -175,6 +178,7 @@ class _Run:
         self.decisions = Decisions(store, study.key, earlier.decided)
         self.held = Held({study.key, *earlier.keys})
         self.twins = Twins(rows)
+        self.families = Families(rows, study.card, is_needed=EPOCHS in study.space)
         self.leftovers = Leftovers(store.folder)
         self.checkpoints = Checkpoints(store.place)
         self.flight = Flight(self.checkpoints)
@@ -249,6 +253,8 @@ class _Run:
         for seed in trial.seeds:
             held = self.held.take(trial, seed)
             if held is not None:
+                if held.leads:
+                    self.families.lead(trial, seed)
                 self._count(trial, seed, held.values, failed=held.failed)
             elif trial.design is None:
                 self.writer.take(unsimulated(Job(trial.number, seed, None), Failure("invalid", trial.reason)), trial)
@@ -258,15 +264,34 @@ class _Run:
     def _seek(self, trial: Trial, seed: int) -> None:
         """Have a row that is not in the table copied from a twin, taken from the spool, or simulated."""
         copy = self.twins.stored(trial, seed)
+        of = str(trial.key), seed, trial.until
         if copy is not None:
             self.writer.copies.append((copy, trial))
-        elif not self.twins.follows(trial, seed):
-            job = Job(trial.number, seed, trial.design, trial.until, trial.since)
-            answer = self.leftovers.take(job)
-            if answer is None:
-                self.flight.waiting.append(job)
-            else:
-                self.writer.take(answer, trial)
+        elif self.twins.is_under_way(of):
+            self.twins.follow(trial, of)
+        else:
+            self._seek_longer(trial, seed)
+
+    def _seek_longer(self, trial: Trial, seed: int) -> None:
+        """Have a row taken from a longer training of the design, or simulated."""
+        longer = self.families.leader(trial, seed, self.twins.is_under_way)
+        if longer is None:
+            self._simulate(trial, seed)
+        elif self.twins.is_under_way(longer):
+            self.twins.follow(trial, longer)
+        else:
+            self.writer.copies.append((self.families.row(trial, longer), trial))
+
+    def _simulate(self, trial: Trial, seed: int) -> None:
+        """Have a row taken from the spool, or simulated."""
+        self.twins.lead(trial, seed)
+        self.families.lead(trial, seed)
+        job = Job(trial.number, seed, trial.design, trial.until, trial.since)
+        answer = self.leftovers.take(job)
+        if answer is None:
+            self.flight.waiting.append(job)
+        else:
+            self.writer.take(answer, trial)
 
     def _land(self, answers: list[Answer]) -> None:
         """Store answers and the copies that waited for them; durable before anything is told."""
@@ -285,6 +310,11 @@ class _Run:
             self.twins.add(row)
             self.tally.new.append(_judged(self.criteria, row, values))
             self._count(trial, row["seed"], values, failed=row["state"] == "failed")
+        waited, self.writer.waited = self.writer.waited, []
+        for trial, seed in waited:
+            self._seek(trial, seed)
+        if waited:
+            self._save()
 
     def _count(self, trial: Trial, seed: int, values: Values | None, *, failed: bool) -> None:
         """Count a row that is stored; a trial that has all of them is closed, and its means are for the proposals."""

@@ -7,7 +7,7 @@ from dse.errors import ResultsError
 from dse.results.store import Store
 from dse.search.criteria import ENERGY, prices_of
 from dse.search.executor import Answer
-from dse.search.ledger import Row, Trial, Twins
+from dse.search.ledger import Row, Trial, Twins, copy_for
 from dse.search.spool import remove
 from dse.search.study import Study
 
@@ -23,6 +23,7 @@ class Writer:
 
     Attributes:
         copies: copies of stored rows that are gathered.
+        waited: trials, with a seed, that waited for a longer training, which has ended now.
         data_checksum: the data of the rows in the table; None before the first.
     """
 
@@ -30,6 +31,7 @@ class Writer:
         self._study, self._store, self._twins, self._kept = study, store, twins, kept
         self._answers: list[tuple[Answer, Trial]] = []
         self.copies: list[tuple[Row, Trial]] = []
+        self.waited: list[tuple[Trial, int]] = []
         self.data_checksum: str | None = None
 
     def take(self, answer: Answer, trial: Trial) -> None:
@@ -46,7 +48,12 @@ class Writer:
         rows, self.copies = self.copies, []
         for row, trial in self._rows(answers):
             self._check_data(row)
-            rows += [(row, trial), *self._twins.copies(row, trial.until)]
+            rows.append((row, trial))
+            for other in self._twins.landed(row, trial.until):
+                if other.key == row["design_key"] and other.until == trial.until:
+                    rows.append((copy_for(other, row), other))
+                else:  # it is the beginning of this one, whose row has to be stored first
+                    self.waited.append((other, row["seed"]))
         if rows:
             self._store.append([row for row, _ in rows])
             remove({a.kept_in for a, _ in answers if a.kept_in is not None} - set(self._kept))
