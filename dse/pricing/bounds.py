@@ -68,11 +68,15 @@ class Bound:
             The same shape: 0 where a value meets the bound, above 0 and up to 2 where it does not, 1 where it is
             infinite, NaN where it is missing.
         """
+        return np.maximum(self.margins(values), 0.0)
+
+    def margins(self, values: np.ndarray) -> np.ndarray:
+        """Return the same as `violations`, and how far each value that meets the bound is from it, as below 0."""
         with np.errstate(invalid="ignore", over="ignore"):
             scale = np.maximum(np.abs(values), abs(self.bound))
             far = np.minimum(np.abs(values - self.bound) / np.where(scale > 0, scale, 1.0), FARTHEST)
         far = np.where(np.isinf(values), 1.0, far)
-        return np.where(np.isnan(values), np.nan, np.where(self.met(values), 0.0, far))
+        return np.where(np.isnan(values), np.nan, np.where(self.met(values), -far, far))
 
 
 def values_of(table: pl.DataFrame, metric: str) -> np.ndarray:

@@ -34,11 +34,17 @@ class Verdict:
 
     Attributes:
         values: of the objectives.
-        violations: how far each constraint is from being met, 0 where it is; see `dse.pricing.bounds`.
+        margins: how far each constraint is from being met; at most 0 where it is, by how far it could get worse. See
+            `dse.pricing.bounds`.
     """
 
     values: Values
-    violations: Values = ()
+    margins: Values = ()
+
+    @property
+    def violations(self) -> list[float]:
+        """How far each constraint is from being met, 0 where it is."""
+        return [max(0.0, own) for own in self.margins]
 
     @property
     def is_feasible(self) -> bool:
@@ -74,8 +80,8 @@ class Criteria:
         if means is None:
             return None
         named = dict(zip(self.quantities, means, strict=True))
-        violations = [float(bound.violations(np.array(named[bound.metric]))) for bound in self.constraints]
-        return None if any(map(math.isnan, violations)) else Verdict(means[: len(self.objectives)], violations)
+        margins = [float(bound.margins(np.array(named[bound.metric]))) for bound in self.constraints]
+        return None if any(map(math.isnan, margins)) else Verdict(means[: len(self.objectives)], margins)
 
     def of(self, rows: Sequence[Row]) -> list[Values | None]:
         """Return the values of `quantities` of rows, in their order.

@@ -90,4 +90,4 @@ def tell(proposer: Proposer, number: int, verdict: Verdict | None) -> None:
     if verdict is None:
         proposer.tell(number, None)
     else:
-        proposer.tell(number, verdict.values, verdict.violations)
+        proposer.tell(number, verdict.values, verdict.margins)

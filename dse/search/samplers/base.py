@@ -65,7 +65,8 @@ class Proposer(Protocol):
         Args:
             number: of the trial.
             values: its objectives, or None where it failed.
-            violations: of each constraint of the study, 0 where it is met; empty for a trial that failed.
+            violations: of each constraint of the study, at most 0 where it is met, which may say by how much; empty for
+                a trial that failed.
         """
         ...
 

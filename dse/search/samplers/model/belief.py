@@ -32,8 +32,6 @@ SLIGHT = 0.05
 """Share of the sides of a front by which a design may be worse than another that dominates it but for that."""
 CLEAR = 0.15
 """Share of the sides by which it is clearly worse; then it does not decide where the box ends."""
-TOLERATED = 0.02
-"""Violation up to which a design counts as feasible in a model that is told 0 for all that meet a bound."""
 LEAST = 1e-12
 """Gain, in shares of the box, below which designs are told apart by how near they are to the front."""
 
@@ -103,21 +101,22 @@ class Belief:
             for k in range(y.shape[1])
         ]
         self._limits = [
-            self._model(f"constraint {k}", _Data(x, violations[:, k], violation_noise[:, k]), known, chosen, pending)
-            for k in range(violations.shape[1])
-            if violations[complete, k].any()
+            self._model(f"constraint {k}", _Data(x, _signed(own), violation_noise[:, k]), known, chosen, pending)
+            for k, own in enumerate(violations.T)
+            if own[complete].any()
         ]
         everything, failed = np.arange(len(x)), (~complete).astype(np.float64)
         data = _Data(x, failed, np.zeros(len(x)))
-        # Who is told by how much bounds are met needs no tolerance.
-        self._tolerated = 0.0 if (violations < 0.0).any() else TOLERATED
         self._failures = (
             [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
         self._front = y[self.best]
-        self._ideal, self._span, reference = _box(self._front)
+        self._ideal, reference = _box(self._front)
+        # A front that has not spread yet says little of where volumes should end.
+        reference = np.maximum(reference, np.median(y[complete], axis=0))
+        self._span = reference - self._ideal
         self._ahead = self._front if not len(pending) else np.concatenate([self._front, self._believed(pending)])
-        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], (reference - self._ideal) / self._span)
+        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(y.shape[1]))
 
     def _believed(self, pending: Floats) -> Floats:
         """Return the values that trials in flight are expected to have, if they are expected to count.
@@ -202,7 +201,7 @@ class Belief:
         found = np.zeros(len(x))
         for limit in self._limits:
             mean, deviation = limit.predict(x)
-            found += special.log_ndtr((self._tolerated - mean) / deviation)
+            found += special.log_ndtr(-mean / deviation)
         for failure in self._failures:
             mean, deviation = failure.predict(x)
             found += special.log_ndtr((0.5 - mean) / np.maximum(deviation, 0.1))
@@ -247,8 +246,19 @@ class _Model:
         return self._mean + self._std * mean, self._std * deviation
 
 
-def _box(front: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return the ideal point of a front, the sides of its box, and the point where volumes end.
+def _signed(violations: Floats) -> Floats:
+    """Return violations of a constraint in which those who meet it are below 0, by as much as others miss it.
+
+    A model of values that end at 0 would see no bound there, and a search would go beyond it by a little.
+    """
+    missed = violations[violations > 0.0]
+    if not len(missed) or (violations < 0.0).any():
+        return violations
+    return np.where(violations == 0.0, -float(np.median(missed)), violations)
+
+
+def _box(front: Floats) -> tuple[Floats, Floats]:
+    """Return the ideal point of a front, and the point where volumes end.
 
     A design that is barely better than another in some objectives and clearly worse in others has no say in where they
     end. Such designs are on most fronts of three and more objectives (Ikeda, Kita and Kobayashi, CEC 2001), and would
@@ -265,7 +275,7 @@ def _box(front: Floats) -> tuple[Floats, Floats, Floats]:
     own = front[~(no_better & clearly_worse).any(axis=1)]
     own = own if len(own) else front
     span = np.maximum(np.ptp(own, axis=0), least)
-    return ideal, span, own.max(axis=0) + MARGIN * span
+    return ideal, own.max(axis=0) + MARGIN * span
 
 
 def _when_learned(count: int) -> int:
