@@ -111,9 +111,10 @@ class Belief:
             [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
         self._front = y[self.best]
-        self._ideal, reference = _box(self._front)
+        self._ideal, end = _box(self._front)
         # A front that has not spread yet says little of where volumes should end.
-        reference = np.maximum(reference, np.median(y[complete], axis=0))
+        middle: Floats = np.median(y[complete], axis=0)
+        reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
         self._ahead = self._front if not len(pending) else np.concatenate([self._front, self._believed(pending)])
         self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(y.shape[1]))
