@@ -21,7 +21,7 @@ from dse.metric import Goal
 if TYPE_CHECKING:
     import numpy as np
 
-    from dse.search.loop import Progress, Row
+    from dse.search.loop import Judged, Progress, Row
 
 LINE_EVERY_S = 10.0
 FIRST = 8
@@ -118,6 +118,7 @@ class _Follower:
         self._front: list[list[float]] = []
         self._seen: set[str] = set()
         self._infeasible = 0
+        self._nearest: tuple[float, int] | None = None
         self._reference: np.ndarray | None = None
         self._first_volume = 0.0
         self._state: Progress | None = None
@@ -127,12 +128,22 @@ class _Follower:
     def take(self, state: "Progress") -> None:
         """Take in the state of the study."""
         self._state = state
-        new = [judged.verdict for judged in state.new if self._is_new(judged.row)]
+        fresh = [judged for judged in state.new if self._is_new(judged.row)]
+        self._look_for_nearest(fresh)
+        new = [judged.verdict for judged in fresh]
         feasible = [verdict for verdict in new if verdict is None or verdict.is_feasible]
         self._infeasible += len(new) - len(feasible)
         if feasible:
             unknown = [math.nan] * len(self._objectives)
             self._grow([unknown if verdict is None else list(map(float, verdict.values)) for verdict in feasible])
+
+    def _look_for_nearest(self, fresh: "Sequence[Judged]") -> None:
+        """Remember the design that is nearest to being feasible."""
+        for judged in fresh:
+            if judged.verdict is not None:
+                by = sum(judged.verdict.violations)
+                if self._nearest is None or by < self._nearest[0]:
+                    self._nearest = by, judged.row["trial"]
 
     def _is_new(self, row: "Row") -> bool:
         # One row a design: the live count follows the first seed, the table at the end the means over seeds.
@@ -178,6 +189,7 @@ class _Follower:
             "running": state.running,
             "failed": state.failed,
             "infeasible": self._infeasible,
+            "nearest": self._nearest[1] if self._nearest and self._nearest[0] > 0 else None,
             "front": int(is_on_front(points, self._goals).sum()),
             "volume": None if grown is None else round(grown, 4),
             "per_minute": round(60 * per_s, 3),
@@ -211,6 +223,8 @@ class _Follower:
         failed = f", {now['failed']} failed" if now["failed"] else ""
         infeasible = f", {now['infeasible']} infeasible" if now["infeasible"] else ""
         tried = f"; {all_tried(now['exhausted'])}" if now["exhausted"] is not None else ""
+        if now["infeasible"] >= FIRST and now["nearest"] is not None:
+            infeasible += f": none is feasible yet, trial {now['nearest']} is nearest"
         judged = f"{now['front']} on the front{volume}{infeasible}{self._judge}"
         of = f" of {now['epochs_budget']}" if now["epochs_budget"] is not None else ""
         epochs = f", {now['epochs']}{of} epochs ({now['epochs_saved']} saved)" if now["epochs"] is not None else ""

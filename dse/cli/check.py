@@ -16,6 +16,7 @@ def check(study: Path) -> None:
     from dse.spec import written  # noqa: PLC0415
 
     checked = read_study(study)
+    checked.check_known()
     spec = checked.spec
     click.echo(f"{spec.name}: valid")
     click.echo(

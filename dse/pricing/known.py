@@ -35,6 +35,8 @@ BITS = (
     *("chi_bits", "operand_bits", "deployed_dac_bits", "deployed_adc_bits"),
 )
 """Columns of a layer that may be empty."""
+EXAMPLE = LayerProducts(rows=2, cols=2, vectors=2, places=2, activations=2, back=True, inside=4, reached=2, bias_rows=1)
+"""A layer of which everything is known that can be."""
 Layers = list[dict[str, Any]]
 """The table of layers of a design, as far as it is known."""
 
@@ -52,7 +54,12 @@ def known(design: Design, card: CostCard, names: Sequence[str]) -> dict[str, flo
 
 def known_of(designs: Sequence[Design], card: CostCard, names: Sequence[str]) -> list[dict[str, float]]:
     """Return what is known of some designs, all priced at once; see `known`."""
-    accounts = [_layers(design) for design in designs]
+    return _priced(designs, [_layers(design) for design in designs], card, names)
+
+
+def _priced(
+    designs: Sequence[Design], accounts: Sequence[Layers], card: CostCard, names: Sequence[str]
+) -> list[dict[str, float]]:
     found = [_metrics(design, layers, names) for design, layers in zip(designs, accounts, strict=True)]
     priced = [name for name in dict.fromkeys(names) if name in COLUMNS and name not in lifetimes()]
     rows = [
@@ -62,9 +69,22 @@ def known_of(designs: Sequence[Design], card: CostCard, names: Sequence[str]) ->
     ]
     if not priced or not rows:
         return found
-    for row in price(_table(rows), card, priced).drop("seed").iter_rows(named=True):
+    for row in price(_table(rows), card, priced).iter_rows(named=True):
         found[row["trial"]] |= {name: row[name] for name in priced if _is_number(row[name])}
     return found
+
+
+def knowable(design: Design, card: CostCard, names: Sequence[str]) -> set[str]:
+    """Return which quantities could be known of a design if the products of its network were, without asking for these.
+
+    Args:
+        design: the design.
+        card: the cost card.
+        names: of quantities.
+    """
+    if not _is_accounted(design):
+        return set()
+    return set(_priced([design], [[_layer(design, EXAMPLE)]], card, names)[0])
 
 
 def _is_number(value: float | None) -> bool:
@@ -99,14 +119,22 @@ def _layers(design: Design) -> Layers:
     products = _products(design)
     if products is None:
         return []
+    return [_layer(design, layer) for layer in products]
+
+
+def _layer(design: Design, layer: LayerProducts) -> dict[str, Any]:
     of = _on_crossbars if design.device is not None else _digital
-    return [{**_unpriced(design), **of(design, layer)} for layer in products]
+    return {**_unpriced(design), **of(design, layer)}
 
 
 def _products(design: Design) -> Products | None:
-    if not design.rule.accounted or not design.training.passes:
+    if not _is_accounted(design):
         return None
     return design.network.products(design.workload.info, design.training)
+
+
+def _is_accounted(design: Design) -> bool:
+    return design.rule.accounted and design.training.passes > 0
 
 
 def _unpriced(design: Design) -> dict[str, Any]:

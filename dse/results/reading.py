@@ -45,7 +45,8 @@ LISTS = {
 }
 """What it lists; all but the first three may be absent. `constraints` is a table of texts by metric, `plugins` one of
 versions by name; both may be absent. `exhausted` is how many designs the space has, once all were tried, or null;
-`in_steps` says whether designs do not all go to their ends at once, and `ended` whether such a study has ended."""
+`in_steps` says whether designs do not all go to their ends at once, and `ended` whether such a study has ended. `skips`
+is whether designs that are known to miss a constraint are left out; of results of before, they are not."""
 PAUSED = "paused"
 """The state of a row of a training that has further epochs to go."""
 ENDED = 2**31 - 1
@@ -113,6 +114,7 @@ def _wrong(table: dict[str, Any]) -> list[str]:
     wrong = [key for key, kind in ABOUT.items() if not isinstance(table[key], kind) or isinstance(table[key], bool)]
     for key in ("history", "reuse", "merged", "former_keys"):
         table.setdefault(key, [])
+    wrong += [] if isinstance(table.setdefault("skips", False), bool) else ["skips"]
     wrong += [] if isinstance(table.setdefault("exhausted", None), int | None) else ["exhausted"]
     wrong += [key for key in ("in_steps", "ended") if not isinstance(table.setdefault(key, False), bool)]
     wrong += [] if _is_of_tables(table.setdefault("data_files", {})) else ["data_files"]

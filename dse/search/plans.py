@@ -21,7 +21,7 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
     """
     known = {step.trial: step.parameters for step in (decided or {}).values() if step.kind == "new"}
     proposer = study.proposer(given, known)
-    tried = Tried(study.space, study.design, study.trials)
+    tried = Tried(study.space, study.design, study.trials, study.known if study.constraints else None)
     search, budget = study.spec.search, study.spec.budget
     if not study.goes_in_steps:
         return Proposals(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,7 +49,9 @@ def start(
     Raises:
         ResultsError: there are results of this or another study, or something else.
         ExecutorError: the executor cannot be started.
+        SettingError: no design is found that meets the constraints, as far as that is known without a simulation.
     """
+    study.check_known()
     place = place_of(where)
     if has_results(place):
         if _is_of(study, place):
@@ -105,7 +108,7 @@ def resume(
             store.describe({**store.about, "study_key": study.key})
         if wanted is not None:
             check_files(wanted, store.about)
-            wanted = wanted.as_of(study.plugins)
+            wanted = replace(wanted.as_of(study.plugins), skips=study.skips)
             study = extend(store, study, wanted, described(wanted))
         elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
@@ -127,6 +130,7 @@ def described(study: Study) -> dict[str, Any]:
         "exhausted": None,
         "in_steps": study.goes_in_steps,
         "ended": False,
+        "skips": study.skips,
         "study_key": study.key,
         "data_files": {name: _place_of(seen) for name, seen in study.data_files.items()},
     }
@@ -148,6 +152,7 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
         raise ResultsError(f"{where} unites several studies and has no study file; go on with those it was made of")
     path = source_of(where, about) / "study.toml"
     study = read_study(path, warn=False, kept=about["data_files"]).as_of(about["plugins"])
+    study = replace(study, skips=about["skips"])
     if study.key != about["study_key"] and not has_former_key(about):
         raise ResultsError(
             f"{where}: its {about['source']}/study.toml means another study than the one that began here: it was "

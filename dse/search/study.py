@@ -24,6 +24,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from dse import plugins, renamed
@@ -43,6 +44,7 @@ from dse.pricing.text import counted
 from dse.search.checks import check_names, check_steps, check_time, check_wanted, checked_constraints, most_epochs
 from dse.search.criteria import Criteria
 from dse.search.first import Designs, check_first, completed, parse_first
+from dse.search.knowledge import Knowledge, knowledge_of
 from dse.search.plugin_checks import check_plugins, unnamed
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer, by_values
 from dse.search.scope import LAST, Scope
@@ -84,6 +86,8 @@ class Study:
         constraints: what designs must meet, in the order of their names.
         plugins: versions of the plug-ins that the study names; see `dse.plugins`.
         first: values of the designs to try first; what they leave open is left out.
+        skips: whether designs that are known to miss a constraint are left out of the search; not of one that began in
+            a version that simulated them.
     """
 
     spec: StudySpec
@@ -98,6 +102,7 @@ class Study:
     constraints: Sequence[Bound] = ()
     plugins: Mapping[str, str] = field(default_factory=dict[str, str])
     first: Designs = ()
+    skips: bool = True
 
     def design(self, parameters: Mapping[str, Any]) -> Design:
         """Return the design for values of the space.
@@ -166,19 +171,46 @@ class Study:
             given: parameters of the first trials, decided before; designs to try first come behind them.
             decided: parameters of later trials that were decided before, by number.
         """
+        return self.sampler.proposer(self._problem(given, decided or {}))
+
+    def _problem(
+        self, given: Sequence[Mapping[str, Any]] = (), decided: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    ) -> Problem:
         search = self.spec.search
-        given = [*given, *completed(self.first, self.space, search.seed)[len(given) :]]
-        problem = Problem(
+        return Problem(
             self.space,
             self.goals,
             search.seed,
             search.startup,
             trials=self.trials,
-            given=given,
-            decided=decided or {},
+            given=[*given, *completed(self.first, self.space, search.seed)[len(given) :]],
+            decided=decided,
             same=self.same,
+            known=self.known,
+            excludes=bool(self.constraints),
         )
-        return self.sampler.proposer(problem)
+
+    def check_known(self) -> None:
+        """Check that some design can meet the constraints, as far as that is known without a simulation.
+
+        Raises:
+            SettingError: none of very many designs meets them, with the nearest; or one that is to be tried first does
+                not.
+        """
+        if not self.constraints or not self.space or self.known is None:
+            return
+        from dse.search.samplers.draws import Admitted  # noqa: PLC0415  scipy, which other checks do without
+
+        problem = self._problem()
+        for number, own in enumerate(self.known(problem.given), 1):
+            if own.is_out:
+                raise SettingError(f"first {number} misses {own.missed}; loosen the constraint, or leave it out")
+        next(Admitted(problem).points())
+
+    @cached_property
+    def known(self) -> Knowledge | None:
+        """What is known of designs before they are simulated; None where nothing is, or it is not to be used."""
+        return knowledge_of(self.scope, self.design, self.criteria) if self.skips else None
 
     def same(self, parameters: Mapping[str, Any]) -> Hashable:
         """Return what is equal for values of the space that make equal designs."""

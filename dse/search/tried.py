@@ -1,16 +1,19 @@
 """Which designs of a finite space were proposed, so that a search that has tried all of them ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import prod
 
 from dse.designs.design import Design
 from dse.designs.space import Parameter, Value
 from dse.errors import SettingError
+from dse.search.samplers.base import Known
 
 COMPARED = 1000
 """Combinations of values up to which designs are compared: some differ in settings without effect alone, and are one.
 Beyond, each combination counts as a design."""
+OUT = -1
+"""Stands for a combination that is never proposed."""
 
 
 class Tried:
@@ -20,13 +23,20 @@ class Tried:
         space: what varies, by path.
         design: gives the design for values of the space.
         most: designs that are proposed at most; a space with more is never exhausted.
+        known: says what is known of designs; those that miss a constraint are never proposed, and do not count.
     """
 
-    def __init__(self, space: Mapping[str, Parameter], design: Callable[[Mapping[str, Value]], Design], most: int):
-        self._space, self._design = space, design
+    def __init__(
+        self,
+        space: Mapping[str, Parameter],
+        design: Callable[[Mapping[str, Value]], Design],
+        most: int,
+        known: Callable[[Sequence[Mapping[str, Value]]], Sequence[Known]] | None = None,
+    ) -> None:
+        self._space, self._design, self._known = space, design, known
         counts = [parameter.count() for parameter in space.values()]
-        known = [count for count in counts if count is not None]
-        self._combinations = prod(known) if len(known) == len(counts) else None
+        finite = [count for count in counts if count is not None]
+        self._combinations = prod(finite) if len(finite) == len(counts) else None
         most = max(most, COMPARED)
         self._is_small = self._combinations is not None and self._combinations <= most and bool(space)
         self._proposed: set[int] = set()
@@ -34,27 +44,35 @@ class Tried:
     @cached_property
     def designs(self) -> int | None:
         """How many designs the space has; None where they are too many for this search, or endless."""
-        return len(set(self._numbers)) if self._is_small else None
+        return len(set(self._numbers) - {OUT}) if self._is_small else None
 
     @cached_property
     def _numbers(self) -> range | list[int]:
         """The number of the design of each combination; equal designs have that of the first of them."""
-        combinations = self._combinations or 0
-        if combinations > COMPARED:
-            return range(combinations)
+        combinations = range(self._combinations or 0)
+        if self._known is None and len(combinations) > COMPARED:
+            return combinations
+        designs = [self._parameters(number) for number in combinations]
+        out = [False] * len(designs) if self._known is None else [known.is_out for known in self._known(designs)]
         first: dict[str, int] = {}
-        return [first.setdefault(self._key(number), number) for number in range(combinations)]
+        compare = len(designs) <= COMPARED
+        return [
+            OUT if is_out else first.setdefault(self._key(number, own) if compare else str(number), number)
+            for number, own, is_out in zip(combinations, designs, out, strict=True)
+        ]
 
-    def _key(self, number: int) -> str:
-        """Return the key of the design of a combination; its number where its settings contradict each other."""
+    def _parameters(self, number: int) -> dict[str, Value]:
+        """Return the values of a combination."""
         parameters: dict[str, Value] = {}
-        rest = number
         for path, parameter in reversed(list(self._space.items())):
-            count = parameter.count() or 1
-            parameters[path] = parameter.numbered(rest % count)
-            rest //= count
+            number, own = divmod(number, parameter.count() or 1)
+            parameters[path] = parameter.numbered(own)
+        return dict(reversed(parameters.items()))
+
+    def _key(self, number: int, parameters: Mapping[str, Value]) -> str:
+        """Return the key of the design of a combination; its number where its settings contradict each other."""
         try:
-            return self._design(dict(reversed(parameters.items()))).key
+            return self._design(parameters).key
         except SettingError:
             return str(number)
 
@@ -68,7 +86,8 @@ class Tried:
                 number = number * (parameter.count() or 1) + parameter.number(parameters[path])
             except ValueError:
                 return  # a sampler of a plug-in that leaves the space
-        self._proposed.add(self._numbers[number])
+        if self._numbers[number] != OUT:
+            self._proposed.add(self._numbers[number])
 
     @property
     def all(self) -> bool:

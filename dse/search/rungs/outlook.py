@@ -195,7 +195,7 @@ class Outlook:
             width = y.shape[1]
             y[here] += move[:width]
             noise[here] += spread[:width] ** 2
-            violations[here] = np.maximum(violations[here] + move[width:], 0.0)
+            violations[here] += move[width:]
             violation_noise[here] += spread[width:] ** 2
         return y, violations, noise, violation_noise
 

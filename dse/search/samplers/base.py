@@ -20,6 +20,26 @@ def by_values(parameters: Mapping[str, Value]) -> Hashable:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of a design before it is simulated, exactly.
+
+    Attributes:
+        values: of objectives, by their place among them.
+        violations: of constraints, by their place among them; 0 where one is met.
+        missed: the constraints that it misses, with its values, for a reader.
+    """
+
+    values: Mapping[int, float] = field(default_factory=dict[int, float])
+    violations: Mapping[int, float] = field(default_factory=dict[int, float])
+    missed: str = ""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it misses a constraint, so that it need not be simulated."""
+        return any(self.violations.values())
+
+
+@dataclass(frozen=True)
 class Problem:
     """What designs are proposed for.
 
@@ -32,6 +52,9 @@ class Problem:
         given: parameters of the first trials, decided before.
         decided: parameters of later trials that were proposed before, by number; they are not proposed anew.
         same: gives what is equal for parameters of equal designs, which may differ in what has no effect.
+        known: says what is known of designs before they are simulated; None where nothing is.
+        excludes: whether that can exclude a design, which then should not be proposed; see
+            `dse.search.samplers.draws.Admitted`.
     """
 
     space: Mapping[str, Parameter]
@@ -42,6 +65,8 @@ class Problem:
     given: Sequence[Mapping[str, Any]] = ()
     decided: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, "Mapping[str, Any]"])
     same: Callable[[Mapping[str, Value]], Hashable] = by_values
+    known: Callable[[Sequence[Mapping[str, Value]]], Sequence[Known]] | None = None
+    excludes: bool = False
 
 
 class Proposer(Protocol):

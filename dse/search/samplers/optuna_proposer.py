@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -21,7 +22,7 @@ from optuna.trial import TrialState
 from dse.designs.space import Choice, IntRange, Parameter, Value
 from dse.metric import Goal
 from dse.search.samplers.base import Problem
-from dse.search.samplers.draws import Sobol, at
+from dse.search.samplers.draws import Admitted, endless
 from dse.streams import derived_seed
 
 Model = Callable[[int, int], BaseSampler]
@@ -33,6 +34,8 @@ GENERATION_KEY = "NSGAIISampler:generation"
 
 PARENTS_KEY = "NSGAIISampler:parent:"
 """Optuna's attribute of a study that names the parents of a generation, whose number follows."""
+ATTEMPTS = 16
+"""Proposals of Optuna for a trial that are known to miss a constraint, after which a random design is taken."""
 LARGEST = 1e30
 """What stands for infinity: cells that nothing wears live for ever, and volumes of objectives must be numbers."""
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -56,7 +59,8 @@ class OptunaProposer:
         self._startup, self._given = min(problem.startup, problem.trials), problem.given
         self._decided_before = problem.decided
         self.blind = max(self._startup, len(self._given))
-        self._sobol = Sobol(len(self._space), self._seed) if self._space else None
+        self._admitted = Admitted(problem)
+        self._points = self._admitted.points() if self._space else None
         self._study = optuna.create_study(directions=self._directions)
         self._asked = 0
         self._generation = 0
@@ -70,8 +74,20 @@ class OptunaProposer:
     def ask(self) -> dict[str, Value]:
         """Return the parameters of the next trial."""
         number, self._asked = self._asked, self._asked + 1
-        self._study.sampler = self._sampler_for(number)
         decided = self._decided(number)
+        if decided is not None:
+            return self._entered(number, decided)
+        for attempt in range(ATTEMPTS):
+            found = self._entered(number, attempt=attempt)
+            if self._admitted.among([found]):
+                return found
+            self._study.tell(self._open.pop(number), state=TrialState.FAIL)
+        random = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "admitted", number)))
+        return self._entered(number, next(self._admitted.of(endless(self._space, random))))
+
+    def _entered(self, number: int, decided: Mapping[str, Any] | None = None, attempt: int = 0) -> dict[str, Value]:
+        """Return the parameters of a trial that begins in Optuna's study, as they were decided or as it proposes."""
+        self._study.sampler = self._sampler_for(number, attempt)
         if decided is not None:
             self._study.enqueue_trial({path: _index(self._space[path], value) for path, value in decided.items()})
         trial = self._study.ask(self._distributions)
@@ -86,7 +102,7 @@ class OptunaProposer:
     def _decided(self, number: int) -> Mapping[str, Any] | None:
         """Return the parameters of a trial that no model proposes, or None."""
         # The sequence goes on below what was given, so that the points after it are those of any other study.
-        drawn = None if self._sobol is None or number >= self._startup else at(self._space, self._sobol.next())
+        drawn = None if self._points is None or number >= self._startup else next(self._points)
         return self._given[number] if number < len(self._given) else drawn or self._decided_before.get(number)
 
     def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
@@ -137,8 +153,9 @@ class OptunaProposer:
         new._storage.set_study_system_attr(new._study_id, key, ids)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._study = new
 
-    def _sampler_for(self, number: int) -> BaseSampler:
-        seed = derived_seed(self._seed, "proposal", number) % 2**32
+    def _sampler_for(self, number: int, attempt: int) -> BaseSampler:
+        again = (attempt,) if attempt else ()
+        seed = derived_seed(self._seed, "proposal", number, *again) % 2**32
         return RandomSampler(seed=seed) if number < self.blind else self._model(number, seed)
 
     def _value(self, path: str, raw: Any) -> Value:

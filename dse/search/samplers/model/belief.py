@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -34,6 +34,8 @@ CLEAR = 0.15
 """Share of the sides by which it is clearly worse; then it does not decide where the box ends."""
 LEAST = 1e-12
 """Gain, in shares of the box, below which designs are told apart by how near they are to the front."""
+SURE = 1e-6
+"""Standard deviation of what is known, in shares of the box of volumes."""
 
 
 def transformed(values: Sequence[Sequence[float] | None], first: int | None = None) -> tuple[Floats, list[Scale]]:
@@ -50,6 +52,18 @@ def transformed(values: Sequence[Sequence[float] | None], first: int | None = No
     table = np.array([(math.nan,) * width if own is None else own for own in values], np.float64)
     scales = [Scale.of(table[:, k], first) for k in range(width)]
     return np.stack([scale.to(table[:, k]) for k, scale in enumerate(scales)], axis=1), scales
+
+
+class Exact(NamedTuple):
+    """What is known of designs before they are simulated.
+
+    Attributes:
+        values: of objectives, on the scales on which they are modelled, shape (designs, objectives); NaN where unknown.
+        met: places of the constraints that each design is known to meet.
+    """
+
+    values: Floats
+    met: Sequence[Collection[int]]
 
 
 class Belief:
@@ -100,11 +114,11 @@ class Belief:
             self._model(f"objective {k}", _Data(x, y[:, k], noise[:, k]), known, chosen, pending)
             for k in range(y.shape[1])
         ]
-        self._limits = [
-            self._model(f"constraint {k}", _Data(x, _signed(own), violation_noise[:, k]), known, chosen, pending)
+        self._limits = {
+            k: self._model(f"constraint {k}", _Data(x, _signed(own), violation_noise[:, k]), known, chosen, pending)
             for k, own in enumerate(violations.T)
             if own[complete].any()
-        ]
+        }
         everything, failed = np.arange(len(x)), (~complete).astype(np.float64)
         data = _Data(x, failed, np.zeros(len(x)))
         self._failures = (
@@ -116,7 +130,7 @@ class Belief:
         middle: Floats = np.median(y[complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
-        self._ahead = self._front if not len(pending) else np.concatenate([self._front, self._believed(pending)])
+        self._ahead: Floats = np.concatenate([self._front, *([self._believed(pending)] if pending.shape[0] else [])])
         self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(y.shape[1]))
 
     def _believed(self, pending: Floats) -> Floats:
@@ -170,19 +184,27 @@ class Belief:
         chance, gain, _ = self._judged(x, expected)
         return np.exp(chance + gain)
 
-    def worth(self, x: Floats) -> Floats:
+    def worth(self, x: Floats, exact: Exact | None = None) -> Floats:
         """Return what designs are worth, shape (designs,); only their order has a meaning.
 
         Args:
             x: their points.
+            exact: what is known of them without a model; nothing by default.
         """
-        chance, gain, behind = self._judged(x, None)
+        if exact is None:
+            chance, gain, behind = self._judged(x, None)
+        else:
+            (means, deviations), is_known = self.expected(x), ~np.isnan(exact.values)
+            expected = np.where(is_known, exact.values, means), np.where(is_known, SURE * self._span, deviations)
+            chance, gain, behind = self._judged(x, expected, exact.met)
         # Where no gain tells designs apart, those are first whose means are nearest to the front.
         return chance + np.maximum(gain, math.log(LEAST)) - LEAST * behind
 
-    def _judged(self, x: Floats, expected: tuple[Floats, Floats] | None) -> tuple[Floats, Floats, Floats]:
+    def _judged(
+        self, x: Floats, expected: tuple[Floats, Floats] | None, met: Sequence[Collection[int]] | None = None
+    ) -> tuple[Floats, Floats, Floats]:
         """Return logarithms of the probability that designs count and of their gain, and how far they are behind."""
-        chance, nothing = self._log_feasible(x), np.zeros(len(x))
+        chance, nothing = self._log_feasible(x, met), np.zeros(len(x))
         if not self._any_feasible and self._limits:
             return chance, nothing, nothing
         means, deviations = self.expected(x) if expected is None else expected
@@ -197,12 +219,18 @@ class Belief:
         """Return means and standard deviations in the box of volumes."""
         return (means - self._ideal) / self._span, deviations / self._span
 
-    def _log_feasible(self, x: Floats) -> Floats:
-        """Return the logarithm of the probability that designs are feasible and do not fail."""
+    def _log_feasible(self, x: Floats, met: Sequence[Collection[int]] | None = None) -> Floats:
+        """Return the logarithm of the probability that designs are feasible and do not fail.
+
+        Args:
+            x: their points.
+            met: places of the constraints that they meet for sure, for each of them; none by default.
+        """
         found = np.zeros(len(x))
-        for limit in self._limits:
+        for k, limit in self._limits.items():
             mean, deviation = limit.predict(x)
-            found += special.log_ndtr(-mean / deviation)
+            chance = special.log_ndtr(-mean / deviation)
+            found += chance if met is None else np.where([k in own for own in met], 0.0, chance)
         for failure in self._failures:
             mean, deviation = failure.predict(x)
             found += special.log_ndtr((0.5 - mean) / np.maximum(deviation, 0.1))

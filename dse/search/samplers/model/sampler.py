@@ -10,7 +10,7 @@ A proposal is a function of its number and of the results told.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import chain, count, islice, product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -23,6 +23,7 @@ from dse.streams import derived_seed
 if TYPE_CHECKING:
     from dse.search.samplers.model.belief import Belief, Kept
     from dse.search.samplers.model.observations import Observations
+    from dse.search.samplers.model.scales import Scale
 
 BLIND_EVERY = 8
 """One proposal in so many is quasi-random."""
@@ -38,6 +39,8 @@ DIGITS = 9
 """Digits in which the points of equal designs agree."""
 MOVED = 0.4
 """Share of the parameters that such a step changes."""
+LOOKED_UP = 64
+"""Best candidates of which it is looked up together what is known."""
 DRAWN = 64
 """Designs that are drawn in search of one that was not proposed before."""
 LISTED = 10_000
@@ -70,7 +73,7 @@ class _Proposer:
     """See the module; the proposals of a study, in order."""
 
     def __init__(self, problem: Problem) -> None:
-        from dse.search.samplers.draws import Sobol  # noqa: PLC0415  scipy, which checks do without
+        from dse.search.samplers.draws import Admitted  # noqa: PLC0415  scipy, which checks do without
         from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
 
         self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
@@ -79,7 +82,8 @@ class _Proposer:
         self._signs = [-1.0 if goal == "maximise" else 1.0 for goal in problem.goals]
         self._startup = min(max(problem.startup, 1), problem.trials)
         self.blind = max(self._startup, len(self._given))
-        self._sobol = Sobol(len(self._space), self._seed) if self._space else None
+        self._admitted, self._look_up = Admitted(problem), problem.known
+        self._sequence = self._admitted.points() if self._space else None
         self._encoding = Encoding(self._space)
         self._asked: list[dict[str, Value]] = []
         self._same = problem.same
@@ -126,13 +130,11 @@ class _Proposer:
 
     def _decided(self, number: int) -> dict[str, Value] | None:
         """Return the parameters of a trial that no model proposes, or None."""
-        from dse.search.samplers.draws import at  # noqa: PLC0415
-
-        if self._sobol is None:
+        if self._sequence is None:
             return {}
         blind = number < self._startup or number % BLIND_EVERY == BLIND_EVERY - 1
         # The sequence goes on below what was given, so that the points after it are those of any other study.
-        drawn = at(self._space, self._sobol.next()) if blind else None
+        drawn = next(self._sequence) if blind else None
         if number < len(self._given):
             return dict(self._given[number])
         if number in self._decided_before:
@@ -144,7 +146,7 @@ class _Proposer:
         if self._same(drawn) not in self._known:
             return drawn
         draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "new", number)))
-        return next(self._fresh(self._random(draws) for _ in range(DRAWN)), None) or self._left(draws) or drawn
+        return next(self._fresh(islice(self._draws(draws), DRAWN)), None) or self._left(draws) or drawn
 
     def _fresh(self, designs: Iterable[dict[str, Value]]) -> Iterator[dict[str, Value]]:
         """Yield the designs that were not proposed before."""
@@ -157,7 +159,8 @@ class _Proposer:
         if len(known) < len(counts) or prod(known) > LISTED:
             return None
         values = [[p.numbered(k) for k in range(n)] for p, n in zip(self._space.values(), known, strict=True)]
-        left = list(self._fresh(dict(zip(self._space, own, strict=True)) for own in product(*values)))
+        designs = (dict(zip(self._space, own, strict=True)) for own in product(*values))
+        left = self._admitted.among(list(self._fresh(designs)))
         return left[int(draws.integers(len(left)))] if left else None
 
     def _best(self, number: int) -> dict[str, Value]:
@@ -168,7 +171,7 @@ class _Proposer:
         seen = self._seen()
         if seen is None or len(seen.numbers) - int(np.isnan(seen.y[:, 0]).sum()) < FEWEST:
             self.why = {"drawn": "random, as too few designs are known"}
-            return self._new_one(self._random(draws), number)
+            return self._new_one(next(self._draws(draws)), number)
         known = set(seen.numbers)
         belief = Belief(
             self._points(seen.numbers),
@@ -182,8 +185,10 @@ class _Proposer:
         )
         front = self._encoding.positions([self._asked[seen.numbers[int(place)]] for place in belief.best.tolist()])
         looked = self._looked(belief, front, draws)
-        best = (self._encoding.design(row) for row in looked)
-        found = next(self._fresh(islice(best, DRAWN)), None) or self._left(draws) or self._encoding.design(looked[0])
+        best = self._informed(belief, looked, seen.scales)
+        first = next(best, None) or next(self._draws(draws))
+        fresh = self._fresh(islice(chain([first], best), DRAWN))
+        found = next(fresh, None) or self._left(draws) or first
         self.why = self._reasons(found, belief, seen, len(looked))
         return found
 
@@ -193,6 +198,34 @@ class _Proposer:
         (mean,), (deviation,) = belief.expected(at)
         gain = float(belief.gains(at, belief.expected(at))[0])
         return {"gain": gain, "candidates": candidates, **seen.in_words(mean, deviation, self._signs)}
+
+    def _informed(
+        self, belief: "Belief", positions: np.ndarray, scales: "Sequence[Scale]"
+    ) -> Iterator[dict[str, Value]]:
+        """Yield the designs at positions that may be proposed, the best first, given what is known of them.
+
+        What is known is looked up for those that are best by the models, some at a time: that takes longer than to ask
+        a model.
+
+        Args:
+            belief: what they are worth.
+            positions: the best first.
+            scales: the scale of each objective.
+        """
+        from dse.search.samplers.model.belief import Exact  # noqa: PLC0415  scipy
+
+        designs = (self._encoding.design(row) for row in positions)
+        if self._look_up is None:
+            yield from designs
+            return
+        while block := list(islice(designs, LOOKED_UP)):
+            known = [(d, own) for d, own in zip(block, self._look_up(block), strict=True) if not own.is_out]
+            rows = [[sign * own.values.get(k, np.nan) for k, sign in enumerate(self._signs)] for _, own in known]
+            table = np.array(rows).reshape(len(known), len(self._signs))
+            table = np.stack([scale.to(table[:, k]) for k, scale in enumerate(scales)], axis=1)
+            points = self._encoding.points([design for design, _ in known])
+            worth = belief.worth(points, Exact(table, [own.violations.keys() for _, own in known]))
+            yield from (known[int(place)][0] for place in np.argsort(-worth, kind="stable"))
 
     def _looked(self, belief: "Belief", front: np.ndarray, draws: np.random.Generator) -> np.ndarray:
         """Return positions of designs, the best first, shape (designs, parameters).
@@ -234,6 +267,10 @@ class _Proposer:
         """Return the violations of trials, shape (trials, constraints); 0 for failed ones."""
         width = max(len(self._told[own].violations) for own in numbers)
         return np.array([self._told[own].violations or (0.0,) * width for own in numbers]).reshape(len(numbers), width)
+
+    def _draws(self, draws: np.random.Generator) -> Iterator[dict[str, Value]]:
+        """Yield random designs that may be proposed, without end."""
+        return self._admitted.of(self._random(draws) for _ in count())
 
     def _random(self, draws: np.random.Generator) -> dict[str, Value]:
         return {path: parameter.at(float(draws.random())) for path, parameter in self._space.items()}

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 DECADE = 10.0
 """Ratio of the largest to the smallest value from which a quantity may be modelled by its logarithm."""
+LARGEST_STEP = 1e6
+"""How far below what was seen a value of a quantity that is modelled by its logarithm counts as such."""
 BEYOND = 10.0
 """An infinite value counts as so many times the largest finite one."""
 
@@ -19,10 +21,12 @@ class Scale:
     Attributes:
         sign: of the values whose logarithm is taken; 0 for values as they are.
         limit: the largest absolute value; what is beyond counts as this.
+        least: the smallest absolute value whose logarithm is taken; what is nearer to zero counts as this.
     """
 
     sign: float
     limit: float
+    least: float = 1e-300
 
     @classmethod
     def of(cls, values: Floats, first: int | None = None) -> "Scale":
@@ -44,12 +48,12 @@ class Scale:
         known, judged = sign * known, sign * (judged if len(judged) else known)
         if not len(judged) or not (known > 0.0).all() or judged.max() <= DECADE * judged.min():
             return cls(0.0, limit)
-        return cls(sign if _skew(np.log(judged)) < _skew(judged) else 0.0, limit)
+        return cls(sign if _skew(np.log(judged)) < _skew(judged) else 0.0, limit, float(known.min()) / LARGEST_STEP)
 
     def to(self, values: Floats) -> Floats:
         """Return the places of values, of the same shape; values on the wrong side of zero are those nearest to it."""
         own = np.clip(values, -self.limit, self.limit)
-        return self.sign * np.log10(np.maximum(self.sign * own, 1e-300)) if self.sign else own
+        return self.sign * np.log10(np.maximum(self.sign * own, self.least)) if self.sign else own
 
     def back(self, places: Floats) -> Floats:
         """Return the values at places, of the same shape."""
