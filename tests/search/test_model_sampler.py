@@ -96,7 +96,8 @@ def test_an_axis_without_effect_has_the_longest_length() -> None:
 
 def a_front(objectives: int, points: int) -> np.ndarray:
     """Return a front, with ties where many designs share a value."""
-    found = 1.0 - np.abs(DRAWS.standard_normal((points, objectives)))
+    random = np.random.default_rng((objectives, points))
+    found = 1.0 - np.abs(random.standard_normal((points, objectives)))
     found[::2] = np.round(found[::2], 1)
     return found[is_on_front(found, ["minimise"] * objectives)]
 
@@ -118,9 +119,9 @@ def test_boxes_fill_what_a_front_leaves(objectives: int, points: int) -> None:
 @pytest.mark.parametrize("objectives", [2, 3, 4, 5])
 def test_the_expected_gain_is_that_of_simulated_designs(objectives: int) -> None:
     """A mean over 2,000 draws, within five standard errors."""
-    front, reference = a_front(objectives, 12), np.ones(objectives)
-    mean, deviation = 0.4 * DRAWS.random((1, objectives)), 0.3 * DRAWS.random((1, objectives)) + 0.05
-    draws = mean + deviation * DRAWS.standard_normal((2000, objectives))
+    front, reference, random = a_front(objectives, 12), np.ones(objectives), np.random.default_rng(objectives)
+    mean, deviation = 0.4 * random.random((1, objectives)), 0.3 * random.random((1, objectives)) + 0.05
+    draws = mean + deviation * random.standard_normal((2000, objectives))
     before = moocore.hypervolume(front, ref=reference)
     gains = [moocore.hypervolume(np.vstack([front, d]), ref=reference) - before for d in draws]
     error = 5.0 * np.std(gains) / math.sqrt(len(gains))

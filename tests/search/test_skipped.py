@@ -16,7 +16,8 @@ from dse.search.executor import LocalExecutor
 from dse.search.loop import Judged, Progress
 from dse.search.runs import resume, start
 from dse.search.samplers import SAMPLERS, draws
-from dse.search.samplers.model.belief import Belief, Exact, scale_of, transformed
+from dse.search.samplers.model.belief import Belief, Exact, transformed
+from dse.search.samplers.model.scales import Scale
 from dse.search.study import Study, parse_study
 from tests.search.scrambled import Scrambled
 
@@ -193,11 +194,11 @@ def test_a_constraint_that_is_known_to_be_met_needs_no_model():
 
 def test_values_that_are_known_stand_on_the_scale_of_those_that_were_seen():
     seen = [(1.0, -100.0), (100.0, -1.0), None, (5.0, -3.0)]
-    table = transformed(seen)
+    table, _ = transformed(seen)
     told = np.array([own for own in seen if own is not None])
     for k in range(2):
-        assert np.array_equal(scale_of(told[:, k], 3)(told[:, k]), table[[0, 1, 3], k])
-    scaled = scale_of(told[:, 0], 3)
+        assert np.array_equal(Scale.of(told[:, k], 3).to(told[:, k]), table[[0, 1, 3], k])
+    scaled = Scale.of(told[:, 0], 3).to
     assert np.isnan(scaled(np.array([np.nan, 0.0]))).tolist() == [True, False]
     assert scaled(np.array([0.0]))[0] == -6.0  # below all that was seen
 

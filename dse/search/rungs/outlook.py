@@ -216,7 +216,7 @@ class Outlook:
             raise ValueError("values that are judged are numbers")
         own = np.array(verdict.values, np.float64) * self._place.signs
         places = (scale.to(own[k : k + 1]) for k, scale in enumerate(self._scales))
-        return [*(float(at[0]) for at in places), *verdict.violations]
+        return [*(float(at[0]) for at in places), *verdict.margins]
 
     def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
         """Return the median change of objectives and violations from a rung to the end, and its spread.

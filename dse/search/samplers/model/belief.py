@@ -130,7 +130,7 @@ class Belief:
         middle: Floats = np.median(y[complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
-        self._ahead: Floats = np.concatenate([self._front, *([self._believed(pending)] if pending.shape[0] else [])])
+        self._ahead = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
         self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(y.shape[1]))
 
     def _believed(self, pending: Floats) -> Floats:
