@@ -215,7 +215,7 @@ def check_acting(
     Raises:
         SettingError: a setting that no design of the study would use.
     """
-    studies = list(_variants(fixed, space, folder))
+    studies = list(variants_of(fixed, space, folder))
     for path in [*fixed, *space]:
         idle = [_never_acts(path, completed(own), rest) for own, rest in studies]
         if all(condition is not None for condition in idle):
@@ -223,7 +223,7 @@ def check_acting(
             raise SettingError(f"{where}: {path} has no effect where {found}; remove it, or change the latter")
 
 
-def _variants(
+def variants_of(
     fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path | None
 ) -> Iterator[tuple[dict[str, Any], dict[str, Parameter]]]:
     """Yield what is fixed and what varies for each choice of variants."""

@@ -47,7 +47,7 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
         startup=max(search.startup, len(study.first), 1),
         lookahead=search.lookahead,
     )
-    place = Place(study.criteria, study.goals, Encoding(study.space).points, search.seed, rules.startup)
+    place = Place(study.criteria, study.goals, Encoding(study.space, study.acts).points, search.seed, rules.startup)
     return RungPlan(proposer, rules, place, lambda parameters: _epochs_of(study, parameters), decided or {}, tried)
 
 

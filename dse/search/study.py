@@ -41,6 +41,7 @@ from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
 from dse.pricing.text import counted
+from dse.search.acting import Acting
 from dse.search.checks import check_names, check_steps, check_time, check_wanted, checked_constraints, most_epochs
 from dse.search.criteria import Criteria
 from dse.search.first import Designs, check_first, completed, parse_first
@@ -188,6 +189,7 @@ class Study:
             same=self.same,
             known=self.known,
             excludes=bool(self.constraints),
+            acts=self.acts,
         )
 
     def check_known(self) -> None:
@@ -211,6 +213,12 @@ class Study:
     def known(self) -> Knowledge | None:
         """What is known of designs before they are simulated; None where nothing is, or it is not to be used."""
         return knowledge_of(self.scope, self.design, self.criteria) if self.skips else None
+
+    @cached_property
+    def acts(self) -> Acting | None:
+        """What tells which settings of the space act in a design; None where all do in all of them."""
+        acting = Acting(self.fixed, self.space, self.folder)
+        return None if acting.is_settled else acting
 
     def same(self, parameters: Mapping[str, Any]) -> Hashable:
         """Return what is equal for values of the space that make equal designs."""

@@ -6,7 +6,7 @@ what it was asked and told before.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, cast
 
@@ -55,6 +55,7 @@ class Problem:
         known: says what is known of designs before they are simulated; None where nothing is.
         excludes: whether that can exclude a design, which then should not be proposed; see
             `dse.search.samplers.draws.Admitted`.
+        acts: gives the paths of the space that act in a design; None where all do in all of them.
     """
 
     space: Mapping[str, Parameter]
@@ -67,6 +68,7 @@ class Problem:
     same: Callable[[Mapping[str, Value]], Hashable] = by_values
     known: Callable[[Sequence[Mapping[str, Value]]], Sequence[Known]] | None = None
     excludes: bool = False
+    acts: Callable[[Mapping[str, Value]], Collection[str]] | None = None
 
 
 class Proposer(Protocol):

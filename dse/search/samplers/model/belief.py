@@ -130,8 +130,8 @@ class Belief:
         middle: Floats = np.median(y[complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
-        self._ahead = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
-        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(y.shape[1]))
+        self._ahead: Floats = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
+        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(len(self._span)))
 
     def _believed(self, pending: Floats) -> Floats:
         """Return the values that trials in flight are expected to have, if they are expected to count.

@@ -84,7 +84,7 @@ class _Proposer:
         self.blind = max(self._startup, len(self._given))
         self._admitted, self._look_up = Admitted(problem), problem.known
         self._sequence = self._admitted.points() if self._space else None
-        self._encoding = Encoding(self._space)
+        self._encoding = Encoding(self._space, problem.acts)
         self._asked: list[dict[str, Value]] = []
         self._same = problem.same
         self._known: set[Hashable] = set()
