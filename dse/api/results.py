@@ -8,11 +8,13 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 
 from dse.analysis.costs import prices as costs
+from dse.analysis.costs.by_epoch import curves_for
 from dse.analysis.costs.priced import open_priced, priced_designs
 from dse.analysis.fronts import table as fronts
 from dse.analysis.fronts.plot import plot_front
 from dse.analysis.queries.sql import query
 from dse.analysis.queries.status import Status, status
+from dse.analysis.tables.epochs import curves_of
 from dse.analysis.tables.render import render
 from dse.analysis.tables.tables import Tables, open_tables
 from dse.api import given
@@ -145,8 +147,8 @@ class Results:
 
     @property
     def curves(self) -> pl.DataFrame:
-        """A row a trial, seed and epoch."""
-        return self._tables.curves
+        """A row a trial, seed and epoch: what was measured, pulses and wear until then; prices by `sql`."""
+        return curves_of(self._tables)
 
     @property
     def deployments(self) -> pl.DataFrame:
@@ -200,7 +202,12 @@ class Results:
         Raises:
             QueryError: SQL that polars does not take, with its reason and what there is.
         """
-        return query(self._tables, text, lambda columns: priced_designs(self._place, self._tables, columns))
+        return query(
+            self._tables,
+            text,
+            lambda columns: priced_designs(self._place, self._tables, columns),
+            lambda columns: curves_for(self._place, self._tables, columns),
+        )
 
     def price(
         self,

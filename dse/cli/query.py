@@ -30,10 +30,12 @@ def query(
 ) -> None:
     """Run SQL over the tables trials, designs, layers, curves, intervals, ranks and priced of the folder RESULTS.
 
-    `priced` has a row for each design and choice on the free axes, with every quantity of `dse price`.
+    `priced` has a row for each design and choice on the free axes, with every quantity of `dse price`. `curves` has
+    those that a query names, until each epoch: SELECT trial, epoch, energy_per_sample_j, worst_writes FROM curves
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
     """
+    from dse.analysis.costs.by_epoch import curves_for  # noqa: PLC0415
     from dse.analysis.costs.priced import open_priced, priced_designs  # noqa: PLC0415
     from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
 
@@ -42,4 +44,7 @@ def query(
     def prices(columns: list[str]) -> "pl.DataFrame":
         return priced_designs(results, tables, columns, cards, changes, study=not no_free)
 
-    emit(run_sql(tables, sql, prices), format_, output)
+    def curves(columns: list[str]) -> "pl.DataFrame":
+        return curves_for(results, tables, columns, cards, changes)
+
+    emit(run_sql(tables, sql, prices, curves), format_, output)

@@ -138,6 +138,15 @@ def test_curves_are_means_over_seeds_with_their_intervals(subject):
     assert curve["ci95_accuracy"][0] == pytest.approx(half, rel=CLOSE)
 
 
+def test_curves_of_pulses_wear_and_energy_end_where_the_designs_do(subject):
+    held = series.curves(subject)
+    assert held["metrics"][-5:] == ["loss", "energy_per_sample_j", "set_pulses", "reset_pulses", "worst_writes"]
+    designs = {row["trial"]: row for row in subject.tables.designs.iter_rows(named=True)}
+    for trial, curve in held["of"].items():
+        for name in held["metrics"][-4:]:
+            assert curve[name][-1] == pytest.approx(designs[trial][name], rel=CLOSE)
+
+
 def test_a_long_curve_keeps_its_ends(subject):
     long = pl.concat([subject.tables.curves.with_columns(pl.col("epoch") + shift) for shift in range(500)])
     held = series.curves(changed(subject, curves=long))["of"][3]

@@ -1,10 +1,12 @@
 """Everything about one trial: its design, metrics, events, wear, learning curve and deployment."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
+from dse.analysis.tables.epochs import curves_of
 from dse.analysis.tables.tables import Tables, one_trial
 from dse.designs.design import flatten
 from dse.pricing.quantities import QUANTITIES, meaning_of
@@ -20,12 +22,14 @@ def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
         QueryError: no such trial.
     """
     rows = one_trial(tables, trial)
-    first = rows.row(0, named=True)
+    first, own = rows.row(0, named=True), pl.col("trial") == trial
+    kept = {name: getattr(tables, name).filter(own) for name in ("trials", "layers", "curves", "trails")}
+    curves = curves_of(replace(tables, **kept))
     runs = [
         {
             **{key: value for key, value in row.items() if key not in ("design", "parameters", *tables.parameters)},
             "layers": _of(tables.layers, trial, row["seed"]),
-            "curve": _of(tables.curves, trial, row["seed"]),
+            "curve": _of(curves, trial, row["seed"]),
             "deployments": _of(tables.deployments, trial, row["seed"]),
         }
         for row in rows.iter_rows(named=True)

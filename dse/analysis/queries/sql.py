@@ -6,6 +6,8 @@ ranks                             a row a complete, feasible design of the searc
                                   probability to be on the front, for the objectives of the study; see
                                   `dse.analysis.fronts.table`
 priced                            a row a design and choice on the free axes; see `dse.analysis.costs.priced`
+
+`curves` has the prices that a query names, too: those of the training until an epoch (`dse.analysis.costs.by_epoch`).
 """
 
 import re
@@ -16,21 +18,28 @@ import polars as pl
 from dse.analysis.costs.priced import priced_columns
 from dse.analysis.fronts.confidence import intervals
 from dse.analysis.fronts.table import front_table
+from dse.analysis.tables.epochs import curves_of
 from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError
+from dse.pricing.price import COLUMNS
 from dse.renamed import in_word
 
 DERIVED = ("intervals", "ranks", "priced")
 """Tables that are computed when a query names them."""
 
 
-def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] | None = None) -> pl.DataFrame:
+Priced = Callable[[list[str]], pl.DataFrame]
+"""Gives a table with some of the columns of prices."""
+
+
+def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced | None = None) -> pl.DataFrame:
     """Run polars SQL over the tables.
 
     Args:
         tables: the tables of a study.
         sql: the query.
-        prices: gives the table `priced` with some of the columns of prices; without it there is none.
+        prices: gives the table `priced`; without it there is none.
+        curves: gives the table `curves`; without it, it has no prices.
 
     Raises:
         QueryError: SQL that polars does not take, with its reason and what there is.
@@ -40,7 +49,7 @@ def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] 
         "designs": tables.designs,
         "rungs": tables.rungs,
         "layers": tables.layers,
-        "curves": tables.curves,
+        "curves": _curves(tables, sql, curves) if _names("curves", sql) else tables.curves,
         "deployments": tables.deployments,
     }
     if _names("intervals", sql):
@@ -54,6 +63,11 @@ def query(tables: Tables, sql: str, prices: Callable[[list[str]], pl.DataFrame] 
             return context.execute(sql)
     except pl.exceptions.PolarsError as error:
         raise QueryError(f"the query failed: {error}\n{_renamed(sql) or _columns(frames)}") from None
+
+
+def _curves(tables: Tables, sql: str, curves: Priced | None) -> pl.DataFrame:
+    named = [name for name in COLUMNS if re.search(rf"\b{name}\b", sql) and name not in tables.curves.columns]
+    return curves_of(tables) if curves is None else curves(named)
 
 
 def _renamed(sql: str) -> str:

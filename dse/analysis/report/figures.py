@@ -7,7 +7,7 @@ from typing import Any
 
 from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
-from dse.analysis.report.series import KINDS
+from dse.analysis.report.series import GROWN, KINDS
 from dse.analysis.report.subject import Json, Subject, thinned
 from dse.analysis.tables.render import write
 from dse.analysis.tables.tables import Tables
@@ -75,7 +75,7 @@ def _front(subject: Subject, _: Json, path: Path) -> None:
 
 
 def _curves(subject: Subject, content: Json, path: Path) -> None:
-    names = content["metrics"]
+    names = [name for name in content["metrics"] if name not in GROWN]
     figure, panels = _figure(len(names), 4.2, 3.4)
     roles = _roles(subject)
     for axes, name in zip(panels, names, strict=True):

@@ -5,13 +5,19 @@ from dataclasses import replace
 
 import polars as pl
 
+from dse.analysis.costs.by_epoch import priced_curves
 from dse.analysis.costs.prices import own_card, prices
 from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
+from dse.analysis.tables.epochs import COUNTED, curves_of
 from dse.analysis.tables.tables import KEYS, present
+from dse.errors import ResultsError, SettingError
 from dse.pricing.energy import ITEMS
 from dse.results.schema import WEAR, WEAR_COLUMNS
 
+ENERGY = "energy_per_sample_j"
+GROWN = (ENERGY, *COUNTED)
+"""What curves show beside what was measured: the training until an epoch."""
 EPOCHS = 60
 """Points of a curve that a page holds."""
 KINDS = {"set": "SET pulses", "reset": "RESET pulses", "flip": "bit writes of accumulators"}
@@ -20,22 +26,21 @@ QUANTILES = ("q50", "q90", "q99", "q999", "max")
 
 
 def curves(subject: Subject) -> Json | None:
-    """Return learning curves: {trial: {epoch, NAME, ci95_NAME}} for each metric of the curves, the loss last.
+    """Return learning curves: {trial: {epoch, NAME, ci95_NAME}} for each metric of the curves, the loss, and `GROWN`.
 
     `ci95` only with several seeds.
 
     None where nothing was learned yet.
     """
-    table = subject.tables.curves
-    table = table.filter(pl.col("trial").is_in(subject.detailed)) if len(table) else table
+    table = _detailed_curves(subject)
     if table.is_empty():
         return None
     last = int(table["epoch"].max())  # type: ignore[arg-type]
     ends = sorted({*thinned(table["epoch"].unique().sort().to_list(), EPOCHS - 1), last})
     table = table.filter(pl.col("epoch").is_in(ends))
     count = pl.len().cast(pl.Int64).alias("count")
-    measured = [name for name in table.columns if name not in (*KEYS, "epoch", "loss")]
-    names = present(table, [*measured, "loss"])
+    measured = [name for name in table.columns if name not in (*KEYS, "epoch", "loss", *GROWN)]
+    names = present(table, [*measured, "loss", *GROWN])
     means = [pl.col(name).mean() for name in names]
     stds = [pl.col(name).std().alias(f"std_{name}") for name in names]
     grouped = table.group_by("trial", "epoch").agg(count, *means, *stds).sort("trial", "epoch")
@@ -47,6 +52,19 @@ def curves(subject: Subject) -> Json | None:
         for key, part in grouped.partition_by("trial", as_dict=True).items()
     }
     return {"metrics": names, "of": found}
+
+
+def _detailed_curves(subject: Subject) -> pl.DataFrame:
+    """Return the curves of the designs that are shown, with energies where the card of the study can be read."""
+    if subject.tables.curves.is_empty():
+        return subject.tables.curves
+    shown, names = pl.col("trial").is_in(subject.detailed), ("curves", "layers", "trails")
+    few = replace(subject.tables, **{name: getattr(subject.tables, name).filter(shown) for name in names})
+    try:
+        card = own_card(subject.where, subject.tables)
+    except (ResultsError, SettingError):  # the panel of energies says so
+        return curves_of(few).with_columns(pl.lit(None, pl.Float64).alias(ENERGY))
+    return priced_curves(few, card, [ENERGY])
 
 
 def energy(subject: Subject) -> Json | None:

@@ -38,6 +38,16 @@ CURVES = (
 DEPLOYED = ("accuracy", "validation_accuracy")
 """Metrics whose columns `deployments` has in any case."""
 
+TRAILS = pl.Schema(
+    {
+        "trial": pl.Int64(),
+        "seed": pl.Int64(),
+        "epochs": pl.Int32(),
+        "trail": pl.List(pl.Struct({"key": pl.String(), "value": pl.List(pl.Float64())})),
+    }
+)
+"""Columns of `trails`."""
+
 _PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
 _TRAIL = pa.list_(pa.struct([("key", pa.string()), ("value", pa.list_(pa.float64()))]))
 _LAYERS = pa.list_(pa.struct([(name, _PAIRS if type_ is MAP else type_) for name, type_ in LAYER.items()]))
@@ -58,6 +68,8 @@ class Tables:
         about: the description in the folder: name, code version, objectives.
         trials: see the module.
         rungs: see the module.
+        trails: what the layers of a trial and seed were by epoch, as the rows hold it; see
+            `dse.analysis.tables.epochs`.
         layers: see the module.
         curves: see the module.
         parameters: columns of `trials` that the search chose.
@@ -80,6 +92,7 @@ class Tables:
     variants: int = 1
     deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
     rungs: pl.DataFrame = field(default_factory=pl.DataFrame)
+    trails: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAILS))
     constraints: Sequence[Bound] = ()
 
     @property
@@ -145,6 +158,7 @@ def open_tables(where: Where) -> Tables:
         about=about,
         trials=trials,
         rungs=rungs,
+        trails=raw.select(TRAILS.names()),
         layers=_layers(_exploded(raw, "layers")),
         curves=_by_name(_exploded(raw, "curve"), ("epoch",), CURVES),
         parameters=parameters,

@@ -1,5 +1,7 @@
 // Learning curves; those that stand out have bands over seeds.
 
+const LOGARITHMIC = new Set(["loss", "energy_per_sample_j", "set_pulses", "reset_pulses", "worst_writes"]);
+
 drawers.curves = (root, content) => {
   const chosen = { metric: content.metrics[0] };
   const plot = element("div");
@@ -19,7 +21,7 @@ drawers.curves = (root, content) => {
     rolesLegend(place);
     const of = (design) => content.of[design.trial], name = chosen.metric;
     const values = held.flatMap((design) => of(design)[name]);
-    const log = name === "loss" && d3.min(values) > 0 && d3.max(values) > 3 * d3.min(values);
+    const log = LOGARITHMIC.has(name) && d3.min(values) > 0 && d3.max(values) > 3 * d3.min(values);
     const sy = scaleFor(values, [height - 42, 24], { log });
     const box = { left: roomFor(sy), right: width - 12, top: 24, bottom: height - 42 };
     const last = d3.max(held, (design) => d3.max(of(design).epoch)), first = d3.min(held, (design) => d3.min(of(design).epoch));
