@@ -66,7 +66,7 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
 
 
 def _curves(tables: Tables, sql: str, curves: Priced | None) -> pl.DataFrame:
-    named = [name for name in COLUMNS if re.search(rf"\b{name}\b", sql) and name not in tables.curves.columns]
+    named = [name for name in COLUMNS if _names(name, sql) and name not in tables.curves.columns]
     return curves_of(tables) if curves is None else curves(named)
 
 

@@ -39,8 +39,8 @@ def layers_by_epoch(tables: Tables, columns: Sequence[str] | None = None) -> pl.
         columns: what to return as it was then, of the columns of the table; None for all. Others are as at the end.
     """
     epochs = tables.trails.select(*RUN, "epochs").filter(pl.col("epochs") > 0)
-    trails = _trails(tables)
-    said = trails.select(RUN).unique().with_columns(said=pl.lit(value=True))
+    trails = _trails(tables, tables.layers.columns if columns is None else columns)
+    said = tables.trails.filter(pl.col("trail").list.len() > 0).select(*RUN, said=pl.lit(value=True))
     layers = tables.layers.join(epochs, on=RUN, how="inner", maintain_order="left")
     layers = layers.join(said, on=RUN, how="left", maintain_order="left").with_columns(
         epoch=pl.when(pl.col("said").is_null())
@@ -48,7 +48,7 @@ def layers_by_epoch(tables: Tables, columns: Sequence[str] | None = None) -> pl.
         .otherwise(pl.int_ranges(1, pl.col("epochs") + 1, dtype=pl.Int64))
     )
     unfolded = layers.drop("said").explode("epoch")
-    changed = [name for name in trails["column"].unique().sort() if name in (columns or layers.columns)]
+    changed = trails["column"].unique().sort()
     then = [_then(layers, trails.filter(pl.col("column") == name), name) for name in changed if name in layers.columns]
     samples = pl.col("train_samples") // pl.col("epochs") * pl.col("epoch")
     return unfolded.with_columns(samples.alias("train_samples"), *then).drop("epochs")
@@ -71,10 +71,12 @@ def _then(layers: pl.DataFrame, trails: pl.DataFrame, name: str) -> pl.Series:
     return (lists["value"] * lists["times"]).cast(layers[name].dtype).alias(name)
 
 
-def _trails(tables: Tables) -> pl.DataFrame:
-    """Return the trails of all rows: trial, seed, layer, column of the table of layers, values."""
-    key = pl.col("key")
-    column = key.str.replace(r"^\d+\.", "").str.replace(r"^events\.", "").str.replace(r"^wear\.", WEAR)
-    entries = tables.trails.filter(pl.col("trail").list.len() > 0).explode("trail").unnest("trail")
-    layer = key.str.extract(r"^(\d+)\.").cast(tables.layers["layer"].dtype)
-    return entries.select(*RUN, layer=layer, column=column, values="value")
+def _trails(tables: Tables, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the trails of all rows in some columns of the table of layers: trial, seed, layer, column, values."""
+    entries = tables.trails.lazy().filter(pl.col("trail").list.len() > 0).explode("trail").unnest("trail")
+    keys = entries.select(pl.col("key").unique()).collect()["key"]
+    column = keys.str.replace(r"^\d+\.", "").str.replace(r"^events\.", "").str.replace(r"^wear\.", WEAR)
+    layer = keys.str.extract(r"^(\d+)\.").cast(tables.layers["layer"].dtype)
+    known = pl.DataFrame({"key": keys, "layer": layer, "column": column}).filter(pl.col("column").is_in(list(columns)))
+    found = entries.join(known.lazy(), on="key", how="inner", maintain_order="left")
+    return found.select(*RUN, "layer", "column", values="value").collect()
