@@ -66,9 +66,7 @@ def gathered(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         elif hasattr(part, "get_state"):
             own = {"position": part.get_state().numpy().copy()}
         else:
-            raise CannotPauseError(
-                f"{type(part).__name__} has no methods state() and restore(), and a training with it cannot pause"
-            )
+            raise _without_methods(part)
         found |= {f"{name}/{key}": value for key, value in own.items()}
     return found
 
@@ -78,6 +76,7 @@ def hand_out(parts: Mapping[str, Any], state: State) -> None:
 
     Raises:
         UnlikeStateError: it is that of others.
+        CannotPauseError: as for `gathered`.
     """
     for name, part in parts.items():
         own = below(state, name)
@@ -85,8 +84,15 @@ def hand_out(parts: Mapping[str, Any], state: State) -> None:
             hand_out(cast("Mapping[str, Any]", part), own)
         elif hasattr(part, "restore"):
             part.restore(own)
-        else:
+        elif hasattr(part, "set_state"):
             part.set_state(tensor(taken(own, "position")))
+        else:
+            raise _without_methods(part)
+
+
+def _without_methods(part: Any) -> CannotPauseError:
+    name = type(part).__name__
+    return CannotPauseError(f"{name} has no methods state() and restore(), and a training with it cannot pause")
 
 
 def by_number(parts: Iterable[Any]) -> dict[str, Any]:

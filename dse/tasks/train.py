@@ -67,7 +67,6 @@ class Training:
             CannotPauseError: the learner cannot.
             UnlikeStateError: the state is that of another training.
         """
-        gathered({"learner": self.learner})
         self.curve = _curve_of(state)
         hand_out({"learner": self.learner, "trail": self.trail}, state)
 
