@@ -56,7 +56,7 @@ def searched(study: Study, kept: dict[str, Sequence[float]]) -> np.ndarray:
             data = data or design.workload.load()
             (kept[design.key],) = study.criteria.of([result_fields(evaluate(design, 0, data))])
         verdict = study.criteria.verdict([kept[design.key]])
-        proposer.tell(number, verdict.values, verdict.violations)
+        proposer.tell(number, verdict.values, verdict.margins)
         found.append(verdict.values if verdict.is_feasible else [np.nan, np.nan])
     return np.array(found)
 
@@ -70,7 +70,7 @@ def volumes(values: np.ndarray) -> list[float]:
 def main(seeds: int) -> None:
     """Print a line for each sampler."""
     kept: dict[str, Sequence[float]] = {}
-    for sampler in ("quasi_random", "tpe", "nsga2", "model"):
+    for sampler in ("model", "tpe", "nsga2", "quasi_random"):
         infeasible, ratios, until = list[int](), list[float](), list[int]()
         for seed in range(seeds):
             text = TEXT.replace("SAMPLER", sampler).replace("SEED", str(seed))
