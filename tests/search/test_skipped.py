@@ -82,7 +82,7 @@ def test_kills_and_resumes_do_not_change_what_is_left_out(sampler, tmp_path):
     assert table(tmp_path / "r").equals(table(tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "model"])
 def test_where_a_model_proposes_what_is_infeasible_a_random_design_that_is_not_takes_its_place(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler, bound="1.02e-7")
     proposer = study.proposer()

@@ -220,6 +220,8 @@ class _Proposer:
             return
         while block := list(islice(designs, LOOKED_UP)):
             known = [(d, own) for d, own in zip(block, self._look_up(block), strict=True) if not own.is_out]
+            if not known:
+                continue
             rows = [[sign * own.values.get(k, np.nan) for k, sign in enumerate(self._signs)] for _, own in known]
             table = np.array(rows).reshape(len(known), len(self._signs))
             table = np.stack([scale.to(table[:, k]) for k, scale in enumerate(scales)], axis=1)
