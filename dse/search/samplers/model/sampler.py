@@ -86,6 +86,8 @@ class _Proposer:
         self._sequence = self._admitted.points() if self._space else None
         self._encoding = Encoding(self._space, problem.acts)
         self._asked: list[dict[str, Value]] = []
+        self._encoded = self._encoding.points([])
+        self._places: set[bytes] = set()
         self._same = problem.same
         self._known: set[Hashable] = set()
         self._told: dict[int, _Told] = {}
@@ -168,6 +170,7 @@ class _Proposer:
         from dse.search.samplers.model.belief import Belief  # noqa: PLC0415  scipy
 
         draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
+        self._encode()
         seen = self._seen()
         if seen is None or len(seen.numbers) - int(np.isnan(seen.y[:, 0]).sum()) < FEWEST:
             self.why = {"drawn": "random, as too few designs are known"}
@@ -191,6 +194,12 @@ class _Proposer:
         found = next(fresh, None) or self._left(draws) or first
         self.why = self._reasons(found, belief, seen, len(looked))
         return found
+
+    def _encode(self) -> None:
+        """Take the designs that were proposed since as points."""
+        more = self._encoding.points(self._asked[len(self._encoded) :])
+        self._encoded = np.concatenate([self._encoded, more])
+        self._places.update(row.tobytes() for row in np.round(more, DIGITS))
 
     def _reasons(self, design: Design, belief: "Belief", seen: "Observations", candidates: int) -> dict[str, Any]:
         """Return what a proposal is made of, for a reader."""
@@ -251,9 +260,8 @@ class _Proposer:
     def _worth(self, belief: "Belief", positions: np.ndarray) -> np.ndarray:
         """Return what designs are worth, shape (designs,); minus infinity for those that were proposed before."""
         points = self._encoding.points_at(positions)
-        known = {row.tobytes() for row in np.round(self._encoding.points(self._asked), DIGITS)}
         worth = belief.worth(points)
-        worth[[row.tobytes() in known for row in np.round(points, DIGITS)]] = -np.inf
+        worth[[row.tobytes() in self._places for row in np.round(points, DIGITS)]] = -np.inf
         return worth
 
     def _moved(self, positions: np.ndarray, sizes: np.ndarray, draws: np.random.Generator) -> np.ndarray:
@@ -263,7 +271,7 @@ class _Proposer:
         return np.where(moves, self._encoding.stepped(positions, sizes, draws), positions)
 
     def _points(self, numbers: Sequence[int]) -> np.ndarray:
-        return self._encoding.points([self._asked[own] for own in numbers])
+        return self._encoded[list(numbers)]
 
     def _violations(self, numbers: Sequence[int]) -> np.ndarray:
         """Return the violations of trials, shape (trials, constraints); 0 for failed ones."""
