@@ -106,13 +106,17 @@ class Bucket:
             found = self._obstore.list_with_delimiter(self._store, None)
         # A run that was killed here may have left its study file, which decides nothing without study.json.
         others = {str(prefix).strip("/") for prefix in found["common_prefixes"]} - {"source"}
-        if found["objects"] or others:
+        objects = {str(entry["path"]) for entry in found["objects"]} - {"parts.json"}
+        if objects or others:
             raise ResultsError(f"{self.address} holds something already; choose another place with --out")
+        last = ("study.json", "study.json.copy")
         for name, content in files.items():
-            if name != "study.json":
+            if name not in last:
                 self.write(name, content)
-        if not self.create("study.json", files["study.json"]):
+        if not self.create(last[0], files[last[0]]):
             raise ResultsError(f"another run has just begun in {self.address}; choose another place with --out")
+        for name in last[1:]:
+            self.write(name, files[name])
 
     def prepare(self) -> None:
         """Nothing is ever half written here."""

@@ -1,13 +1,17 @@
-"""Rows as bytes: lines of a log and Parquet parts, both with a checksum, so that damage is found and never read.
+"""Rows and descriptions as bytes, each with a checksum, so that damage is found and never read.
 
 A line of a log is a row as JSON whose last key is the CRC-32 of what precedes it. The name of a part holds the
-number of its rows and the CRC-32 of the file: `000012-500-1a2b3c4d.parquet`.
+number of its rows and the CRC-32 of the file: `000012-500-1a2b3c4d.parquet`. A description is JSON whose key `checksum`
+is the SHA-256 of all others.
+
+A row names the study that it belongs to by its key; a row of another study is damage, too.
 """
 
+import hashlib
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn, cast
 
 import pyarrow as pa
@@ -21,8 +25,48 @@ PART_NAME = re.compile(r"(\d{6,})-(\d+)-([0-9a-f]{8})\.parquet")
 _LINE_END = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 
+CHECKSUM = "checksum"
+"""Key of the checksum in a description."""
+Keys = Collection[str] | None
+"""Keys of the studies whose rows belong into a table; None where any may."""
+
+
 class DamagedError(Exception):
     """A file of the results is not what was written; the message gives the reason."""
+
+
+def to_sealed(table: Mapping[str, Any]) -> bytes:
+    """Return a table as JSON with its checksum, in place of one that it had."""
+    own = {key: value for key, value in table.items() if key != CHECKSUM}
+    return json.dumps({**own, CHECKSUM: _sum_of(own)}, indent=2).encode() + b"\n"
+
+
+def from_sealed(content: bytes) -> tuple[dict[str, Any], bool]:
+    """Return a table from its JSON, without its checksum, and whether it had one.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    try:
+        found: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"it is unreadable: {error}") from None
+    if not isinstance(found, dict):
+        raise DamagedError("it is no table")
+    table = cast("dict[str, Any]", found)
+    if CHECKSUM not in table:
+        return table, False
+    try:
+        right = table.pop(CHECKSUM) == _sum_of(table)
+    except (ValueError, RecursionError):  # such as a surrogate that no text can hold
+        right = False
+    if not right:
+        raise DamagedError("it does not have the checksum that it says")
+    return table, True
+
+
+def _sum_of(table: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(table, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:
@@ -54,13 +98,18 @@ Line = tuple[int, Row]
 """A row, and the version of the schema that it is of."""
 
 
-def read_lines(content: bytes) -> tuple[pa.Table, list[int]]:
+def read_lines(content: bytes, keys: Keys = None) -> tuple[pa.Table, list[int]]:
     """Return the rows of a log and the numbers of its damaged lines, from 1.
 
-    A torn last line was never acknowledged and is passed over.
+    A torn last line was never acknowledged and is passed over. One that is whole but for its end is damaged.
+
+    Args:
+        content: the bytes of the log.
+        keys: the studies that rows may be of; a line of another is damaged.
     """
-    lines = dict(enumerate(content.split(b"\n")[:-1], 1))
-    rows = {number: row for number, line in lines.items() if (row := _row(line)) is not None}
+    *whole, rest = content.split(b"\n")
+    lines = dict(enumerate(whole if _row(rest[:-1]) is None else [*whole, rest], 1))
+    rows = {number: row for number, line in lines.items() if (row := _row(line)) is not None and _is_of(row, keys)}
     try:
         table = _table(list(rows.values()))
     except WRONG:
@@ -79,6 +128,11 @@ def _row(text: bytes) -> Line | None:
     except WRONG:
         return None
     return (version, row) if isinstance(row["trial"], int) and isinstance(row["seed"], int) else None
+
+
+def _is_of(line: Line, keys: Keys) -> bool:
+    key = line[1].get("study_key")
+    return keys is None or key is None or key in keys
 
 
 def _table(lines: list[Line]) -> pa.Table:
@@ -120,17 +174,18 @@ def number_of(name: str) -> int:
     return int(match[0]) if match else 0
 
 
-def read_part(name: str, content: bytes) -> pa.Table:
+def read_part(name: str, content: bytes, keys: Keys = None) -> pa.Table:
     """Return the table of a part; one of an earlier version as if it were of this.
 
+    Args:
+        name: its name, without folders.
+        content: its bytes.
+        keys: the studies that its rows may be of.
+
     Raises:
-        DamagedError: it is not what was written under this name.
+        DamagedError: it is not what was written under this name, or belongs to another study.
     """
-    match = PART_NAME.fullmatch(name)
-    if match is None:
-        raise DamagedError("its name is not that of a part")
-    if int(match[3], 16) != zlib.crc32(content):
-        raise DamagedError(f"its {len(content)} bytes do not have the checksum in its name")
+    _check_part(name, content)
     try:
         table = pq.read_table(pa.BufferReader(content))
         check_columns(table)
@@ -138,4 +193,33 @@ def read_part(name: str, content: bytes) -> pa.Table:
         raise DamagedError(str(error)) from None
     if table["trial"].null_count or table["seed"].null_count:
         raise DamagedError("it has rows without a trial or a seed")
+    others = [] if keys is None else sorted({key for key in table["study_key"].unique().to_pylist() if key} - {*keys})
+    if others:
+        raise DamagedError(f"it does not belong here: it holds rows of another study, with the key {others[0]}")
     return current_table(table)
+
+
+def read_keys(name: str, content: bytes) -> pa.Table:
+    """Return what tells the rows of a part apart: trial, seed, state and epochs; none where its version has none.
+
+    Raises:
+        DamagedError: it is not what was written under this name.
+    """
+    _check_part(name, content)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        there = set(file.schema_arrow.names)
+        table = file.read(columns=[name for name in ("trial", "seed", "state", "epochs") if name in there])
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DamagedError(str(error)) from None
+    if "epochs" not in table.column_names:
+        table = table.append_column("epochs", pa.nulls(table.num_rows, pa.int32()))
+    return pa.table(table.columns, names=table.column_names)  # without what columns say of themselves, which differs
+
+
+def _check_part(name: str, content: bytes) -> None:
+    match = PART_NAME.fullmatch(name)
+    if match is None:
+        raise DamagedError("its name is not that of a part")
+    if int(match[3], 16) != zlib.crc32(content):
+        raise DamagedError(f"its {len(content)} bytes do not have the checksum in its name")

@@ -165,6 +165,12 @@ class _FileLog:
             self._abandon()
             raise
         self._size += len(lines)
+        if not os.fstat(self._handle).st_nlink:
+            self.close()
+            raise ResultsError(
+                f"{self._path} was removed while this run wrote to it, and the finished trials that it held are gone. "
+                "`dse resume` simulates them again"
+            )
 
     def _abandon(self) -> None:
         """Cut off what was not acknowledged and write no more here.
@@ -189,6 +195,7 @@ class _FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = FileLock(_lock_file(path))
+        self._mark: tuple[int, int] | None = None
 
     def acquire(self) -> None:
         try:
@@ -197,6 +204,7 @@ class _FileLock:
             raise in_use(str(self._path), _owner(self._path)) from None
         try:
             self._say_who()
+            self._mark = self._found()
         except BaseException:
             self._lock.release()
             raise
@@ -208,7 +216,18 @@ class _FileLock:
         new.replace(self._path / "owner")
 
     def check(self) -> None:
-        return
+        if self._found() != self._mark:
+            raise ResultsError(
+                f"{self._path} was removed or replaced while this run wrote to it, at least its file lock, so that "
+                f"another run may write there now. What is stored is safe where it is; go on with `dse resume`"
+            )
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = (self._path / "lock").stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def release(self) -> None:
         self._lock.release()

@@ -15,7 +15,7 @@ import pyarrow.compute as typed_compute
 from dse.errors import ResultsError
 from dse.results.address import place_of
 from dse.results.place import Place, Where
-from dse.results.reading import PAUSED, each_once, unreachable
+from dse.results.reading import PAUSED, each_once, keys_of, unreachable
 from dse.results.schema import RESULT_COLUMNS, SCHEMA
 from dse.results.store import create, read_about, read_table
 
@@ -143,6 +143,7 @@ def _described(names: Sequence[str], abouts: Sequence[dict[str, Any]], tables: S
         "study_key": hashlib.sha256(keys.encode()).hexdigest()[:20],
         **{key: values.pop() if len(values) == 1 else "several" for key, values in one.items()},
         "merged": list(names),
+        "merged_keys": sorted({key for about in abouts for key in keys_of(about) or ()}),
     }
 
 

@@ -16,14 +16,14 @@ from dse.files import offer
 from dse.results.address import place_of
 from dse.results.folder import Folder
 from dse.results.place import Place, Where
-from dse.results.reading import read_about, unreachable
+from dse.results.reading import REFUSED, checksum, is_data, kept_damage, read_about, unreachable
 
 
 def source_of(where: Where, about: dict[str, Any]) -> Path:
     """Return the folder with the study file `study.toml` of results; of an object store, a copy until the process ends.
 
     Raises:
-        ResultsError: a file is missing or has no plain name.
+        ResultsError: a file is missing, is not what was kept, or has no plain name.
     """
     place = place_of(where)
     folder, names = str(about["source"]), [str(name) for name in about["files"]]
@@ -31,6 +31,9 @@ def source_of(where: Where, about: dict[str, Any]) -> Path:
     if not plain or "study.toml" not in names:
         raise ResultsError(f"{place}/study.json is damaged: it does not name the files of the study")
     if isinstance(place, Folder):
+        for name in names:
+            if not is_data(about, f"{folder}/{name}"):
+                _check(place, about, f"{folder}/{name}", kept_damage(place, about, f"{folder}/{name}"))
         return place.path / folder
     copy = Path(tempfile.mkdtemp(prefix="dse-"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
@@ -39,9 +42,20 @@ def source_of(where: Where, about: dict[str, Any]) -> Path:
             content = place.read(f"{folder}/{name}")
         except OSError as error:
             raise unreachable(place, error) from None
+        said = about["checksums"].get(f"{folder}/{name}")
+        if said and said != checksum(content):
+            _check(place, about, f"{folder}/{name}", "it does not have the checksum that it had")
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_bytes(content)
     return copy
+
+
+def _check(place: Place, about: dict[str, Any], name: str, reason: str) -> None:
+    if (reason and about["checksums"].get(name)) or reason.startswith("it is a link"):
+        more = ". To ask more of the study, edit a copy and name it: `dse resume --study NEW.toml`"
+        raise ResultsError(
+            f"{place}/{name} is damaged: {reason}. {REFUSED}{more if name.endswith('/study.toml') else ''}"
+        )
 
 
 def offer_files(where: Where) -> None:
@@ -76,17 +90,23 @@ def study_text(where: Where, about: dict[str, Any]) -> str | None:
     if about.get("merged"):
         return None
     try:
-        return (source_of(where, about) / "study.toml").read_text(encoding="utf-8-sig")
+        place = place_of(where)
+        source_of(place, about)  # which checks it
+        return place.read(f"{about['source']}/study.toml").decode("utf-8-sig")
     except (OSError, ValueError):
         return None
 
 
 def study_table(where: Where, about: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a table of the study file of results; empty where there is none."""
+    """Return a table of the study file of results; empty where there is none.
+
+    Raises:
+        ResultsError: the study file is not what was kept, or no TOML.
+    """
     try:
         table: Any = tomllib.loads(study_text(where, about) or "").get(name)
-    except (ValueError, RecursionError):
-        return {}
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{where}/{about['source']}/study.toml is damaged: {error}. {REFUSED}") from None
     return cast("dict[str, Any]", table) if isinstance(table, dict) else {}
 
 

@@ -2,7 +2,9 @@
 
     RESULTS/                              a folder, or a prefix of an object store
       source/study.toml                   the study file as it was given, and the card files it names
-      study.json                          what this is: schema, key of the study, versions, when it began
+      study.json, study.json.copy         what this is: schema, key of the study, versions, when it began, checksums of
+                                          the files in source/
+      parts.json                          which parts there are, so that one that is lost is missed
       log/000003-9f2c41d7.jsonl           rows since the last part, durable before they are acknowledged
       trials/000002-500-1a2b3c4d.parquet  sealed parts, never changed: number, rows, checksum
       decisions/000003-9f2c41d7.jsonl     steps that the search decided, durable before they are acted on
@@ -19,11 +21,10 @@ told to; nothing that was acknowledged depends on it.
 """
 
 import errno
-import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -32,19 +33,27 @@ import pyarrow as pa
 
 from dse.errors import ResultsError
 from dse.results.address import place_of
-from dse.results.encoding import number_of, read_lines, rows_of, to_line, to_part
+from dse.results.encoding import number_of, rows_of, to_line, to_part, to_sealed
 from dse.results.place import Log, Place, Where
 from dse.results.reading import (
+    COPY,
+    DESCRIPTION,
+    PARTS,
     Damage,
-    bad_lines,
+    checksum,
+    count_rows,
     each_once,
     has_results,
+    is_missing,
+    keys_of,
+    listed_parts,
     log_names,
+    log_or_damage,
     part_or_damage,
+    raw_about,
     read_about,
     read_rows,
     read_table,
-    version_of,
 )
 from dse.results.schema import SCHEMA, VERSION
 
@@ -87,7 +96,10 @@ class Store:
         self._log: Log | None = None
         self._decisions: Log | None = None
         self._logged_rows, self._appends = 0, 0
+        self._rows = 0
         self._number = 0
+        self._parts: list[str] = []
+        self._kept: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -105,17 +117,48 @@ class Store:
         """Put in order what a killed run left: half files, open logs, damaged files."""
         self.place.prepare()
         self.about = read_about(self.place)  # another run may have extended the study before the lock was ours
-        if version_of(self.place) != VERSION:
-            # Before anything of this version is written: earlier ones then refuse the results, and do not take what
-            # they cannot read for damaged.
-            self.describe(self.about)
+        self._mend_description()
         taken = [name for folder in ("log", "trials", "damaged", DECISIONS) for name in self.place.names(folder)]
         self._number = max((number_of(name.rpartition("/")[2]) for name in taken), default=0)
-        for damage in read_rows(self.place)[1]:
-            if damage.name.startswith("trials/"):
+        table, damages = read_rows(self.place, self.about)
+        self._rows = table.num_rows
+        for damage in damages:
+            if is_missing(damage):
+                log.warning("%s/%s is damaged: %s", self.place, damage.name, damage.reason)
+            elif damage.name.startswith("trials/"):
                 self._set_aside(damage.name, damage.reason)
+        self._parts = listed_parts(self.place) or []
+        self._list_parts(self.place.names("trials"))
         self._seal()
         self._unite()
+
+    def _mend_description(self) -> None:
+        """Have the description and its copy alike, and of this version."""
+        raw, damaged = raw_about(self.place)
+        if raw["schema"] != VERSION or "checksums" not in raw:
+            # Before anything of this version is written: earlier ones then refuse the results, and do not take what
+            # they cannot read for damaged.
+            self._kept = {} if "checksums" in raw else self._checksums()
+            if listed_parts(self.place) == []:  # of a version without a list
+                self.place.write(PARTS, encode_parts(self.place.names("trials")))
+            self.describe(self.about)
+            return
+        good, other = (COPY, DESCRIPTION) if damaged else (DESCRIPTION, COPY)
+        content = self.place.read(good)
+        if self._content(other) != content:
+            self.place.write(other, content)
+
+    def _checksums(self) -> dict[str, str]:
+        """Return the checksums of the files that results of an earlier version keep; they are believed as they lie."""
+        names = [f"{self.about['source']}/{name}" for name in self.about["files"]]
+        found = {name: self._content(name) for name in names}
+        return {name: checksum(content) for name, content in found.items() if content is not None}
+
+    def _content(self, name: str) -> bytes | None:
+        try:
+            return self.place.read(name)
+        except FileNotFoundError:
+            return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -148,6 +191,7 @@ class Store:
         lines = b"".join(map(to_line, rows))
         self._patiently(lambda: self._append(lines))
         self._logged_rows += len(rows)
+        self._rows += len(rows)
         self._appends += 1
         if self._logged_rows >= SEAL_ROWS or self._appends >= SEAL_APPENDS:
             self.seal()
@@ -180,16 +224,45 @@ class Store:
         Raises:
             ResultsError: it could not be written within the patience.
         """
-        self._patiently(lambda: self.place.write("study.json", encode_about(about)))
+        about = {**about, "checksums": {**about.get("checksums", {}), **self._kept}}
+        content = encode_about(about)
+        self._patiently(lambda: self.place.write(DESCRIPTION, content))
+        self._patiently(lambda: self.place.write(COPY, content))
         self.about = about
 
     def keep(self, name: str, content: bytes) -> None:
-        """Keep a file with the table, such as a later study file.
+        """Keep a file with the table, such as a later study file; the next `describe` holds its checksum.
 
         Raises:
             ResultsError: it could not be written within the patience.
         """
         self._patiently(lambda: self.place.write(name, content))
+        self._kept[name] = checksum(content)
+
+    def finish(self) -> None:
+        """Seal what is in the log, and make sure that every row that was acknowledged is in the table.
+
+        Raises:
+            ResultsError: some are not there any more: others removed or damaged files meanwhile. Or it could not be
+                written within the patience.
+        """
+        self.seal()
+        self._patiently(self._check_count)
+
+    def _check_count(self) -> None:
+        found, there = count_rows(self.place), self.place.names("trials")
+        gone = [name for name in self._parts if name not in there]
+        if found < self._rows or gone:
+            which = f" ({', '.join(gone[:3])} {'is' if len(gone) == 1 else 'are'} gone)" if gone else ""
+            raise self._lost(max(self._rows - found, 1), which)
+
+    def _lost(self, count: int, which: str = "") -> ResultsError:
+        what = "1 row that was" if count == 1 else f"{count} rows that were"
+        return ResultsError(
+            f"{what} stored in {self.place} {'is' if count == 1 else 'are'} not there any more{which}: something "
+            "removed or changed files there while this run wrote to it. "
+            f"`dse resume {self.place}` simulates what is missing"
+        )
 
     def seal(self) -> None:
         """Turn the rows of the log into a Parquet part.
@@ -225,23 +298,34 @@ class Store:
         tables: list[pa.Table] = []
         damaged: dict[str, str] = {}
         for name in names:
-            table, bad = read_lines(self.place.read(name))
+            table, reason = log_or_damage(self.place, name, keys_of(self.about))
             tables.append(table)
-            if bad:
-                damaged[name] = bad_lines(bad)
+            if reason:
+                damaged[name] = reason
+        found = 0
         if any(table.num_rows for table in tables):
-            self._write_part(each_once(tables))
+            rows = each_once(tables)
+            found = rows.num_rows
+            self._list_parts([*self._parts, self._write_part(rows)])
         for name in names:
             if name in damaged:
                 self._set_aside(name, damaged[name])
             else:
                 self.place.remove(name)
-        self._logged_rows, self._appends = 0, 0
+        expected, self._logged_rows, self._appends = self._logged_rows, 0, 0
+        if found < expected:
+            raise self._lost(expected - found)
 
     def _write_part(self, table: pa.Table) -> str:
         part, content = to_part(table, self._next())
         self.place.write(f"trials/{part}", content)
-        return part
+        return f"trials/{part}"
+
+    def _list_parts(self, parts: list[str]) -> None:
+        """Say which parts there are: after one was added, before one is removed."""
+        if sorted(parts) != sorted(self._parts) or listed_parts(self.place) is None:
+            self.place.write(PARTS, encode_parts(parts))
+        self._parts = parts
 
     def _unite(self) -> None:
         """Unite small parts into a larger one, where there are many."""
@@ -251,16 +335,18 @@ class Store:
                 self._unite_group(group)
 
     def _unite_group(self, group: list[str]) -> None:
-        found = {name: part_or_damage(self.place, name) for name in group}
+        found = {name: part_or_damage(self.place, name, keys_of(self.about)) for name in group}
         tables = {name: part for name, part in found.items() if not isinstance(part, Damage)}
-        for name, part in found.items():
-            if isinstance(part, Damage):
-                self._set_aside(name, part.reason)
+        damages = [part for part in found.values() if isinstance(part, Damage)]
+        self._list_parts([name for name in self._parts if name not in {damage.name for damage in damages}])
+        for damage in damages:
+            self._set_aside(damage.name, damage.reason)
         if tables:
             new = self._write_part(each_once(list(tables.values())))
-            for name in tables:
-                if name != f"trials/{new}":
-                    self.place.remove(name)
+            old = [name for name in tables if name != new]
+            self._list_parts([*(name for name in self._parts if name not in old), new])
+            for name in old:
+                self.place.remove(name)
 
     def _set_aside(self, name: str, reason: str) -> None:
         kept = f"damaged/{name.rpartition('/')[2]}"
@@ -317,21 +403,30 @@ def create(where: Where, about: dict[str, Any], files: dict[str, bytes], table: 
         ResultsError: there is something else, or it cannot be written.
     """
     place = place_of(where)
-    described = encode_about({"schema": VERSION, **about, "source": "source", "files": sorted(files)})
     kept = {f"source/{name}": content for name, content in files.items()}
+    sums = {name: checksum(content) for name, content in kept.items()}
+    described = encode_about(
+        {"schema": VERSION, **about, "source": "source", "files": sorted(files), "checksums": sums}
+    )
     rows = SCHEMA.empty_table() if table is None else table
     for number, start in enumerate(range(0, rows.num_rows, UNITE_BELOW[-1]), 1):
         name, content = to_part(rows.slice(start, UNITE_BELOW[-1]), number)
         kept[f"trials/{name}"] = content
+    kept[PARTS] = encode_parts([name for name in kept if name.startswith("trials/")])
     try:
-        place.make({"study.json": described, **kept})
+        place.make({DESCRIPTION: described, COPY: described, **kept})
     except (OSError, ValueError) as error:
         raise ResultsError(f"cannot make the folder {place}: {error}; choose another with --out") from None
 
 
 def encode_about(about: dict[str, Any]) -> bytes:
     """Return the content of `study.json`."""
-    return json.dumps(about, indent=2).encode() + b"\n"
+    return to_sealed(about)
+
+
+def encode_parts(parts: Sequence[str]) -> bytes:
+    """Return the content of `parts.json`, from names that begin with "trials/"."""
+    return to_sealed({"parts": [name.removeprefix("trials/") for name in parts]})
 
 
 def discard(where: Where) -> None:

@@ -27,6 +27,7 @@ from dse.designs.design import flatten
 from dse.errors import ResultsError, SettingError
 from dse.renamed import setting
 from dse.results.place import Place
+from dse.results.reading import REFUSED, kept_damage
 from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria
@@ -127,11 +128,15 @@ def earlier_of(store: Store) -> Earlier:
     history, former = _history(store.about), [str(key) for key in store.about["former_keys"]]
     keys = [*(str(entry["study_key"]) for entry in history), *former]
     decided = read_decisions(store.place, {*keys, str(store.about["study_key"])})
-    return Earlier(keys, _read_proposals(store.place, store.about["source"]) if history else (), decided)
+    return Earlier(keys, _read_proposals(store.place, store.about) if history else (), decided)
 
 
-def _read_proposals(place: Place, source: str) -> list[dict[str, Any]]:
+def _read_proposals(place: Place, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    source = about["source"]
     name = f"{source}/{PROPOSALS}"
+    reason = kept_damage(place, about, name)
+    if reason:
+        raise ResultsError(f"{place}/{name} is damaged: {reason}. {REFUSED}")
     try:
         found: Any = json.loads(place.read(name))
     except (OSError, ValueError, RecursionError) as error:

@@ -254,6 +254,7 @@ def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report
         said = {} if ended is None else {"trials": ended.trials, "exhausted": ended.designs}
         if said or study.goes_in_steps:
             store.describe({**store.about, **said, "ended": True})
+        store.finish()
     finally:
         executor.close()
 

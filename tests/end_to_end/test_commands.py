@@ -205,13 +205,14 @@ def test_an_edited_study_is_not_resumed(ask, small_study, tmp_path):
     copy.write_text(copy.read_text().replace("high = 8 }", "high = 9 }"))
     done = ask("resume", tmp_path / "r", "--executor", "local")
     assert done.returncode == 2
-    assert "means another study than the one that began here" in done.stderr
+    assert "source/study.toml is damaged: it does not have the checksum that it had" in done.stderr
+    assert "edit a copy and name it" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[]", "is damaged: it has no schema"),
+        ("[]", "is damaged: it is no table"),
         ("{", "is unreadable"),
         ('{"schema": 9}', "with schema 9"),
         ("{}", "no schema"),

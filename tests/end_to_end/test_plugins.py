@@ -27,6 +27,7 @@ from tests.conftest import Said
 from tests.end_to_end.edits import Stops, results
 from tests.lab import FOLDER
 from tests.packages import installing
+from tests.results.rows import describe
 from tests.unit.test_plugins import SAMPLER
 from tests.unit.test_plugins import STUDY as ONE_SAMPLER
 from tests.waiting import HANGS_S, caught_underway
@@ -243,7 +244,7 @@ def test_an_objective_of_a_plug_in_that_is_gone_is_named_with_it(
     copy = tmp_path / "r"
     subprocess.run(["cp", "-r", local, copy], check=True)
     about = json.loads((copy / "study.json").read_text())
-    (copy / "study.json").write_text(json.dumps({**about, "objectives": ["validation_pixel_error"]}))
+    describe(copy, {**about, "objectives": ["validation_pixel_error"]})
     for command in (("front", copy), ("status", copy), ("report", copy)):
         done = ask(*command)
         assert done.returncode == 2

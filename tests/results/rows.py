@@ -3,6 +3,7 @@
 from dse.designs.outcome import Failure
 from dse.results.rows import result_fields
 from dse.results.schema import COLUMNS
+from dse.results.store import encode_about
 
 ABOUT = {
     "name": "test",
@@ -14,6 +15,12 @@ ABOUT = {
     "code": "0",
     "packages": "{}",
 }
+
+
+def describe(folder, about):
+    """Change what a folder says of itself, as a run would."""
+    for name in ("study.json", "study.json.copy"):
+        (folder / name).write_bytes(encode_about(about))
 
 
 def row(trial, seed=0, reason="for the test"):

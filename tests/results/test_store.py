@@ -1,6 +1,5 @@
 """The results folder survives whatever happens to its writer, and readers never see half a state."""
 
-import json
 import os
 import signal
 import textwrap
@@ -15,7 +14,7 @@ from dse.results.rows import check_row
 from dse.results.schema import SCHEMA
 from dse.results.store import UNITE_PARTS, Store, create, discard, read_about, read_table
 from tests.forked import Forked, finished
-from tests.results.rows import ABOUT, row
+from tests.results.rows import ABOUT, describe, row
 from tests.waiting import HANGS_S, wait_until
 
 
@@ -270,7 +269,7 @@ def test_what_is_no_results_folder_is_refused(tmp_path):
 
 def test_a_table_of_another_schema_is_refused(folder):
     about = read_about(folder)
-    (folder / "study.json").write_text(json.dumps({**about, "schema": 99, "code": "9.9"}))
+    describe(folder, {**about, "schema": 99, "code": "9.9"})
     with pytest.raises(
         ResultsError,
         match=r"written with schema 99; this version of the framework reads 4, 5, 6\. Use the version .* 9\.9",

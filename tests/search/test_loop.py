@@ -16,6 +16,7 @@ from dse.search.executor import LocalExecutor
 from dse.search.runs import resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
+from tests.results.rows import describe
 from tests.search.free import free, study_text
 from tests.search.scrambled import Scrambled
 
@@ -227,7 +228,7 @@ def test_an_objective_of_a_plug_in_that_is_gone_ends_in_a_message(tmp_path, ask)
     folder = tmp_path / "r"
     start(parse_study(study_text(4), tmp_path), folder, lambda: LocalExecutor(measured))
     about = json.loads((folder / "study.json").read_text())
-    (folder / "study.json").write_text(json.dumps({**about, "objectives": ["loss", "sparkle"]}))
+    describe(folder, {**about, "objectives": ["loss", "sparkle"]})
     commands = (
         ("front",),
         ("front", "--plot", tmp_path / "f.png"),
@@ -239,7 +240,7 @@ def test_an_objective_of_a_plug_in_that_is_gone_ends_in_a_message(tmp_path, ask)
         said = ask(name, folder, *options)
         assert said.returncode == 2, name
         assert "unknown objective 'sparkle'" in said.stderr
-    (folder / "study.json").write_text(json.dumps({**about, "constraints": {"sparkle": ">= 0.5"}}))
+    describe(folder, {**about, "constraints": {"sparkle": ">= 0.5"}})
     said = ask("front", folder)
     assert said.returncode == 2
     assert "unknown constraint 'sparkle'" in said.stderr

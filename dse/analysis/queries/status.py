@@ -13,7 +13,7 @@ from dse.analysis.fronts.table import hypervolume_table
 from dse.analysis.tables.tables import Tables
 from dse.results.address import place_of
 from dse.results.place import Where
-from dse.results.reading import PAUSED, Damage, read_rows
+from dse.results.reading import PAUSED, Damage, kept_damages, read_rows
 
 WINDOW_S = 600.0
 """The rate is that of the last ten minutes."""
@@ -115,7 +115,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
         failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
-        damaged=[_told(damage) for damage in read_rows(place)[1]],
+        damaged=[_told(damage) for damage in [*read_rows(place)[1], *kept_damages(place, tables.about)]],
         constraints=dict(judged.counts()),
         infeasible=judged.infeasible,
         nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,
