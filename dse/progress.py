@@ -50,6 +50,11 @@ class _ToStandardError(logging.StreamHandler[Any]):
         self.stream = sys.stderr
         super().emit(record)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  a name of the library
+        """Let a study go on where standard error is a file on a full disk."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
 
 def configure_logging(log_format: str) -> None:
     """Send the log records of the framework to standard error.

@@ -1,5 +1,6 @@
 """What commands share: arguments, options, the form of output, and errors as one message."""
 
+import errno
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "json", "parquet")
 
 
+OUTSIDE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""What the system says of disks and rights; anything else is a defect of the framework, with its traceback."""
+
+
 class Group(click.Group):
     """Prints errors of the user as one message, with status 2, and names the nearest command."""
 
@@ -30,6 +35,12 @@ class Group(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(130)
+        except OSError as error:
+            if error.errno not in OUTSIDE:
+                raise
+            where = "" if error.filename is None else f" {error.filename}"
+            click.echo(f"error: cannot read or write{where}: {error.strerror}. Mend it and try again", err=True)
+            ctx.exit(2)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -202,12 +202,9 @@ class _FileLock:
             self._lock.acquire(timeout=LOCK_WAIT_S)
         except Timeout:
             raise in_use(str(self._path), _owner(self._path)) from None
-        try:
+        self._mark = self._found()
+        with suppress(OSError):  # a full disk: it is for people only
             self._say_who()
-            self._mark = self._found()
-        except BaseException:
-            self._lock.release()
-            raise
 
     def _say_who(self) -> None:
         new = self._path / ".owner"

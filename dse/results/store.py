@@ -102,15 +102,12 @@ class Store:
         self._kept: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        self._waiting_for_space(self._lock.acquire)
         try:
-            self._lock.acquire()
-            try:
-                self._recover()
-            except BaseException:
-                self._lock.release()
-                raise
-        except OSError as error:
-            raise self._cannot_write(error) from None
+            self.patiently(self._recover)
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def _recover(self) -> None:
@@ -167,7 +164,7 @@ class Store:
             if not isinstance(error, ResultsError):
                 self._close_log()
                 if error is None:
-                    self._patiently(self._seal)
+                    self.patiently(self._seal)
                 else:  # stopped: whoever stopped it does not wait for it
                     self._seal()
         except (OSError, ResultsError) as reason:
@@ -189,7 +186,7 @@ class Store:
             ResultsError: they could not be written within the patience; what was acknowledged before is safe.
         """
         lines = b"".join(map(to_line, rows))
-        self._patiently(lambda: self._append(lines))
+        self.patiently(lambda: self._append(lines))
         self._logged_rows += len(rows)
         self._rows += len(rows)
         self._appends += 1
@@ -226,8 +223,8 @@ class Store:
         """
         about = {**about, "checksums": {**about.get("checksums", {}), **self._kept}}
         content = encode_about(about)
-        self._patiently(lambda: self.place.write(DESCRIPTION, content))
-        self._patiently(lambda: self.place.write(COPY, content))
+        self.patiently(lambda: self.place.write(DESCRIPTION, content))
+        self.patiently(lambda: self.place.write(COPY, content))
         self.about = about
 
     def keep(self, name: str, content: bytes) -> None:
@@ -236,7 +233,7 @@ class Store:
         Raises:
             ResultsError: it could not be written within the patience.
         """
-        self._patiently(lambda: self.place.write(name, content))
+        self.patiently(lambda: self.place.write(name, content))
         self._kept[name] = checksum(content)
 
     def finish(self) -> None:
@@ -247,7 +244,7 @@ class Store:
                 written within the patience.
         """
         self.seal()
-        self._patiently(self._check_count)
+        self.patiently(self._check_count)
 
     def _check_count(self) -> None:
         found, there = count_rows(self.place), self.place.names("trials")
@@ -271,8 +268,8 @@ class Store:
             ResultsError: it could not be written within the patience; the log keeps the rows.
         """
         self._close_log()
-        self._patiently(self._seal)
-        self._patiently(self._unite)
+        self.patiently(self._seal)
+        self.patiently(self._unite)
 
     def _append(self, lines: bytes) -> None:
         if self._log is None:
@@ -359,11 +356,22 @@ class Store:
             kept,
         )
 
-    def _patiently(self, action: Callable[[], T]) -> T:
-        """Do what writes; where it fails, warn and try again until it works or patience ends."""
+    def patiently(self, action: Callable[[], T]) -> T:
+        """Do what writes; where it fails, warn and try again until it works or patience ends.
+
+        Raises:
+            ResultsError: patience has ended, or another run has taken over.
+        """
+
+        def locked() -> T:
+            self._lock.check()
+            return action()
+
+        return self._waiting_for_space(locked)
+
+    def _waiting_for_space(self, action: Callable[[], T]) -> T:
         waited, delay = 0.0, FIRST_DELAY_S
         while True:
-            self._lock.check()
             try:
                 result = action()
             except OSError as error:

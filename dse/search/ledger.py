@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -190,10 +190,12 @@ class Rows:
 
     Args:
         folder: a folder for the file, which has no name and is gone with the process.
+        patiently: does what writes, and tries again while a disk is full; see `Store.patiently`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  lives as long as the run
+    def __init__(self, folder: Path, patiently: Callable[[Callable[[], Any]], Any] = lambda action: action()) -> None:
+        self._patiently = patiently
+        self._file = patiently(lambda: tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115  lives as long as the run
         self._end = 0
         self._places: dict[int, int] = {}
 
@@ -206,9 +208,16 @@ class Rows:
         if place in self._places:
             return
         packed = zlib.compress(json.dumps(row, separators=(",", ":")).encode(), level=1)
-        self._file.write(len(packed).to_bytes(4, "little") + packed)
+        content = len(packed).to_bytes(4, "little") + packed
+        self._patiently(lambda: self._write(content))
         self._places[place] = self._end
-        self._end += 4 + len(packed)
+        self._end += len(content)
+
+    def _write(self, content: bytes) -> None:
+        """Write behind what is there; a disk that is nearly full takes a part of it first."""
+        written = 0
+        while written < len(content):
+            written += os.pwrite(self._file.fileno(), content[written:], self._end + written)
 
     def get(self, key: str, seed: int, until: int | None) -> Row:
         """Return the row of a design and a seed, at the epoch where it paused or at its end.

@@ -131,7 +131,7 @@ def run(
     Raises:
         ResultsError: a stored trial is not the one this study proposes, or the disk is full.
     """
-    rows = Rows(store.folder / "staging")
+    rows = Rows(store.folder / "staging", store.patiently)
     try:
         return _Run(study, store, rows, executor, report, earlier).to_the_end(stored)
     finally:

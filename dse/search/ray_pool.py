@@ -24,7 +24,7 @@ from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
 from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
 from dse.search.spec import ResourcesSpec
-from dse.search.spool import decode, encode, is_here, keeping, lines_of, open_spool
+from dse.search.spool import answers_of, decode, encode, is_here, keeping, lines_of, open_spool
 from dse.startup import collect_less
 
 START_TIMEOUT_S = 120.0
@@ -371,11 +371,16 @@ class RayPool:
         return self._dispatcher.lost(name, last_words)
 
     def _spooled(self, call: Call) -> list[Answer]:
-        return [] if self._spool is None else self._read(lines_of(self._spool, call.key), call)
+        if self._spool is None:
+            return []
+        return answers_of(lines_of(self._spool, call.key), [task.job for task in call.tasks], self._kept_in(call))
 
     def _read(self, lines: Sequence[bytes], call: Call) -> list[Answer]:
-        kept_in = None if self._spool is None else self._spool / f"{call.key}.jsonl"
-        return [decode(line, task.job, kept_in) for line, task in zip(lines, call.tasks, strict=False)]
+        kept_in = self._kept_in(call)
+        return [decode(line, task.job, kept_in) for line, task in zip(lines, call.tasks, strict=True)]
+
+    def _kept_in(self, call: Call) -> Path | None:
+        return None if self._spool is None else self._spool / f"{call.key}.jsonl"
 
 
 def _last_words(error: BaseException) -> Failure:

@@ -1,18 +1,26 @@
 """A disk that is full makes a writer wait; readers beside a writer see every acknowledged row, once."""
 
+import errno
 import os
 import resource
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
 from dse.errors import ResultsError
+from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import Store, create, read_table
+from dse.search import loop
+from dse.search.executor import LocalExecutor
+from dse.search.runs import described
+from dse.search.study import parse_study
 from tests.results.disk import DISKS, small_disk_in
 from tests.results.rows import ABOUT, row
+from tests.search.free import free, study_text
 from tests.waiting import HANGS_S, wait_until
 
 
@@ -74,6 +82,65 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_log(small_disk, caplog):
             small_disk.fill()
     assert "the last rows stay in the log" in caplog.text
     assert trials(small_disk.path / "r") == list(range(10))
+
+
+OPERATIONS = ("open", "write", "pwrite", "fsync", "fdatasync", "replace", "mkdir", "unlink")
+
+
+@pytest.fixture
+def fails_at(monkeypatch, tmp_path):
+    """Lets the n-th operation that changes something below a folder fail as on a full disk, and counts them."""
+
+    def arm(place, number):
+        counted = []
+
+        def one(name, real):
+            def operation(*arguments, **options):
+                first = arguments[0]
+                path = Path(f"/proc/self/fd/{first}").readlink() if isinstance(first, int) else os.fspath(first)
+                reads = name == "open" and not arguments[1] & (os.O_WRONLY | os.O_RDWR)
+                if not reads and str(path).startswith(str(place)):
+                    counted.append(name)
+                    if len(counted) == number:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                return real(*arguments, **options)
+
+            return operation
+
+        for name in OPERATIONS:
+            # What is synchronised would take most of the time.
+            real = getattr(os, name) if "sync" not in name else lambda _: None
+            monkeypatch.setattr(os, name, one(name, real))
+        return counted
+
+    yield arm
+    monkeypatch.undo()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs the names of open files")
+def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, fails_at, monkeypatch):
+    """Every operation in turn: the study pauses, goes on, and ends with the table of an undisturbed one."""
+    study = parse_study(study_text(4, "random"), tmp_path)
+    kept = [name for name in RESULT_COLUMNS if name != "study_key"]
+
+    def run(folder, number):
+        for name, value in (("FIRST_DELAY_S", 1e-4), ("SEAL_ROWS", 2), ("UNITE_PARTS", 2)):
+            monkeypatch.setattr(f"dse.results.store.{name}", value)
+        create(folder, {**described(study), "code": "0", "packages": "{}"}, study.files())
+        counted = fails_at(folder, number)
+        with Store(folder, patience_s=10.0) as store:
+            loop.run(study, store, [], LocalExecutor(free))
+            store.finish()
+        monkeypatch.undo()
+        return read_table(folder).select(kept), counted
+
+    whole, counted = run(tmp_path / "whole", 0)
+    assert whole.num_rows == 4
+    assert len(counted) > 30
+    assert set(counted) >= set(OPERATIONS) - {"mkdir"}
+    for number in range(1, len(counted) + 1):
+        table, _ = run(tmp_path / f"r{number}", number)
+        assert table.equals(whole), (number, counted[number - 1])
 
 
 def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):

@@ -1,6 +1,8 @@
 """What a driver leaves behind is taken in by the next one: whole lines, for the designs that they name, once."""
 
+import errno
 import json
+import os
 
 import pytest
 
@@ -10,7 +12,7 @@ from dse.search import loop
 from dse.search.executor import Job, LocalExecutor, work
 from dse.search.ledger import Rows
 from dse.search.runs import start
-from dse.search.spool import Leftovers, decode, encode, is_here, keeping, lines_of, open_spool
+from dse.search.spool import Leftovers, answers_of, decode, encode, is_here, keeping, lines_of, open_spool
 from dse.search.study import parse_study
 from tests.search.free import check, free, study_text
 
@@ -53,6 +55,86 @@ def test_a_damaged_file_costs_its_lines_alone(tmp_path, damage):
     left = Leftovers(tmp_path)
     assert left.take(JOBS[0]) is None
     assert left.take(JOBS[1]) is not None
+
+
+@pytest.mark.parametrize("at", range(0, 400, 7))
+def test_a_flipped_byte_of_a_line_costs_that_line_alone(tmp_path, at):
+    """Of a line with a checksum, no byte can be changed that is not missed."""
+    spool = open_spool(tmp_path, "session")
+    first, second = (encode(work(job, free)) for job in JOBS[:2])
+    place = at * len(first) // 400
+    changed = first[:place] + bytes([first[place] ^ 4]) + first[place + 1 :]
+    (spool / "call.jsonl").write_bytes(changed + second)
+    assert [a.job.trial for a in answers_of(lines_of(spool, "call"), JOBS[:2])] == [1]
+    left = Leftovers(tmp_path)
+    assert left.take(JOBS[0]) is None
+    assert left.take(JOBS[1]) is not None
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that takes so many bytes, and a part of the write that is too long for it."""
+
+    def fill(room):
+        write = os.write
+
+        def limited(handle, content):
+            nonlocal room
+            if room <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = write(handle, content[:room])
+            room -= written
+            return written
+
+        monkeypatch.setattr(os, "write", limited)
+
+    return fill
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_what_a_full_disk_cannot_keep_is_not_kept_and_no_error(tmp_path, full, kept):
+    """The answers reach the driver all the same; whole lines stay, for the case that it dies."""
+    spool = open_spool(tmp_path, "session")
+    lines = [encode(work(job, free)) for job in JOBS[:3]]
+    full(sum(map(len, lines[:kept])) + 20)
+    with keeping(spool, "call") as keep:
+        for line in lines:
+            keep(line)
+    assert [line + b"\n" for line in lines_of(spool, "call")] == lines[:kept]
+    assert [answer.job.trial for answer in answers_of(lines_of(spool, "call"), JOBS)] == list(range(kept))
+
+
+def test_a_spool_that_cannot_be_made_is_told_and_done_without(tmp_path, caplog):
+    (tmp_path / "spool").write_text("no folder")
+    assert open_spool(tmp_path, "session") is None
+    assert "what actors have finished and is not in the table by then is simulated again" in caplog.text
+    with keeping(None, "call") as keep:
+        keep(b"x\n")
+
+
+def test_a_row_that_was_taken_is_there_whole_however_little_a_write_takes(tmp_path, monkeypatch):
+    """Writes of 100 bytes, every third of which finds the disk full."""
+    pwrite, calls = os.pwrite, iter(range(10**6))
+
+    def short(handle, content, at):
+        if next(calls) % 3 == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(handle, content[:100], at)
+
+    def patiently(action):
+        while True:
+            try:
+                return action()
+            except OSError:
+                continue
+
+    monkeypatch.setattr(os, "pwrite", short)
+    rows = Rows(tmp_path, patiently)
+    entries = [{"design_key": f"{n:020x}", "seed": 0, "text": f"{n:x}" * 60} for n in range(20)]
+    for entry in entries:
+        rows.add(entry)
+    assert [rows.get(entry["design_key"], 0) for entry in entries] == entries
+    rows.close()
 
 
 def test_only_the_spool_of_this_driver_is_taken_for_here(tmp_path):
