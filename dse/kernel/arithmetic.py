@@ -10,12 +10,14 @@ inverse of the distribution, with the single-precision polynomials of M. Giles (
 Computing Gems, 2011) and at most 5.4 standard deviations.
 """
 
+import atexit
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir
+from tempfile import NamedTemporaryFile, gettempdir, mkdtemp
 from typing import Any, TypeVar, cast
 
 import llvmlite
@@ -25,6 +27,8 @@ from numba import config, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
+
+from dse.private import make_private
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Floats = NDArray[np.float32]
@@ -41,8 +45,9 @@ NORMALS_BLOCK = 256
 def _cache_of_this_source() -> bool:
     """Keep compiled code in a folder named by the source, so that no stale code is loaded; False where none can be.
 
-    numba looks only at the file of the outermost function to judge what it kept. The folder lies in `NUMBA_CACHE_DIR`,
-    in the user's cache, or, where neither can be written, among the temporary files.
+    numba looks only at the file of the outermost function to judge what it kept, and runs it. The folder lies in
+    `NUMBA_CACHE_DIR`, in the user's cache, or, where neither can be written, among the temporary files. One that
+    another user could write to is passed over; where there is no other, a new one lasts as long as the process.
     """
     source = Path(__file__).parent
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
@@ -51,14 +56,24 @@ def _cache_of_this_source() -> bool:
     for root in _cache_roots():
         folder = root / f"kernels-{digest.hexdigest()[:12]}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not make_private(folder, root):
+                continue
             with NamedTemporaryFile(dir=folder):
                 pass
         except OSError:
             continue
-        setattr(config, "CACHE_DIR", str(folder))  # noqa: B010  an attribute that numba sets on import
-        return True
-    return False
+        return _kept_in(folder)
+    try:
+        fresh = Path(mkdtemp(prefix=f"pcm-dse-{os.getuid()}-"))
+    except OSError:
+        return False
+    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    return _kept_in(fresh)
+
+
+def _kept_in(folder: Path) -> bool:
+    setattr(config, "CACHE_DIR", str(folder))  # noqa: B010  an attribute that numba sets on import
+    return True
 
 
 def _cache_roots() -> list[Path]:

@@ -18,6 +18,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from dse.errors import ResultsError, did_you_mean
+from dse.private import make_private
 from dse.results.lease import Lease, newest_lease
 from dse.results.place import Lock, Log
 
@@ -126,7 +127,11 @@ class Bucket:
         """A folder of the user's cache, the same in every run on this machine."""
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = cache / "pcm-dse" / hashlib.sha256(self.address.encode()).hexdigest()[:20]
-        (folder / "staging").mkdir(parents=True, exist_ok=True)
+        if not make_private(folder / "staging", cache / "pcm-dse"):
+            raise ResultsError(
+                f"other users may write to {folder}, or it is theirs, and what lies there goes into tables; let "
+                "XDG_CACHE_HOME name a folder that is yours alone"
+            )
         return folder
 
     def destroy(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FLOORS = {
     "dse.errors": 0, "dse.metric": 0, "dse.pausing": 0, "dse.spec": 0, "dse.streams": 0, "dse.kernel": 0,
-    "dse.renamed": 0, "dse.startup": 0, "dse.variants": 0, "dse.plugins": 1,
+    "dse.renamed": 0, "dse.startup": 0, "dse.variants": 0, "dse.private": 0, "dse.plugins": 1,
     "dse.files": 0, "dse.devices": 0, "dse.crossbar": 1, "dse.data": 1, "dse.updates": 2, "dse.tasks": 3,
     "dse.deployment": 3, "dse.networks": 4, "dse.designs": 5, "dse.pricing": 5, "dse.results": 6, "dse.analysis": 6,
     "dse.search": 7, "dse.progress": 8, "dse.api": 8, "dse.testing": 8, "dse.cli": 8, "dse.__main__": 9,
