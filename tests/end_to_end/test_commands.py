@@ -159,7 +159,7 @@ def test_front_query_and_show_speak_to_people_and_programs(ask, undisturbed, tmp
         (["front", "RESULTS", "--plot", "front.gif"], "the ending must be one of .png, .svg, .pdf"),
         (["show", "RESULTS", "99"], "no trial 99; the table has 0 to 14"),
         (["query", "RESULTS", "SELECT nonsense FROM trials"], "the query failed"),
-        (["query", "RESULTS", "SELECT * FROM runs"], "Tables and columns"),
+        (["query", "RESULTS", "SELECT * FROM runs"], "there is no table"),
         (["front", "RESULTS", "--objectives", "accuracy,accuracy"], "an objective is named twice"),
         (["front", "/nowhere"], "is no results folder"),
         (["resume", "/nowhere"], "is no results folder"),

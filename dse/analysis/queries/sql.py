@@ -18,9 +18,10 @@ import polars as pl
 from dse.analysis.costs.priced import priced_columns
 from dse.analysis.fronts.confidence import intervals
 from dse.analysis.fronts.table import front_table
+from dse.analysis.queries.statement import check_statement, named_tables, unknown_table
 from dse.analysis.tables.epochs import curves_of
 from dse.analysis.tables.tables import Tables
-from dse.errors import QueryError
+from dse.errors import QueryError, did_you_mean
 from dse.pricing.price import COLUMNS
 from dse.renamed import in_word
 
@@ -42,8 +43,10 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
         curves: gives the table `curves`; without it, it has no prices.
 
     Raises:
-        QueryError: SQL that polars does not take, with its reason and what there is.
+        QueryError: SQL that reads something else or changes something, or that polars does not take, with its reason
+            and what there is.
     """
+    pieces = check_statement(sql)
     frames = {
         "trials": tables.trials,
         "designs": tables.designs,
@@ -58,11 +61,26 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
         frames["ranks"] = front_table(tables, tables.objectives, ranked=True, knee=True)
     if prices is not None and _names("priced", sql):
         frames["priced"] = prices(priced_columns(sql))
+    unknown = unknown_table(pieces, [*frames, *DERIVED])
+    if unknown:
+        raise QueryError(f"{unknown}\n{_renamed(sql) or _tables(frames)}")
+    used = {name: frames[name] for name in named_tables(pieces, frames)}
     try:
         with pl.SQLContext(frames, eager=True) as context:
             return context.execute(sql)
-    except pl.exceptions.PolarsError as error:
-        raise QueryError(f"the query failed: {error}\n{_renamed(sql) or _columns(frames)}") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError) as error:
+        raise QueryError(f"the query failed: {_reason(error, used)}\n{_renamed(sql) or _columns(used)}") from None
+
+
+def _reason(error: BaseException, used: Mapping[str, pl.DataFrame]) -> str:
+    """Return what is wrong with a query in one line, with the nearest column where one is missing."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    said = said.partition("; valid columns:")[0]
+    if not isinstance(error, pl.exceptions.ColumnNotFoundError):
+        return said
+    name = said.removeprefix("unable to find column ").strip("\"' ")
+    known = dict.fromkeys(column for frame in used.values() for column in frame.columns)
+    return f"there is no column {name!r}{did_you_mean(name, known)}"
 
 
 def _curves(tables: Tables, sql: str, curves: Priced | None) -> pl.DataFrame:
@@ -76,11 +94,14 @@ def _renamed(sql: str) -> str:
     return "\n".join(f"{word} is called {now} now" for word in words if (now := in_word(word)) != word)
 
 
-def _columns(frames: Mapping[str, pl.DataFrame]) -> str:
-    names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in frames.items())
+def _columns(used: Mapping[str, pl.DataFrame]) -> str:
+    names = "\n".join(f"  {name}: {', '.join(frame.columns)}" for name, frame in used.items())
+    return f'Columns of the tables named (quote names with a dot: "accumulator.bits"):\n{names}' if used else ""
+
+
+def _tables(frames: Mapping[str, pl.DataFrame]) -> str:
     others = ", ".join(name for name in DERIVED if name not in frames)
-    more = f"\nand, computed when named: {others}" if others else ""
-    return f'Tables and columns (quote names with a dot: "accumulator.bits"):\n{names}{more}'
+    return f"Tables: {', '.join(frames)}" + (f"; and, computed when named: {others}" if others else "")
 
 
 def _names(table: str, sql: str) -> bool:
