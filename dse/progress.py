@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,8 @@ def progress(
 
         def show(state: "Progress") -> None:
             follower.take(state)
-            bar.update(task, total=state.total, completed=state.done, description=follower.text())
+            with suppress(OSError):  # a terminal that was closed while the study goes on
+                bar.update(task, total=state.total, completed=state.done, description=follower.text())
 
         yield show
 

@@ -19,6 +19,7 @@ import rich.style  # noqa: F401  importing it draws from Python's generator, bef
 from click.testing import CliRunner, Result
 
 from dse.cli.main import main
+from dse.cli.stopping import SIGNALS
 from dse.startup import collect_less
 from tests.no_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  hooks
 from tests.results.disk import DISKS, SmallDisk, small_disk_in
@@ -98,12 +99,13 @@ def few_forests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_logging() -> Generator[None]:
-    """Take back what a command within this process does to its logger and its handler of SIGTERM."""
-    logger, handler = logging.getLogger("dse"), signal.getsignal(signal.SIGTERM)
+    """Take back what a command within this process does to its logger and its handlers of signals."""
+    logger, handlers = logging.getLogger("dse"), {number: signal.getsignal(number) for number in SIGNALS}
     yield
     logger.handlers.clear()
     logger.propagate = True
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -4,20 +4,21 @@ import logging
 import os
 import shlex
 import shutil
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from dse.cli.options import actors_option, wait_option
+from dse.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from dse.results.place import Where
     from dse.search.executor import Executor
+    from dse.search.loop import Progress
     from dse.search.study import Study
 
 log = logging.getLogger(__name__)
@@ -116,22 +117,35 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
     from dse.pricing.text import counted  # noqa: PLC0415
     from dse.progress import configure_logging, progress  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _interrupt)
     spec = study.spec
     configure_logging(session.log_format)
     log.info("%s: %s and %s -> %s", spec.name, study.extent, counted(len(study.controls), "control"), where)
     in_flight = spec.search.lookahead * spec.budget.seeds
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
         log.info("note: search.lookahead lets %s run at once; the other actors idle", counted(in_flight, "simulation"))
-    try:
-        with progress(
-            spec.objectives, seeds=spec.budget.seeds, quiet=session.quiet, log_format=session.log_format
-        ) as report:
-            go(report)
-    except KeyboardInterrupt:
-        log.info("stopped; finished trials are safe. Go on with: %s resume %s", _dse(), shlex.quote(str(where)))
-        sys.exit(130)
+    following = progress(spec.objectives, seeds=spec.budget.seeds, quiet=session.quiet, log_format=session.log_format)
+    with stoppable(lambda: _last_words(where)) as stop, following as report:
+
+        def told(state: "Progress") -> None:
+            stop.check()
+            report(state)
+
+        go(told)
     _conclude(where)
+
+
+def _last_words(where: "Where") -> str:
+    """Return what is said where a run is stopped."""
+    from dse.errors import ResultsError  # noqa: PLC0415
+    from dse.results.store import has_results  # noqa: PLC0415
+
+    try:
+        begun = has_results(where)
+    except ResultsError:
+        begun = True
+    if not begun:
+        return "stopped before anything was stored"
+    return f"stopped; finished trials are safe. Go on with: {_dse()} resume {shlex.quote(str(where))}"
 
 
 def _conclude(where: "Where") -> None:
@@ -168,7 +182,3 @@ def _dse() -> str:
     if found and called.exists() and Path(found).samefile(called):
         return "dse"
     return os.path.relpath(called) if called.name == "dse" else "python -m dse"
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

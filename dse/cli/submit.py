@@ -1,11 +1,11 @@
 """The command `dse submit`: a study handed to a Ray cluster."""
 
-import sys
 from pathlib import Path, PurePosixPath
 
 import click
 
 from dse.cli.options import actors_option, study_argument, wait_option
+from dse.cli.stopping import stoppable
 from dse.errors import ExecutorError, SettingError
 
 
@@ -30,10 +30,7 @@ def submit(study: Path, address: str, out: str, actors: int | None, wait_s: floa
     click.echo(f"job {job} runs on {address}; stop it with: ray job stop {job} --address {address}", err=True)
     if no_follow:
         return
-    try:
+    with stoppable(lambda: f"\nthe job continues; see: ray job logs {job} --follow --address {address}"):
         status = follow(address, job, lambda text: click.echo(text, nl=False))
-    except KeyboardInterrupt:
-        click.echo(f"\nthe job continues; see: ray job logs {job} --follow --address {address}", err=True)
-        sys.exit(130)
     if status != "SUCCEEDED":
         raise ExecutorError(f"the job ended as {status}; what is finished is safe in {out}. Submit again to go on")

@@ -162,12 +162,15 @@ class Store:
     ) -> None:
         try:
             if not isinstance(error, ResultsError):
+                self._lock.check()
                 self._close_log()
                 if error is None:
                     self.patiently(self._seal)
                 else:  # stopped: whoever stopped it does not wait for it
                     self._seal()
-        except (OSError, ResultsError) as reason:
+        except ResultsError as reason:
+            log.warning("%s", reason)
+        except OSError as reason:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
             self._close_log()

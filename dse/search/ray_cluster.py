@@ -8,7 +8,9 @@ do not have. A cluster is joined with the token of the user where there is one (
 import logging
 import math
 import os
+import signal
 import socket
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 import ray as untyped_ray
 from ray._private import ray_constants as untyped_constants
 from ray._private import services as untyped_services
+from ray._private import utils as untyped_utils
 from ray._private import worker as untyped_worker
 
 from dse.errors import ExecutorError
@@ -38,6 +41,7 @@ def _say_nothing(*_: Any, **__: Any) -> None:
 # It prints what befalls actors on standard output, among the results of a command; the table has it.
 setattr(untyped_worker, "print_to_stdstream", _say_nothing)  # noqa: B010
 _constants, _services = cast("Any", untyped_constants), cast("Any", untyped_services)
+_worker, _utils = cast("Any", untyped_worker), cast("Any", untyped_utils)
 
 CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Ray's switch between clusters and a single machine on the loopback interface, misnamed on other systems."""
@@ -100,11 +104,61 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
+def head_answers() -> bool:
+    """Return whether the head of the cluster that this process has joined takes connections.
+
+    Ray's library is not asked: it waits for a head that is gone, and after a minute ends the process.
+    """
+    address = _worker.global_worker.gcs_client.address if _worker.global_worker.connected else None
+    if not address:  # joined through a client server, which notices by itself
+        return True
+    host, _, port = str(address).rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _init(message: str, **options: Any) -> None:
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
+        with _own_signals():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
     except Exception as error:  # Ray raises many kinds here, and all mean the same to the user
         raise ExecutorError(message.format(first_line(error))) from error
+
+
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Keep what this process does at signals: Ray puts handlers of its own in their place, which end it without a word.
+
+    One is set in Python, another by its library at the moment of connecting; a signal of that moment waits.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    connect, handlers = _worker.connect, {number: signal.getsignal(number) for number in ENDING}
+
+    def connect_and_restore(*arguments: Any, **options: Any) -> Any:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            return connect(*arguments, **options)
+        finally:
+            for number, handler in handlers.items():
+                if handler is not None:
+                    signal.signal(number, handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    setter = _utils.set_sigterm_handler
+    _worker.connect, _utils.set_sigterm_handler = connect_and_restore, _say_nothing
+    try:
+        yield
+    finally:
+        _worker.connect, _utils.set_sigterm_handler = connect, setter
+
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that Ray's library may take for itself; SIGINT it leaves alone."""
 
 
 @contextmanager

@@ -5,6 +5,7 @@ and retries burn out before a dead node is noticed. `dse.search.dispatch` says w
 this file starts actors, sends calls and notices deaths.
 """
 
+import logging
 import os
 import re
 import time
@@ -22,10 +23,23 @@ from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
-from dse.search.ray_cluster import Node, first_line, join, living_nodes, offer, ray, room, start_local, wanted
+from dse.search.ray_cluster import (
+    Node,
+    first_line,
+    head_answers,
+    join,
+    living_nodes,
+    offer,
+    ray,
+    room,
+    start_local,
+    wanted,
+)
 from dse.search.spec import ResourcesSpec
 from dse.search.spool import answers_of, decode, encode, is_here, keeping, lines_of, open_spool
 from dse.startup import collect_less
+
+log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 120.0
 """Time after which a study is given up of which no actor has been placed, unless it may wait longer for nodes."""
@@ -34,7 +48,11 @@ WARM_UP_TIMEOUT_S = 1800.0
 POLL_S = 2.0
 """Time between two looks at the nodes of the cluster."""
 MAX_START_FAILURES = 3
-"""Actors that may fail to start, one after the other, before a study is given up."""
+"""Actors that may fail to start, one after the other, before there is a pause."""
+START_PAUSES_S = (10.0, 30.0)
+"""The pauses; when as many have failed once more behind the last, the study is given up, s."""
+HEAD_S = 20.0
+"""Time for which the head of the cluster may be silent, s. After a minute Ray's library ends this process itself."""
 LOST = (exceptions.RayActorError, exceptions.OutOfMemoryError, exceptions.NodeDiedError, exceptions.ObjectLostError)
 """How Ray says that the process of a call is gone."""
 
@@ -169,6 +187,8 @@ class RayPool:
         self._starting: dict[Any, _Start] = {}
         self._flights: dict[Any, _Flight] = {}
         self._start_failures: list[str] = []
+        self._start_again_at = 0.0
+        self._heard_at = time.monotonic()
         self._ours = address is None
         if address is None:
             start_local(resources.cpus * (actors or _cores() / resources.cpus))
@@ -239,6 +259,8 @@ class RayPool:
         now = time.monotonic()
         if now - self._polled < POLL_S:
             return []
+        if not self._hears_head(now):
+            return []
         nodes = living_nodes()
         self._nodes = {node["NodeID"] for node in nodes}
         answers: list[Answer] = []
@@ -247,13 +269,30 @@ class RayPool:
         self._polled = now
         target = room(nodes, self._request) if self._most is None else self._most
         missing = target - len(self._handles) - len(self._starting)
-        for _ in range(missing):
+        for _ in range(missing if now >= self._start_again_at else 0):
             handle = self._actor.remote(*self._arguments)
             self._starting[handle.hello.remote()] = _Start(handle)
         for reference in list(self._starting)[: max(0, -missing)]:
             ray.kill(self._starting.pop(reference).handle)
         self._check_patience(now, nodes)
         return answers
+
+    def _hears_head(self, now: float) -> bool:
+        """Return whether the head of the cluster answers; while it does not, nothing is asked of it.
+
+        Raises:
+            ExecutorError: it has been silent for too long.
+        """
+        if head_answers():
+            self._heard_at = now
+            return True
+        self._polled = now
+        if now - self._heard_at > HEAD_S:
+            raise ExecutorError(
+                f"the head of the Ray cluster has not answered for {HEAD_S:g} s. Finished trials are safe in the "
+                "results; go on with `dse resume` when it runs again, or on another"
+            )
+        return False
 
     def _check_patience(self, now: float, nodes: Sequence[Node]) -> None:
         """Give up where there has been no actor for too long."""
@@ -326,9 +365,7 @@ class RayPool:
                 raise ExecutorError(f"a Ray actor cannot load what the study needs: {cause}") from None
             raise
         except exceptions.RayError as error:
-            self._start_failures.append(_last_words(error).reason)
-            if len(self._start_failures) >= MAX_START_FAILURES:
-                raise ExecutorError(f"the Ray actors did not start: {self._start_failures[-1]}") from error
+            self._take_start_failure(_last_words(error).reason)
             return
         if starting.node is None:
             code, versions, node = said
@@ -344,6 +381,25 @@ class RayPool:
         name: str = starting.handle._actor_id.hex()  # noqa: SLF001  its only name
         self._handles[name] = starting.handle
         self._dispatcher.join(name, starting.node)
+
+    def _take_start_failure(self, reason: str) -> None:
+        """Let others start after a pause where several have failed in a row: a machine may be busy, or short of memory.
+
+        Raises:
+            ExecutorError: it was no use.
+        """
+        self._start_failures.append(reason)
+        rounds, more = divmod(len(self._start_failures), MAX_START_FAILURES)
+        if more:
+            return
+        if rounds > len(START_PAUSES_S):
+            raise ExecutorError(
+                f"the Ray actors did not start, {len(self._start_failures)} of them in a row: {reason}. What is "
+                "finished is safe; go on with `dse resume`, with fewer --actors or with more memory for each"
+            )
+        pause = START_PAUSES_S[rounds - 1]
+        self._start_again_at = time.monotonic() + pause
+        log.warning("%d Ray actors did not start (%s); trying again in %g s", MAX_START_FAILURES, reason[:200], pause)
 
     def _check_plugins(self, versions: Mapping[str, str]) -> None:
         """Check that the plug-ins of an actor are those of this process."""

@@ -69,7 +69,8 @@ class OnRay(Underway):
         self.attempt += 1
         options = ("--actors", "2", "--quiet", "--wait-for-nodes", str(HANGS_S), "--out", str(self.folder))
         command = [sys.executable, "-m", "dse", "run", str(self.study), *options]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.said.open("w") as said:
+            return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
 
 
 def test_five_kills_change_nothing(long_study, replicated, tmp_path):
@@ -117,16 +118,27 @@ def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_pa
     assert results(runs.folder).equals(results(replicated))
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_says_how_to_go_on(signal_number, long_study, replicated, tmp_path, here):
-    runs = Underway(long_study, tmp_path)
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("signal_number", ENDING)
+@pytest.mark.parametrize(
+    "kind", [Underway, pytest.param(OnRay, marks=pytest.mark.slow)], ids=["in this process", "on Ray"]
+)
+def test_an_interruption_says_how_to_go_on(kind, signal_number, times, long_study, replicated, tmp_path, here):
+    """Whoever simulates, and whatever library put handlers of its own in place of ours."""
+    runs = kind(long_study, tmp_path)
     with runs.caught(3, 60) as process:
-        process.send_signal(signal_number)
+        for _ in range(times):
+            process.send_signal(signal_number)
         process.send_signal(signal.SIGCONT)
         assert ended(process) == 130
     message = runs.said.read_text()
     assert f" resume {runs.folder}" in message
+    assert "finished trials are safe" in message
     assert "Traceback" not in message
+    assert "***" not in message
     assert here("resume", runs.folder, "--executor", "local", "--quiet").exit_code == 0
     assert results(runs.folder).equals(results(replicated))
 

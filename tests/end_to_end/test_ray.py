@@ -191,6 +191,36 @@ def test_missing_data_on_an_actor_ends_the_study_with_its_message(pool):
 
 
 @pytest.mark.usefixtures("same_ray")
+def test_actors_that_fail_to_start_are_tried_again_after_pauses(pool, monkeypatch, caplog):
+    """Three in a row make a pause; the study ends when the pauses are used up, and one that starts makes all good."""
+    monkeypatch.setattr(pool, "_start_failures", [])
+    monkeypatch.setattr(pool, "_start_again_at", 0.0)
+    monkeypatch.setattr(ray_pool, "START_PAUSES_S", (10.0, 30.0))
+    held = []
+    for _ in range(8):
+        pool._take_start_failure("no memory")
+        held.append(round(pool._start_again_at - time.monotonic(), -1) if pool._start_again_at else 0.0)
+    assert held[:2] == [0.0, 0.0]
+    assert held[2] == 10.0
+    assert held[5] == 30.0
+    assert caplog.text.count("3 Ray actors did not start (no memory); trying again in") == 2
+    with pytest.raises(ExecutorError, match=r"did not start, 9 of them in a row: no memory\. What is finished is safe"):
+        pool._take_start_failure("no memory")
+
+
+def test_a_head_that_is_silent_ends_the_study_in_time(pool, monkeypatch):
+    """Before Ray's library ends the process, after a minute."""
+    monkeypatch.setattr(ray_pool, "head_answers", lambda: False)
+    now = time.monotonic()
+    monkeypatch.setattr(pool, "_heard_at", now)
+    assert not pool._hears_head(now + 5.0)
+    with pytest.raises(ExecutorError, match=r"has not answered for 20 s\. Finished trials are safe"):
+        pool._hears_head(now + 21.0)
+    monkeypatch.undo()
+    assert pool._hears_head(time.monotonic())
+    assert ray_pool.HEAD_S < 60.0
+
+
 def test_a_request_that_no_node_can_meet_is_refused_at_once():
     with pytest.raises(ExecutorError, match=r"no node has room .* reserves 1 CPU, 0.5 GPU, and the cluster offers 127"):
         RayPool(resources=ResourcesSpec(gpus=0.5))
