@@ -60,12 +60,17 @@ def front(
     )
     names = named(objectives, tables.objectives)
     title = fronts.front_title(tables, names)
-    if format_ != "table" and (told := fronts.infeasible_note(tables)):
-        click.echo(f"note: {told}", err=True)
+    if format_ != "table":
+        for told in filter(None, (fronts.infeasible_note(tables), fronts.infinite_note(tables, names))):
+            click.echo(f"note: {told}", err=True)
     if plot is not None:
         plot_front(tables, names, plot)
         click.echo(f"drawn: {plot}", err=True)
     if hypervolume:
+        same = fronts.constant_note(tables, names)
+        if same and format_ != "table":
+            click.echo(f"note: {same}", err=True)
+        title = f"{title}\n{same}" if same else title
         emit(fronts.hypervolume_table(tables, names, reference), format_, output, title=title)
     elif bands:
         emit(fronts.bands_table(tables, names), format_, output, title=f"{title}; percentiles of fronts")

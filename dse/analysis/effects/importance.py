@@ -130,9 +130,15 @@ def learned(tables: Tables, objective: str) -> Task:
         QueryError: too few designs, nothing that varies, or an objective that is the same for all.
     """
     seen = tables if quantity(objective).priced else first_variants(tables)
-    designs = designs_of(seen, search_trials(seen).drop_nulls(objective))
+    known = search_trials(seen).drop_nulls(objective)
+    finite = known.filter(pl.col(objective).cast(pl.Float64).is_finite())
+    designs = designs_of(seen, finite)
     if len(designs) < AT_LEAST:
-        raise QueryError(f"{len(designs)} complete designs have {objective}; what decides needs at least {AT_LEAST}")
+        infinite = len(known) - len(finite)
+        more = f", and {infinite} have one that is infinite" if infinite else ""
+        raise QueryError(
+            f"{len(designs)} complete designs have {objective}{more}; what decides needs at least {AT_LEAST}"
+        )
     if not designs.axes:
         raise QueryError("no parameter varies among the complete designs")
     y: np.ndarray = designs.table[objective].cast(pl.Float64).to_numpy()

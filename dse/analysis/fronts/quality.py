@@ -100,7 +100,8 @@ def is_on_epsilon_front(
     """
     costs = as_costs(points, goals)
     best = costs[is_on_front(points, goals)]
-    best = best + np.where(relative, epsilon * np.abs(best), epsilon)
+    size = np.where(np.isfinite(best), np.abs(best), 0.0)  # what is infinitely good stays so
+    best = best + np.where(relative, epsilon * size, epsilon)
     found = np.zeros(len(points), dtype=bool)
     known = np.flatnonzero(~np.isnan(costs).any(axis=1))
     for rows in _chunks(known, best.size):

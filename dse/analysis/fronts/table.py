@@ -18,6 +18,8 @@ from dse.pricing.quantities import is_test_metric
 from dse.pricing.text import counted
 from dse.renamed import quantity
 
+NAMED = 8
+"""Trials that a note names."""
 MOST_DRAWN = 20_000
 """Most designs for which the probability to be on the front is drawn, which then takes some ten seconds."""
 
@@ -98,7 +100,33 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     title = f"{tables.about['name']}: {on} of {of}{many} {'is' if on == 1 else 'are'} on the front{state}"
     left_out = tables.about.get("constraints") if not judged.constraints else None
     said = f"constraints are left out: {', '.join(map(' '.join, left_out.items()))}" if left_out else judged.summary()
-    return f"{title}\n{said}" if said else title
+    lines = [title, said, infinite_note(tables, objectives)]
+    return "\n".join(line for line in lines if line)
+
+
+def constant_note(tables: Tables, objectives: Sequence[str]) -> str:
+    """Return which objectives are the same for all complete designs, which leaves no volume; "" where none is."""
+    designs = Feasibility(tables).feasible
+    same = [name for name in objectives if len(designs) > 1 and designs[name].drop_nulls().n_unique() == 1]
+    return f"{', '.join(same)} is the same for all designs: there is no volume, nor a share of one" if same else ""
+
+
+def infinite_note(tables: Tables, objectives: Sequence[str]) -> str:
+    """Return which objectives are infinite for which complete designs, and what becomes of these; "" where none is."""
+    designs = Feasibility(tables).designs
+    found: list[str] = []
+    for name in objectives:
+        own = designs.filter(pl.col(name).cast(pl.Float64).is_infinite().fill_null(value=False))
+        trials = with_simulated_trials(tables, own)["trial"].unique(maintain_order=True).to_list()
+        if trials:
+            shown = ", ".join(map(str, trials[:NAMED])) + (", ..." if len(trials) > NAMED else "")
+            found.append(f"{name} is infinite for {counted(len(own), 'design')} (trial {shown})")
+    if not found:
+        return ""
+    return (
+        f"{'; '.join(found)}: distances, knees and pictures take it for one range beyond the finite values, volumes "
+        "and importances leave it out"
+    )
 
 
 def confidence_note(tables: Tables) -> str:
@@ -121,7 +149,8 @@ def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str 
 
     Returns:
         `share` of the box between the reference and the best value of each objective, `hypervolume` in the product of
-        the units, `designs`, `on_front`, `infeasible` where there are constraints, and
+        the units, `designs`, `on_front`, `infeasible` where there are constraints, `infinite` where designs with an
+        infinite value are left out (a life without end has no volume), and
         `reference_NAME` and `best_NAME` for each objective. There is no interval:
         the volume of noisy means is biased upward, and draws of them more so.
 
@@ -131,6 +160,12 @@ def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str 
     goals = checked(objectives)
     judged = Feasibility(tables)
     designs = _complete(judged, objectives)
+    finite: np.ndarray = np.all(np.isfinite(points_of(designs, objectives)), axis=1)
+    if not finite.any():
+        raise QueryError(
+            f"no complete design has a finite value of each objective; {infinite_note(tables, objectives)}"
+        )
+    designs = designs.filter(pl.Series(finite))
     points = points_of(designs, objectives)
     corner = quality.worst(points, goals) if reference is None else parse_point(reference, objectives)
     best = quality.ideal(points, goals)
@@ -140,6 +175,7 @@ def hypervolume_table(tables: Tables, objectives: Sequence[str], reference: str 
     row = {"share": volume * share, "hypervolume": volume}
     row |= {"designs": len(designs), "on_front": int(is_on_front(points, goals).sum())}
     row |= {"infeasible": judged.infeasible} if judged.constraints else {}
+    row |= {} if finite.all() else {"infinite": int((~finite).sum())}
     row |= {f"reference_{name}": float(value) for name, value in zip(objectives, corner, strict=True)}
     row |= {f"best_{name}": float(value) for name, value in zip(objectives, best, strict=True)}
     return pl.DataFrame([row]).with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -11,6 +11,7 @@ from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import front
 from dse.analysis.fronts.table import hypervolume_table
 from dse.analysis.tables.tables import Tables
+from dse.errors import QueryError
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.reading import PAUSED, Damage, kept_damages, read_rows
@@ -112,7 +113,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         left_s=None if not rate or total is None else round(max(total - len(trials), 0) / rate, 1),
         last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
         front=len(best),
-        volume=None if designs.is_empty() else hypervolume_table(tables, tables.objectives)["share"][0],
+        volume=_volume(tables, designs),
         failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
         damaged=[_told(damage) for damage in [*read_rows(place)[1], *kept_damages(place, tables.about)]],
@@ -145,6 +146,16 @@ def _of_steps(tables: Tables, best: pl.DataFrame) -> dict[str, Any]:
         "rungs": dict(waiting.iter_rows()),
         "front_sure": len(best.filter(pl.col("seeds") >= seeds)),
     }
+
+
+def _volume(tables: Tables, designs: pl.DataFrame) -> float | None:
+    """Return the share of the box that the front dominates; None where no design has finite values."""
+    if designs.is_empty():
+        return None
+    try:
+        return hypervolume_table(tables, tables.objectives)["share"][0]
+    except QueryError:
+        return None
 
 
 def _ends(trials: pl.DataFrame) -> pl.DataFrame:

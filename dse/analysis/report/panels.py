@@ -6,6 +6,7 @@ text goes through `assets/panels/NAME.html` instead.
 """
 
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
 from dse.errors import DseError, QueryError, did_you_mean
 from dse.pricing.quantities import QUANTITIES
+
+log = logging.getLogger(__name__)
 
 VIEWS = 6
 """Pairs of objectives that are drawn from the start; any other is a choice away."""
@@ -79,6 +82,13 @@ def _fill(panel: Panel, subject: Subject) -> Filled:
         content = panel.content(subject)
     except DseError as error:
         return Filled(panel, None, f"{error}.")
+    except Exception as error:  # noqa: BLE001  a defect of one panel, which shall not cost the others
+        log.warning("the panel %r could not be made: %s: %s", panel.name, type(error).__name__, error)
+        return Filled(
+            panel,
+            None,
+            f"This panel could not be made: {type(error).__name__}: {error}. The others do not depend on it.",
+        )
     return Filled(panel, content, panel.empty if content is None else "")
 
 
