@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -100,7 +101,12 @@ class IntRange:
 
     def extremes(self) -> tuple[Value, ...]:
         """Return the lowest and the highest value."""
-        return self.low, self.high
+        return self.low, self.highest
+
+    @property
+    def highest(self) -> int:
+        """The highest value: the end of the range, or the last step before it."""
+        return self.high if self.log else self.low + self.step * (self.count() - 1)
 
     def count(self) -> int:
         """Return how many values there are."""
@@ -120,12 +126,15 @@ class IntRange:
         return self.low + self.step * number
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"
+        return _told(self, self.step if self.step != 1 else None)
 
 
 @dataclass(frozen=True)
 class FloatRange:
-    """Numbers from low to high, even or even on a log scale, or in steps."""
+    """Numbers from low to high, even or even on a log scale, or in steps.
+
+    Steps are added as the decimals that they are written as: 0.1 and twice 0.1 is 0.3.
+    """
 
     low: float
     high: float
@@ -147,7 +156,13 @@ class FloatRange:
 
     def extremes(self) -> tuple[Value, ...]:
         """Return the lowest and the highest value."""
-        return self.low, self.high
+        return self.low, self.highest
+
+    @property
+    def highest(self) -> float:
+        """The highest value: the end of the range, or the last step before it."""
+        steps = self.count()
+        return self.high if steps is None else float(self.numbered(steps - 1))
 
     def count(self) -> int | None:
         """Return how many values there are; None without steps, where they are endless."""
@@ -169,10 +184,18 @@ class FloatRange:
 
     def numbered(self, number: int) -> Value:
         """Return the value of a number, from 0 to `count` - 1, of a range with steps."""
-        return min(self.high, self.low + (self.step or 0.0) * number)
+        low, step = Decimal(repr(self.low)), Decimal(repr(self.step or 0.0))
+        return min(self.high, float(low + number * step))
 
     def __str__(self) -> str:
-        return f"{self.low} to {self.high}{' on a log scale' if self.log else ''}"
+        return _told(self, self.step)
+
+
+def _told(own: IntRange | FloatRange, step: float | None) -> str:
+    if step is None:
+        return f"{own.low} to {own.high}{' on a log scale' if own.log else ''}"
+    beyond = "" if own.highest == own.high else f", the last below {own.high}"
+    return f"{own.low} to {own.highest} in steps of {step}{beyond}"
 
 
 Parameter = Choice | IntRange | FloatRange

@@ -93,8 +93,8 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Choice):
         return CategoricalDistribution([_word(value) for value in parameter.values])
     if isinstance(parameter, IntRange):
-        return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
-    return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
+        return IntDistribution(parameter.low, parameter.highest, log=parameter.log, step=parameter.step)
+    return FloatDistribution(parameter.low, parameter.highest, log=parameter.log, step=parameter.step)
 
 
 def _word(value: Any) -> Any:

@@ -2,16 +2,23 @@
 
 import hashlib
 import json
+import warnings
 
 import pytest
 
+from dse.designs.space import FloatRange, IntRange
 from dse.errors import SettingError
+from dse.search.samplers import SAMPLERS
+from dse.search.samplers.base import Problem
 from dse.search.samplers.nsga2 import Nsga2, nsga2_model
 from dse.search.samplers.optuna_proposer import OptunaProposer
 from dse.search.samplers.quasi_random import QuasiRandom
 from dse.search.samplers.tpe import Tpe
 from dse.search.spec import SearchSpec, sampler_named
 from dse.testing.samplers import failing, problem, propose
+from tests.conftest import simulated
+
+SAMPLERS_BY_NAME = [sampler.name for sampler in SAMPLERS]
 
 
 def test_models_learn_where_the_best_results_are():
@@ -42,6 +49,49 @@ def test_proposals_are_those_that_were_recorded(name, digest):
     """Sixty proposals, recorded on 2026-11-22 with Optuna 5.0: stored studies go on with the same designs."""
     proposals = json.dumps(propose(sampler_named(name), trials=60))
     assert hashlib.sha256(proposals.encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("name", SAMPLERS_BY_NAME)
+def test_every_sampler_proposes_steps_as_a_study_file_writes_them(name):
+    """0.3, not three times 0.1 in binary; and no end that steps do not reach."""
+    steps = {"a": FloatRange(0.1, 1.0, step=0.1), "b": FloatRange(0.1, 1.0, step=0.4), "c": IntRange(4, 11, step=3)}
+    proposer = sampler_named(name).proposer(Problem(steps, ["minimise", "minimise"], 1, 6, trials=24))
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number in range(24):
+            found.append(proposer.ask())
+            proposer.tell(number, [found[-1]["a"], -found[-1]["b"]])
+    assert {p["a"] for p in found} <= {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0}
+    assert {p["b"] for p in found} <= {0.1, 0.5, 0.9}
+    assert {p["c"] for p in found} <= {4, 7, 10}
+
+
+def test_a_stepped_value_is_found_by_the_number_that_was_written(tmp_path, here):
+    text = """
+name = "steps"
+objectives = ["accuracy", "worst_writes"]
+[workload]
+dataset = "digits"
+images = 60
+[design]
+network.hidden = [4]
+training = { epochs = 1, batch_size = 10 }
+[space]
+"device.write_noise_scale" = { low = 0.1, high = 1.0, step = 0.1 }
+[controls.mine]
+device.write_noise_scale = 0.3
+[search]
+sampler = "quasi_random"
+[budget]
+trials = 12
+"""
+    folder = simulated(text, tmp_path)
+    sql = 'SELECT origin, same_as FROM designs WHERE "device.write_noise_scale" = 0.3 ORDER BY origin'
+    done = here("query", folder, sql, "--format", "csv")
+    assert "search,0" in done.stdout.splitlines()  # the design of the control, trial 0
+    (tmp_path / "s.toml").write_text(text)
+    assert "device.write_noise_scale: 0.1 to 1.0 in steps of 0.1" in here("check", tmp_path / "s.toml").stdout
 
 
 def test_nsga2_proposes_the_same_whether_it_forgets_what_it_no_longer_looks_at_or_not():

@@ -195,3 +195,33 @@ def test_an_integer_on_a_log_scale_has_the_share_of_what_rounds_to_it() -> None:
 def test_positions_on_a_log_scale_are_even_in_the_logarithm() -> None:
     parameter = FloatRange(0.01, 100.0, log=True)
     assert [parameter.at(u) for u in (0.25, 0.5, 0.75)] == pytest.approx([0.1, 1.0, 10.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "values", "said"),
+    [
+        ("0.1", "1.0", "0.1", "0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0", "0.1 to 1.0 in steps of 0.1"),
+        ("0.1", "1.0", "0.4", "0.1 0.5 0.9", "0.1 to 0.9 in steps of 0.4, the last below 1.0"),
+        ("0.0", "0.35", "0.07", "0.0 0.07 0.14 0.21 0.28 0.35", "0.0 to 0.35 in steps of 0.07"),
+        ("-0.3", "0.3", "0.1", "-0.3 -0.2 -0.1 0.0 0.1 0.2 0.3", "-0.3 to 0.3 in steps of 0.1"),
+        ("1e-06", "5e-06", "1e-06", "1e-06 2e-06 3e-06 4e-06 5e-06", "1e-06 to 5e-06 in steps of 1e-06"),
+        ("1", "2", "0.3", "1.0 1.3 1.6 1.9", "1.0 to 1.9 in steps of 0.3, the last below 2.0"),
+    ],
+)
+def test_steps_are_the_decimals_that_a_study_file_would_write(
+    low: str, high: str, step: str, values: str, said: str
+) -> None:
+    parameter = FloatRange(float(low), float(high), step=float(step))
+    written = [float(text) for text in values.split()]
+    assert parameter.count() == len(written)
+    assert [parameter.numbered(n) for n in range(len(written))] == written  # to the last bit
+    assert [parameter.number(value) for value in written] == list(range(len(written)))
+    assert parameter.extremes() == (written[0], written[-1])
+    assert str(parameter) == said
+
+
+def test_a_range_of_integers_says_its_steps_and_which_end_it_has() -> None:
+    assert str(IntRange(4, 10)) == "4 to 10"
+    assert str(IntRange(4, 10, step=2)) == "4 to 10 in steps of 2"
+    assert str(IntRange(4, 11, step=3)) == "4 to 10 in steps of 3, the last below 11"
+    assert IntRange(4, 11, step=3).extremes() == (4, 10)

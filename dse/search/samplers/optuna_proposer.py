@@ -19,7 +19,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
-from dse.designs.space import Choice, IntRange, Parameter, Value
+from dse.designs.space import Choice, FloatRange, IntRange, Parameter, Value
 from dse.metric import Goal
 from dse.search.samplers.base import Problem
 from dse.search.samplers.draws import Admitted, endless
@@ -162,6 +162,8 @@ class OptunaProposer:
         parameter = self._space[path]
         if isinstance(parameter, Choice):
             return parameter.values[cast("int", raw)]
+        if isinstance(parameter, FloatRange) and parameter.step is not None:
+            return parameter.numbered(parameter.number(raw))  # Optuna adds steps as binary numbers
         return cast("Value", raw)
 
 
@@ -185,5 +187,5 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
         # By position: Optuna takes 1, 1.0 and True for one choice, and lists for none.
         return CategoricalDistribution(range(len(parameter.values)))
     if isinstance(parameter, IntRange):
-        return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
-    return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
+        return IntDistribution(parameter.low, parameter.highest, log=parameter.log, step=parameter.step)
+    return FloatDistribution(parameter.low, parameter.highest, log=parameter.log, step=parameter.step)
