@@ -202,7 +202,7 @@ class Store:
         Raises:
             ResultsError: they could not be written within the patience.
         """
-        self._patiently(lambda: self._decide(b"".join(lines)))
+        self.patiently(lambda: self._decide(b"".join(lines)))
 
     def _decide(self, lines: bytes) -> None:
         if self._decisions is None:

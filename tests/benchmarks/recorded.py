@@ -61,7 +61,9 @@ class World:
         self.forest = ExtraTreesRegressor(100, max_features=0.7, random_state=0, n_jobs=1)
         self.forest.fit(self.points, mean.reshape(len(designs), -1))
         draws = np.random.default_rng(12345).random((TRUTH, len(study.space)))
-        everywhere = [{path: p.at(float(u)) for (path, p), u in zip(self.space.items(), own)} for own in draws]
+        everywhere = [
+            {path: p.at(float(u)) for (path, p), u in zip(self.space.items(), own, strict=True)} for own in draws
+        ]
         finals = self.means(everywhere)[:, -1]
         self.best, self.worst = finals.min(axis=0), finals.max(axis=0)
         self.worst[0] = WORST_ERROR

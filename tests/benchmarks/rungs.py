@@ -134,7 +134,8 @@ def main():
                 column = {"certified": 1, "one": 2}[what]
                 value, low, high = ratio(runs[base], runs[name], column, epochs, random)
                 print(
-                    f"{name} against {base} after {epochs} epochs ({what}): {value:.2f} times fewer ({low:.2f} to {high:.2f})"
+                    f"{name} against {base} after {epochs} epochs ({what}): {value:.2f} times fewer "
+                    f"({low:.2f} to {high:.2f})"
                 )
 
 
