@@ -150,6 +150,12 @@ def check_steps(spec: StudySpec, scope: Scope) -> None:
             f"search.rungs = {list(search.rungs)}: no training pauses at {', '.join(map(str, beyond))}, since the "
             f"longest has {longest} epochs; {allowed}, or leave the rung out"
         )
+    deployed = [name for name in (*spec.objectives, *spec.constraints) if search.rungs and quantity(name).deployed]
+    if deployed:
+        raise SettingError(
+            f"search.rungs: {', '.join(deployed)} is measured on a deployment, at the end of a training alone, and "
+            "says nothing at a rung; leave the rungs out, or judge designs by what is measured after each epoch"
+        )
     whole = longest * (budget.seeds if budget.seeds_for == "all" and not search.rungs else 1)
     if budget.epochs is not None and budget.epochs < whole:
         raise SettingError(

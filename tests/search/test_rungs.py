@@ -4,6 +4,7 @@ import pytest
 
 from dse.analysis.fronts.pareto import front
 from dse.analysis.tables.tables import open_tables, search_trials
+from dse.errors import SettingError
 from dse.results.address import place_of
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
@@ -136,3 +137,80 @@ def test_what_was_decided_is_written_down_with_its_reasons(straight):
             assert step.why["gain"] >= 0.0
             for value, (low, high) in zip(step.why["expected"], step.why["range"], strict=True):
                 assert low <= value <= high
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "rungs = [1, 2]",
+            "rungs = [2, 4]",
+            r"no training pauses at 4, since the longest has 4 epochs; give",
+        ),
+        ("rungs = [1, 2]", "rungs = [2, 1]", r"do not ascend"),
+        ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.5]", "1 shares for 2 rungs"),
+        ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.5, 1.0]", "search.keep"),
+        ("rungs = [1, 2]", "rungs = [0]", "search.rungs"),
+        ("trials = 16", "epochs = 3", "budget.epochs = 3 is too small for one design, which takes 4 epochs"),
+        ("trials = 16\n", "", "give budget.trials, budget.epochs, or both"),
+        ('seeds_for = "front"', 'seeds_for = "some"', "budget.seeds_for"),
+        (
+            '"worst_writes"]',
+            '"worst_writes", "retained_accuracy"]',
+            "retained_accuracy is measured on a deployment, at the end of a training alone",
+        ),
+    ],
+)
+def test_what_cannot_be_is_one_message(old, new, said, tmp_path):
+    text = TEXT.replace(old, new)
+    if "retained" in new:
+        text = text.replace("training.epochs = 4", "training.epochs = 4\ndeployment.times_s = [25.0]")
+    with pytest.raises(SettingError, match=said):
+        study_of(text, tmp_path)
+
+
+def test_keys_of_studies_without_rungs_are_what_they_were(tmp_path):
+    plain = TEXT.replace("rungs = [1, 2]\n", "").replace('seeds_for = "front"\n', "")
+    said = parse_study(plain, tmp_path).meaning
+    assert not {"rungs", "keep"} & said["search"].keys()
+    assert not {"seeds_for", "epochs"} & said["budget"].keys()
+
+
+@pytest.mark.parametrize("sampler", ["quasi_random", "tpe"])
+def test_any_sampler_goes_with_rungs(sampler, tmp_path):
+    text = TEXT.replace("\"model\"", f"\"{sampler}\"").replace("trials = 16", "trials = 9")
+    text = text.replace("startup = 9", "startup = 6")
+        TEXT.replace('"model"', f'"{sampler}"')
+        .replace("trials = 16", "trials = 9")
+        .replace("startup = 9", "startup = 6")
+    )
+    start(study_of(text, tmp_path), tmp_path / "straight", LocalExecutor)
+    with pytest.raises(KeyboardInterrupt):
+        start(study_of(text, tmp_path), tmp_path / "r", lambda: Scrambled(3, seed=0, stop_after=10))
+    resume(tmp_path / "r", lambda: Scrambled(2, seed=1))
+    assert whole(tmp_path / "r").equals(whole(tmp_path / "straight"))
+
+
+def test_epochs_are_a_budget_and_more_of_them_extend_the_table(tmp_path):
+    text = TEXT.replace("trials = 16", "epochs = 40").replace("startup = 9", "startup = 6")
+    start(study_of(text, tmp_path), tmp_path / "r", LocalExecutor)
+    first = read_table(tmp_path / "r", paused=True)
+    assert 35 <= planned(first) <= 40
+    more = study_of(text.replace("epochs = 40", "epochs = 60"), tmp_path)
+    resume(tmp_path / "r", LocalExecutor, wanted=more)
+    second = read_table(tmp_path / "r", paused=True)
+    assert 52 <= planned(second) <= 60
+    kept = [name for name in RESULT_COLUMNS if name != "study_key"]
+    steps = first["step"].to_pylist()
+    again = [row for row in second.select(kept).to_pylist() if row["step"] in steps]
+    assert again == first.select(kept).to_pylist()
+
+
+def planned(table):
+    """Return the epochs of the simulations of a search."""
+    most = {}
+    for row in table.to_pylist():
+        if row["origin"] == "search":
+            of = row["trial"], row["seed"]
+            most[of] = max(most.get(of, 0), row["epochs"])
+    return sum(most.values())
