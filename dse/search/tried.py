@@ -12,6 +12,9 @@ from dse.search.samplers.base import Known
 COMPARED = 1000
 """Combinations of values up to which designs are compared: some differ in settings without effect alone, and are one.
 Beyond, each combination counts as a design."""
+LOOKED_UP = 10_000
+"""Combinations up to which it is looked up which of them may be proposed, where some may not; a space with more is
+never exhausted."""
 OUT = -1
 """Stands for a combination that is never proposed."""
 
@@ -37,7 +40,7 @@ class Tried:
         counts = [parameter.count() for parameter in space.values()]
         finite = [count for count in counts if count is not None]
         self._combinations = prod(finite) if len(finite) == len(counts) else None
-        most = max(most, COMPARED)
+        most = max(most, COMPARED) if known is None else min(max(most, COMPARED), LOOKED_UP)
         self._is_small = self._combinations is not None and self._combinations <= most and bool(space)
         self._proposed: set[int] = set()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dse.designs.space import FloatRange, IntRange
 from dse.errors import SettingError
 from dse.pricing.known import knowable
 from dse.progress import _Follower
@@ -19,6 +20,7 @@ from dse.search.samplers import SAMPLERS, draws
 from dse.search.samplers.model.belief import Belief, Exact, transformed
 from dse.search.samplers.model.scales import Scale
 from dse.search.study import Study, parse_study
+from dse.search.tried import Tried
 from tests.search.scrambled import Scrambled
 
 STUDY = """
@@ -141,6 +143,14 @@ def test_a_finite_space_is_exhausted_when_all_that_can_be_feasible_were_tried(tm
     start(study, tmp_path / "r", LocalExecutor)
     about = read_about(tmp_path / "r")
     assert (about["exhausted"], about["trials"]) == (4, 4)
+
+
+def test_a_finite_space_that_is_too_large_to_be_looked_through_is_never_exhausted(tmp_path):
+    space = {"adc.bits": IntRange(4, 10), "network.width": FloatRange(0.1, 4.0, step=0.1), "dac.bits": IntRange(4, 16)}
+    study = study_of(tmp_path)
+    more = {**space, "accumulator.bits": IntRange(2, 8)}
+    assert Tried(more, study.design, 100_000, None).designs == 7 * 40 * 13 * 7
+    assert Tried(more, study.design, 100_000, study.known).designs is None
 
 
 def test_what_is_known_is_that_of_the_rows(tmp_path):
