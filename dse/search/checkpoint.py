@@ -1,7 +1,7 @@
 """A paused training as bytes: plain arrays, what made them, and a checksum over both; no pickle.
 
-    content = pack(outcome.state, made_by(design, seed, epoch, checksum))
-    state   = unpack(content, made_by(design, seed, epoch, checksum))
+    content = pack(outcome.state, made_by(...))
+    state   = unpack(content, made_by(...))
 
 A line of text names the format and holds the SHA-256 of what follows: an npz file, compressed as a whole. Integers are
 stored as narrow as their values allow, and come back as they were. A checkpoint saves time and decides nothing: who
@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.designs.tables import Design
 from dse.pausing import State
-from dse.search.executor import code_version, package_versions
 
 FORMAT = b"dse-paused-training-1"
 LEVEL = 1
@@ -33,31 +31,12 @@ BELOW = "state/"
 NARROW = ("u1", "i1", "u2", "i2", "u4", "i4")
 
 
-def made_by(design: Design, seed: int, epoch: int, data_checksum: str) -> dict[str, str | int]:
-    """Return what a state depends on, for `pack` and `unpack`: what made it, in this process.
-
-    Args:
-        design: the design.
-        seed: seed of the training.
-        epoch: epochs trained.
-        data_checksum: SHA-256 of the data set.
-    """
-    return {
-        "code": code_version(),
-        "packages": package_versions(design.plugins),
-        "design": design.key,
-        "seed": seed,
-        "epoch": epoch,
-        "data": data_checksum,
-    }
-
-
 def pack(state: State, made_by: Mapping[str, str | int]) -> bytes:
     """Return a state as bytes.
 
     Args:
         state: the state of a training; see `dse.pausing`.
-        made_by: what it depends on; see `made_by`.
+        made_by: what it depends on; see `dse.search.executor.made_by`.
 
     Raises:
         ValueError: an array holds objects; a defect of what gave the state.
@@ -76,7 +55,7 @@ def unpack(content: bytes, made_by: Mapping[str, str | int]) -> State:
 
     Args:
         content: what `pack` returned.
-        made_by: what the state must depend on; see `made_by`.
+        made_by: what the state must depend on; see `dse.search.executor.made_by`.
 
     Raises:
         ValueError: the bytes are damaged, of another format, or of another training; the message says which.

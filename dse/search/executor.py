@@ -27,6 +27,7 @@ from dse.errors import ExecutorError
 from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
 from dse.results.rows import result_fields
+from dse.search.checkpoint import pack, unpack
 
 if TYPE_CHECKING:
     from dse.pausing import State
@@ -156,10 +157,27 @@ class Simulation:
             return evaluate(job.design, job.seed, data, self.device, until=job.until, start=start, keep_state=pauses)
 
 
+def made_by(design: Design, seed: int, epoch: int, data_checksum: str) -> dict[str, str | int]:
+    """Return what a state depends on, for `pack` and `unpack`: what made it, in this process.
+
+    Args:
+        design: the design.
+        seed: seed of the training.
+        epoch: epochs trained.
+        data_checksum: SHA-256 of the data set.
+    """
+    return {
+        "code": code_version(),
+        "packages": package_versions(design.plugins),
+        "design": design.key,
+        "seed": seed,
+        "epoch": epoch,
+        "data": data_checksum,
+    }
+
+
 def _start(job: Job, design: Design, checksum: str) -> "State | None":
     """Return the state that a job goes on from; None where there is none, or it cannot be used."""
-    from dse.search.checkpoint import made_by, unpack  # noqa: PLC0415  which needs this module
-
     if job.start is None:
         return None
     try:
@@ -171,8 +189,6 @@ def _start(job: Job, design: Design, checksum: str) -> "State | None":
 
 def _paused(job: Job, outcome: Outcome | Failure) -> bytes | None:
     """Return what a training that paused needs to go on, packed; None where it does not go on, or cannot."""
-    from dse.search.checkpoint import made_by, pack  # noqa: PLC0415
-
     if isinstance(outcome, Failure) or outcome.state is None or job.design is None:
         return None
     return pack(outcome.state, made_by(job.design, job.seed, outcome.epochs, outcome.data_checksum))

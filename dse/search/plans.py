@@ -32,9 +32,9 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
             lookahead=search.lookahead,
             tried=tried,
         )
-    from dse.search.rungs.outlook import Place  # noqa: PLC0415  scipy, which other studies do without
-    from dse.search.rungs.plan import RungPlan  # noqa: PLC0415
-    from dse.search.rungs.schedule import Rules  # noqa: PLC0415
+    from dse.search.rung_outlook import Place  # noqa: PLC0415  scipy, which other studies do without
+    from dse.search.rung_plan import RungPlan  # noqa: PLC0415
+    from dse.search.rung_schedule import Rules  # noqa: PLC0415
     from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
 
     rules = Rules(

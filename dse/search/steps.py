@@ -1,7 +1,7 @@
 """Steps: what a search decides, one after the other.
 
 A step asks for simulations of one design: under some seeds, to the end of its training or to an epoch at which that
-pauses. A plan says which steps there are, and in what order; see `dse.search.proposals` and `dse.search.rungs.plan`.
+pauses. A plan says which steps there are, and in what order; see `dse.search.proposals` and `dse.search.rung_plan`.
 
 Step n is decided from the results of all steps up to n - lookahead, told in their order, and of no others. What is
 decided from results is stored before it is acted on (`dse.search.decisions`), and is never decided again.

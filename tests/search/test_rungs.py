@@ -178,12 +178,8 @@ def test_keys_of_studies_without_rungs_are_what_they_were(tmp_path):
 
 @pytest.mark.parametrize("sampler", ["quasi_random", "tpe"])
 def test_any_sampler_goes_with_rungs(sampler, tmp_path):
-    text = TEXT.replace("\"model\"", f"\"{sampler}\"").replace("trials = 16", "trials = 9")
+    text = TEXT.replace('"model"', f'"{sampler}"').replace("trials = 16", "trials = 9")
     text = text.replace("startup = 9", "startup = 6")
-        TEXT.replace('"model"', f'"{sampler}"')
-        .replace("trials = 16", "trials = 9")
-        .replace("startup = 9", "startup = 6")
-    )
     start(study_of(text, tmp_path), tmp_path / "straight", LocalExecutor)
     with pytest.raises(KeyboardInterrupt):
         start(study_of(text, tmp_path), tmp_path / "r", lambda: Scrambled(3, seed=0, stop_after=10))

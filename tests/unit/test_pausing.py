@@ -16,7 +16,8 @@ from dse.designs.evaluate import evaluate
 from dse.designs.outcome import Outcome
 from dse.pausing import CannotPauseError, State, UnlikeStateError, gathered, hand_out
 from dse.results.rows import result_fields
-from dse.search.checkpoint import FORMAT, made_by, pack, unpack
+from dse.search.checkpoint import FORMAT, pack, unpack
+from dse.search.executor import made_by
 from dse.streams import stream
 from dse.tasks.pictures import AbstractPictureLearner
 from dse.updates import fast
@@ -166,7 +167,8 @@ from pathlib import Path
 from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
 from dse.results.rows import result_fields
-from dse.search.checkpoint import made_by, unpack
+from dse.search.checkpoint import unpack
+from dse.search.executor import made_by
 design = compose({KINDS["stochastic words"]!r})
 data = design.workload.load()
 state = unpack(Path({str(tmp_path / "paused")!r}).read_bytes(), made_by(design, 3, 2, data.checksum))

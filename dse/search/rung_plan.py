@@ -1,4 +1,4 @@
-"""The plan of a search that spends epochs where they matter; see `dse.search.rungs`.
+"""The plan of a search that spends epochs where they matter: trainings pause at rungs, and seeds go to the front.
 
     new       a design, trained to the first rung, or to the end where there is none
     on        the design that waits at a rung and whose end is expected to gain most goes on to the next
@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 from dse.search.criteria import Values
 from dse.search.decisions import Decided
 from dse.search.proposals import why_of
-from dse.search.rungs.outlook import Outlook, Place
-from dse.search.rungs.record import Record
-from dse.search.rungs.schedule import Rules, Schedule
+from dse.search.rung_outlook import Outlook, Place
+from dse.search.rung_record import Record
+from dse.search.rung_schedule import Rules, Schedule
 from dse.search.samplers.base import Proposer
 from dse.search.samplers.model.belief import Kept
 from dse.search.samplers.model.observations import Observations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dse.analysis.fronts.pareto import is_on_front
 from dse.metric import Goal
 from dse.search.criteria import Criteria, Values
-from dse.search.rungs.record import Record
+from dse.search.rung_record import Record
 from dse.search.samplers.model.belief import Belief, Kept
 from dse.search.samplers.model.observations import Observations
 from dse.search.samplers.model.scales import Scale
