@@ -69,12 +69,13 @@ class UpdateContract(DesignContract):
                 assert layer.events["macs_forward"] > 0
 
     def test_measuring_takes_nothing_from_the_training(self) -> None:
-        """However often; and what is counted stays."""
+        """However often, and accounts in between; and what is counted stays."""
         design = self.design()
         learner, twin = learner_of(design), learner_of(design)
         assert learner.learn(0) == twin.learn(0)
         for _ in range(3):
             learner.measure(1.0)
+            learner.usage()
         twin.measure(1.0)
         assert learner.learn(learner.samples) == twin.learn(twin.samples)
         for own in (learner, twin):

@@ -4,12 +4,13 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import WEAR_NAMES
+from dse.crossbar.usage import QUANTILES, WEAR_NAMES
 from dse.data.images import Dataset, Split
 from dse.designs.design import Design, compose
 from dse.designs.evaluate import evaluate
@@ -18,7 +19,7 @@ from dse.designs.outcome import METRICS, Failure, Outcome
 from dse.updates.accumulator import DivergedError
 from dse.updates.layers import CrossbarLayer, FloatLayer
 from dse.updates.training import TrainingSpec
-from dse.updates.usage import wear_of
+from dse.updates.usage import quantiles_of, wear_of
 from tests.data import load
 from tests.perceptron import train
 
@@ -238,6 +239,14 @@ def test_quantiles_of_wear_are_values_that_occur() -> None:
     assert [wear[f"set_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [500, 900, 990, 999, 1000]
     assert [wear[f"reset_{q}"] for q in ("q50", "q90", "q99", "q999", "max")] == [0, 0, 0, 0, 5]
     assert wear["writes_max"] == 1000
+
+
+@pytest.mark.parametrize("largest", [1, 30, 10_000, 10**12], ids=["bits", "few", "ordered", "beyond memory"])
+@pytest.mark.parametrize("size", [1, 2, 999, 4000])
+def test_quantiles_of_counters_are_places_of_the_ordered_values(size: int, largest: int) -> None:
+    counter = np.random.default_rng(size).integers(0, largest, size, endpoint=True)
+    expected = [sorted(counter.tolist())[int(q * (size - 1))] for q in QUANTILES]
+    assert quantiles_of(counter) == [*expected, counter.max()]
 
 
 def test_flips_have_quantiles_of_their_own_and_are_no_writes_of_weight_cells() -> None:
