@@ -4,11 +4,14 @@ Every function takes designs, shape (designs, variables), and returns their obje
 how far each constraint is from being met, shape (designs, constraints): at most 0 where it is.
 
 ZDT: Zitzler, Deb and Thiele, Evol. Comput. 8, 2000. DTLZ: Deb, Thiele, Laumanns and Zitzler, CEC 2002. WFG: Huband,
-Hingston, Barone and While, IEEE Trans. Evol. Comput. 10, 2006. Fonseca and Fleming, Evol. Comput. 3, 1995. Kursawe, PPSN
-1990. Schaffer, ICGA 1985. Poloni, GAs in Engineering, 1995. Viennet, Fonteix and Marc, Int. J. Syst. Sci. 27, 1996.
-BNH: Binh and Korn, 1997. SRN: Srinivas and Deb, Evol. Comput. 2, 1994. TNK: Tanaka and others, 1995. C2-DTLZ2: Jain and
-Deb, IEEE Trans. Evol. Comput. 18, 2014. Truss, brake, beam and crash: problems RE21, CRE23, CRE22 and RE34 of Tanabe and
-Ishibuchi, Appl. Soft Comput. 89, 2020, as there or in Deb's book (welded beam, 2001).
+Hingston, Barone and While, IEEE Trans. Evol. Comput. 10, 2006. Fonseca and Fleming, Evol. Comput. 3, 1995. Kursawe,
+PPSN 1990. Schaffer, ICGA 1985. Poloni, GAs in Engineering, 1995. Viennet, Fonteix and Marc, Int. J. Syst. Sci. 27,
+1996. BNH: Binh and Korn, 1997. SRN: Srinivas and Deb, Evol. Comput. 2, 1994. TNK: Tanaka and others, 1995. C2-DTLZ2:
+Jain and Deb, IEEE Trans. Evol. Comput. 18, 2014. Truss, brake, beam and crash: problems RE21, CRE23, CRE22 and RE34 of
+Tanabe and Ishibuchi, Appl. Soft Comput. 89, 2020, as there or in Deb's book (welded beam, 2001).
+
+All but Fonseca, Schaffer, Poloni, Viennet, truss, brake and crash were compared with pymoo 0.6.2 (2026-11-30): equal to
+1e-15, constraints in whom they let through.
 """
 
 import numpy as np
