@@ -13,6 +13,7 @@ from tests.contract.kept import not_held
 
 class TestAuto(SamplerContract):
     variant = Auto
+    trials = 60
 
 
 class TestRandom(SamplerContract):

@@ -8,8 +8,10 @@ import pytest
 
 from dse.designs.space import FloatRange, IntRange
 from dse.errors import SettingError
-from dse.search.samplers import SAMPLERS
+from dse.search.samplers import SAMPLERS, auto
+from dse.search.samplers.auto import Auto
 from dse.search.samplers.base import Problem
+from dse.search.samplers.model import Model
 from dse.search.samplers.nsga2 import Nsga2, nsga2_model
 from dse.search.samplers.optuna_proposer import OptunaProposer
 from dse.search.samplers.quasi_random import QuasiRandom
@@ -38,17 +40,24 @@ def test_the_quasi_random_start_covers_every_level():
 @pytest.mark.parametrize(
     ("name", "digest"),
     [
-        ("auto", "498398300af5d00c"),
         ("random", "ce6df06eb04c1826"),
         ("quasi_random", "58950afe1d8ba29c"),
         ("tpe", "498398300af5d00c"),
-        ("nsga2", "1f66c7a61ea89283"),
+        ("nsga2", "6d387985e1d78459"),
     ],
 )
 def test_proposals_are_those_that_were_recorded(name, digest):
-    """Sixty proposals, recorded on 2026-11-22 with Optuna 5.0: stored studies go on with the same designs."""
+    """Sixty proposals, recorded on 2026-11-22 with Optuna 5.0 (NSGA-II on 2026-11-30): stored studies go on with them."""
     proposals = json.dumps(propose(sampler_named(name), trials=60))
     assert hashlib.sha256(proposals.encode()).hexdigest()[:16] == digest
+
+
+def test_auto_proposes_as_the_model_does_and_hands_over_to_nsga2_which_knows_what_came_before(monkeypatch):
+    monkeypatch.setattr(auto, "MODEL_TRIALS", 14)
+    found = propose(Auto(), trials=40)
+    assert found[:14] == propose(Model(), trials=40, stop=14)
+    assert found[14:] == propose(Nsga2(), trials=40, given=found[:14])[14:]
+    assert propose(Auto(), trials=40, stop=31) == found[:31]
 
 
 @pytest.mark.parametrize("name", SAMPLERS_BY_NAME)
