@@ -39,7 +39,7 @@ class SearchSpec(Spec):
     """How designs are proposed."""
 
     sampler: Annotated[str, AfterValidator(_known_sampler)] = Auto.name
-    """A name in `dse.search.samplers.SAMPLERS`; the default: quasi-random start, TPE while it is fast, then NSGA-II."""
+    """A name in `dse.search.samplers.SAMPLERS`; the default: a quasi-random start, the model, at last NSGA-II."""
     seed: Annotated[int, Ge(0), Le(2**31 - 1)] = 0
     """Seed of the proposals."""
     startup: Annotated[int, Ge(0), Le(1_000_000)] = 16

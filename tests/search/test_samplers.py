@@ -47,7 +47,7 @@ def test_the_quasi_random_start_covers_every_level():
     ],
 )
 def test_proposals_are_those_that_were_recorded(name, digest):
-    """Sixty proposals, recorded on 2026-11-22 with Optuna 5.0 (NSGA-II on 2026-11-30): stored studies go on with them."""
+    """Sixty, recorded on 2026-11-22 (NSGA-II on 2026-11-30) with Optuna 5.0: stored studies go on with the same."""
     proposals = json.dumps(propose(sampler_named(name), trials=60))
     assert hashlib.sha256(proposals.encode()).hexdigest()[:16] == digest
 
