@@ -19,7 +19,7 @@ FLOORS = {
 CONFINED_IMPORTS = {
     "ray": {"dse/search/ray_cluster.py", "dse/search/ray_jobs.py", "dse/search/ray_pool.py"},
     "optuna": {
-        *(f"dse/search/samplers/{name}.py" for name in ("nsga2", "auto", "tpe", "optuna_proposer")),
+        *(f"dse/search/samplers/{name}.py" for name in ("nsga2", "tpe", "optuna_proposer")),
         "dse/search/dashboard.py",
     },
 }
