@@ -8,8 +8,8 @@ import pytest
 
 from dse.designs.space import FloatRange, IntRange
 from dse.errors import SettingError
-from dse.search.samplers import SAMPLERS, auto
-from dse.search.samplers.auto import Auto
+from dse.search.samplers import SAMPLERS
+from dse.search.samplers.auto import Auto, sampler
 from dse.search.samplers.base import Problem
 from dse.search.samplers.model import Model
 from dse.search.samplers.nsga2 import Nsga2, nsga2_model
@@ -53,7 +53,7 @@ def test_proposals_are_those_that_were_recorded(name, digest):
 
 
 def test_auto_proposes_as_the_model_does_and_hands_over_to_nsga2_which_knows_what_came_before(monkeypatch):
-    monkeypatch.setattr(auto, "MODEL_TRIALS", 14)
+    monkeypatch.setattr(sampler, "MODEL_TRIALS", 14)
     found = propose(Auto(), trials=40)
     assert found[:14] == propose(Model(), trials=40, stop=14)
     assert found[14:] == propose(Nsga2(), trials=40, given=found[:14])[14:]
