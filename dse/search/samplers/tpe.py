@@ -1,4 +1,4 @@
-"""The multivariate tree-structured Parzen estimator, as in Optuna.
+"""The tree-structured Parzen estimator, as in Optuna: multivariate for one objective, else each parameter by itself.
 
 Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; for several objectives: Ozaki et al.,
 "Multiobjective tree-structured Parzen estimator", J. Artif. Intell. Res. 73, 2022.
@@ -22,11 +22,11 @@ class Tpe(AbstractSampler):
         """Return what proposes the designs of a study."""
         from dse.search.samplers.optuna_proposer import OptunaProposer  # noqa: PLC0415  optuna, which checks do without
 
-        return OptunaProposer(problem, lambda _, seed: tpe_model(seed))
+        return OptunaProposer(problem, lambda _, seed: tpe_model(seed, len(problem.goals)))
 
 
-def tpe_model(seed: int) -> "BaseSampler":
-    """Return Optuna's sampler for one proposal."""
+def tpe_model(seed: int, objectives: int) -> "BaseSampler":
+    """Return Optuna's sampler for one proposal of a study with so many objectives."""
     from optuna.samplers import TPESampler  # noqa: PLC0415
 
-    return TPESampler(multivariate=True, n_startup_trials=1, seed=seed)
+    return TPESampler(multivariate=objectives == 1, n_startup_trials=1, seed=seed)
