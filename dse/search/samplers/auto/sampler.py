@@ -1,7 +1,7 @@
 """The default: the sampler that is best at each stage of a study.
 
 The policy follows measurements (`findings/benchmarks.md`): after a quasi-random start the sampler with a model reaches
-a larger volume than TPE within a hundred trials, on 34 of 37 test problems. Its cost grows with the front, to 0.2 s a
+a larger volume than TPE within a hundred trials, on 31 of 36 test problems. Its cost grows with the front, to 0.2 s a
 proposal at a thousand trials of three objectives and 0.6 s of four, so NSGA-II takes over, whose cost stays at 2 ms.
 Trainings that pause are the model's alone, which can learn from them.
 """
