@@ -34,6 +34,8 @@ def query(
     those that a query names, until each epoch: SELECT trial, epoch, energy_per_sample_j, worst_writes FROM curves
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
+
+    A parameter of numbers and words is a column of numbers, null where it is a word, which NAME.word then holds.
     """
     from dse.analysis.costs.by_epoch import curves_for  # noqa: PLC0415
     from dse.analysis.costs.priced import open_priced, priced_designs  # noqa: PLC0415

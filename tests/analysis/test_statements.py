@@ -3,10 +3,12 @@
 import http.server
 import threading
 
+import polars as pl
 import pytest
 
 from dse.analysis.queries.sql import query
 from dse.analysis.queries.statement import check_statement
+from dse.analysis.tables.mixed import with_words_apart
 from dse.analysis.tables.tables import open_tables
 from dse.errors import QueryError
 
@@ -170,3 +172,40 @@ def test_names_in_quotes_are_names(tables):
     assert [token.text for token in check_statement("SELECT \"a\"\"b\", 'it''s' FROM `trials`")] == [
         *("SELECT", 'a"b', ",", "'it''s'", "FROM", "trials"),
     ]
+
+
+def test_numbers_among_words_stay_numbers(replicated):
+    """4, 8 and "float" among bits: compared and sorted as numbers, the word in a column of its own."""
+    tables = open_tables(replicated)
+    bits = query(
+        tables, 'SELECT DISTINCT "accumulator.bits" AS b, "accumulator.bits.word" AS w FROM designs ORDER BY b'
+    )
+    assert bits.filter(bits["b"].is_not_null()).rows() == [(4, None), (8, None)]
+    assert (None, "float") in bits.rows()
+    assert query(tables, 'SELECT max("accumulator.bits") AS m FROM designs')["m"].to_list() == [8]
+    for name in ("trials", "designs", "ranks"):
+        found = query(tables, f'SELECT "accumulator.bits" AS b FROM {name} WHERE "accumulator.bits" <= 4')
+        assert set(found["b"]) == {4}
+        words = query(tables, f"SELECT * FROM {name} WHERE \"accumulator.bits.word\" = 'float'")
+        assert len(words) > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "words"),
+    [
+        (["2", "16", "float", None], [2, 16, None, None], [None, None, "float", None]),
+        (["0.5", "ideal"], [0.5, None], [None, "ideal"]),
+        (["2", "16"], None, None),
+        (["a", "b", None], None, None),
+        ([None, None], None, None),
+    ],
+)
+def test_words_are_taken_apart_where_there_are_numbers_too(values, numbers, words):
+    table = pl.DataFrame({"x": [0] * len(values), "p": pl.Series(values, dtype=pl.String), "y": [1] * len(values)})
+    found = with_words_apart(table, ["p", "absent"])
+    if numbers is None:
+        assert found.equals(table)
+    else:
+        assert found.columns == ["x", "p", "p.word", "y"]
+        assert found["p"].to_list() == numbers
+        assert found["p.word"].to_list() == words

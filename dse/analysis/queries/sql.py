@@ -8,6 +8,9 @@ ranks                             a row a complete, feasible design of the searc
 priced                            a row a design and choice on the free axes; see `dse.analysis.costs.priced`
 
 `curves` has the prices that a query names, too: those of the training until an epoch (`dse.analysis.costs.by_epoch`).
+
+A parameter of numbers and words ("float" among bits) is a column of numbers, null where it is a word, with a column
+NAME.word behind it.
 """
 
 import re
@@ -20,6 +23,7 @@ from dse.analysis.fronts.confidence import intervals
 from dse.analysis.fronts.table import front_table
 from dse.analysis.queries.statement import check_statement, named_tables, unknown_table
 from dse.analysis.tables.epochs import curves_of
+from dse.analysis.tables.mixed import with_words_apart
 from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError, did_you_mean
 from dse.pricing.price import COLUMNS
@@ -61,6 +65,7 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
         frames["ranks"] = front_table(tables, tables.objectives, ranked=True, knee=True)
     if prices is not None and _names("priced", sql):
         frames["priced"] = prices(priced_columns(sql))
+    frames = {name: with_words_apart(frame, tables.parameters) for name, frame in frames.items()}
     unknown = unknown_table(pieces, [*frames, *DERIVED])
     if unknown:
         raise QueryError(f"{unknown}\n{_renamed(sql) or _tables(frames)}")
