@@ -13,6 +13,7 @@ The command line prints the message of a `DseError` and ends with status 2; anyt
 framework and keeps its traceback. A message says what came, what was allowed and what to do.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -47,6 +48,21 @@ class ExecutorError(DseError):
 
 class DivergedError(DseError):
     """A simulation left the range of numbers; the trial has failed and the study goes on."""
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey: control characters and marks of direction, spelt out.
+
+    Names come from study files, cards and results, which may be those of others.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else _spelt(c) for c in text)
+
+
+def _spelt(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

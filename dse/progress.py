@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from dse.errors import printable
 from dse.metric import Goal
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class _Plain(logging.Formatter):
+    """A log record as its message, without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 class _ToStandardError(logging.StreamHandler[Any]):
     """Writes to what standard error is now: the progress bar puts something of its own in its place."""
 
@@ -66,7 +74,7 @@ def configure_logging(log_format: str) -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = _ToStandardError()
-    handler.setFormatter(_JsonLines() if log_format == "json" else logging.Formatter("%(message)s"))
+    handler.setFormatter(_JsonLines() if log_format == "json" else _Plain("%(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dse.cli.options import study_argument
+from dse.cli.options import echo, study_argument
 
 
 @click.command()
@@ -18,20 +18,18 @@ def check(study: Path) -> None:
     checked = read_study(study)
     checked.check_known()
     spec = checked.spec
-    click.echo(f"{spec.name}: valid")
-    click.echo(
-        f"  {checked.extent} x {counted(spec.budget.seeds, 'seed')}, {counted(len(checked.controls), 'control')}"
-    )
+    echo(f"{spec.name}: valid")
+    echo(f"  {checked.extent} x {counted(spec.budget.seeds, 'seed')}, {counted(len(checked.controls), 'control')}")
     if spec.search.rungs:
-        click.echo(f"  rungs: trainings pause after {', '.join(map(str, spec.search.rungs))} epochs")
-    click.echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
+        echo(f"  rungs: trainings pause after {', '.join(map(str, spec.search.rungs))} epochs")
+    echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
     for name, version in checked.plugins.items():
-        click.echo(f"  plug-in: {name} {version}")
+        echo(f"  plug-in: {name} {version}")
     for bound in checked.constraints:
-        click.echo(f"  constraint: {bound}")
+        echo(f"  constraint: {bound}")
     for path, parameter in checked.space.items():
-        click.echo(f"  {path}: {parameter}")
+        echo(f"  {path}: {parameter}")
     for own in checked.first:
-        click.echo(f"  first: {', '.join(f'{path} = {written(value)}' for path, value in own.items()) or 'any'}")
+        echo(f"  first: {', '.join(f'{path} = {written(value)}' for path, value in own.items()) or 'any'}")
     for name, values in checked.free.axes.items():
-        click.echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")
+        echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import PLACE, Parts, emit_parts, named, objectives_option, output_options, part_option
+from dse.cli.options import PLACE, Parts, echo, emit_parts, named, objectives_option, output_options, part_option
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -27,7 +27,7 @@ def compare(a: "Where", b: "Where", objectives: str | None, part: str, format_: 
     )
     names = named(objectives, []) or sides.shared_objectives(first, second)
     for note in sides.notes(first, second):
-        click.echo(note, err=True)
+        echo(note, err=True)
     title = f"A: {first.about['name']}, B: {second.about['name']}"
     parts: Parts = {
         "fronts": lambda: (sides.fronts_table(first, second, names), title),

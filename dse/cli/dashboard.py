@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import results_argument
+from dse.cli.options import echo, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -22,7 +22,7 @@ def dashboard(results: "Where", host: str, port: int, export: Path | None) -> No
 
     if export is not None:
         to_storage(results, export)
-        click.echo(f"written: {export}; open it by: optuna-dashboard {export}")
+        echo(f"written: {export}; open it by: optuna-dashboard {export}")
         return
-    click.echo(f"http://{host}:{port}  (Ctrl-C ends it)", err=True)
+    echo(f"http://{host}:{port}  (Ctrl-C ends it)", err=True)
     serve(results, host, port)

@@ -2,7 +2,7 @@
 
 import click
 
-from dse.cli.options import plugin_option
+from dse.cli.options import echo, plugin_option
 
 
 @click.command()
@@ -17,4 +17,4 @@ def data(dataset: str, plugins: tuple[str, ...]) -> None:  # noqa: ARG001  loade
     public = {own.model_fields["dataset"].default: own for own in DATA if own.is_public}
     if dataset not in public:
         raise SettingError(f"no data set {dataset!r} to download{did_you_mean(dataset, public)} ({', '.join(public)})")
-    click.echo(f"{dataset} is in {public[dataset].download(data_folder())}")
+    echo(f"{dataset} is in {public[dataset].download(data_folder())}")

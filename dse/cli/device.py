@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dse.cli.options import Group, plugin_option
+from dse.cli.options import Group, echo, plugin_option
 
 
 @click.group(cls=Group)
@@ -26,10 +26,10 @@ def list_devices(plugins: tuple[str, ...]) -> None:  # noqa: ARG001  loaded by t
     }
     width = max(len(name) for kind in kinds for name in library(kind))
     for kind, use in kinds.items():
-        click.echo(f"{use}:")
+        echo(f"{use}:")
         for name in library(kind):
             card = read_card(kind, name)
-            click.echo(f"  {name:{width}}  {card.title}{f' (model {card.model})' if card.model else ''}")
+            echo(f"  {name:{width}}  {card.title}{f' (model {card.model})' if card.model else ''}")
 
 
 def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,6 +66,6 @@ def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
     from dse.devices.fit.card import fit_file  # noqa: PLC0415
 
     fitted = fit_file(pulses, out, title, **options)
-    click.echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
-    click.echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
-    click.echo(f'\nwritten: {out}\nuse it in a study file in the same folder: device.card = "{out.name}"')
+    echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
+    echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
+    echo(f'\nwritten: {out}\nuse it in a study file in the same folder: device.card = "{out.name}"')

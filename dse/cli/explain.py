@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import results_argument
+from dse.cli.options import echo, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -20,4 +20,4 @@ def explain(results: "Where", trial: int, format_: str) -> None:
     from dse.search.explain import explain as explanation_of  # noqa: PLC0415
 
     found = explanation_of(results, trial)
-    click.echo(json.dumps(list(found.steps), indent=2) if format_ == "json" else "\n".join(found.lines))
+    echo(json.dumps(list(found.steps), indent=2) if format_ == "json" else "\n".join(found.lines))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import emit, named, objectives_option, output_options, price_options, results_argument
+from dse.cli.options import echo, emit, named, objectives_option, output_options, price_options, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -62,14 +62,14 @@ def front(
     title = fronts.front_title(tables, names)
     if format_ != "table":
         for told in filter(None, (fronts.infeasible_note(tables), fronts.infinite_note(tables, names))):
-            click.echo(f"note: {told}", err=True)
+            echo(f"note: {told}", err=True)
     if plot is not None:
         plot_front(tables, names, plot)
-        click.echo(f"drawn: {plot}", err=True)
+        echo(f"drawn: {plot}", err=True)
     if hypervolume:
         same = fronts.constant_note(tables, names)
         if same and format_ != "table":
-            click.echo(f"note: {same}", err=True)
+            echo(f"note: {same}", err=True)
         title = f"{title}\n{same}" if same else title
         emit(fronts.hypervolume_table(tables, names, reference), format_, output, title=title)
     elif bands:

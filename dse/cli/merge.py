@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import PLACE
+from dse.cli.options import PLACE, echo
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -23,4 +23,4 @@ def merge(sources: "tuple[Where, ...]", out: "Where") -> None:
 
     if len(sources) < 2:
         raise click.UsageError("name at least two results")
-    click.echo(f"{counted(unite(sources, out), 'row')} of {len(sources)} results -> {out}")
+    echo(f"{counted(unite(sources, out), 'row')} of {len(sources)} results -> {out}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from dse.errors import DseError, did_you_mean
+from dse.errors import DseError, did_you_mean, printable
 from dse.renamed import quantity
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ OUTSIDE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, e
 """What the system says of disks and rights; anything else is a defect of the framework, with its traceback."""
 
 
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print, without what a terminal would obey; see `printable`."""
+    click.echo(printable(str(text)), err=err, nl=nl)
+
+
 class Group(click.Group):
     """Prints errors of the user as one message, with status 2, and names the nearest command."""
 
@@ -30,16 +35,16 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except DseError as error:
-            click.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            echo("interrupted", err=True)
             ctx.exit(130)
         except OSError as error:
             if error.errno not in OUTSIDE:
                 raise
             where = "" if error.filename is None else f" {error.filename}"
-            click.echo(f"error: cannot read or write{where}: {error.strerror}. Mend it and try again", err=True)
+            echo(f"error: cannot read or write{where}: {error.strerror}. Mend it and try again", err=True)
             ctx.exit(2)
 
     def resolve_command(
@@ -152,7 +157,7 @@ def emit_tables(tables: "Sequence[tuple[pl.DataFrame, str | None]]", output: Pat
 
     text = "\n\n".join(render(table, title=title) for table, title in tables)
     if output is None:
-        click.echo(text)
+        echo(text)
     else:
         write(output, text.encode())
 

@@ -4,6 +4,8 @@ import sys
 
 import click
 
+from dse.cli.options import echo
+
 
 @click.command()
 def plugins() -> None:
@@ -16,17 +18,17 @@ def plugins() -> None:
 
     names = installed.installed()
     if not names:
-        click.echo(f"no plug-in is installed: no package has an entry point of the group {installed.GROUP!r}")
+        echo(f"no plug-in is installed: no package has an entry point of the group {installed.GROUP!r}")
     wrong = False
     for name in names:
         try:
             own = installed.loaded(name)
         except PluginError as error:
-            click.echo(f"{name}: {error}")
+            echo(f"{name}: {error}")
             wrong = True
             continue
-        click.echo(f"{name} {own.version} (package {own.package})")
+        echo(f"{name} {own.version} (package {own.package})")
         for idea, brought in own.brings.items():
-            click.echo(f"  {idea.lower()}: {', '.join(brought)}")
+            echo(f"  {idea.lower()}: {', '.join(brought)}")
     if wrong:
         sys.exit(2)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import PLACE, emit, named, output_options
+from dse.cli.options import PLACE, echo, emit, named, output_options
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -54,7 +54,7 @@ def price(
     emit(p.side_by_side(table) if format_ == "table" else table, format_, output, title=title)
     note = p.without_price(table)
     if note:
-        click.echo(note, err=True)
+        echo(note, err=True)
 
 
 def _anchors(

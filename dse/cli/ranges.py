@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dse.cli.options import (
+    echo,
     emit_parts,
     named,
     objectives_option,
@@ -53,7 +54,7 @@ def ranges(
     chosen = p.with_settings(p.own_card(results, tables) if card is None else p.open_card(card), p.settings(changes))
     names = named(objectives, tables.objectives)
     if tables.about["constraints"]:
-        click.echo("note: fronts here are those of all complete designs; the constraints are left out", err=True)
+        echo("note: fronts here are those of all complete designs; the constraints are left out", err=True)
     made = {
         "designs": lambda: (
             worlds_table(tables, chosen, names, count, seed),

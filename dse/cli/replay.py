@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import results_argument
+from dse.cli.options import echo, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -29,10 +29,10 @@ def replay(results: "Where", trial: int, seed: int | None) -> None:
     found = again(results, trial, seed)
     for one in found:
         verdict = f"{len(one.differences)} differ" if one.differences else "all equal to the last bit"
-        click.echo(f"trial {trial} seed {one.seed}: {one.fields} fields, {verdict}")
+        echo(f"trial {trial} seed {one.seed}: {one.fields} fields, {verdict}")
         for name, was, now in one.made:
-            click.echo(f"  {name} was {was} and is {now}")
+            echo(f"  {name} was {was} and is {now}")
         if one.differences:
-            click.echo(render(one.table()))
+            echo(render(one.table()))
     if any(one.differences for one in found):
         sys.exit(DIFFERS)

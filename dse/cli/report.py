@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import named, objectives_option, results_argument
+from dse.cli.options import echo, named, objectives_option, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -56,12 +56,12 @@ def report(
 
         path = output or fresh(here, "report.html")
         write_page(path, results, tables, names, without)
-        click.echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
     from dse.analysis.report.figures import write_pictures  # noqa: PLC0415
 
     written, missing = write_pictures(output or fresh(here, "figures"), results, tables, names, format_, without)
     for path in written:
-        click.echo(str(path))
+        echo(str(path))
     for line in missing:
-        click.echo(f"note: {line}", err=True)
+        echo(f"note: {line}", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from dse.cli.options import actors_option, wait_option
+from dse.cli.options import actors_option, echo, wait_option
 from dse.cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -157,23 +157,23 @@ def _conclude(where: "Where") -> None:
 
     tables = open_priced(where, None, study=False)
     best = front_table(tables, tables.objectives)
-    click.echo(render(best, title=front_title(tables, tables.objectives)))
+    echo(render(best, title=front_title(tables, tables.objectives)))
     if tables.about["exhausted"] is not None:
-        click.echo(all_tried(tables.about["exhausted"]))
+        echo(all_tried(tables.about["exhausted"]))
     others = controls(tables)
     if len(others):
         columns = [name for name in best.columns if name in others.columns and name not in tables.parameters]
-        click.echo(render(others.select("origin", *columns), title="controls"))
+        echo(render(others.select("origin", *columns), title="controls"))
     failed = tables.designs.filter(tables.designs["state"] == "failed")
     if len(failed):
-        click.echo(f"{counted(len(failed), 'trial')} failed; the reason of the first: {failed['failure'][0]}")
+        echo(f"{counted(len(failed), 'trial')} failed; the reason of the first: {failed['failure'][0]}")
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
-    click.echo(f"results: {where}\nnext:")
+    echo(f"results: {where}\nnext:")
     folder = shlex.quote(str(where))
-    click.echo(f"  {_dse()} front {folder} --plot front.png")
-    click.echo(f"  {_dse()} show {folder} {example}")
-    click.echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
+    echo(f"  {_dse()} front {folder} --plot front.png")
+    echo(f"  {_dse()} show {folder} {example}")
+    echo(f'  {_dse()} query {folder} "SELECT {columns} FROM trials"')  # noqa: S608  an example
 
 
 def _dse() -> str:

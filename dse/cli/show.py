@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import results_argument
+from dse.cli.options import echo, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -20,4 +20,4 @@ def show(results: "Where", trial: int, format_: str) -> None:
     from dse.analysis.queries.show import as_json, as_text  # noqa: PLC0415
 
     tables = open_priced(results, None, study=False)
-    click.echo(as_json(tables, trial) if format_ == "json" else as_text(tables, trial))
+    echo(as_json(tables, trial) if format_ == "json" else as_text(tables, trial))

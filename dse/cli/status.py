@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import results_argument
+from dse.cli.options import echo, results_argument
 
 if TYPE_CHECKING:
     from dse.analysis.queries.status import Status
@@ -20,7 +20,7 @@ def status(results: "Where", format_: str) -> None:
     from dse.analysis.queries.status import status as progress_of  # noqa: PLC0415
 
     found = progress_of(results)
-    click.echo(json.dumps(found.as_dict(), indent=2) if format_ == "json" else _text(found))
+    echo(json.dumps(found.as_dict(), indent=2) if format_ == "json" else _text(found))
 
 
 def _text(now: "Status") -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from dse.errors import QueryError
+from dse.errors import QueryError, printable
 from dse.pricing.text import cell
 
 MAX_ROWS = 60
@@ -20,12 +20,13 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
     """Return a table as text; long ones are cut and say so."""
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
-        grid.add_column(name, justify="right" if table[name].dtype.is_numeric() else "left", no_wrap=True)
+        grid.add_column(printable(name), justify="right" if table[name].dtype.is_numeric() else "left", no_wrap=True)
     for row in table.head(MAX_ROWS).iter_rows(named=True):
-        grid.add_row(*(cell(name, value) for name, value in row.items()))
+        grid.add_row(*(printable(cell(name, value)) for name, value in row.items()))
     width = 40 + sum(max(len(name), 12) + 2 for name in table.columns) * 3
     # In a notebook rich would show the table at once, and give no text.
-    console = Console(file=io.StringIO(), width=width, highlight=False, force_jupyter=False, color_system=None)
+    plain = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(file=io.StringIO(), width=width, force_jupyter=False, color_system=None, **plain)
     console.print(grid)
     text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
     # The title is a line of its own: in the grid it would be broken at the width of a narrow table.

@@ -122,7 +122,10 @@ def card_text(kind: str, name: str, folder: Path | None = None) -> str:
     if not name.endswith(".toml"):
         return _library_text(kind, name)
     try:
-        return card_file(name, folder or Path()).read_text(encoding="utf-8")
+        path = card_file(name, folder or Path())
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise SettingError(f"the card {name} is no file")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except OSError as error:
         raise SettingError(f"cannot read the card {name}: {error.strerror}") from None
     except UnicodeDecodeError:
