@@ -25,10 +25,12 @@ def render(table: pl.DataFrame, title: str | None = None) -> str:
         grid.add_row(*(printable(cell(name, value)) for name, value in row.items()))
     width = 40 + sum(max(len(name), 12) + 2 for name in table.columns) * 3
     # In a notebook rich would show the table at once, and give no text.
-    plain = {"highlight": False, "markup": False, "emoji": False}
-    console = Console(file=io.StringIO(), width=width, force_jupyter=False, color_system=None, **plain)
+    page = io.StringIO()
+    console = Console(
+        file=page, width=width, highlight=False, markup=False, emoji=False, force_jupyter=False, color_system=None
+    )
     console.print(grid)
-    text = console.file.getvalue() if isinstance(console.file, io.StringIO) else ""
+    text = page.getvalue()
     # The title is a line of its own: in the grid it would be broken at the width of a narrow table.
     lines = ([] if title is None else [title]) + [line.rstrip() for line in text.splitlines()]
     if len(table) > MAX_ROWS:
