@@ -2,7 +2,8 @@
 
 A Gaussian process of every objective and constraint is fitted to all designs at once (`dse.search.samplers.model`). A
 value at a rung counts as a value of the end: moved by the median change from there to the end of the designs that were
-seen at both, with the spread of that change as its noise. A mean over several seeds has less noise than one value.
+seen at both, with the spread of that change as its noise. Changes are those of the logarithm of how far a value is from
+the best that there is, such as an error: a design that errs rarely gains less than one that errs often. A mean over several seeds has less noise than one value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from dse.analysis.fronts.pareto import is_on_front
 from dse.metric import Goal
+from dse.pricing.quantities import quantity
 from dse.search.criteria import Criteria, Values
 from dse.search.rung_record import Record
 from dse.search.samplers.model.belief import Belief, Kept
@@ -26,6 +28,8 @@ ENOUGH = 4
 """Designs that were seen at a rung and at the end from which the spread of their changes is taken."""
 UNKNOWN = 0.5
 """Spread of the change to the end while too few were seen at both, in deviations of all values."""
+FLOOR = 0.05
+"""Distance from the best value below which changes count little, in shares of the median distance."""
 BANDS = 3
 """Bands of an objective that have a variance over seeds of their own."""
 DRAWS = 256
@@ -51,9 +55,59 @@ class Place:
     startup: int
 
     @property
+    def best(self) -> list[float]:
+        """The least value of each objective, to be minimised; minus infinity where there is none."""
+        known = [quantity(name) for name in self.criteria.objectives]
+        return [-own.high if own.goal == "maximise" else own.low for own in known]
+
+    @property
     def signs(self) -> Floats:
         """What makes objectives to be minimised of them."""
         return np.array([-1.0 if goal == "maximise" else 1.0 for goal in self.goals])
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The scale on which an objective changes as a training goes on.
+
+    Attributes:
+        best: the least value that the objective can have, to be minimised; minus infinity where there is none.
+        floor: distance from it below which changes count little.
+        scale: the scale on which the objective is modelled.
+    """
+
+    best: float
+    floor: float
+    scale: Scale
+
+    @classmethod
+    def of(cls, values: Floats, best: float, scale: Scale) -> "Gap":
+        """Return the scale for values, to be minimised; NaN among them passed over."""
+        known = values[np.isfinite(values)]
+        away = np.median(known - best) if len(known) and np.isfinite(best) else 0.0
+        return cls(best if away > 0.0 else -np.inf, FLOOR * float(away), scale)
+
+    def to(self, y: Floats) -> Floats:
+        """Return the places of values that are given on the scale of the models."""
+        if np.isinf(self.best):
+            return y
+        return np.log10(np.maximum(self.scale.back(y) - self.best, 0.0) + self.floor)
+
+    def moved(self, y: Floats, move: float, spread: float) -> tuple[Floats, Floats]:
+        """Return values moved on this scale, and the standard deviation that a spread there is, both on that of models.
+
+        Args:
+            y: values on the scale of the models.
+            move: how far, on this scale.
+            spread: standard deviation on this scale.
+        """
+        middle, low, high = (self._back(self.to(y) + move + sign * spread) for sign in (0.0, -1.0, 1.0))
+        return middle, np.abs(high - low) / 2.0
+
+    def _back(self, places: Floats) -> Floats:
+        if np.isinf(self.best):
+            return places
+        return self.scale.to(self.best + np.maximum(10.0**places - self.floor, 0.0))
 
 
 class Outlook:
@@ -79,6 +133,9 @@ class Outlook:
         self._points = place.points([own.parameters for own in self.told])
         raw = self._raw()
         self._scales = [Scale.of(raw[:, k], place.startup) for k in range(raw.shape[1])]
+        self._gaps = [
+            Gap.of(raw[:, k], best, scale) for k, (best, scale) in enumerate(zip(place.best, self._scales, strict=True))
+        ]
         self._y, self._violations, self._noise, self._violation_noise = self._observed()
 
     @property
@@ -193,8 +250,9 @@ class Outlook:
             here = [n for n, own in enumerate(self.told) if own.top == rung and not own.failed and not own.has_ended]
             move, spread = self._change(rung, y)
             width = y.shape[1]
-            y[here] += move[:width]
-            noise[here] += spread[:width] ** 2
+            for k, gap in enumerate(self._gaps):
+                y[here, k], deviation = gap.moved(y[here, k], float(move[k]), float(spread[k]))
+                noise[here, k] += deviation**2
             violations[here] += move[width:]
             violation_noise[here] += spread[width:] ** 2
         return y, violations, noise, violation_noise
@@ -221,17 +279,23 @@ class Outlook:
     def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
         """Return the median change of objectives and violations from a rung to the end, and its spread.
 
-        Over the designs that were seen at both, under their first seed.
+        Over the designs that were seen at both, under their first seed; of objectives on the scale of `Gap`.
         """
         both = [own for own in self.told if own.has_ended and 0 in own.seen.get(rung, {}) and 0 in own.seen[own.epochs]]
         width = y.shape[1] + len(self._place.criteria.constraints)
-        ends = np.array([self._on_scales([own.seen[own.epochs][0]]) for own in both]).reshape(len(both), width)
-        changes = ends - np.array([self._on_scales([own.seen[rung][0]]) for own in both]).reshape(len(both), width)
+        changes = np.array(
+            [self._on_gaps(own.seen[own.epochs][0]) - self._on_gaps(own.seen[rung][0]) for own in both]
+        ).reshape(len(both), width)
         move = np.median(changes, axis=0) if both else np.zeros(width)
         if len(both) >= ENOUGH:
             return move, np.std(changes, axis=0, ddof=1)
-        known = np.nanstd(y, axis=0) if len(y) else np.ones(y.shape[1])
+        known = np.array([np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)])
         return move, np.concatenate([UNKNOWN * known, np.full(width - y.shape[1], UNKNOWN)])
+
+    def _on_gaps(self, values: Values) -> Floats:
+        """Return objectives of a seed on the scales of `Gap`, and violations."""
+        own = np.array(self._on_scales([values]), np.float64)
+        return np.concatenate([*(gap.to(own[k : k + 1]) for k, gap in enumerate(self._gaps)), own[len(self._gaps) :]])
 
     def _seed_variance(self, y: Floats) -> Floats:
         """Return the variance over seeds of the objectives of designs, shape (told, objectives); 0 while it is unknown.
