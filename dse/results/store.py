@@ -76,6 +76,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class _GoneError(ResultsError):
+    """Files were taken away while a run wrote to them."""
+
+
 class Store:
     """Results, open for writing. Use as a context manager.
 
@@ -162,15 +166,15 @@ class Store:
     ) -> None:
         try:
             if not isinstance(error, ResultsError):
-                self._lock.check()
+                self._check_lock()
                 self._close_log()
                 if error is None:
                     self.patiently(self._seal)
                 else:  # stopped: whoever stopped it does not wait for it
                     self._seal()
-        except ResultsError as reason:
+        except _GoneError as reason:
             log.warning("%s", reason)
-        except OSError as reason:
+        except (OSError, ResultsError) as reason:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
             self._close_log()
@@ -258,7 +262,7 @@ class Store:
 
     def _lost(self, count: int, which: str = "") -> ResultsError:
         what = "1 row that was" if count == 1 else f"{count} rows that were"
-        return ResultsError(
+        return _GoneError(
             f"{what} stored in {self.place} {'is' if count == 1 else 'are'} not there any more{which}: something "
             "removed or changed files there while this run wrote to it. "
             f"`dse resume {self.place}` simulates what is missing"
@@ -320,6 +324,12 @@ class Store:
         part, content = to_part(table, self._next())
         self.place.write(f"trials/{part}", content)
         return f"trials/{part}"
+
+    def _check_lock(self) -> None:
+        try:
+            self._lock.check()
+        except ResultsError as error:
+            raise _GoneError(str(error)) from None
 
     def _list_parts(self, parts: list[str]) -> None:
         """Say which parts there are: after one was added, before one is removed."""

@@ -130,10 +130,10 @@ def test_a_row_that_was_taken_is_there_whole_however_little_a_write_takes(tmp_pa
 
     monkeypatch.setattr(os, "pwrite", short)
     rows = Rows(tmp_path, patiently)
-    entries = [{"design_key": f"{n:020x}", "seed": 0, "text": f"{n:x}" * 60} for n in range(20)]
+    entries = [{"design_key": f"{n:020x}", "seed": 0, "state": "complete", "text": f"{n:x}" * 60} for n in range(20)]
     for entry in entries:
         rows.add(entry)
-    assert [rows.get(entry["design_key"], 0) for entry in entries] == entries
+    assert [rows.get(entry["design_key"], 0, None) for entry in entries] == entries
     rows.close()
 
 
