@@ -268,7 +268,7 @@ def test_a_card_beside_the_study_file_travels_with_the_results(ask, small_study,
     (tmp_path / "cards" / "mine.toml").unlink()
     assert ask("resume", tmp_path / "r", "--executor", "local").returncode == 0
     (tmp_path / "r" / "source" / "cards" / "mine.toml").write_text(text)
-    assert "means another study" in ask("resume", tmp_path / "r", "--executor", "local").stderr
+    assert "it does not have the checksum that it had" in ask("resume", tmp_path / "r", "--executor", "local").stderr
 
 
 def test_ray_that_cannot_start_is_told_with_a_way_out(dse, small_study, tmp_path):
