@@ -3,7 +3,8 @@
 A Gaussian process of every objective and constraint is fitted to all designs at once (`dse.search.samplers.model`). A
 value at a rung counts as a value of the end: moved by the median change from there to the end of the designs that were
 seen at both, with the spread of that change as its noise. Changes are those of the logarithm of how far a value is from
-the best that there is, such as an error: a design that errs rarely gains less than one that errs often. A mean over several seeds has less noise than one value.
+the best that there is, such as an error: a design that errs rarely gains less than one that errs often. A mean over
+several seeds has less noise than one value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
