@@ -7,7 +7,8 @@ its simulations begin; a resumed study takes the steps that are written down, an
 A line is a step as JSON with a checksum. One that is damaged is decided again, from the same results.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,6 +50,22 @@ def _step(entry: dict[str, Any] | None, keys: set[str] | None) -> Step | None:
         return Step(**entry) if entry["kind"] in KINDS else None
     except (TypeError, LookupError):
         return None
+
+
+def as_decided(rows: Iterable[Mapping[str, Any]], controls: int) -> dict[int, Step]:
+    """Return the trials of stored rows as steps that were decided before, by number.
+
+    Args:
+        rows: rows of a study whose designs all go to their ends at once.
+        controls: trials before the first of the search.
+    """
+    found: dict[int, Step] = {}
+    for row in rows:
+        if row["origin"] == "search":
+            number = row["trial"] - controls
+            parameters = json.loads(row["parameters"])
+            found.setdefault(number, Step(number, "new", number, parameters, (), why={"stored": "by another version"}))
+    return found
 
 
 class Decisions:

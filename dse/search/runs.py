@@ -17,6 +17,7 @@ from dse.results.place import Place, Where
 from dse.results.rows import to_rows
 from dse.results.source import source_of
 from dse.results.store import Store, create, discard, has_results, read_about, read_table
+from dse.search.decisions import as_decided
 from dse.search.executor import Executor, code_version, package_versions
 from dse.search.extend import earlier_of, extend
 from dse.search.loop import Progress, run
@@ -90,7 +91,7 @@ def resume(
         executor: makes the executor, once the place is ours.
         report: called now and then.
         other_code: go on even if the framework, a plug-in or a package they depend on is not the version that began the
-            study.
+            study. Stored trials then stay as they were proposed, whatever this version would have proposed.
         wanted: the study with more trials, seeds or objectives, or other constraints; see `dse.search.extend`.
         patience_s: for how long a write that fails is tried again, s.
 
@@ -113,7 +114,8 @@ def resume(
         elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
         known = rows_to_reuse(_still_there(store.about["reuse"]))
-        _run(study, store, lambda: Reusing(executor(), known) if known else executor(), report)
+        make = (lambda: Reusing(executor(), known)) if known else executor
+        _run(study, store, make, report, keeps_proposals=other_code)
     return study
 
 
@@ -247,10 +249,15 @@ def _still_there(places: Iterable[Any]) -> list[str]:
     return found
 
 
-def _run(study: Study, store: Store, make_executor: MakeExecutor, report: Report) -> None:
+def _run(
+    study: Study, store: Store, make_executor: MakeExecutor, report: Report, *, keeps_proposals: bool = False
+) -> None:
+    earlier = earlier_of(store)
+    if keeps_proposals and not study.goes_in_steps:
+        earlier = replace(earlier, decided={**as_decided(_stored(store), len(study.controls)), **earlier.decided})
     executor = make_executor()
     try:
-        ended = run(study, store, _stored(store), executor, report, earlier_of(store))
+        ended = run(study, store, _stored(store), executor, report, earlier)
         said = {} if ended is None else {"trials": ended.trials, "exhausted": ended.designs}
         if said or study.goes_in_steps:
             store.describe({**store.about, **said, "ended": True})

@@ -47,7 +47,7 @@ def test_more_seeds_and_objectives_keep_the_trials_that_were_proposed(begun, tmp
     kept = after.filter(pl.col("seed") == 0).head(len(before))
     assert kept["design_key"].to_list() == before["design_key"].to_pylist()
     assert read_about(begun)["objectives"][-1] == "loss"
-    assert read_about(begun)["history"][0]["proposed"] == 8
+    assert read_about(begun)["history"][0]["proposed"] == 9  # one was decided, and under way
 
 
 def test_an_extended_study_is_a_function_of_its_files_and_of_when_they_took_over(begun, tmp_path):
@@ -66,7 +66,7 @@ def test_an_extended_study_is_a_function_of_its_files_and_of_when_they_took_over
     for folder in (begun, copy):
         resume(folder, LocalExecutor, wanted=more)
     assert results(copy).equals(results(begun))
-    assert [entry["proposed"] for entry in read_about(begun)["history"]] == [8, 14]
+    assert [entry["proposed"] for entry in read_about(begun)["history"]] == [9, 14]
 
 
 def test_a_kill_while_a_study_is_extended_leaves_it_as_it_was_or_extended(begun, tmp_path, monkeypatch):
