@@ -110,7 +110,7 @@ class Tables:
         state = (
             pl.when(failed.any())
             .then(pl.lit("failed"))
-            .when(pl.len() < (1 if self.about["in_steps"] else int(self.about["seeds"])))
+            .when(pl.len() < (1 if self.about.get("in_steps") else int(self.about["seeds"])))
             .then(pl.lit("running"))
             .otherwise(pl.lit("complete"))
         )
@@ -127,8 +127,8 @@ class Tables:
     def unfinished(self) -> str:
         """How far a study is that has not come to its end, in words; "" for one that has."""
         done = len(self.trials) // self.variants
-        if self.about["in_steps"]:
-            return "" if self.about["ended"] else f"{counted(done, 'simulation')} so far"
+        if self.about.get("in_steps"):
+            return "" if self.about.get("ended") else f"{counted(done, 'simulation')} so far"
         planned = int(self.about["trials"]) * int(self.about["seeds"])
         return "" if done >= planned else f"{done} of {counted(planned, 'simulation')}"
 
