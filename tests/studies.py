@@ -22,6 +22,7 @@ training.epochs = 1
 [controls.digital_float]
 architecture = "float"
 [search]
+sampler = "tpe"
 seed = 3
 startup = 6
 lookahead = 4

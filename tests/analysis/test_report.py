@@ -226,7 +226,7 @@ def test_text_of_a_user_is_text(replicated, subject, tmp_path):
         origin=pl.when(pl.col("trial") == 1).then(pl.lit(EVIL)).otherwise("origin"),
         host=pl.lit(EVIL),
     )
-    about = {**subject.tables.about, "name": EVIL}
+    about = {**subject.tables.about, "name": EVIL, "checksums": {}}
     evil = dataclasses.replace(subject.tables, trials=trials, about=about)
     read = Reader(page(Subject(tmp_path, evil, subject.objectives)))
     assert read.tags.count("script") == 3
