@@ -49,6 +49,7 @@ class Study:
         free: choices that only prices depend on.
         resources: what a simulation may use.
         plugins: plug-ins whose variants it uses.
+        learn_from: earlier results, by path or address, that `search={"sampler": "model"}` learns from.
         description: for the reader.
         folder: where card files and data files of the study lie.
 
@@ -73,6 +74,7 @@ class Study:
     free: Settings = field(default_factory=dict[str, Any])
     resources: Settings = field(default_factory=dict[str, Any])
     plugins: Sequence[str] = ()
+    learn_from: Sequence[Path | str] = ()
     description: str = ""
     folder: Path | str = field(default=".", repr=False)
 
@@ -91,6 +93,7 @@ class Study:
             SettingError: a value that no study file can hold.
         """
         head = {"name": self.name, "description": self.description, "plugins": self.plugins}
+        head |= {"learn_from": self.learn_from}
         tables = {
             "objectives": self.objectives,
             **{name: getattr(self, name) for name in ("workload", "design", "space", "first")},

@@ -31,5 +31,7 @@ def check(study: Path) -> None:
         echo(f"  {path}: {parameter}")
     for own in checked.first:
         echo(f"  first: {', '.join(f'{path} = {written(value)}' for path, value in own.items()) or 'any'}")
+    for line in [] if checked.learned is None else checked.learned.in_words:
+        echo(f"  {line}")
     for name, values in checked.free.axes.items():
         echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")

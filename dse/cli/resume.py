@@ -40,8 +40,9 @@ def resume_results(results: "Where", session: Session, study: Path | None, *, ot
     from dse.search.runs import resume as go_on  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
-    wanted = None if study is None else read_study(study)
-    shown = wanted or open_study(results, read_about(results))
+    stored = open_study(results, read_about(results))
+    wanted = None if study is None else read_study(study, former=stored)
+    shown = wanted or stored
     session.check(shown)
 
     def go(report: Any) -> None:

@@ -28,11 +28,12 @@ def run(
 
     from dse.results.address import place_of  # noqa: PLC0415
     from dse.results.store import has_results  # noqa: PLC0415
-    from dse.search.runs import check_is_of, start  # noqa: PLC0415
+    from dse.search.runs import check_is_of, start, stored_study  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
 
     session = Session(**options)
-    checked = read_study(study, kept={} if files_beside else None)
+    former = stored_study(out) if go_on and out is not None else None
+    checked = read_study(study, kept={} if files_beside else None, former=former)
     session.check(checked)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     where = out or Path("results") / f"{checked.spec.name}-{stamp}"

@@ -208,6 +208,38 @@ def place_of(given: IntRange | FloatRange, value: float) -> float:
     return (scale(value) - low) / (high - low)
 
 
+def nearest(given: Parameter, value: object) -> Value:
+    """Return the value of a parameter that is nearest to some value; the middle where nothing is near.
+
+    Of choices that are numbers it is that of the least difference, of others the first.
+    """
+    if isinstance(given, Choice):
+        return _nearest_choice(given, value)
+    if not _is_number(value):
+        return given.at(0.5)
+    number = min(max(float(cast("float", value)), given.low), given.high)
+    if given.log:
+        return min(max(round(number), given.low), given.high) if isinstance(given, IntRange) else number
+    steps = given.count()
+    if steps is None or given.step is None:
+        return number
+    return given.numbered(min(round((number - given.low) / given.step), steps - 1))
+
+
+def _nearest_choice(given: Choice, value: object) -> Value:
+    try:
+        return given.numbered(given.number(value))
+    except ValueError:
+        numbers = [own for own in given.values if _is_number(own)]
+        if not _is_number(value) or not numbers:
+            return given.values[0]
+        return min(numbers, key=lambda own: abs(float(own) - float(cast("float", value))))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def parse_space(tables: Mapping[str, Any], folder: Path | None = None) -> dict[str, Parameter]:
     """Return the space that a study file describes, in the order of the file.
 

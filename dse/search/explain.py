@@ -94,6 +94,8 @@ def _told(step: Step, tables: Tables) -> list[str]:
             f"    probability to be on the front {why['p_front']:.2f}: the least sure of "
             f"{counted(why['candidates'], 'member')} of the front without all seeds"
         )
+    if "earlier" in why:
+        lines.append(f"    the models also knew {counted(why['earlier'], 'design')} of earlier results")
     if "gain" in why:
         lines.append(
             f"    largest expected gain of {counted(why['candidates'], 'candidate')}: {why['gain']:.3g} of the box of "

@@ -90,6 +90,11 @@ def refuse_changes(old: Study, new: Study) -> None:
         before, after = was.get(path), now.get(path)
         if before == after or path.split(".")[0] == "constraints":
             continue
+        if path == "learn_from" and before and after:
+            wrong += (
+                [] if _learns_more(old, new) else ["learn_from names other results, or they hold other designs now"]
+            )
+            continue
         if path in ("budget.trials", "budget.seeds", "budget.epochs") and isinstance(before, int) and after is not None:
             if cast("int", after) < before:
                 wrong.append(f"{path} was {before} and cannot shrink to {after}")
@@ -112,6 +117,12 @@ def refuse_changes(old: Study, new: Study) -> None:
             "constraints and the description. "
             "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
         )
+
+
+def _learns_more(old: Study, new: Study) -> bool:
+    """Return whether a study learns other quantities from the same results, as it is judged by others."""
+    same = old.spec.learn_from == new.spec.learn_from
+    return same and old.learned is not None and not old.learned.has(new.criteria)
 
 
 def _settings(study: Study) -> dict[str, Any]:

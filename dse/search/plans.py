@@ -35,7 +35,7 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
     from dse.search.rung_outlook import Place  # noqa: PLC0415  scipy, which other studies do without
     from dse.search.rung_plan import RungPlan  # noqa: PLC0415
     from dse.search.rung_schedule import Rules  # noqa: PLC0415
-    from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
+    from dse.search.samplers.model.earlier import EarlierSeen, encoding_of  # noqa: PLC0415
 
     rules = Rules(
         rungs=search.rungs,
@@ -44,10 +44,12 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
         for_all=budget.seeds_for == "all",
         trials=study.trials,
         epochs=budget.epochs,
-        startup=max(search.startup, len(study.first), 1),
+        startup=max(study.startup, len(study.first), 1),
         lookahead=search.lookahead,
     )
-    place = Place(study.criteria, study.goals, Encoding(study.space, study.acts).points, search.seed, rules.startup)
+    encoding = encoding_of(study.space, study.acts, study.earlier)
+    earlier = EarlierSeen(study.earlier, encoding, [-1.0 if goal == "maximise" else 1.0 for goal in study.goals])
+    place = Place(study.criteria, study.goals, encoding.points, search.seed, rules.startup, earlier)
     return RungPlan(proposer, rules, place, lambda parameters: _epochs_of(study, parameters), decided or {}, tried)
 
 

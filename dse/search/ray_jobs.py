@@ -63,7 +63,7 @@ def submit(study: Study, address: str, out: str, options: Sequence[str]) -> str:
         ExecutorError: there is no cluster, or it does not take the job.
     """
     client = _client(address)
-    beside = ["--files-beside"] if study.data_files else []
+    beside = ["--files-beside"] if study.data_files or study.learned else []
     with tempfile.TemporaryDirectory() as place:
         pack(study, Path(place))
         try:

@@ -8,7 +8,7 @@ several seeds has less noise than one value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dse.pricing.quantities import quantity
 from dse.search.criteria import Criteria, Values
 from dse.search.rung_record import Record
 from dse.search.samplers.model.belief import Belief, Kept
+from dse.search.samplers.model.earlier import EarlierSeen
 from dse.search.samplers.model.observations import Observations
 from dse.search.samplers.model.scales import Scale
 from dse.streams import derived_seed
@@ -47,6 +48,7 @@ class Place:
         points: gives the points of designs in the cube of the space, shape (designs, dimensions).
         seed: seed of the search.
         startup: designs at the start, proposed without regard to results.
+        earlier: designs of earlier results.
     """
 
     criteria: Criteria
@@ -54,6 +56,7 @@ class Place:
     points: Callable[[Sequence[Mapping[str, Any]]], Floats]
     seed: int
     startup: int
+    earlier: EarlierSeen
 
     @property
     def best(self) -> list[float]:
@@ -132,8 +135,9 @@ class Outlook:
         self.ended = np.array([own.has_ended for own in self.told], np.bool_)
         self.whole = np.array([own.has_ended and len(own.seeds) >= seeds for own in self.told], np.bool_)
         self._points = place.points([own.parameters for own in self.told])
-        raw = self._raw()
-        self._scales = [Scale.of(raw[:, k], place.startup) for k in range(raw.shape[1])]
+        before, raw = place.earlier, self._raw()
+        every = np.concatenate([before.raw(raw.shape[1]), raw])
+        self._scales = [Scale.of(every[:, k], len(before) + place.startup) for k in range(every.shape[1])]
         self._gaps = [
             Gap.of(raw[:, k], best, scale) for k, (best, scale) in enumerate(zip(place.best, self._scales, strict=True))
         ]
@@ -160,16 +164,8 @@ class Outlook:
     def belief(self, counted: NDArray[np.bool_]) -> Belief:
         """Return the models, and the front of the designs that count, of shape (told,)."""
         pending = [own.parameters for own in self._records if own.top < 0 and not own.failed]
-        return Belief(
-            self._points,
-            self._y,
-            self._violations,
-            self._place.points(pending),
-            self._kept,
-            noise=self._noise,
-            violation_noise=self._violation_noise,
-            counted=counted,
-        )
+        seen = replace(self.observations, counted=counted)
+        return self._place.earlier.belief(seen, self._points, self._place.points(pending), self._kept)
 
     def best(self, candidates: Sequence[Record], counted: NDArray[np.bool_]) -> tuple[Record, dict[str, Any]]:
         """Return the design whose end is expected to gain most over the front of those that count, and why.

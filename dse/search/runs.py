@@ -109,7 +109,7 @@ def resume(
             store.describe({**store.about, "study_key": study.key})
         if wanted is not None:
             check_files(wanted, store.about)
-            wanted = replace(wanted.as_of(study.plugins), skips=study.skips)
+            wanted = replace(wanted.as_of(study.plugins).learning_as(study), skips=study.skips)
             study = extend(store, study, wanted, described(wanted))
         elif store.about["study_key"] != study.key:
             raise ResultsError(f"{place} has just been extended by another run; try again")
@@ -163,6 +163,13 @@ def open_study(where: Where, about: dict[str, Any]) -> Study:
             "name it: --study NEW.toml"
         )
     return study
+
+
+def stored_study(where: Where) -> Study | None:
+    """Return the study of results; None where there are none, or they cannot be gone on with."""
+    with suppress(DseError):
+        return open_study(where, read_about(where))
+    return None
 
 
 def has_former_key(about: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 name = "quickstart"
 plugins = ["lab-reram"]         installed plug-ins whose variants the study uses; none by default
+learn_from = ["results/coarse"] earlier results that the search learns from; none by default; see `dse.search.learning`
 objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 
 [workload]                      the task, the same for all designs
@@ -46,8 +47,12 @@ from dse.search.checks import check_names, check_steps, check_time, check_wanted
 from dse.search.criteria import Criteria
 from dse.search.first import Designs, check_first, completed, parse_first
 from dse.search.knowledge import Knowledge, knowledge_of
+from dse.search.learned import FILE as LEARNED
+from dse.search.learned import Learned
+from dse.search.learning import kept_in, learned_from
 from dse.search.plugin_checks import check_plugins, unnamed
-from dse.search.samplers.base import AbstractSampler, Problem, Proposer, by_values
+from dse.search.samplers import SAMPLERS
+from dse.search.samplers.base import AbstractSampler, EarlierDesign, Problem, Proposer, by_values
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec, sampler_named
 
@@ -64,6 +69,8 @@ MOST_TRIALS = 10_000_000
 """Designs of a search that only its epochs limit, at most."""
 Described = tuple[Mapping[str, Any], dict[str, Any]]
 """Flat settings of a design, and its content."""
+FEWEST_BLIND = 4
+"""Designs that are proposed without regard to results, at least, however many earlier ones are learned from."""
 KEPT_BYTES = 64 << 20
 """Largest file of the user's that is copied into results."""
 MEANINGLESS = {"description", "free", "resources"}
@@ -89,6 +96,7 @@ class Study:
         first: values of the designs to try first; what they leave open is left out.
         skips: whether designs that are known to miss a constraint are left out of the search; not of one that began in
             a version that simulated them.
+        learned: what is learned from earlier results; None without any.
     """
 
     spec: StudySpec
@@ -104,6 +112,7 @@ class Study:
     plugins: Mapping[str, str] = field(default_factory=dict[str, str])
     first: Designs = ()
     skips: bool = True
+    learned: Learned | None = None
 
     def design(self, parameters: Mapping[str, Any]) -> Design:
         """Return the design for values of the space.
@@ -112,6 +121,15 @@ class Study:
             SettingError: settings that contradict each other.
         """
         return compose({**self.fixed, **parameters}, self.folder)
+
+    def learning_as(self, former: "Study") -> "Study":
+        """Return the study with what a former one learned, if it learns from the same results.
+
+        They may be gone since, or have grown.
+        """
+        if self.learned is None or not _can_learn_as(former, self):
+            return self
+        return replace(self, learned=former.learned)
 
     def as_of(self, plugins: Mapping[str, str]) -> "Study":
         """Return the study as it was when its plug-ins had some versions, if these are its plug-ins."""
@@ -146,6 +164,20 @@ class Study:
         budget = self.spec.budget
         said = [] if budget.trials is None else [counted(budget.trials, "trial")]
         return " or ".join([*said, *([] if budget.epochs is None else [counted(budget.epochs, "epoch")])])
+
+    @cached_property
+    def earlier(self) -> Sequence[EarlierDesign]:
+        """Designs of earlier results that the search learns from."""
+        return () if self.learned is None else self.learned.judged(self.criteria)
+
+    @property
+    def startup(self) -> int:
+        """Designs at the start that are proposed without regard to results: each earlier one stands for one of them.
+
+        Some remain, which tell how the earlier designs relate to those of this study.
+        """
+        own = self.spec.search.startup
+        return max(min(own, FEWEST_BLIND), own - len(self.earlier))
 
     @property
     def longest(self) -> int:
@@ -182,7 +214,7 @@ class Study:
             self.space,
             self.goals,
             search.seed,
-            search.startup,
+            self.startup,
             trials=self.trials,
             given=[*given, *completed(self.first, self.space, search.seed)[len(given) :]],
             decided=decided,
@@ -190,6 +222,7 @@ class Study:
             known=self.known,
             excludes=bool(self.constraints),
             acts=self.acts,
+            earlier=self.earlier,
         )
 
     def check_known(self) -> None:
@@ -241,6 +274,7 @@ class Study:
         checksum of a file that none of them needs.
         """
         elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints", "first"}
+        elsewhere |= {"learn_from"}  # what was learned counts, wherever it came from
         first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
         base = self._described(first)
         cards, programmed = (
@@ -255,6 +289,8 @@ class Study:
             more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
         if self.first:  # likewise
             more["first"] = list(map(dict, self.first))
+        if self.learned is not None:  # likewise
+            more["learn_from"] = self.learned.sha256
         if self.plugins:  # likewise
             more["plugins"] = dict(sorted(self.plugins.items()))
         other_cards = self._cards_beside([base, *cards, *programmed, *own])
@@ -325,9 +361,12 @@ class Study:
             if is_kept(seen)
             for part, content in Content.at(seen.path).read().items()
         }
-        for name in sorted({"study.toml"} & {*cards, *kept} | cards.keys() & kept.keys()):
+        own = {"study.toml": self.text.encode()}
+        if self.learned is not None:
+            own[LEARNED] = self.learned.content
+        for name in sorted(own.keys() & {*cards, *kept} | cards.keys() & kept.keys()):
             raise SettingError(f"two files of the study are called {name} in the results; rename one of them")
-        return {**cards, **kept, "study.toml": self.text.encode()}
+        return {**cards, **kept, **own}
 
 
 def is_kept(seen: Seen) -> bool:
@@ -350,7 +389,7 @@ def _has_table(content: Mapping[str, Any], path: str) -> bool:
     return bool(inner)
 
 
-def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None) -> Study:
+def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None, former: Study | None = None) -> Study:
     """Read and check a study file.
 
     Args:
@@ -358,6 +397,7 @@ def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None) -> St
         warn: say which names in it are those of before.
         kept: for a study that is kept with its results, what these say of the files that it names: then they lie
             beside it, whatever folders it names, or where they were.
+        former: the study that is to be gone on with. What that learned from earlier results is not read again.
 
     Raises:
         SettingError: everything that is wrong with it, as far as it can be told at once.
@@ -369,11 +409,19 @@ def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None) -> St
         raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingError(f"the study file {path} is not UTF-8 text") from None
-    return parse_study(text, path.parent, str(path), warn=warn, kept=kept)
+    return parse_study(text, path.parent, str(path), warn=warn, kept=kept, former=former)
 
 
-def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = True, kept: Kept | None = None) -> Study:
-    """Check the text of a study file; `folder` is where its card files lie, `warn` and `kept` as for `read_study`.
+def parse_study(
+    text: str,
+    folder: Path,
+    where: str = "study",
+    *,
+    warn: bool = True,
+    kept: Kept | None = None,
+    former: Study | None = None,
+) -> Study:
+    """Check the text of a study file; `folder` is where its card files lie, the others are as for `read_study`.
 
     Raises:
         SettingError: see `read_study`.
@@ -391,7 +439,8 @@ def parse_study(text: str, folder: Path, where: str = "study", *, warn: bool = T
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
     try:
-        return _parsed(tables, Places(folder, kept), text)
+        study = _parsed(tables, Places(folder, kept), text)
+        return replace(study, learned=_learned(study, kept, former)) if study.spec.learn_from else study
     except SettingError as error:
         lines = str(error).strip("\n").split("\n")
     lines += unnamed(tables)
@@ -482,6 +531,36 @@ def _check(spec: StudySpec, places: Places, text: str) -> Study:
         plugins=plugins.load(spec.plugins),
         first=first,
     )
+
+
+def _can_learn_as(former: Study, study: Study) -> bool:
+    """Return whether what a former study learned is what another learns."""
+    same = former.spec.learn_from == study.spec.learn_from and list(former.space) == list(study.space)
+    return same and former.learned is not None and former.learned.has(study.criteria)
+
+
+def _learned(study: Study, kept: Kept | None, former: Study | None) -> Learned | None:
+    """Return what a study learns from earlier results.
+
+    Args:
+        study: the study.
+        kept: as for `read_study`; if it is given, what was learned lies beside the study file.
+        former: as for `read_study`.
+
+    Raises:
+        SettingError: its sampler learns from none, or it cannot.
+    """
+    if not study.sampler.learns:
+        learning = " or ".join(f'"{sampler.name}"' for sampler in SAMPLERS if sampler.learns)
+        raise SettingError(
+            f'learn_from: search.sampler = "{study.sampler.name}" does not learn from earlier results; set '
+            f"search.sampler = {learning}, or leave learn_from out (`dse run --reuse` takes over equal designs)"
+        )
+    if former is not None and _can_learn_as(former, study):
+        return former.learned
+    if kept is not None:
+        return kept_in(study.folder)
+    return learned_from(study.spec.learn_from, study.scope, study.acts, study.criteria)
 
 
 def _fixed(spec: StudySpec) -> dict[str, Any]:

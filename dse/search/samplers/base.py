@@ -40,6 +40,23 @@ class Known:
 
 
 @dataclass(frozen=True)
+class EarlierDesign:
+    """A design of earlier results, which models learn from; see `dse.search.learning`.
+
+    Attributes:
+        settings: values at the paths of the space, of which some may lie outside; None for what does not act.
+        beside: places on axes beside the space, in which it differs from all designs of the study; those are at 0.
+        values: of the objectives.
+        violations: of each constraint, at most 0 where it is met.
+    """
+
+    settings: Mapping[str, Any]
+    beside: Sequence[float]
+    values: Sequence[float]
+    violations: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
 class Problem:
     """What designs are proposed for.
 
@@ -56,6 +73,7 @@ class Problem:
         excludes: whether that can exclude a design, which then should not be proposed; see
             `dse.search.samplers.draws.Admitted`.
         acts: gives the paths of the space that act in a design; None where all do in all of them.
+        earlier: designs of earlier results, which inform models and are no trials.
     """
 
     space: Mapping[str, Parameter]
@@ -69,6 +87,7 @@ class Problem:
     known: Callable[[Sequence[Mapping[str, Value]]], Sequence[Known]] | None = None
     excludes: bool = False
     acts: Callable[[Mapping[str, Value]], Collection[str]] | None = None
+    earlier: Sequence[EarlierDesign] = ()
 
 
 class Proposer(Protocol):
@@ -104,10 +123,12 @@ class AbstractSampler(ABC):
     Attributes:
         name: its name in a study file, `search.sampler`.
         blind: whether no proposal depends on a result, so that none waits for any.
+        learns: whether it learns from earlier results, `Problem.earlier`.
     """
 
     name: ClassVar[str]
     blind: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
 
     @abstractmethod
     def proposer(self, problem: Problem) -> Proposer:

@@ -81,6 +81,7 @@ class Belief:
         noise: variances of the further noise of objectives, in the units of `y`, of its shape; none by default.
         violation_noise: the same of violations.
         counted: which trials may be on the front, shape (trials,); the others inform the models alone. All by default.
+        earlier: how many of the first trials are designs of earlier results. They decide no box of volumes.
 
     Attributes:
         best: which trials are on the front of the feasible ones that count; of all that count, where none is feasible;
@@ -98,8 +99,9 @@ class Belief:
         noise: Floats | None = None,
         violation_noise: Floats | None = None,
         counted: NDArray[np.bool_] | None = None,
+        earlier: int = 0,
     ) -> None:
-        self._kept = kept
+        self._kept, self._earlier = kept, earlier
         complete = ~np.isnan(y[:, 0])
         judged = complete if counted is None or not (complete & counted).any() else complete & counted
         feasible = judged & (violations <= 0.0).all(axis=1)
@@ -127,7 +129,8 @@ class Belief:
         self._front = y[self.best]
         self._ideal, end = _box(self._front)
         # A front that has not spread yet says little of where volumes should end.
-        middle: Floats = np.median(y[complete], axis=0)
+        own = complete & (np.arange(len(y)) >= earlier)
+        middle: Floats = np.median(y[own if own.any() else complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
         self._ahead: Floats = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
@@ -151,12 +154,18 @@ class Belief:
             chosen: those that the model is fitted to.
             pending: points of trials in flight.
         """
-        own = data.of(known[: _when_learned(len(known))][-LEARNED:])
+        own = data.of(self._learned_from(known))
         key = name, own.digest
         if key not in self._kept:
             scale = float(own.y.std()) or 1.0
             self._kept[key] = learned(own.x, (own.y - own.y.mean()) / scale, own.noise / scale**2)
         return _Model(data.of(chosen), self._kept[key], pending)
+
+    def _learned_from(self, known: Places) -> Places:
+        """Return the trials that scales are learned from: the last ones, and up to as many earlier designs."""
+        found = known[: _when_learned(len(known))]
+        before = found[found < self._earlier][: LEARNED // 2]
+        return np.concatenate([before, found[found >= self._earlier][-(LEARNED - len(before)) :]])
 
     def expected(self, x: Floats) -> tuple[Floats, Floats]:
         """Return means and standard deviations of the objectives of designs, each shape (designs, objectives).

@@ -4,17 +4,20 @@ A range is an axis, on its own scale. Choices that are numbers are an axis in th
 other choices are an axis each, so that any two of them are equally far apart. What does not act in a design is at the
 same place in all of them, so that it tells no two of them apart.
 
+Designs of earlier results may lie outside: a number beyond a range is further along its axis, and what else they
+differ in has axes of its own, beside the space, on which all designs of the space are at 0.
+
 Positions are what `Parameter.at` takes: in [0, 1), one for each parameter, also where several are one value.
 """
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.designs.space import Choice, FloatRange, IntRange, Parameter, Value, place_of
+from dse.designs.space import Choice, FloatRange, IntRange, Parameter, Value, nearest, place_of
 
 Points = NDArray[np.float64]
 APART = math.sqrt(0.5)
@@ -23,6 +26,8 @@ MIDDLE = 0.5
 """Place of what does not act; a choice without order is at 0 on its axes."""
 LAST = 1.0 - 1e-12
 """The last position."""
+BEYOND = -1.0, 2.0
+"""Places on an axis between which values outside of its range lie."""
 
 
 class Encoding:
@@ -31,17 +36,21 @@ class Encoding:
     Args:
         space: what varies, by path.
         acts: gives the paths that act in a design; all by default.
+        beside: how many axes there are beside those of the space.
 
     Attributes:
         dimensions: of the points.
     """
 
     def __init__(
-        self, space: Mapping[str, Parameter], acts: Callable[[Mapping[str, Value]], Collection[str]] | None = None
+        self,
+        space: Mapping[str, Parameter],
+        acts: Callable[[Mapping[str, Value]], Collection[str]] | None = None,
+        beside: int = 0,
     ) -> None:
-        self._space, self._acts = dict(space), acts
+        self._space, self._acts, self._beside = dict(space), acts, beside
         self._axes = {path: _axes_of(parameter) for path, parameter in space.items()}
-        self.dimensions = sum(axes.count for axes in self._axes.values())
+        self.dimensions = sum(axes.count for axes in self._axes.values()) + beside
 
     def points(self, designs: Sequence[Mapping[str, Any]]) -> Points:
         """Return the points of designs, shape (designs, dimensions)."""
@@ -59,7 +68,21 @@ class Encoding:
             acting = [self._acts(self.design(row)) for row in positions]
             for part, (path, axes) in zip(parts, self._axes.items(), strict=True):
                 part[[path not in own for own in acting]] = axes.idle
-        return np.concatenate([np.zeros((len(positions), 0)), *parts], axis=1)
+        return np.concatenate([*parts, np.zeros((len(positions), self._beside))], axis=1)
+
+    def outside(self, settings: Mapping[str, Any], beside: Sequence[float]) -> Points:
+        """Return the point of a design that may lie outside of the space, shape (dimensions,).
+
+        Args:
+            settings: values by path; None for what does not act.
+            beside: its places on the axes beside the space.
+        """
+        parts = [axes.outside(settings[path]) for path, axes in self._axes.items()]
+        return np.concatenate([*parts, np.array(beside, np.float64)])
+
+    def nearest(self, settings: Mapping[str, Any]) -> Points:
+        """Return the positions of the design of the space that is nearest to one outside of it, shape (parameters,)."""
+        return self.positions([{path: nearest(own, settings[path]) for path, own in self._space.items()}])[0]
 
     def design(self, positions: Points) -> dict[str, Value]:
         """Return the design at positions, shape (parameters,)."""
@@ -114,6 +137,18 @@ class _Axis:
             return (np.log(values / own.low) / math.log(own.high / own.low))[:, None]
         return positions[:, None].copy()
 
+    def outside(self, value: Any) -> Points:
+        """Return the place of a value that may lie beyond the ends, shape (1,)."""
+        if not _is_number(value):
+            return np.array([self.idle])
+        if self._range.log and value <= 0:
+            return np.array([BEYOND[0]])
+        if self._range.log and isinstance(self._range, IntRange):
+            place = math.log(value / self._range.low) / math.log(self._range.high / self._range.low)
+        else:
+            place = place_of(self._range, value)
+        return np.clip([place], *BEYOND)
+
 
 class _Listed:
     """The axes of choices."""
@@ -140,6 +175,19 @@ class _Ordered(_Listed):
     def __init__(self, given: Choice) -> None:
         ranks = np.argsort(np.argsort(np.array(given.values, np.float64), kind="stable"), kind="stable")
         super().__init__(given, ranks[:, None] / max(1, len(ranks) - 1))
+        self._sorted: list[float] = sorted(map(float, cast("Sequence[float]", given.values)))
+
+    def outside(self, value: Any) -> Points:
+        """Return the place of a number that may be none of the choices: between or beyond them, shape (1,)."""
+        if not _is_number(value):
+            return np.array([self.idle])
+        known, last = self._sorted, len(self._sorted) - 1
+        if last == 0:
+            return np.array([float(value > known[0]) - float(value < known[0])])
+        ranks: Points = np.interp([value], known, np.arange(last + 1.0))
+        below, above = min(value - known[0], 0.0), max(value - known[-1], 0.0)
+        ranks += below / (known[1] - known[0]) + above / (known[-1] - known[-2])
+        return np.clip(ranks / last, *BEYOND)
 
 
 class _Apart(_Listed):
@@ -149,6 +197,18 @@ class _Apart(_Listed):
 
     def __init__(self, given: Choice) -> None:
         super().__init__(given, APART * np.eye(len(given.values)))
+
+    def outside(self, value: Any) -> Points:
+        """Return the place of a value that may be none of the choices: then at none of them, shape (axes,)."""
+        try:
+            number = self._given.number(value)
+        except ValueError:
+            number = -1
+        return np.array([APART if number == k else 0.0 for k in range(len(self._given.values))])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _axes_of(parameter: Parameter) -> _Axis | _Ordered | _Apart:

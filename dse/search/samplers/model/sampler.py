@@ -6,6 +6,9 @@ hypervolume (`gain`), times the probability that it is feasible and does not fai
 come out as expected, so that proposals made together differ (Ginsbourger, Le Riche and Carraro, 2010). Every eighth
 proposal is quasi-random, whatever the models believe. No design is proposed twice while there are others.
 
+Designs of earlier results inform the models from the first proposal on (`earlier`), and are no trials. The nearest
+designs of the space are candidates.
+
 A proposal is a function of its number and of the results told.
 """
 
@@ -22,6 +25,7 @@ from dse.streams import derived_seed
 
 if TYPE_CHECKING:
     from dse.search.samplers.model.belief import Belief, Kept
+    from dse.search.samplers.model.encoding import Encoding
     from dse.search.samplers.model.observations import Observations
     from dse.search.samplers.model.scales import Scale
 
@@ -56,6 +60,7 @@ class Model(AbstractSampler):
     """Gaussian processes of all objectives, and the expected gain in hypervolume."""
 
     name = "model"
+    learns = True
 
     def proposer(self, problem: Problem) -> Proposer:
         """Return what proposes the designs of a study."""
@@ -74,7 +79,7 @@ class _Proposer:
 
     def __init__(self, problem: Problem) -> None:
         from dse.search.samplers.draws import Admitted  # noqa: PLC0415  scipy, which checks do without
-        from dse.search.samplers.model.encoding import Encoding  # noqa: PLC0415
+        from dse.search.samplers.model.earlier import EarlierSeen, encoding_of  # noqa: PLC0415
 
         self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
         self._decided_before = problem.decided
@@ -84,7 +89,8 @@ class _Proposer:
         self.blind = max(self._startup, len(self._given))
         self._admitted, self._look_up = Admitted(problem), problem.known
         self._sequence = self._admitted.points() if self._space else None
-        self._encoding = Encoding(self._space, problem.acts)
+        self._encoding: Encoding = encoding_of(self._space, problem.acts, problem.earlier)
+        self._earlier = EarlierSeen(problem.earlier, self._encoding, self._signs)
         self._asked: list[dict[str, Value]] = []
         self._encoded = self._encoding.points([])
         self._places: set[bytes] = set()
@@ -122,11 +128,12 @@ class _Proposer:
         from dse.search.samplers.model.belief import transformed  # noqa: PLC0415  scipy
         from dse.search.samplers.model.observations import Observations  # noqa: PLC0415
 
-        told = sorted(self._told)
-        values = [self._told[own].values for own in told]
+        told, before = sorted(self._told), len(self._earlier)
+        values = [*self._earlier.values, *(self._told[own].values for own in told)]
         if self._observed is not None or len(values) == values.count(None):
             return self._observed
-        (y, scales), violations = transformed(values, self._startup), self._violations(told)
+        (every, scales), violations = transformed(values, before + self._startup), self._violations(told)
+        y = every[before:]
         none = np.zeros_like(y), np.zeros_like(violations)
         return Observations(told, y, violations, *none, counted=np.ones(len(told), np.bool_), scales=scales)
 
@@ -167,26 +174,17 @@ class _Proposer:
 
     def _best(self, number: int) -> dict[str, Value]:
         """Return the candidate that is worth most."""
-        from dse.search.samplers.model.belief import Belief  # noqa: PLC0415  scipy
-
         draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "proposal", number)))
         self._encode()
         seen = self._seen()
-        if seen is None or len(seen.numbers) - int(np.isnan(seen.y[:, 0]).sum()) < FEWEST:
+        before = len(self._earlier)
+        if seen is None or before + len(seen.numbers) - int(np.isnan(seen.y[:, 0]).sum()) < FEWEST:
             self.why = {"drawn": "random, as too few designs are known"}
             return self._new_one(next(self._draws(draws)), number)
         known = set(seen.numbers)
-        belief = Belief(
-            self._points(seen.numbers),
-            seen.y,
-            seen.violations,
-            self._points([own for own in range(number) if own not in known]),
-            self._kept,
-            noise=seen.noise,
-            violation_noise=seen.violation_noise,
-            counted=seen.counted,
-        )
-        front = self._encoding.positions([self._asked[seen.numbers[int(place)]] for place in belief.best.tolist()])
+        pending = self._points([own for own in range(number) if own not in known])
+        belief = self._earlier.belief(seen, self._points(seen.numbers), pending, self._kept)
+        front = self._front(belief, seen)
         looked = self._looked(belief, front, draws)
         best = self._informed(belief, looked, seen.scales)
         first = next(best, None) or next(self._draws(draws))
@@ -194,6 +192,12 @@ class _Proposer:
         found = next(fresh, None) or self._left(draws) or first
         self.why = self._reasons(found, belief, seen, len(looked))
         return found
+
+    def _front(self, belief: "Belief", seen: "Observations") -> np.ndarray:
+        """Return the positions of the front; of that of earlier designs, while no design of the study is complete."""
+        before, places = len(self._earlier), belief.best
+        own = [self._asked[seen.numbers[int(place) - before]] for place in places[places >= before].tolist()]
+        return np.concatenate([self._earlier.positions[places[places < before]], self._encoding.positions(own)])
 
     def _encode(self) -> None:
         """Take the designs that were proposed since as points."""
@@ -206,7 +210,8 @@ class _Proposer:
         at = self._encoding.points([design])
         (mean,), (deviation,) = belief.expected(at)
         gain = float(belief.gains(at, belief.expected(at))[0])
-        return {"gain": gain, "candidates": candidates, **seen.in_words(mean, deviation, self._signs)}
+        before = {"earlier": len(self._earlier)} if len(self._earlier) else {}
+        return {"gain": gain, "candidates": candidates, **before, **seen.in_words(mean, deviation, self._signs)}
 
     def _informed(
         self, belief: "Belief", positions: np.ndarray, scales: "Sequence[Scale]"
@@ -248,7 +253,7 @@ class _Proposer:
         """
         sizes = NEAR[0] * (NEAR[1] / NEAR[0]) ** draws.random((CANDIDATES, 1))
         near = self._moved(front[draws.integers(len(front), size=CANDIDATES)], sizes, draws)
-        found = np.concatenate([draws.random((CANDIDATES, len(self._space))), near])
+        found = np.concatenate([draws.random((CANDIDATES, len(self._space))), near, self._earlier.positions])
         worth = self._worth(belief, found)
         for size in ROUNDS:
             parents = found[np.argsort(-worth, kind="stable")[:PARENTS]]
@@ -275,7 +280,7 @@ class _Proposer:
 
     def _violations(self, numbers: Sequence[int]) -> np.ndarray:
         """Return the violations of trials, shape (trials, constraints); 0 for failed ones."""
-        width = max(len(self._told[own].violations) for own in numbers)
+        width = max([len(self._told[own].violations) for own in numbers], default=self._earlier.violations.shape[1])
         return np.array([self._told[own].violations or (0.0,) * width for own in numbers]).reshape(len(numbers), width)
 
     def _draws(self, draws: np.random.Generator) -> Iterator[dict[str, Value]]:
