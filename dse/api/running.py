@@ -10,7 +10,7 @@ from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.store import has_results
 from dse.search.executor import Executor
-from dse.search.runs import resume, start
+from dse.search.runs import resume, start, stored_study
 from dse.search.simulating import Kind, executor_for
 
 
@@ -51,7 +51,7 @@ def run(
         ResultsError: the place holds results of another study, or is in use.
         ExecutorError: Ray does not start, or has no room.
     """
-    checked = study_of(study)
+    checked = study_of(study, None if out is None else stored_study(out))
     where = Path("results") / checked.spec.name if out is None else out
     place = place_of(where)
 

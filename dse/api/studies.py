@@ -123,8 +123,12 @@ class Study:
         )
 
 
-def study_of(study: "Study | Checked | Path | str") -> Checked:
+def study_of(study: "Study | Checked | Path | str", former: Checked | None = None) -> Checked:
     """Return a checked study: one that was made in Python, or the path of a study file.
+
+    Args:
+        study: the study.
+        former: the study that is to be gone on with, if any; see `dse.search.study.read_study`.
 
     Raises:
         SettingError: what is wrong with it.
@@ -133,7 +137,7 @@ def study_of(study: "Study | Checked | Path | str") -> Checked:
         return study.checked
     if not isinstance(study, Checked | Path | str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise SettingError(f"study = {study!r} is not allowed; give the path of a study file, or a dse.Study")
-    return study if isinstance(study, Checked) else read_study(Path(study))
+    return study if isinstance(study, Checked) else read_study(Path(study), former=former)
 
 
 def _range(given: IntRange | FloatRange) -> dict[str, Any]:

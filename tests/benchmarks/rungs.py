@@ -46,8 +46,13 @@ BOOTSTRAP = 2000
 
 
 def replay(world, search, budget, seed):
+    """Return what `replayed` does of a search, with the volumes of certified designs and of those under one seed."""
+    return replayed(world, study_of(search, budget, seed))
+
+
+def replayed(world, study):
     """Return the epochs paid after each step, with the volumes of certified designs and of those under one seed."""
-    plan = plan_of(study_of(search, budget, seed))
+    plan = plan_of(study)
     known, ended, paid, waiting, trace = {}, {}, 0, [], []
     certified, single = [], []
     while True:
