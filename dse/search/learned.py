@@ -71,7 +71,7 @@ class Learned:
         quantities: in the order of `LearnedDesign.values`.
         axes: what the axes beside the space stand for.
         kinds: the designs by what they differ in outside of the space.
-        found: how many designs there were, of which those of the best ranks were taken where they were too many.
+        found: how many designs there were; of too many those of the best ranks were taken.
         designs: the designs.
     """
 
@@ -126,6 +126,6 @@ class Learned:
     @property
     def in_words(self) -> list[str]:
         """What was learned from, for a reader: a line, and one for each kind."""
-        more = f", those of the best ranks of {self.found}" if self.found > len(self.designs) else ""
+        more = f" of {self.found}, those of the best ranks" if self.found > len(self.designs) else ""
         lines = [f"learns from {counted(len(self.designs), 'earlier design')}{more}"]
         return [*lines, *(f"  {kind}" for kind in self.kinds), *(f"  beside the space: {axis}" for axis in self.axes)]

@@ -83,12 +83,13 @@ def learned_from(names: Sequence[str], scope: Scope, acts: Acts | None, criteria
             _read(name, where, scope, criteria, found)
         except (DataError, ResultsError) as error:
             raise SettingError(f"learn_from: {error}") from None
-    placed = [own for one in found.values() if (own := _placed(one, scope, acts)) is not None]
+    best = _best(list(found.values()), criteria)
+    placed = [own for one in best if (own := _placed(one, scope, acts)) is not None]
     if not placed:
         raise SettingError(
             f"learn_from: no design of {', '.join(names)} can be put beside those of this study; leave it out"
         )
-    return _learned(_best(placed, criteria), len(placed), scope, criteria)
+    return _learned(placed, len(found), scope, criteria)
 
 
 def kept_in(folder: Path) -> Learned:
@@ -201,16 +202,16 @@ def _is_other(parameter: Parameter, value: object) -> bool:
     return False
 
 
-def _best(placed: Sequence[_Placed], criteria: Criteria) -> list[_Placed]:
+def _best(found: list[_Found], criteria: Criteria) -> list[_Found]:
     """Return the designs of the best ranks, in their order, where there are too many."""
-    if len(placed) <= MOST:
-        return list(placed)
+    if len(found) <= MOST:
+        return found
     from dse.analysis.fronts.pareto import ranks  # noqa: PLC0415  which most checks do without
 
     goals: list[Goal] = [quantity(name).goal for name in criteria.objectives]
-    points = np.array([own.values[: len(goals)] for own in placed])
+    points = np.array([own.values[: len(goals)] for own in found])
     kept = np.argsort(ranks(points, goals), kind="stable")[:MOST]
-    return [placed[place] for place in sorted(kept.tolist())]
+    return [found[place] for place in sorted(kept.tolist())]
 
 
 def _learned(placed: Sequence[_Placed], count: int, scope: Scope, criteria: Criteria) -> Learned:

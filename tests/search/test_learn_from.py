@@ -354,7 +354,7 @@ def test_of_too_many_designs_those_of_the_best_ranks_are_taken(earlier, monkeypa
     whole = parse_study(text_of(), earlier).learned
     monkeypatch.setattr(learning, "MOST", 10)
     some = parse_study(text_of(), earlier).learned
-    assert some.in_words[0] == f"learns from 10 earlier designs, those of the best ranks of {EARLIER}"
+    assert some.in_words[0] == f"learns from 10 earlier designs of {EARLIER}, those of the best ranks"
     costs = np.array([own.values for own in whole.designs]) * [-1.0, 1.0]
     rank = moocore.pareto_rank(costs)
     taken = [own in some.designs for own in whole.designs]
