@@ -49,7 +49,7 @@ class Study:
         free: choices that only prices depend on.
         resources: what a simulation may use.
         plugins: plug-ins whose variants it uses.
-        learn_from: earlier results, by path or address, that `search={"sampler": "model"}` learns from.
+        learn_from: earlier results, by path or address, that the search learns from, whatever their space.
         description: for the reader.
         folder: where card files and data files of the study lie.
 

@@ -31,11 +31,13 @@ class LearnedDesign:
         settings: values at the paths of the space, in its order; None for what does not act.
         beside: places on the axes beside the space.
         values: of the quantities, means over seeds.
+        seeds: how many these are.
     """
 
     settings: Sequence[Any]
     beside: Sequence[float]
     values: Sequence[float]
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class Learned:
     @cached_property
     def content(self) -> bytes:
         """The bytes that are kept."""
-        table = {**asdict(self), "designs": [[own.settings, own.beside, own.values] for own in self.designs]}
+        designs = [[own.settings, own.beside, own.values, own.seeds] for own in self.designs]
+        table = {**asdict(self), "designs": designs}
         return json.dumps(table, sort_keys=True, separators=(",", ":")).encode()
 
     @property
@@ -120,7 +123,7 @@ class Learned:
             verdict = criteria.verdict([[own.values[place] for place in places]])
             if verdict is not None:
                 settings = dict(zip(self.paths, own.settings, strict=True))
-                found.append(EarlierDesign(settings, own.beside, verdict.values, verdict.margins))
+                found.append(EarlierDesign(settings, own.beside, verdict.values, verdict.margins, own.seeds))
         return found
 
     @property

@@ -62,6 +62,7 @@ class _Placed:
     others: Mapping[str, bool]
     differences: Differences
     values: Sequence[float]
+    seeds: int
 
 
 def learned_from(names: Sequence[str], scope: Scope, acts: Acts | None, criteria: Criteria) -> Learned:
@@ -171,7 +172,7 @@ def _placed(found: _Found, scope: Scope, acts: Acts | None) -> _Placed | None:
         if found.settings.get(path) != here.get(path) and not path.startswith(part_of)
     }
     settings = [given[path] if path in acting else None for path in scope.space]
-    return _Placed(settings, others, differences, found.values)
+    return _Placed(settings, others, differences, found.values, len(found.seeds))
 
 
 _CHOOSING = {family.card or family.path for family in FAMILIES} | {"deployment.device.card"}
@@ -219,7 +220,7 @@ def _learned(placed: Sequence[_Placed], count: int, scope: Scope, criteria: Crit
     found = beside([own.differences for own in placed])
     others = [path for path in scope.space if any(own.others[path] for own in placed)]
     designs = [
-        LearnedDesign(own.settings, [*places, *(APART * own.others[path] for path in others)], own.values)
+        LearnedDesign(own.settings, [*places, *(APART * own.others[path] for path in others)], own.values, own.seeds)
         for own, places in zip(placed, found.places, strict=True)
     ]
     axes = [*found.axes, *(f"another choice of {path}" for path in others)]

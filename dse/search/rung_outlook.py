@@ -154,6 +154,7 @@ class Outlook:
             violation_noise=self._violation_noise,
             counted=self.ended,
             scales=self._scales,
+            seed_variance=self._seeds,
         )
 
     @property
@@ -238,6 +239,7 @@ class Outlook:
         y, violations = self._measured()
         noise, violation_noise = np.zeros_like(y), np.zeros_like(violations)
         seeds = self._seed_variance(y)
+        self._seeds = seeds.mean(axis=0) if len(seeds) else np.zeros(y.shape[1])
         for n, own in enumerate(self.told):
             if own.failed:
                 y[n] = np.nan

@@ -143,8 +143,8 @@ class StudySpec(Spec):
     first: Annotated[tuple[dict[str, Any], ...], Strict(strict=False)] = ()
     """Designs to try first: each [[first]] gives values of the space; see `dse.search.first`."""
     learn_from: Annotated[tuple[Annotated[str, MinLen(1)], ...], Strict(strict=False)] = ()
-    """Earlier results, by path or address, whose designs `sampler = "model"` learns from, whatever their space; see
-    `dse.search.learning`."""
+    """Earlier results, by path or address, whose designs the search learns from, whatever their space; the samplers
+    "auto" and "model" do. See `dse.search.learning`."""
     constraints: dict[str, Any] = Field(default_factory=dict)
     """What designs must meet: bounds such as ">= 0.95" and "<= 1e-6" on metrics that could be objectives."""
     controls: dict[str, dict[str, Any]] = Field(default_factory=dict)

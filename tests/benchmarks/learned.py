@@ -59,7 +59,7 @@ def learned(world, kinds, seed):
             designs.append((own := proposer.ask(), world.curves(own)[0, epochs - 1].tolist()))
             differences.append({} if epochs == EPOCHS else {"training.epochs": (epochs, EPOCHS)})
     found = beside(differences)
-    rows = [LearnedDesign(list(own.values()), at, v) for (own, v), at in zip(designs, found.places, strict=True)]
+    rows = [LearnedDesign(list(own.values()), at, v, 1) for (own, v), at in zip(designs, found.places, strict=True)]
     return Learned(list(world.space), METRICS, found.axes, found.kinds, len(rows), rows) if rows else None
 
 

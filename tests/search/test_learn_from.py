@@ -67,7 +67,7 @@ def test_designs_are_placed_by_their_settings_with_means_over_seeds(earlier):
         assert settings == json.loads(rows[2 * number]["parameters"])
         means = np.mean([values(design, seed)[:2] for seed in (0, 1)], axis=0)
         assert own.values == pytest.approx(means, rel=1e-12)
-        assert own.beside == []
+        assert (own.beside, own.seeds) == ([], 2)
 
 
 def test_what_differs_outside_of_the_space_makes_a_group(earlier):
@@ -309,7 +309,7 @@ def test_a_job_of_a_cluster_brings_along_what_was_learned(earlier, tmp_path):
     ("names", "change", "message"),
     [
         (["gone"], {}, r"learn_from: .*gone is no results folder"),
-        (["narrow"], {'"model"': '"tpe"'}, r'sampler = "tpe" does not learn from earlier results; set .* = "model"'),
+        (["narrow"], {'"model"': '"tpe"'}, r'sampler = "tpe" does not learn from earlier results; set .* "model"'),
         (["narrow"], {'"loss"': '"accuracy_1d"', "[space]": "[design]\ndeployment.times_s = [1.0, 86400.0]\n[space]"},
          r"no design of narrow has accuracy_1d; give results"),
         ([""], {}, r"learn_from"),

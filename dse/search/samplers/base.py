@@ -48,12 +48,14 @@ class EarlierDesign:
         beside: places on axes beside the space, in which it differs from all designs of the study; those are at 0.
         values: of the objectives.
         violations: of each constraint, at most 0 where it is met.
+        seeds: over which values are means.
     """
 
     settings: Mapping[str, Any]
     beside: Sequence[float]
     values: Sequence[float]
     violations: Sequence[float] = ()
+    seeds: int = 1
 
 
 @dataclass(frozen=True)

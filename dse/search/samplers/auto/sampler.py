@@ -31,6 +31,7 @@ class Auto(AbstractSampler):
     """The model while it is fast, then NSGA-II."""
 
     name = "auto"
+    learns = True
 
     def proposer(self, problem: Problem) -> Proposer:
         """Return what proposes the designs of a study."""

@@ -41,6 +41,7 @@ class EarlierSeen:
         positions: of the nearest designs of the space, shape (designs, parameters).
         values: objectives to be minimised, one entry a design.
         violations: of each constraint, shape (designs, constraints).
+        seeds: over which values are means, shape (designs,).
     """
 
     def __init__(self, designs: Sequence[EarlierDesign], encoding: Encoding, signs: Sequence[float]) -> None:
@@ -52,6 +53,7 @@ class EarlierSeen:
         self.positions = self.positions.reshape(len(own), encoding.positions([]).shape[1])
         self.values = [tuple(s * float(v) for s, v in zip(signs, one.values, strict=True)) for one in own]
         self.violations = np.array([one.violations for one in own], np.float64).reshape(len(own), width)
+        self.seeds = np.array([one.seeds for one in own], np.float64)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -73,15 +75,15 @@ class EarlierSeen:
             before = seen.y[:0], seen.violations[:0]
         else:
             before = self._on(seen.scales), self.violations
-        none = np.zeros_like(before[0]), np.zeros_like(before[1])
+        noise = seen.seed_variance[None] / self.seeds[:, None]
         return Belief(
             np.concatenate([self.points, points]),
             np.concatenate([before[0], seen.y]),
             np.concatenate([before[1], seen.violations]),
             pending,
             kept,
-            noise=np.concatenate([none[0], seen.noise]),
-            violation_noise=np.concatenate([none[1], seen.violation_noise]),
+            noise=np.concatenate([noise, seen.noise]),
+            violation_noise=np.concatenate([np.zeros_like(before[1]), seen.violation_noise]),
             counted=np.concatenate([np.zeros(len(self), np.bool_), seen.counted]),
             earlier=len(self),
         )

@@ -24,6 +24,8 @@ class Observations:
         violation_noise: the same of violations.
         counted: which trials may be on the front, shape (trials,).
         scales: the scale of each objective.
+        seed_variance: variance over seeds of each objective on its scale, shape (objectives,), as far as it is part of
+            the further noise.
     """
 
     numbers: Sequence[int]
@@ -33,6 +35,7 @@ class Observations:
     violation_noise: Floats
     counted: NDArray[np.bool_]
     scales: Sequence[Scale]
+    seed_variance: Floats
 
     def in_words(self, mean: Floats, deviation: Floats, signs: Sequence[float]) -> dict[str, Any]:
         """Return what is expected of objectives, and the ends of a deviation around it, for a reader.

@@ -134,8 +134,9 @@ class _Proposer:
             return self._observed
         (every, scales), violations = transformed(values, before + self._startup), self._violations(told)
         y = every[before:]
-        none = np.zeros_like(y), np.zeros_like(violations)
-        return Observations(told, y, violations, *none, counted=np.ones(len(told), np.bool_), scales=scales)
+        none, counted = (np.zeros_like(y), np.zeros_like(violations)), np.ones(len(told), np.bool_)
+        alike = np.zeros(len(scales))  # the noise of seeds is that which all have
+        return Observations(told, y, violations, *none, counted=counted, scales=scales, seed_variance=alike)
 
     def _decided(self, number: int) -> dict[str, Value] | None:
         """Return the parameters of a trial that no model proposes, or None."""
