@@ -1,6 +1,7 @@
 """A study learns from earlier results, whatever their space; its table follows from what they said when it began."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -24,7 +25,9 @@ from dse.search.learned import FILE, Learned
 from dse.search.plans import plan_of
 from dse.search.ray_jobs import pack
 from dse.search.runs import open_study, resume, start
+from dse.search.samplers.model.belief import Belief
 from dse.search.samplers.model.encoding import Encoding
+from dse.search.samplers.model.kriging import JITTER, Process, Scales
 from dse.search.study import parse_study, read_study
 from tests.search.free import free, study_text, values
 from tests.search.scrambled import Scrambled
@@ -385,3 +388,40 @@ def test_a_study_with_earlier_results_is_a_dse_error_where_they_are_damaged(earl
     (tmp_path / "narrow" / "study.json.copy").unlink()
     with pytest.raises(DseError, match=r"learn_from: .*damaged"):
         parse_study(text_of(), tmp_path)
+
+
+# How models take it
+
+
+def test_noise_that_values_have_in_common_is_that_of_its_definition():
+    random = np.random.default_rng(3)
+    x, y, at = random.random((20, 2)), random.standard_normal(20), random.random((5, 2))
+    shared = np.where(np.arange(20) < 8, 2.0, 0.0)[:, None]
+    scales = Scales(np.log([0.4, 0.8]), 0.3, -3.0)
+
+    def covariance(a, b):
+        r = np.sqrt((((a[:, None] - b[None]) / np.exp(scales.lengths)) ** 2).sum(axis=2))
+        return math.exp(0.3) * (1.0 + math.sqrt(5.0) * r + 5.0 / 3.0 * r**2) * np.exp(-math.sqrt(5.0) * r)
+
+    whole = covariance(x, x) + (math.exp(-3.0) + JITTER) * np.eye(20) + shared @ shared.T
+    mean, deviation = Process(x, y, scales, shared=shared, mean=0.5).predict(at)
+    solved = np.linalg.solve(whole, covariance(x, at))
+    assert np.allclose(mean, 0.5 + solved.T @ (y - 0.5))
+    assert np.allclose(deviation**2, math.exp(0.3) - (covariance(x, at) * solved).sum(axis=0))
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_an_offset_of_all_earlier_values_tells_nothing(offset):
+    """What 40 earlier designs say of a slope is known though all of their values are too high."""
+    random = np.random.default_rng(4)
+    x = np.concatenate([random.random((46, 2)), np.zeros((46, 1))], axis=1)
+    y = (np.sin(4.0 * x[:, :1]) + x[:, 1:2]) @ np.ones((1, 2))
+    x[:40, 2], y[:40] = APART, y[:40] + offset
+    none = np.empty((46, 0))
+    counted = np.arange(46) >= 40
+    belief = Belief(x, y, none, x[:0], {}, counted=counted, earlier=40, beside=1)
+    at = np.concatenate([random.random((50, 2)), np.zeros((50, 1))], axis=1)
+    means, _ = belief.expected(at)
+    alone, _ = Belief(x[40:], y[40:], none[40:], x[:0], {}).expected(at)
+    truth = (np.sin(4.0 * at[:, :1]) + at[:, 1:2]) @ np.ones((1, 2))
+    assert np.sqrt(((means - truth) ** 2).mean()) < 0.3 * np.sqrt(((alone - truth) ** 2).mean())

@@ -34,6 +34,10 @@ CLEAR = 0.15
 """Share of the sides by which it is clearly worse; then it does not decide where the box ends."""
 LEAST = 1e-12
 """Gain, in shares of the box, below which designs are told apart by how near they are to the front."""
+OFFSET = 2.0
+"""Deviation of the offset of earlier designs along an axis beside the space, a priori, in deviations of all values."""
+FEW_OWN = 4
+"""Values of the study itself from which a model goes back to their mean, far from what was seen."""
 SURE = 1e-6
 """Standard deviation of what is known, in shares of the box of volumes."""
 
@@ -82,6 +86,7 @@ class Belief:
         violation_noise: the same of violations.
         counted: which trials may be on the front, shape (trials,); the others inform the models alone. All by default.
         earlier: how many of the first trials are designs of earlier results. They decide no box of volumes.
+        beside: how many of the last axes are beside the space. Values may be offset along them as a whole.
 
     Attributes:
         best: which trials are on the front of the feasible ones that count; of all that count, where none is feasible;
@@ -100,8 +105,9 @@ class Belief:
         violation_noise: Floats | None = None,
         counted: NDArray[np.bool_] | None = None,
         earlier: int = 0,
+        beside: int = 0,
     ) -> None:
-        self._kept, self._earlier = kept, earlier
+        self._kept, self._earlier, self._beside = kept, earlier, beside
         complete = ~np.isnan(y[:, 0])
         judged = complete if counted is None or not (complete & counted).any() else complete & counted
         feasible = judged & (violations <= 0.0).all(axis=1)
@@ -154,12 +160,23 @@ class Belief:
             chosen: those that the model is fitted to.
             pending: points of trials in flight.
         """
-        own = data.of(self._learned_from(known))
+        places = self._learned_from(known)
+        own, mean = data.of(places), self._mean(data, places)
         key = name, own.digest
         if key not in self._kept:
             scale = float(own.y.std()) or 1.0
-            self._kept[key] = learned(own.x, (own.y - own.y.mean()) / scale, own.noise / scale**2)
-        return _Model(data.of(chosen), self._kept[key], pending)
+            self._kept[key] = learned(own.x, (own.y - mean) / scale, own.noise / scale**2, self._shared(own.x))
+        found = data.of(chosen)
+        return _Model(found, self._kept[key], pending, self._mean(data, chosen), self._shared(found.x))
+
+    def _mean(self, data: "_Data", places: Places) -> float:
+        """Return the mean of some values; of those of the study itself, where there are a few."""
+        own = places[places >= self._earlier]
+        return float(data.y[own if len(own) >= FEW_OWN else places].mean())
+
+    def _shared(self, x: Floats) -> Floats | None:
+        """Return the deviations of offsets that values have in common; None where there is no axis beside the space."""
+        return OFFSET * x[:, x.shape[1] - self._beside :] if self._beside else None
 
     def _learned_from(self, known: Places) -> Places:
         """Return the trials that scales are learned from: the last ones, and up to as many earlier designs."""
@@ -272,9 +289,10 @@ class _Data(NamedTuple):
 class _Model:
     """A Gaussian process of standardised values; trials in flight count as if they had come out as expected."""
 
-    def __init__(self, data: _Data, scales: Scales, pending: Floats) -> None:
-        self._mean, self._std = float(data.y.mean()), float(data.y.std()) or 1.0
-        self._process = Process(data.x, (data.y - self._mean) / self._std, scales, data.noise / self._std**2)
+    def __init__(self, data: _Data, scales: Scales, pending: Floats, mean: float, shared: Floats | None) -> None:
+        self._mean, self._std = mean, float(data.y.std()) or 1.0
+        y, noise = (data.y - mean) / self._std, data.noise / self._std**2
+        self._process = Process(data.x, y, scales, noise, shared, mean=None if shared is None else 0.0)
         if len(pending):
             self._process.believe(pending)
 

@@ -53,6 +53,7 @@ class EarlierSeen:
         self.positions = self.positions.reshape(len(own), encoding.positions([]).shape[1])
         self.values = [tuple(s * float(v) for s, v in zip(signs, one.values, strict=True)) for one in own]
         self.violations = np.array([one.violations for one in own], np.float64).reshape(len(own), width)
+        self._beside = len(own[0].beside) if own else 0
         self.seeds = np.array([one.seeds for one in own], np.float64)
 
     def __len__(self) -> int:
@@ -86,6 +87,7 @@ class EarlierSeen:
             violation_noise=np.concatenate([np.zeros_like(before[1]), seen.violation_noise]),
             counted=np.concatenate([np.zeros(len(self), np.bool_), seen.counted]),
             earlier=len(self),
+            beside=self._beside,
         )
 
     def _on(self, scales: Sequence[Scale]) -> Floats:

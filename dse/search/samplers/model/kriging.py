@@ -51,23 +51,26 @@ def prior_length(dimensions: int) -> float:
     return float(np.log(0.5 * np.sqrt(max(1, dimensions))))
 
 
-def learned(x: Floats, y: Floats, known: Floats | None = None) -> Scales:
+def learned(x: Floats, y: Floats, known: Floats | None = None, shared: Floats | None = None) -> Scales:
     """Return the scales of the largest posterior density.
 
     Args:
         x: points, shape (points, dimensions).
         y: values, shape (points,), of mean 0 and variance 1.
         known: variances of the noise that single values have beyond what all have, shape (points,); none by default.
+        shared: deviations of noise that values have in common, a column for each such, shape (points, n); none by
+            default.
     """
     dimensions = x.shape[1]
     known = np.zeros(len(y)) if known is None else known
+    common = 0.0 if shared is None else shared @ shared.T
     start = np.array([prior_length(dimensions)] * dimensions + [SIGNAL[0], NOISE[0]])
     bounds = [BOUNDS["length"]] * dimensions + [BOUNDS["signal"], BOUNDS["noise"]]
     squares = (x.T[:, :, None] - x.T[:, None, :]) ** 2  # (dimensions, points, points)
     best: Floats = optimize.minimize(
         _negative_log_posterior,
         start,
-        (squares, y, known),
+        (squares, y, known, common),
         jac=True,
         bounds=bounds,
         method="L-BFGS-B",
@@ -76,7 +79,9 @@ def learned(x: Floats, y: Floats, known: Floats | None = None) -> Scales:
     return Scales(best[:dimensions], float(best[dimensions]), float(best[dimensions + 1]))
 
 
-def _negative_log_posterior(theta: Floats, squares: Floats, y: Floats, known: Floats) -> tuple[float, Floats]:
+def _negative_log_posterior(
+    theta: Floats, squares: Floats, y: Floats, known: Floats, common: Floats | float = 0.0
+) -> tuple[float, Floats]:
     """Return the negative logarithm of the posterior density and its gradient."""
     dimensions, points = squares.shape[:2]
     weights = np.exp(-2.0 * theta[:dimensions])
@@ -85,7 +90,7 @@ def _negative_log_posterior(theta: Floats, squares: Floats, y: Floats, known: Fl
     fall = np.exp(-ROOT_5 * r)
     kernel = signal * (1.0 + ROOT_5 * r + 5.0 / 3.0 * r * r) * fall
     try:
-        low: Floats = linalg.cholesky(kernel + np.diag(noise + JITTER + known), lower=True)
+        low: Floats = linalg.cholesky(kernel + np.diag(noise + JITTER + known) + common, lower=True)
     except linalg.LinAlgError:
         return 1e25, np.zeros_like(theta)
     alpha: Floats = linalg.cho_solve((low, True), y)
@@ -112,15 +117,27 @@ class Process:
         y: values, shape (points,).
         scales: see `Scales`.
         known: as for `learned`.
+        shared: likewise.
+        mean: of the quantity, far from all points; that of the values by default.
     """
 
-    def __init__(self, x: Floats, y: Floats, scales: Scales, known: Floats | None = None) -> None:
+    def __init__(
+        self,
+        x: Floats,
+        y: Floats,
+        scales: Scales,
+        known: Floats | None = None,
+        shared: Floats | None = None,
+        mean: float | None = None,
+    ) -> None:
         self._x, self._scales = x / np.exp(scales.lengths), scales
         covariance = self._covariance(self._x, self._x)
         noise = np.exp(scales.noise) + JITTER + (np.zeros(len(y)) if known is None else known)
-        self._low: Floats = linalg.cholesky(covariance + np.diag(noise), lower=True)
+        common = 0.0 if shared is None else shared @ shared.T
+        self._low: Floats = linalg.cholesky(covariance + np.diag(noise) + common, lower=True)
         ones = linalg.cho_solve((self._low, True), np.ones(len(y)))
-        self._mean = float(ones @ y / ones.sum()) if GLS else float(y.mean())
+        own = float(ones @ y / ones.sum()) if GLS else float(y.mean())
+        self._mean = own if mean is None else mean
         self._weights: Floats = linalg.cho_solve((self._low, True), y - self._mean)
 
     def believe(self, x: Floats) -> None:
