@@ -174,10 +174,11 @@ class Study:
     def startup(self) -> int:
         """Designs at the start that are proposed without regard to results: each earlier one stands for one of them.
 
-        Some remain, which tell how the earlier designs relate to those of this study.
+        Some remain, which tell how the earlier designs relate to those of this study. With rungs all do: earlier ones
+        were seen at their ends, and tell nothing of rungs.
         """
         own = self.spec.search.startup
-        return max(min(own, FEWEST_BLIND), own - len(self.earlier))
+        return own if self.spec.search.rungs else max(min(own, FEWEST_BLIND), own - len(self.earlier))
 
     @property
     def longest(self) -> int:

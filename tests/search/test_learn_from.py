@@ -229,8 +229,9 @@ def test_earlier_designs_that_mislead_are_told_apart(earlier, tmp_path):
 def test_rungs_learn_too(earlier, tmp_path):
     more = "[search]\nrungs = [1, 3]"
     text = text_of(more="[design]\ntraining.epochs = 5\n").replace("[search]", more)
+    assert parse_study(text, earlier).startup == 16
     plan, waiting, kinds, explained = plan_of(parse_study(text, earlier)), [], [], []
-    for _ in range(26):
+    for _ in range(34):
         while not plan.is_next_ready():
             plan.settle(*waiting.pop(0))
         step = plan.ask()
@@ -240,8 +241,8 @@ def test_rungs_learn_too(earlier, tmp_path):
         share = (step.until or 5) / 5.0
         waiting.append((step.number, {0: [accuracy * share, loss + 1.0 - share]}))
     assert {"new", "on"} <= set(kinds)
-    assert explained[:4] == [None] * 4
-    assert set(explained[4:]) == {None, EARLIER}
+    assert explained[:16] == [None] * 16
+    assert set(explained[16:]) == {None, EARLIER}
 
 
 # Where it is kept
