@@ -77,6 +77,17 @@ class OptunaProposer:
         decided = self._decided(number)
         if decided is not None:
             return self._entered(number, decided)
+        found = self._proposed(number)
+        before = self._decided_before.get(number, found)
+        if before == found:
+            return found
+        # By another version, or another processor. What this one proposes is asked for in any case, since generations
+        # of NSGA-II go by what was asked.
+        self._study.tell(self._open.pop(number), state=TrialState.FAIL)
+        return self._entered(number, before)
+
+    def _proposed(self, number: int) -> dict[str, Value]:
+        """Return the parameters of a trial that Optuna proposes."""
         for attempt in range(ATTEMPTS):
             found = self._entered(number, attempt=attempt)
             if self._admitted.among([found]):
@@ -103,7 +114,7 @@ class OptunaProposer:
         """Return the parameters of a trial that no model proposes, or None."""
         # The sequence goes on below what was given, so that the points after it are those of any other study.
         drawn = None if self._points is None or number >= self._startup else next(self._points)
-        return self._given[number] if number < len(self._given) else drawn or self._decided_before.get(number)
+        return self._given[number] if number < len(self._given) else drawn
 
     def tell(self, number: int, values: Sequence[float] | None, violations: Sequence[float] = ()) -> None:
         """Take what came of a trial; see `Proposer`. Optuna's samplers prefer trials without violations."""
