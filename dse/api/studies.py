@@ -37,8 +37,10 @@ class Study:
         objectives: metrics to optimise; each knows which way is better.
         space: settings that vary: `Choice`, `FloatRange`, `IntRange`, a list of choices, or a table such as
             {"low": 1, "high": 8, "log": True}.
-        trials: designs that the search proposes.
+        trials: designs that the search proposes at most; None where there is a budget of epochs.
         seeds: simulations of each design.
+        seeds_for: which designs get all of them: "all", or those that the front needs them of, "front".
+        epochs: epochs of all simulations of the search together.
         workload: the data set and how much of it is used, such as {"images": 1000}.
         design: settings that all designs share.
         first: designs to try first, such as [{"accumulator.bits": 8}]; what they leave open is quasi-random.
@@ -62,11 +64,13 @@ class Study:
     space: Mapping[str, Choice | IntRange | FloatRange | Sequence[Any] | Mapping[str, Any]] = field(
         default_factory=dict[str, Any]
     )
-    trials: int
+    trials: int | None = None
     seeds: int = 1
     workload: Settings = field(default_factory=dict[str, Any])
     design: Settings = field(default_factory=dict[str, Any])
-    first: Sequence[Settings] = ()
+    first: Sequence[Settings] = field(default=(), repr=False)
+    seeds_for: str = field(default="all", repr=False)
+    epochs: int | None = field(default=None, repr=False)
     constraints: Mapping[str, str] = field(default_factory=dict[str, str])
     controls: Mapping[str, Settings] = field(default_factory=dict[str, Settings])
     search: Settings = field(default_factory=dict[str, Any])
@@ -74,7 +78,7 @@ class Study:
     free: Settings = field(default_factory=dict[str, Any])
     resources: Settings = field(default_factory=dict[str, Any])
     plugins: Sequence[str] = ()
-    learn_from: Sequence[Path | str] = ()
+    learn_from: Sequence[Path | str] = field(default=(), repr=False)
     description: str = ""
     folder: Path | str = field(default=".", repr=False)
 
@@ -99,13 +103,18 @@ class Study:
             **{name: getattr(self, name) for name in ("workload", "design", "space", "first")},
             **{name: getattr(self, name) for name in ("constraints", "controls")},
             "search": self.search,
-            "budget": {"trials": self.trials, "seeds": self.seeds},
+            "budget": self._budget(),
             "price": {} if self.card is None else {"card": self.card},
             "free": self.free,
             "resources": self.resources,
         }
         given = {name: _plain(name, value) for name, value in {**head, **tables}.items()}
         return tomli_w.dumps({name: value for name, value in given.items() if value not in ("", [], {})})
+
+    def _budget(self) -> dict[str, Any]:
+        own = {"trials": self.trials, "seeds": self.seeds, "epochs": self.epochs}
+        said = {name: value for name, value in own.items() if value is not None}
+        return said if self.seeds_for == "all" else {**said, "seeds_for": self.seeds_for}
 
     def at(self, parameters: Settings) -> Design:
         """Return the design for values of the space.
@@ -118,7 +127,7 @@ class Study:
     def _repr_html_(self) -> str:
         space = self.checked.space.items()
         return titled(
-            f"{self.name}: {self.trials} trials x {self.seeds}, {', '.join(self.objectives)}",
+            f"{self.name}: {self.checked.extent} x {self.seeds}, {', '.join(self.objectives)}",
             pairs([(path, str(parameter)) for path, parameter in space]),
         )
 
