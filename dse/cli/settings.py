@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import echo, plugin_option
+from dse.cli.options import plugin_option
 
 if TYPE_CHECKING:
     from dse.designs.reference import Setting
@@ -36,7 +36,7 @@ def settings(paths: tuple[str, ...], format_: str, plugins: tuple[str, ...]) -> 
     tables = list(dict.fromkeys(setting.path.rpartition(".")[0] for setting in found))
     blocks = [(table, table_of(table), [s for s in found if s.path.rpartition(".")[0] == table]) for table in tables]
     lines = _page(blocks) if format_ == "markdown" else _screen(blocks)
-    echo("\n".join(lines))
+    click.echo("\n".join(lines))
 
 
 Block = tuple[str, str, "list[Setting]"]

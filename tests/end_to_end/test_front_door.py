@@ -93,7 +93,11 @@ def test_ranges_and_numbers_of_numpy_become_toml() -> None:
         trials=np.int64(2),
     )
     shown = {path: str(parameter) for path, parameter in own.checked.space.items()}
-    assert shown == {"adc.bits": "4 to 8 in steps of 2", "dac.bits": "one of 4, 6", "training.learning_rate": "0.5 to 2.0"}
+    assert shown == {
+        "adc.bits": "4 to 8 in steps of 2",
+        "dac.bits": "one of 4, 6",
+        "training.learning_rate": "0.5 to 2.0",
+    }
     assert own.checked.space["adc.bits"] == dse.IntRange(4, 8, step=2)
 
 

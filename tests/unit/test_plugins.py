@@ -68,7 +68,7 @@ def rule(tables: str, name: str = "own") -> str:
     return RULE.replace("{TABLES}", tables).replace("RULE", name)
 
 
-STUDY = NAMED.replace("[search]", '[search]\nsampler = "own"')
+STUDY = NAMED.replace('"tpe"', '"own"')
 
 
 @pytest.fixture
