@@ -8,6 +8,7 @@
       log/000003-9f2c41d7.jsonl           rows since the last part, durable before they are acknowledged
       trials/000002-500-1a2b3c4d.parquet  sealed parts, never changed: number, rows, checksum
       decisions/000003-9f2c41d7.jsonl     steps that the search decided, durable before they are acted on
+      paused/12-0-3.npz                    trainings that pause: trial, seed and epochs (`dse.search.checkpoints`)
       damaged/                            files that were found damaged, kept as they were
       staging/                            files being written; no reader looks here
       lock, lease/                        held by the one run that may write
