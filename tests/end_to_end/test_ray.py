@@ -190,7 +190,6 @@ def test_missing_data_on_an_actor_ends_the_study_with_its_message(pool):
         answers(pool, 1)
 
 
-@pytest.mark.usefixtures("same_ray")
 def test_actors_that_fail_to_start_are_tried_again_after_pauses(pool, monkeypatch, caplog):
     """Three in a row make a pause; the study ends when the pauses are used up, and one that starts makes all good."""
     monkeypatch.setattr(pool, "_start_failures", [])
@@ -221,6 +220,7 @@ def test_a_head_that_is_silent_ends_the_study_in_time(pool, monkeypatch):
     assert ray_pool.HEAD_S < 60.0
 
 
+@pytest.mark.usefixtures("same_ray")
 def test_a_request_that_no_node_can_meet_is_refused_at_once():
     with pytest.raises(ExecutorError, match=r"no node has room .* reserves 1 CPU, 0.5 GPU, and the cluster offers 127"):
         RayPool(resources=ResourcesSpec(gpus=0.5))
