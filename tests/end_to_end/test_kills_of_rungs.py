@@ -65,8 +65,8 @@ def test_kills_at_any_step_change_nothing(study, undisturbed, tmp_path):
 @pytest.mark.slow
 def test_a_killed_driver_of_ray_actors_is_resumed_on_ray(study, undisturbed, tmp_path, here):
     runs = OnRay(study, tmp_path)
-    with runs.caught(12, rows(undisturbed)):
+    with runs.caught(3, read_table(undisturbed).num_rows):  # rows of trainings that have ended
         pass
-    assert 12 <= rows(runs.folder) < rows(undisturbed)
+    assert rows(runs.folder) < rows(undisturbed)
     assert here("resume", runs.folder, "--actors", "2", "--quiet").exit_code == 0
     assert whole(runs.folder).equals(whole(undisturbed))
