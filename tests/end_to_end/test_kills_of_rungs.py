@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from dse.search.runs import start
 from dse.search.study import parse_study
 from tests.end_to_end.test_kills import OnRay, launch
 from tests.search.test_rungs import TEXT
+from tests.studies import ROOT
 from tests.waiting import ended, wait_until
 
 KILLS = 5
@@ -63,10 +66,11 @@ def test_kills_at_any_step_change_nothing(study, undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_driver_of_ray_actors_is_resumed_on_ray(study, undisturbed, tmp_path, here):
+def test_a_killed_driver_of_ray_actors_is_resumed_on_ray(study, undisturbed, tmp_path):
     runs = OnRay(study, tmp_path)
     with runs.caught(3, read_table(undisturbed).num_rows):  # rows of trainings that have ended
         pass
     assert rows(runs.folder) < rows(undisturbed)
-    assert here("resume", runs.folder, "--actors", "2", "--quiet").exit_code == 0
+    command = [sys.executable, "-m", "dse", "resume", str(runs.folder), "--actors", "2", "--quiet"]
+    assert subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
     assert whole(runs.folder).equals(whole(undisturbed))
