@@ -81,6 +81,34 @@ class _GoneError(ResultsError):
     """Files were taken away while a run wrote to them."""
 
 
+class _Growing:
+    """A log that begins with its first lines.
+
+    Args:
+        begin: begins one.
+    """
+
+    def __init__(self, begin: Callable[[], Log]) -> None:
+        self._begin = begin
+        self._log: Log | None = None
+
+    def append(self, lines: bytes) -> None:
+        """Add lines. After an OSError the next begin a log of their own, behind whatever this one left."""
+        if self._log is None:
+            self._log = self._begin()
+        try:
+            self._log.append(lines)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Write no more to what was begun."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+
 class Store:
     """Results, open for writing. Use as a context manager.
 
@@ -98,8 +126,8 @@ class Store:
         self._patience_s = patience_s
         self._lock = self.place.lock()
         self._token = uuid.uuid4().hex[:8]
-        self._log: Log | None = None
-        self._decisions: Log | None = None
+        self._log = _Growing(lambda: self._begin("log"))
+        self._decisions = _Growing(lambda: self._begin(DECISIONS))
         self._logged_rows, self._appends = 0, 0
         self._rows = 0
         self._number = 0
@@ -168,7 +196,7 @@ class Store:
         try:
             if not isinstance(error, ResultsError):
                 self._check_lock()
-                self._close_log()
+                self._log.close()
                 if error is None:
                     self.patiently(self._seal)
                 else:  # stopped: whoever stopped it does not wait for it
@@ -178,8 +206,8 @@ class Store:
         except (OSError, ResultsError) as reason:
             log.warning("%s: the last rows stay in the log (%s); nothing is lost", self.place, reason)
         finally:
-            self._close_log()
-            self._close_decisions()
+            self._log.close()
+            self._decisions.close()
             self._lock.release()
 
     @property
@@ -194,7 +222,7 @@ class Store:
             ResultsError: they could not be written within the patience; what was acknowledged before is safe.
         """
         lines = b"".join(map(to_line, rows))
-        self.patiently(lambda: self._append(lines))
+        self.patiently(lambda: self._log.append(lines))
         self._logged_rows += len(rows)
         self._rows += len(rows)
         self._appends += 1
@@ -207,21 +235,7 @@ class Store:
         Raises:
             ResultsError: they could not be written within the patience.
         """
-        self.patiently(lambda: self._decide(b"".join(lines)))
-
-    def _decide(self, lines: bytes) -> None:
-        if self._decisions is None:
-            self._decisions = self.place.open_log(f"{DECISIONS}/{self._next():06}-{self._token}")
-        try:
-            self._decisions.append(lines)
-        except OSError:
-            self._close_decisions()  # see `_append`
-            raise
-
-    def _close_decisions(self) -> None:
-        if self._decisions is not None:
-            self._decisions.close()
-            self._decisions = None
+        self.patiently(lambda: self._decisions.append(b"".join(lines)))
 
     def describe(self, about: dict[str, Any]) -> None:
         """Change the description of the results.
@@ -275,23 +289,12 @@ class Store:
         Raises:
             ResultsError: it could not be written within the patience; the log keeps the rows.
         """
-        self._close_log()
+        self._log.close()
         self.patiently(self._seal)
         self.patiently(self._unite)
 
-    def _append(self, lines: bytes) -> None:
-        if self._log is None:
-            self._log = self.place.open_log(f"log/{self._next():06}-{self._token}")
-        try:
-            self._log.append(lines)
-        except OSError:
-            self._close_log()  # the next attempt begins a log of its own, behind whatever this one left
-            raise
-
-    def _close_log(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+    def _begin(self, folder: str) -> Log:
+        return self.place.open_log(f"{folder}/{self._next():06}-{self._token}")
 
     def _next(self) -> int:
         self._number += 1
