@@ -1,11 +1,17 @@
 """What a metric is: a number that describes a trial, with its unit, its meaning and which way is better."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 Goal = Literal["maximise", "minimise"]
 """Which way of a metric is better."""
+
+
+def signs_of(goals: Iterable[Goal]) -> list[float]:
+    """Return the factors that make values to be minimised of some, one for each goal."""
+    return [-1.0 if goal == "maximise" else 1.0 for goal in goals]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,11 @@ def as_decided(rows: Iterable[Mapping[str, Any]], controls: int) -> dict[int, St
     return found
 
 
+def proposals_of(decided: Decided) -> dict[int, Mapping[str, Any]]:
+    """Return the parameters of the designs that steps proposed, by the number of the trial."""
+    return {step.trial: step.parameters for step in decided.values() if step.kind == "new"}
+
+
 class Decisions:
     """Writes steps down.
 

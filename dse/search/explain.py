@@ -5,7 +5,7 @@ none, and says so.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,6 @@ import polars as pl
 from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import as_costs, points_of
 from dse.analysis.tables.tables import Tables, one_trial, open_tables
-from dse.errors import QueryError
 from dse.metric import Goal
 from dse.pricing.quantities import quantity
 from dse.pricing.text import cell, counted
@@ -59,10 +58,7 @@ def explain(where: Where, trial: int) -> Explanation:
         ResultsError: there are no results.
     """
     place, tables = place_of(where), open_tables(where)
-    rows = tables.rungs.filter(pl.col("trial") == trial)
-    if rows.is_empty():
-        one_trial(tables, trial)
-        raise QueryError(f"no trial {trial}")
+    rows = one_trial(replace(tables, trials=tables.rungs), trial)
     if rows["origin"][0] != "search":
         lines = [f"trial {trial} is the control {rows['origin'][0]}: the study file names it, no search proposed it"]
         return Explanation(trial, [], lines)

@@ -31,7 +31,7 @@ from dse.results.reading import REFUSED, kept_damage
 from dse.results.rows import to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria
-from dse.search.decisions import read_decisions
+from dse.search.decisions import proposals_of, read_decisions
 from dse.search.ledger import Row, other_design
 from dse.search.loop import Earlier
 from dse.search.proposals import tell
@@ -209,7 +209,7 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
     by_trial: dict[int, dict[int, Row]] = {}
     for row in rows:
         by_trial.setdefault(row["trial"] - len(old.controls), {})[row["seed"]] = row
-    decided = {step.trial: dict(step.parameters) for step in earlier.decided.values() if step.kind == "new"}
+    decided = {number: dict(own) for number, own in proposals_of(earlier.decided).items()}
     known = {**decided, **{number: _parameters(seeds) for number, seeds in by_trial.items() if number >= 0}}
     if all(number in known for number in range(proposed)):
         return [known[number] for number in range(proposed)]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dse.errors import SettingError
-from dse.search.decisions import Decided
+from dse.metric import signs_of
+from dse.search.decisions import Decided, proposals_of
 from dse.search.proposals import Proposals
 from dse.search.steps import Plan
 from dse.search.study import Study
@@ -19,8 +20,8 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
         given: parameters of the first trials, decided before.
         decided: steps that were decided before, by number.
     """
-    known = {step.trial: step.parameters for step in (decided or {}).values() if step.kind == "new"}
-    proposer = study.proposer(given, known)
+    decided = decided or {}
+    proposer = study.proposer(given, proposals_of(decided))
     tried = Tried(study.space, study.design, study.trials, study.known if study.constraints else None)
     search, budget = study.spec.search, study.spec.budget
     if not study.goes_in_steps:
@@ -48,9 +49,9 @@ def plan_of(study: Study, given: Sequence[Mapping[str, Any]] = (), decided: Deci
         lookahead=search.lookahead,
     )
     encoding = encoding_of(study.space, study.acts, study.earlier)
-    earlier = EarlierSeen(study.earlier, encoding, [-1.0 if goal == "maximise" else 1.0 for goal in study.goals])
+    earlier = EarlierSeen(study.earlier, encoding, signs_of(study.goals))
     place = Place(study.criteria, study.goals, encoding.points, search.seed, rules.startup, earlier)
-    return RungPlan(proposer, rules, place, lambda parameters: _epochs_of(study, parameters), decided or {}, tried)
+    return RungPlan(proposer, rules, place, lambda parameters: _epochs_of(study, parameters), decided, tried)
 
 
 def _epochs_of(study: Study, parameters: Mapping[str, Any]) -> int:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.analysis.fronts.pareto import is_on_front
-from dse.metric import Goal
+from dse.metric import Goal, signs_of
 from dse.pricing.quantities import quantity
-from dse.search.criteria import Criteria, Values
+from dse.search.criteria import Criteria, Values, mean
 from dse.search.rung_record import Record
 from dse.search.samplers.model.belief import Belief, Kept
 from dse.search.samplers.model.earlier import EarlierSeen
@@ -67,7 +67,7 @@ class Place:
     @property
     def signs(self) -> Floats:
         """What makes objectives to be minimised of them."""
-        return np.array([-1.0 if goal == "maximise" else 1.0 for goal in self.goals])
+        return np.array(signs_of(self.goals))
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,7 @@ class Outlook:
         lacking = [n for n in places if self.told[n].waits and len(self.told[n].seeds) < seeds]
         if not lacking:
             return None
-        sure = self._on_front(judged)
-        p = {n: float(sure[int(np.flatnonzero(judged == n)[0])]) for n in lacking}
+        p = dict(zip(judged.tolist(), self._on_front(judged).tolist(), strict=True))
         best = min(lacking, key=lambda n: (abs(p[n] - 0.5), n))
         return self.told[best], {"p_front": p[best], "front": len(front), "candidates": len(lacking)}
 
@@ -227,12 +226,8 @@ class Outlook:
     def _raw(self) -> Floats:
         """Return the mean objectives of designs where they were seen last, to be minimised; NaN for failed ones."""
         width = len(self._place.goals)
-        rows = [self._mean(own.values)[:width] if not own.failed else [np.nan] * width for own in self.told]
+        rows = [(mean(own.values) or ())[:width] if not own.failed else [np.nan] * width for own in self.told]
         return np.array(rows, np.float64).reshape(len(rows), width) * self._place.signs
-
-    @staticmethod
-    def _mean(values: Sequence[Values]) -> list[float]:
-        return np.mean(np.array(values, np.float64), axis=0).tolist()
 
     def _observed(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return values of the ends and violations with the variances of their noise, each shape (told, ...)."""

@@ -10,6 +10,7 @@ Of what kind a step is follows from the steps before (`schedule`), who gets it f
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from threadpoolctl import threadpool_limits
@@ -93,7 +94,7 @@ class RungPlan:
         if self._next is None and number in self._decided and self._tell(self._decided[number].told - 1):
             self._next = self._decided[number]
         if self._next is None and number < self._blind and self._may_be_new():
-            self._next = self._new({})
+            self._next = self._new()
         if self._next is None and number in self._decided:
             return False
         if self._next is None and self._tell(number - self._rules.lookahead):
@@ -108,12 +109,14 @@ class RungPlan:
         if step is None:
             raise ValueError("no step is ready")
         if step.kind == "new":
-            parameters = self._proposer.ask()
-            known = {**why_of(self._proposer), **(step.why or {})}
-            if step.number not in self._decided:
-                step = self._new(None if step.number < self._blind else known, parameters)
-            self._tried.add(step.parameters)
-            self._records.append(Record(step.trial, step.parameters, self._epochs_of(step.parameters)))
+            asked, was_decided = self._proposer.ask(), step.number in self._decided
+            parameters = step.parameters if was_decided else asked
+            epochs = self._epochs_of(parameters)
+            if not was_decided:
+                why = None if step.number < self._blind else why_of(self._proposer)
+                step = replace(step, parameters=parameters, until=self._pause_after(0, epochs), why=why)
+            self._tried.add(parameters)
+            self._records.append(Record(step.trial, parameters, epochs))
         self._take(step)
         return step
 
@@ -183,7 +186,7 @@ class RungPlan:
         if self._schedule.designs >= self._rules.trials or self.exhausted is not None:
             return False
         longest = max((own.epochs for own in self._records), default=0)
-        return self._affords(len(self._rules.first_seeds) * (self._first_pause(longest) or longest))
+        return self._affords(len(self._rules.first_seeds) * (self._pause_after(0, longest) or longest))
 
     def _affords(self, epochs: int) -> bool:
         return self._rules.epochs is None or self._planned + epochs <= self._rules.epochs
@@ -206,11 +209,11 @@ class RungPlan:
     def _on(self, rung: int, outlook: Outlook) -> Step | None:
         """Return the step of a design that goes on from a rung."""
         waiting = [own for own in outlook.told if own.waits and own.top == rung and not own.has_ended]
-        waiting = [own for own in waiting if self._affords((self._pause_after(rung, own) or own.epochs) - rung)]
+        waiting = [own for own in waiting if self._affords((self._pause_after(rung, own.epochs) or own.epochs) - rung)]
         if not waiting:
             return None
         record, why = outlook.best(waiting, outlook.ended)
-        until = self._pause_after(rung, record)
+        until = self._pause_after(rung, record.epochs)
         return self._step("on", record.trial, record.parameters, (0,), why, until=until, since=rung)
 
     def _certify(self, outlook: Outlook) -> Step | None:
@@ -235,14 +238,11 @@ class RungPlan:
     def _observed_new(self, outlook: Outlook) -> Step:
         if isinstance(self._proposer, Observes):
             self._proposer.observe(outlook.observations)
-        return self._new({})
+        return self._new()
 
-    def _new(self, why: Mapping[str, Any] | None, parameters: Mapping[str, Any] | None = None) -> Step:
-        """Return the step of a new design; its parameters are asked for when the step is."""
-        own = parameters or {}
-        until = self._first_pause(self._epochs_of(own)) if parameters is not None else None
-        seeds = tuple(self._rules.first_seeds)
-        return self._step("new", self._schedule.designs, own, seeds, why, until=until)
+    def _new(self) -> Step:
+        """Return the step of a new design, whose parameters are asked for when the step is."""
+        return self._step("new", self._schedule.designs, {}, tuple(self._rules.first_seeds), None)
 
     def _step(
         self,
@@ -257,9 +257,6 @@ class RungPlan:
     ) -> Step:
         return Step(len(self._steps), kind, trial, parameters, seeds, until, since, why, self._told, in_steps=True)
 
-    def _first_pause(self, epochs: int) -> int | None:
-        """Return the first rung of a training; None where it goes to its end."""
-        return next((rung for rung in self._rules.rungs if rung < epochs), None)
-
-    def _pause_after(self, rung: int, record: Record) -> int | None:
-        return next((own for own in self._rules.rungs if rung < own < record.epochs), None)
+    def _pause_after(self, rung: int, epochs: int) -> int | None:
+        """Return the next rung of a training of some epochs; None where it goes on to its end."""
+        return next((own for own in self._rules.rungs if rung < own < epochs), None)

@@ -15,7 +15,7 @@ import polars as pl
 
 from dse.designs.outcome import METRICS
 from dse.errors import QueryError
-from dse.metric import Goal
+from dse.metric import Goal, signs_of
 from dse.pricing.quantities import quantity
 
 
@@ -26,7 +26,7 @@ def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
         points: objectives, shape (..., points, objectives). Not changed.
         goals: which way is better, for each objective.
     """
-    return points * np.array([-1.0 if goal == "maximise" else 1.0 for goal in goals])
+    return points * np.array(signs_of(goals))
 
 
 def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy as np
 
 from dse.designs.space import Value
+from dse.metric import signs_of
 from dse.search.samplers.base import AbstractSampler, Problem, Proposer
 from dse.streams import derived_seed
 
@@ -84,7 +85,7 @@ class _Proposer:
         self._space, self._seed, self._given = dict(problem.space), problem.seed, problem.given
         self._decided_before = problem.decided
         self.why: dict[str, Any] = {}
-        self._signs = [-1.0 if goal == "maximise" else 1.0 for goal in problem.goals]
+        self._signs = signs_of(problem.goals)
         self._startup = min(max(problem.startup, 1), problem.trials)
         self.blind = max(self._startup, len(self._given))
         self._admitted, self._look_up = Admitted(problem), problem.known
