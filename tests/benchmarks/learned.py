@@ -7,10 +7,8 @@ a third of the epochs, which is another kind of design; or both. See `rungs` for
 earlier results cost is not paid again.
 """
 
-import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from dse.search.learned import Learned, LearnedDesign
 from dse.search.samplers.base import Problem
 from dse.search.samplers.quasi_random import QuasiRandom
 from tests.benchmarks.recorded import EPOCHS, METRICS, World, study_of
-from tests.benchmarks.rungs import ratio, replayed, volumes_at
+from tests.benchmarks.rungs import options, ratio, replayed, volumes_at
 
 DESIGNS, SHORT = 40, 10
 SEARCHES = {
@@ -65,11 +63,7 @@ def learned(world, kinds, seed):
 
 def main():
     """Replay and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    given = options(__doc__)
     world, random, runs = World(), np.random.default_rng(0), {}
     for name, (search, budget, column) in SEARCHES.items():
         for what, kinds in EARLIER.items() if given.only in name else ():

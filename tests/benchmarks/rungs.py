@@ -18,7 +18,6 @@ import numpy as np
 from dse.search.plans import plan_of
 from tests.benchmarks.recorded import EPOCHS, SEEDS, World, study_of
 
-LOOKAHEAD = 8
 STEPS = 'sampler = "model"\nrungs = [3, 10]\nlookahead = 8'
 SEARCHES = {
     "nsga2, all seeds": ('sampler = "nsga2"', "trials = 100\nseeds = 3"),
@@ -109,13 +108,18 @@ def ratio(base, runs, column, epochs, random):
     return found[0], *np.percentile(found[1:], [2.5, 97.5])
 
 
-def main():
-    """Replay and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(about):
+    """Return what the command line asks of a benchmark: repetitions, which searches, and a file for their traces."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    """Replay and print."""
+    given = options(__doc__)
     world = World()
     runs, seconds = {}, {}
     for name, (search, budget) in SEARCHES.items():
