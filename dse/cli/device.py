@@ -55,17 +55,26 @@ def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..
 @_number("--drift-reference-s", "Time between pulse and read, s; by default that of pcm_gst.")
 @click.option("--resamples", type=click.IntRange(20, 100_000), default=200, show_default=True, help="For intervals.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
+@click.option("--accept", is_flag=True, help="Write the card of a fit that does not describe the trains, too.")
+@click.option("--keep-all-cells", is_flag=True, help="Leave no cell out that is not like the others.")
 def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
-    """Fit a PCM cell to the measured SET pulse trains in the CSV file PULSES and write its card.
+    """Fit a PCM cell to the measured SET pulse trains in the CSV file PULSES; write its card, and a picture beside it.
 
-    Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS).
+    Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS, or as its header says).
     """
     import polars as pl  # noqa: PLC0415
 
     from dse.analysis.tables.render import render  # noqa: PLC0415
-    from dse.devices.fit.card import fit_file  # noqa: PLC0415
+    from dse.devices.fit.card import fit_file, picture_of  # noqa: PLC0415
 
     fitted = fit_file(pulses, out, title, **options)
     echo(render(pl.DataFrame(fitted.table()), title=f"{pulses}: {fitted.trains.cells} cells, 95 % intervals"))
     echo(render(pl.DataFrame(fitted.goodness), title="\nmeasured and model, after each pulse"))
-    echo(f'\nwritten: {out}\nuse it in a study file in the same folder: device.card = "{out.name}"')
+    trains = fitted.trains
+    echo(f"\nread: {trains.form}")
+    for name, reason in trains.left_out.items():
+        echo(f"left out, cell {name}: {reason}")
+    for fault in fitted.faults:
+        echo(f"accepted: {fault}")
+    echo(f"\nwritten: {out}, with the picture {picture_of(out)}")
+    echo(f'use it in a study file in the same folder: device.card = "{out.name}"')

@@ -71,6 +71,7 @@ def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given,
     fit = fitted(measured(cell, seed=5, reads=reads, number=number), given)
     scores = z_scores(fit, cell)
     assert all(abs(z) < 5.0 for z in scores.values()), scores
+    assert fit.faults == []
     true, found = np.array(cell.mean_response_us(PULSES)), np.array(spec_of(fit).mean_response_us(PULSES))
     sampling = np.array([row["std_us"] for row in fit.goodness]) / np.sqrt(number)
     assert np.all(np.abs(found - true)[1:] < 5.0 * sampling[1:])
@@ -94,10 +95,8 @@ def test_reset_and_granularity_are_recovered() -> None:
     scores = z_scores(fit, cell, ("reset_mean_us", "reset_std_us"))
     assert all(abs(z) < 5.0 for z in scores.values()), scores
     means = cell.mean_response_us(PULSES)
-    granularity = fit.entries["granularity_us"]
-    pulses = next(n for n in (10, 11) if f"first {n} pulses" in granularity.note)  # the 11th leads to 8.01 uS
-    assert granularity.value == pytest.approx((means[pulses] - means[0]) / pulses, rel=0.05)
-    assert "below 8 uS" in granularity.note
+    pulses = np.interp(means[0] + 2 / 3 * (means[-1] - means[0]), means, range(PULSES + 1))
+    assert fit.entries["granularity_us"].value == pytest.approx(2 / 3 * (means[-1] - means[0]) / pulses, rel=0.05)
 
 
 def test_averaged_reads_count_with_the_noise_that_is_left() -> None:

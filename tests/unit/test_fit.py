@@ -64,7 +64,7 @@ def test_other_columns_and_spaces_are_ignored(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("conductance\n", "conductanse\n", "has no column 'conductance'"),
-        ("cell,", "device,", "has no column 'cell'"),
+        ("cell,", "wafer,", "has no column 'cell'"),
         ("\nc3,2,", "\nc3,2,x", "conductance = 'x"),
         ("\nc3,2,", "\nc3,two,", "pulse = 'two' must be an integer from 0"),
         ("\nc3,2,", "\nc3,2.5,", "pulse = '2.5' must be an integer from 0"),
@@ -159,7 +159,11 @@ def test_the_card_loads_and_says_where_each_number_comes_from(tmp_path: Path) ->
     raw = tomllib.loads((tmp_path / "mine.toml").read_text(encoding="utf-8"))
     for name in set(ORDER) - {*NOT_MEASURED, "g_min_us", "g_max_us", "reset_min_us"}:
         assert raw[name]["low"] <= raw[name]["value"] <= raw[name]["high"]
-    assert "below two thirds of the largest mean" in raw["granularity_us"]["note"]
+    assert "two thirds of the rise of the mean curve" in raw["granularity_us"]["note"]
+    assert raw["fit"]["cells"] == 60
+    assert raw["fit"]["cells_left_out"] == raw["fit"]["faults"] == 0
+    assert raw["fit"]["r_squared"] > 0.99
+    assert (tmp_path / "mine.fit.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_same_seed_gives_the_same_card(tmp_path: Path) -> None:
@@ -192,7 +196,16 @@ def test_from_measurement_to_a_study_on_the_command_line(tmp_path: Path, ask: Ca
     arguments = ("device", "fit", path, "--out", out, "--read-noise-slope", 0, "--read-noise-offset-us", 0)
     done = ask(*arguments)
     assert done.returncode == 0, done.stderr
-    for word in ("mean_slope", "low", "high", "pulses", "model_mean_us", 'device.card = "my_cell.toml"'):
+    assert (tmp_path / "my_cell.fit.png").exists()
+    for word in (
+        "separated by commas",
+        "mean_slope",
+        "low",
+        "high",
+        "pulses",
+        "model_mean_us",
+        'device.card = "my_cell.toml"',
+    ):
         assert word in done.stdout
     (tmp_path / "study.toml").write_text(
         'name = "mine"\nobjectives = ["validation_accuracy"]\n[workload]\ndataset = "digits"\n[design]\n'

@@ -7,7 +7,8 @@ A card is a list of named entries:
     unit = "uS"
     source = "Nandakumar et al., J. Appl. Phys. 124, 152135 (2018)"
 
-and a few lines about the whole: `title`, `about`, and `model`, the model of a cell other than PCM. An entry without
+and a few lines about the whole: `title`, `about`, `model`, the model of a cell other than PCM, and a table `fit`, which
+says how well a fitted card describes what it was fitted to. An entry without
 unit or source is refused, and so is a unit other than the one its use expects, because a slip by a factor of a thousand
 is the commonest defect of such tables.
 """
@@ -164,6 +165,8 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
         raise SettingError(f"the card {name} is not valid TOML: {error}") from None
     title = str(table.pop("title", name))
     table.pop("about", None)
+    if kind == "cells":
+        table.pop("fit", None)
     base = _word(name, table, "base", "a card") if kind == "costs" else None
     model = _word(name, table, "model", "a model of cells") if kind == "cells" else None
     entries = {key: _entry(name, key, value) for key, value in table.items()}

@@ -4,12 +4,18 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
+
 from dse.devices.card import KNOBS, read_cell, unit_of
-from dse.devices.fit.cell import CellFit, FittedEntry, fit_cell
+from dse.devices.fit.cell import CellFit, FittedEntry, fit_cell, granularity
+from dse.devices.fit.checks import beyond_cards, entries_beyond_cards, falls, share_explained
 from dse.devices.fit.likelihood import Given
-from dse.devices.fit.trains import read_trains
+from dse.devices.fit.outliers import without_outliers
+from dse.devices.fit.picture import draw_fit
+from dse.devices.fit.response import find_window
+from dse.devices.fit.trains import Trains, read_trains
 from dse.devices.spec import CellSpec
-from dse.errors import SettingError
+from dse.errors import DataError, SettingError
 
 NOT_MEASURED = ("read_noise_slope", "read_noise_offset_us", "drift_exponent", "drift_reference_s")
 DEFAULT_CARD = "pcm_gst"
@@ -25,38 +31,75 @@ def fit_file(
     g_max_us: float | None = None,
     resamples: int = 200,
     seed: int = 0,
+    accept: bool = False,
+    keep_all_cells: bool = False,
     **others: float | None,
 ) -> CellFit:
-    """Fit a cell to the trains in a CSV file and write its card; the command `dse device fit`.
+    """Fit a cell to the trains in a file and write its card, and a picture beside it; the command `dse device fit`.
 
     Args:
-        pulses: the CSV file; see `dse.devices.fit.trains`.
-        out: the card, a new .toml file.
+        pulses: the file; see `dse.devices.fit.table`.
+        out: the card, a new .toml file; the picture has its name and the ending .fit.png, and is replaced.
         title: title of the card.
         reads_averaged: see `Given`.
         g_min_us: see `Given`.
         g_max_us: see `Given`.
         resamples: bootstrap resamples over cells.
         seed: seed of the resamples.
+        accept: write the card of a fit that does not describe the trains, too.
+        keep_all_cells: leave no cell out; see `dse.devices.fit.outliers`.
         others: what trains do not tell, `NOT_MEASURED`; None takes the value of the card pcm_gst.
 
     Raises:
-        DataError: the file, or what it holds, does not allow a fit.
+        DataError: the file, or what it holds, does not allow a fit, or the fit does not describe it.
         SettingError: the card cannot go there, or a value that was given is not allowed.
     """
     check_target(out)
     told = {name: _told(name, others.get(name)) for name in NOT_MEASURED}
     slope, offset = told["read_noise_slope"].value, told["read_noise_offset_us"].value
     trains = read_trains(pulses, offset / math.sqrt(reads_averaged))
+    trains = trains if keep_all_cells else without_outliers(trains, path=str(pulses))
     given = Given(slope, offset, reads_averaged, g_min_us, g_max_us)
+    _check_before(pulses, trains, given, accept=accept)
     fit = fit_cell(trains, given, told, resamples, seed)
+    draw_fit(trains.g_us, fit.goodness, title or f"Fit to {pulses.name}", fit.faults, picture_of(out))
     values = {name: float(_number(entry.value)) for name, entry in fit.entries.items()}
+    if beyond := entries_beyond_cards(values):
+        raise DataError(_no_fit(pulses, out, beyond, "No card can hold it: is it a PCM cell, and in that unit?"))
+    if fit.faults and not accept:
+        raise DataError(_no_fit(pulses, out, fit.faults, "--accept writes the card all the same."))
     CellSpec.parse({"card": out.stem, **KNOBS, **values}, where=f"the fit to {pulses}")
+    _write(out, card_text(fit, title or f"Fit to {pulses.name}"))
+    return fit
+
+
+def picture_of(out: Path) -> Path:
+    """Return the file of the picture that belongs to a card."""
+    return out.with_suffix(".fit.png")
+
+
+def _check_before(pulses: Path, trains: Trains, given: Given, *, accept: bool) -> None:
+    """Check before the work that a PCM cell can be fitted, and that a card can hold it."""
+    find_window(trains.g_us, given)
+    curve = np.nanmean(trains.g_us, axis=0)
+    if beyond := beyond_cards(granularity(curve)[0], trains.g_us):
+        raise DataError(f"{pulses}: {beyond}")
+    if not accept and (fall := falls(trains.g_us)):
+        raise DataError(f"{pulses}: {fall}; or fit them all the same with --accept")
+
+
+def _no_fit(pulses: Path, out: Path, faults: list[str], way_out: str) -> str:
+    lines = "".join(f"\n  {fault}" for fault in faults)
+    return f"the fit does not describe {pulses}:{lines}\nSee {picture_of(out)}. {way_out}"
+
+
+def _write(out: Path, text: str) -> None:
+    """Write a new file; a link in its place is not followed."""
     try:
-        out.write_text(card_text(fit, title or f"Fit to {pulses.name}"), encoding="utf-8")
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
         raise SettingError(f"cannot write {out}: {error.strerror}") from None
-    return fit
 
 
 def _told(name: str, value: float | None) -> FittedEntry:
@@ -67,13 +110,12 @@ def _told(name: str, value: float | None) -> FittedEntry:
 
 def card_text(fit: CellFit, title: str) -> str:
     """Return the card as TOML."""
-    worst = max(abs(row["model_mean_us"] - row["mean_us"]) for row in fit.goodness)
     about = (
         f"Fitted with `dse device fit` to {fit.trains.cells} cells and up to {fit.trains.pulses} SET pulses each. "
-        f"The mean curve of the model is within {worst:.2g} uS of the measured one. "
+        f"The mean curve of the model is within {_worst(fit):.2g} uS of the measured one. "
         f"Valid up to the largest mean conductance of the trains, {max(r['mean_us'] for r in fit.goodness):.3g} uS."
-    )
-    lines = [f"title = {_quoted(title)}", f"about = {_quoted(about)}"]
+    ) + "".join(f" No good fit: {fault}." for fault in fit.faults)
+    lines = [f"title = {_quoted(title)}", f"about = {_quoted(about)}", *_fit_lines(fit)]
     for name, entry in fit.entries.items():
         lines += ["", f"[{name}]", f"value = {_number(entry.value)}", f'unit = "{unit_of(name)}"']
         lines.append(f"source = {_quoted(entry.source)}")
@@ -82,6 +124,27 @@ def card_text(fit: CellFit, title: str) -> str:
         if entry.note:
             lines.append(f"note = {_quoted(entry.note)}")
     return "\n".join(lines) + "\n"
+
+
+def _worst(fit: CellFit) -> float:
+    return max(abs(row["model_mean_us"] - row["mean_us"]) for row in fit.goodness)
+
+
+def _fit_lines(fit: CellFit) -> list[str]:
+    """Return how good the fit is, as a table of the card."""
+    left_out = [f"{name}: {reason}" for name, reason in fit.trains.left_out.items()]
+    rows = {
+        "cells": str(fit.trains.cells),
+        "cells_left_out": str(len(left_out)),
+        "pulses": str(fit.trains.pulses),
+        "r_squared": _number(share_explained(fit.goodness)),
+        "largest_miss_us": _number(_worst(fit)),
+        "faults": str(len(fit.faults)),
+        "file": _quoted(f"{fit.trains.name}, {fit.trains.form}" if fit.trains.form else fit.trains.name),
+    }
+    if left_out:
+        rows["left_out"] = _quoted("; ".join(left_out[:20]))
+    return ["", "[fit]", *(f"{name} = {value}" for name, value in rows.items())]
 
 
 def _quoted(text: str) -> str:

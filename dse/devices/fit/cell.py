@@ -1,8 +1,8 @@
 """A cell from measured trains of SET pulses: the fitted response and what follows from it by arithmetic.
 
 - RESET: mean and deviation of the conductances of pulse 0, less the read noise in them; the smallest one.
-- `granularity_us`: the mean increment of the pulses whose mean conductance stays below 8 uS where the mean curve ends
-  between 8 and 12 uS, as the card pcm_gst has it, and below two thirds of the largest mean conductance otherwise.
+- `granularity_us`: the mean increment up to two thirds of the rise of the mean curve, the pulse at which it gets there
+  interpolated; so it goes with the unit, and a pulse more or less hardly moves it.
 - `history_*`: the cubic without constant term that gives the number of pulses for each point of the mean curve.
 - Drift and read noise are not in the trains; they are handed in.
 
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dse.devices.card import unit_of
+from dse.devices.fit.checks import at_the_ends, misses
 from dse.devices.fit.likelihood import ALPHAS, RESPONSE, Array, Given
 from dse.devices.fit.response import Response, fit_response
 from dse.devices.fit.trains import Trains
@@ -28,6 +29,8 @@ ORDER = (
     "drift_exponent", "drift_reference_s", "reset_mean_us", "reset_std_us", "reset_min_us",
 )  # fmt: skip
 SIMULATED_CELLS = 20_000
+RANGE = 2 / 3
+"""Part of the rise of the mean curve that counts as the range in use."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class CellFit:
         trains: what it was fitted to.
         entries: the card's entries by name, in the card's order.
         goodness: for each pulse mean and deviation in uS, measured and as the model has them.
+        faults: why the fit does not describe the trains, in words; none for a good one.
     """
 
     trains: Trains
     entries: Mapping[str, FittedEntry]
     goodness: list[dict[str, float]]
+    faults: list[str]
 
     def table(self) -> list[dict[str, Any]]:
         """Return the entries for people: parameter, value, low, high, unit."""
@@ -88,7 +93,19 @@ def fit_cell(
         **_window_entries(response, origin, given),
         **others,
     }
-    return CellFit(trains, {name: entries[name] for name in ORDER}, _goodness(trains.g_us, response, given, seed))
+    entries, goodness = {name: entries[name] for name in ORDER}, _goodness(trains.g_us, response, given, seed)
+    return CellFit(trains, entries, goodness, _faults(trains.g_us, response, entries, goodness))
+
+
+def _faults(
+    g: Array, response: Response, entries: Mapping[str, FittedEntry], goodness: list[dict[str, float]]
+) -> list[str]:
+    """Return why a fit does not describe the trains."""
+    determined = not entries["history_pulses"].note
+    return [
+        *at_the_ends(response.theta, float(np.nanmean(g, axis=0).max()), has_history=determined),
+        *misses(goodness, np.isfinite(g).sum(axis=0).astype(np.float64)),
+    ]
 
 
 @dataclass(frozen=True)
@@ -126,16 +143,27 @@ def _curve_entries(g: Array, weights: Array, origin: _Origin) -> dict[str, Fitte
     """Return what follows from the mean curve: granularity and the history of a cell that starts above RESET."""
     curve = np.nanmean(g, axis=0)
     curves = weighted_means(g, weights, curve)
-    top = float(curve.max())
-    threshold, words = (8.0, "8 uS") if 8.0 < top <= 12.0 else (2 / 3 * top, "two thirds of the largest mean")
-    pulses = max(int(np.argmax(curve > threshold)) - 1, 1)
-    note = f"mean increment of the first {pulses} pulses, those whose mean conductance stays below {words}"
-    granularities = (curves[:, pulses] - curves[:, 0]) / pulses
+    value, pulses = granularity(curve)
+    granularities = np.array([granularity(row)[0] for row in curves])
+    note = f"mean increment of the first {pulses:.3g} pulses, two thirds of the rise of the mean curve"
     cubic, cubics = history_cubic(curve), np.stack([history_cubic(row) for row in curves])
     return {
-        "granularity_us": origin.fitted(float(curve[pulses] - curve[0]) / pulses, granularities, note),
+        "granularity_us": origin.fitted(value, granularities, note),
         **{name: origin.fitted(float(cubic[i]), cubics[:, i]) for i, name in enumerate(HISTORY)},
     }
+
+
+def granularity(curve: Array) -> tuple[float, float]:
+    """Return the mean increment over the range in use, uS, and the pulses that it takes to get through that range.
+
+    Args:
+        curve: mean conductance after each pulse, uS, from RESET on.
+    """
+    rise = RANGE * float(curve.max() - curve[0])
+    after = max(int(np.argmax(curve - curve[0] >= rise)), 1)
+    before, there = float(curve[after - 1] - curve[0]), float(curve[after] - curve[0])
+    pulses = after - 1 + (rise - before) / (there - before) if there > before else float(after)
+    return (rise / pulses if rise > 0.0 else 0.0), pulses
 
 
 def weighted_means(g: Array, weights: Array, curve: Array) -> Array:

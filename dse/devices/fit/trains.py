@@ -2,19 +2,21 @@
 
 cell         any name of the cell
 pulse        0 after RESET, then 1, 2, ... after each SET pulse
-conductance  uS
+conductance  uS, or another unit that the header names
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dse.errors import DataError, did_you_mean
+from dse.devices.fit.header import COLUMNS
+from dse.devices.fit.table import Table, read_table
+from dse.errors import DataError
 
-COLUMNS = ("cell", "pulse", "conductance")
 MIN_CELLS = 10
 MIN_PULSES = 5
 """Seven parameters of the response are fitted; shorter trains do not separate the history from the offset."""
@@ -29,10 +31,16 @@ class Trains:
     Attributes:
         name: name of the file.
         g_us: conductances, uS, shape (cells, pulses + 1); NaN after the end of a shorter train.
+        names: names of the cells.
+        form: what the file looked like, in words.
+        left_out: why, for each cell of the file that is not among them; see `dse.devices.fit.outliers`.
     """
 
     name: str
     g_us: NDArray[np.float64]
+    names: tuple[str, ...] = ()
+    form: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def cells(self) -> int:
@@ -49,14 +57,16 @@ def read_trains(path: Path, noise_at_zero_us: float = 0.0) -> Trains:
     """Read trains of SET pulses.
 
     Args:
-        path: a CSV file with the columns cell, pulse and conductance (uS); other columns are ignored.
+        path: a text file with the columns cell, pulse and conductance; see `dse.devices.fit.table`. Other columns are
+            ignored.
         noise_at_zero_us: deviation of a read at G = 0, uS; lets reads of a RESET cell lie a little below zero.
 
     Raises:
         DataError: the file cannot be read, a column is missing, a number is none, a train has a gap, there are too
             few cells or pulses, a conductance is negative, or the unit cannot be microsiemens.
     """
-    table = _numbers(path, _columns(path))
+    read = read_table(path)
+    table = _numbers(path, read)
     _check_unit(path, table)
     lowest = -NOISE_REACH * noise_at_zero_us
     if len(below := table.filter(pl.col("conductance") < lowest)):
@@ -66,38 +76,25 @@ def read_trains(path: Path, noise_at_zero_us: float = 0.0) -> Trains:
             f"{path}: cell {row['cell']}, pulse {row['pulse']}: conductance {row['conductance']:.4g} uS is negative"
             f"{why}; correct the offset of the measurement"
         )
-    return Trains(path.name, _matrix(path, table))
+    names, g_us = _matrix(path, table)
+    return Trains(path.name, g_us, names, read.form)
 
 
-def _columns(path: Path) -> pl.DataFrame:
-    """Return the three columns as text."""
-    try:
-        raw = pl.read_csv(path.read_bytes(), infer_schema=False)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} is not a CSV file: {str(error).splitlines()[0]}") from None
-    raw = raw.rename({name: name.strip() for name in raw.columns})
-    for name in COLUMNS:
-        if name not in raw.columns:
-            hint = did_you_mean(name, raw.columns).replace("did you mean", "rename")
-            raise DataError(f"{path} has no column {name!r}; it needs cell, pulse, conductance (uS){hint}")
-    return raw.select(pl.col(*COLUMNS).str.strip_chars())
-
-
-def _numbers(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
-    """Return pulses as integers and conductances as floats, or name the first line where they are none."""
+def _numbers(path: Path, read: Table) -> pl.DataFrame:
+    """Return pulses as integers and conductances as floats, uS, or name the first line where they are none."""
+    raw = pl.DataFrame(read.columns, schema=dict.fromkeys(COLUMNS, pl.String))
     pulse = pl.col("pulse").cast(pl.Float64, strict=False)
-    table = raw.select(pl.col("cell"), pulse, pl.col("conductance").cast(pl.Float64, strict=False))
+    conductance = pl.col("conductance").cast(pl.Float64, strict=False)
+    table = raw.select(pl.col("cell"), pulse, conductance if read.unit_us == 1.0 else conductance * read.unit_us)
     fine = {
-        "cell": (raw["cell"].fill_null("") != "", "a name"),
+        "cell": (raw["cell"] != "", "a name"),
         "pulse": (((table["pulse"] >= 0) & (table["pulse"] % 1 == 0)).fill_null(value=False), "an integer from 0"),
         "conductance": (table["conductance"].is_finite().fill_null(value=False), "a number of uS"),
     }
     for name, (good, needed) in fine.items():
         if not good.all():
-            line = int(np.flatnonzero(~good.to_numpy())[0])
-            raise DataError(f"{path}, line {line + 2}: {name} = {raw[name][line]!r} must be {needed}")
+            row = int(np.flatnonzero(~good.to_numpy())[0])
+            raise DataError(f"{path}, line {read.lines[row]}: {name} = {raw[name][row]!r} must be {needed}")
     return table.with_columns(pl.col("pulse").cast(pl.Int64)).sort("cell", "pulse")
 
 
@@ -116,8 +113,8 @@ def _check_unit(path: Path, table: pl.DataFrame) -> None:
         )
 
 
-def _matrix(path: Path, table: pl.DataFrame) -> NDArray[np.float64]:
-    """Return the trains as rows, or say where one has a gap or that there are too few."""
+def _matrix(path: Path, table: pl.DataFrame) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the names of the cells and their trains as rows, or say where one has a gap or that there are too few."""
     trains = table.group_by("cell", maintain_order=True).agg("pulse", "conductance")
     rows: list[list[float]] = []
     for cell, pulses, conductances in trains.iter_rows():
@@ -134,4 +131,4 @@ def _matrix(path: Path, table: pl.DataFrame) -> NDArray[np.float64]:
     g = np.full((len(rows), longest + 1), np.nan)
     for index, row in enumerate(rows):
         g[index, : len(row)] = row
-    return g
+    return tuple(trains["cell"]), g
