@@ -106,6 +106,16 @@ CONSTANTS: dict[str, Constant] = {
     "trainings_per_day": Constant("1/day", 1e6, "duty: trainings on the same cells in a day", positive=True),
 }
 """Every constant of a cost card; a card gives all of them, itself or through its base."""
+GROUPS: dict[str, str] = {
+    "adc_fixed_j": "Analog-to-digital converters",
+    "dac_fixed_j": "Digital-to-analog converters",
+    "read_voltage_v": "Array and cells",
+    "chi_memory_per_bit_j": "Memory of accumulators",
+    "gate_j": "Digital parts beside a crossbar",
+    "digital_mac_j": "Networks without a crossbar",
+    "set_endurance_pulses": "Endurance and duty",
+}
+"""What constants are about, by the first of each group; a group goes on to the next."""
 UNITS: dict[str, str] = {name: constant.unit for name, constant in CONSTANTS.items()}
 """Every constant with the unit it must be given in."""
 

@@ -100,7 +100,7 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
     """
     _check(columns, [card.name for card in cards])
     ordered = layers.sort(*KEYS, "layer")  # a sum of floats depends on its order
-    sums = _trials(ordered).with_row_index("trial_number")
+    sums = trials_of(ordered).with_row_index("trial_number")
     ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))
     chunks = [_chunk(ordered, sums, as_frame(cards[n : n + step]), columns) for n in range(0, max(1, len(cards)), step)]
@@ -131,7 +131,7 @@ def _numbers(amounts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
     return {name: amount.cast(pl.Float64).fill_null(math.nan) for name, amount in amounts.items()}
 
 
-def _trials(layers: pl.DataFrame) -> pl.DataFrame:
+def trials_of(layers: pl.DataFrame) -> pl.DataFrame:
     """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers."""
     worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
     return (
@@ -164,22 +164,26 @@ def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, column
         prepared = layers.with_columns(**PREPARED).lazy()
         found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair))
         table = table.join(found, on="pair", how="left", maintain_order="left")
-    table = table.with_columns(**_ITEMS)
-    table = table.with_columns(**_sums()).with_columns(_total(f"{phase}_j" for phase in PHASES).alias("energy_j"))
-    table = table.with_columns(**_shares(), **_model_size())
+    for terms in bill_terms():
+        table = table.with_columns(**terms)
     if set(columns) & set(lifetimes()):
         table = table.with_columns(**lifetimes())
     return table.select("card", *KEYS, *columns).collect()
 
 
 @cache
+def bill_terms() -> Sequence[Mapping[str, pl.Expr]]:
+    """Return energies and the size of the model from sums over layers and a card; later ones may name those before."""
+    total = {"energy_j": _total(f"{phase}_j" for phase in PHASES)}
+    return _ITEMS, _sums(), total, {**_shares(), **_model_size()}
+
+
 def _sums() -> Mapping[str, pl.Expr]:
     phases = {p: [f"{_item(*item)}_j" for item in ITEMS if item[0] == p] for p in PHASES}
     parts = {p: [f"{_item(*item)}_j" for item in ITEMS if item[1] == p] for p in PARTS}
     return {f"{name}_j": _total(items) for name, items in {**phases, **parts}.items()}
 
 
-@cache
 def _shares() -> Mapping[str, pl.Expr]:
     images = pl.col("train_samples")
     per_sample = {f"{name}_per_sample_j": pl.col(f"{name}_j") / images for name in ENERGIES}
@@ -197,22 +201,33 @@ def _model_size() -> Mapping[str, pl.Expr]:
     return {"model_size_bits": bits}
 
 
+def layer_amounts() -> dict[str, pl.Expr]:
+    """Return seconds and square metres of a layer on a card, from a table with `PREPARED`; a trial has their sums."""
+    amounts = {f"{phase}_s": time for phase, time in latencies().items()}
+    return amounts | {f"{name}_m2": area for name, area in areas().items()}
+
+
+def hardware_terms() -> Sequence[Mapping[str, pl.Expr]]:
+    """Return `HARDWARE` from sums of `layer_amounts` and the largest `lanes_m2`; later ones may name those before."""
+    images = pl.col("train_samples")
+    totals = {
+        "latency_per_sample_s": _total(f"{phase}_per_sample_s" for phase in PHASES),
+        "latency_per_inference_s": _inference(pl.col("forward_per_sample_s")),
+        "crossbar_m2": _total(("cells_m2", "converters_m2")),
+        "area_m2": _total(f"{name}_m2" for name in AREAS),
+    }
+    return {f"{phase}_per_sample_s": pl.col(f"{phase}_s") / images for phase in PHASES}, totals
+
+
 def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
     """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
-    amounts = {f"{phase}_s": time for phase, time in latencies().items()}
-    amounts |= {f"{name}_m2": area for name, area in areas().items()}
-    images = pl.col("train_samples")
-    return (
+    amounts = layer_amounts()
+    found = (
         table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
         .group_by("pair", maintain_order=True)
-        .agg(images.first(), *amounts, pl.col("lanes_m2").max(), pl.col("infers").all())
+        .agg(pl.col("train_samples").first(), *amounts, pl.col("lanes_m2").max(), pl.col("infers").all())
         .with_columns(_add_up(amounts))
-        .with_columns(**{f"{phase}_per_sample_s": pl.col(f"{phase}_s") / images for phase in PHASES})
-        .with_columns(
-            _total(f"{phase}_per_sample_s" for phase in PHASES).alias("latency_per_sample_s"),
-            _inference(pl.col("forward_per_sample_s")).alias("latency_per_inference_s"),
-            _total(("cells_m2", "converters_m2")).alias("crossbar_m2"),
-            _total(f"{name}_m2" for name in AREAS).alias("area_m2"),
-        )
-        .select("pair", *HARDWARE)
     )
+    for terms in hardware_terms():
+        found = found.with_columns(**terms)
+    return found.select("pair", *HARDWARE)

@@ -8,6 +8,7 @@ from typing import Self
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.support.ui import WebDriverWait
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -72,6 +73,14 @@ class Browser:
     def ask(self, expression: str) -> object:
         """Return the value of an expression in the page."""
         return self._driver.execute_script(f"return ({expression})")
+
+    def run(self, script: str, *arguments: object) -> object:
+        """Run statements in the page, and return what they return."""
+        return self._driver.execute_script(script, *arguments)
+
+    def wait(self, expression: str) -> object:
+        """Return the value of an expression as soon as it is true."""
+        return WebDriverWait(self._driver, HANGS_S, 0.05).until(lambda _: self.ask(expression))
 
     def move(self, x: float, y: float) -> None:
         """Move the pointer to a place of the window."""

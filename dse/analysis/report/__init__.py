@@ -2,6 +2,7 @@
 
 subject.py      what the page is about: the designs that it holds, with ranks and intervals
 panels.py       the panels in their order; a new one is an entry there, and a function of its name in `assets`
+whatif.py       what the page needs to price designs anew; columns.py packs its numbers
 series.py       learning curves, energy by phase and part, wear
 provenance.py   the study file, what made the results, the cost card with its sources
 page.py         the page itself, from templates and `assets`

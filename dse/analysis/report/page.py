@@ -23,6 +23,8 @@ from dse.analysis.tables.tables import Tables
 from dse.results.place import Where
 
 ASSETS = files("dse.analysis.report") / "assets"
+SHARED = ("shared.js", "marks.js", "prices.js", "ranks.js", "pricing.js")
+"""Scripts that panels share, in the order in which they need each other."""
 
 
 def write_page(
@@ -76,7 +78,7 @@ def _asset(name: str) -> str:
 
 def _script() -> str:
     """Return the page's own script: what panels share, the panels, and what sets them up."""
-    names = ["shared.js", "marks.js", *(f"panels/{p.name}.js" for p in PANELS if not p.is_text), "main.js"]
+    names = [*SHARED, *(f"panels/{p.name}.js" for p in PANELS if not p.is_text), "table.js", "main.js"]
     return "\n".join(['"use strict";', "(() => {", *map(_asset, names), "})();"])
 
 

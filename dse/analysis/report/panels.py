@@ -17,6 +17,7 @@ from dse.analysis.effects.importance import RESAMPLES, importance
 from dse.analysis.fronts.table import bands_table, confidence_note
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
+from dse.analysis.report.whatif import whatif
 from dse.errors import DseError, QueryError, did_you_mean
 from dse.pricing.quantities import QUANTITIES
 
@@ -238,6 +239,15 @@ PANELS: tuple[Panel, ...] = (
         "Click a design to select it, drag over several; every other view follows. The front is that of all objectives "
         "together, so in a single pair some of its designs lie behind others.",
         "No design is complete yet.",
+    ),
+    Panel(
+        "whatif",
+        "What if",
+        "What if",
+        whatif,
+        "Change any constant of the card: prices, ranks and the front follow, here and in all pictures. Nothing is "
+        "simulated again, because the table holds events. The page computes as dse price does.",
+        "No design has events that could be priced.",
     ),
     Panel(
         "selected",

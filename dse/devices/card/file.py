@@ -16,6 +16,7 @@ is the commonest defect of such tables.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -158,7 +159,11 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     Raises:
         SettingError: no such card, not TOML, or an entry without value, unit or source.
     """
-    text = card_text(kind, name, folder)
+    return _parsed(kind, name, card_text(kind, name, folder))
+
+
+@lru_cache(maxsize=64)  # cards that build on one another name the same bases again and again
+def _parsed(kind: str, name: str, text: str) -> Card:
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -3,56 +3,34 @@
 document.documentElement.classList.add("js");
 
 // --- panels
-const panels = [...document.querySelectorAll("[data-panel]")]
-  .map((root) => drawers[root.dataset.panel](root, DATA.panels[root.dataset.panel]));
+const roots = [...document.querySelectorAll("[data-panel]")];
+const panels = roots.map((root) => drawers[root.dataset.panel](root, DATA.panels[root.dataset.panel]));
 changed.on("draw", () => panels.forEach((panel) => panel.draw()));
+
+// While prices move, what is in sight follows at once, and the rest when there is time.
+let behind = [], later = 0;
+changed.on("price", () => {
+  const boxes = roots.map((root) => root.getBoundingClientRect());
+  const isSeen = (_, i) => panels[i].isPrompt || (boxes[i].bottom > 60 && boxes[i].top < innerHeight);
+  const prompt = panels.filter(isSeen);
+  behind = panels.filter((panel) => !prompt.includes(panel));
+  prompt.forEach((panel) => panel.draw());
+  writeHead();
+  clearTimeout(later);
+  later = setTimeout(catchUp, 250);
+});
+
+function catchUp() {
+  const panel = behind.shift();
+  if (!panel) return writeTable();
+  panel.draw();
+  later = setTimeout(catchUp);
+}
 changed.on("mark", (selecting) => {
   panels.forEach((panel) => panel.mark(selecting));
   markTable();
   markTray();
 });
-
-// --- the table of the front
-const table = document.getElementById("front-table");
-const rows = table ? [...table.tBodies[0].rows] : [];
-
-function markTable() {
-  for (const row of rows) {
-    const trial = +row.dataset.trial;
-    row.classList.toggle("is-selected", isSelected(trial));
-    row.classList.toggle("is-hovered", trial === state.hovered);
-    row.style.setProperty("--tag", tagOf(trial));
-    row.querySelector("button").setAttribute("aria-pressed", isSelected(trial));
-  }
-}
-
-function sortTable(place) {
-  const heads = [...table.tHead.rows[0].cells];
-  const up = heads[place].getAttribute("aria-sort") !== "ascending";
-  heads.forEach((head, i) => (i === place ? head.setAttribute("aria-sort", up ? "ascending" : "descending") : head.removeAttribute("aria-sort")));
-  const key = (row) => row.cells[place].dataset.value;
-  const numeric = heads[place].classList.contains("number");
-  const compare = (a, b) => (numeric ? key(a) - key(b) : key(a).localeCompare(key(b), undefined, { numeric: true }));
-  const sorted = rows.toSorted((a, b) => (key(a) === "") - (key(b) === "") || (up ? compare(a, b) : compare(b, a)));
-  table.tBodies[0].append(...sorted);
-}
-
-if (table) {
-  [...table.tHead.rows[0].cells].forEach((head, place) => {
-    head.replaceChildren(element("button", { type: "button", on: { click: () => sortTable(place) } }, head.textContent));
-  });
-  for (const row of rows) {
-    const trial = +row.dataset.trial;
-    const name = row.cells[0].textContent;
-    row.cells[0].replaceChildren(element("button", { type: "button", "aria-label": `select trial ${name}`, "aria-pressed": "false" }, name));
-    row.addEventListener("click", () => toggle(trial));
-    row.addEventListener("pointerenter", () => hover(trial));
-    row.addEventListener("pointerleave", () => hover(null));
-  }
-}
-for (const button of document.querySelectorAll("[data-select]")) {
-  button.addEventListener("click", () => toggle(+button.dataset.select));
-}
 
 // --- the tray
 const tray = document.getElementById("tray");
@@ -105,6 +83,17 @@ theme.addEventListener("click", () => {
 });
 wanted.addEventListener("change", showTheme);
 
+// Links to panels move there and leave the address, which holds what was selected and changed.
+for (const link of document.querySelectorAll('.toolbar nav a')) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const panel = document.querySelector(link.getAttribute("href"));
+    panel.scrollIntoView();
+    panel.tabIndex = -1;
+    panel.focus({ preventScroll: true });
+  });
+}
+
 // --- from now on
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.selected.length) select([]);
@@ -119,15 +108,11 @@ addEventListener("resize", () => {
   waiting = setTimeout(() => changed.call("draw"), 120);
 });
 addEventListener("beforeprint", () => {
+  while (behind.length) behind.shift().draw();
   for (const fold of document.querySelectorAll("details")) fold.open = true;
 });
 
-function fromAddress() {
-  const given = /^#designs=([\d,]+)$/.exec(location.hash);
-  if (given) select(given[1].split(",").map(Number));
-}
-
-addEventListener("hashchange", fromAddress);
+addEventListener("hashchange", readAddress);
 showTheme();
 changed.call("draw");
-fromAddress();
+readAddress();

@@ -73,6 +73,32 @@ function canvas(root, width, height, label) {
     .attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img").attr("aria-label", label);
 }
 
+// Where there are more designs than this, those off the front are painted on a canvas below the picture: elements of their
+// own would take seconds.
+const PAINTED = 1000;
+const isPainted = (design) => searched.length > PAINTED && ["searched", "infeasible"].includes(design.role);
+
+// A canvas below the picture in `root`, sharp on any screen: its context, in the picture's own units.
+function under(root, width, height) {
+  const made = element("canvas", { width: Math.round(width * devicePixelRatio), height: Math.round(height * devicePixelRatio), class: "under", "aria-hidden": "true" });
+  made.style.width = `${width}px`;
+  made.style.height = `${height}px`;
+  root.prepend(made);
+  const context = made.getContext("2d");
+  context.scale(devicePixelRatio, devicePixelRatio);
+  return context;
+}
+
+// A colour of the page as a canvas takes it.
+function colourOf(root, name) {
+  const probe = element("i");
+  probe.style.color = `var(--${name})`;
+  root.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
 // The nearest of some points to the pointer, or null. Points have `px` and `py`.
 function nearest(points, x, y, reach = 28) {
   const found = d3.least(points, (point) => (point.px - x) ** 2 + (point.py - y) ** 2);

@@ -8,13 +8,15 @@ const designs = DATA.designs.trial.map((trial, i) => ({
 }));
 const byTrial = new Map(designs.map((design) => [design.trial, design]));
 const searched = designs.filter((design) => design.role !== "control");
+const controls = designs.filter((design) => design.role === "control");
 const onFront = designs.filter((design) => design.role === "front");
 const infeasible = designs.filter((design) => design.role === "infeasible");
-const controls = designs.filter((design) => design.role === "control");
 const COLOURED = 8; // selected designs with a colour of their own
 
-const valueOf = (design, name) => DATA.designs.values[name]?.[design.i] ?? null;
-const halfOf = (design, name) => DATA.designs.ci95[name]?.[design.i] ?? null;
+// Columns and intervals that stand in for those of the table while prices are changed; see pricing.js.
+const instead = { values: new Map(), ci95: new Map() };
+const valueOf = (design, name) => (instead.values.get(name) ?? DATA.designs.values[name])?.[design.i] ?? null;
+const halfOf = (design, name) => (instead.ci95.get(name) ?? DATA.designs.ci95[name])?.[design.i] ?? null;
 const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${design.trial}`);
 
 // --- panels: drawers by name; each gets its element and content and returns { draw, mark }. `mark` follows what is
@@ -23,7 +25,7 @@ const drawers = {};
 
 // --- what is hovered and selected
 const state = { hovered: null, selected: [], colour: "" };
-const changed = d3.dispatch("mark", "draw");
+const changed = d3.dispatch("mark", "draw", "price");
 const isSelected = (trial) => state.selected.includes(trial);
 const isTagged = (trial) => trial === state.hovered || state.selected.indexOf(trial) < COLOURED;
 const tagOf = (trial) => {
@@ -39,9 +41,32 @@ function hover(trial) {
 
 function select(trials) {
   state.selected = [...new Set(trials)].filter((trial) => byTrial.has(trial));
-  const ids = state.selected.slice(0, 50).join(",");
-  history.replaceState(null, "", ids ? `#designs=${ids}` : location.pathname + location.search);
+  writeAddress();
   changed.call("mark", null, true);
+}
+
+// --- the address: what of the page a link keeps, by name; "" where there is nothing to keep
+const kept = new Map([["designs", {
+  write: () => state.selected.slice(0, 50).join(","),
+  read: (text) => { if (/^[\d,]+$/.test(text)) select(text.split(",").map(Number)); },
+}]]);
+
+function writeAddress() {
+  const parts = [...kept].map(([name, { write }]) => [name, write()]).filter(([, text]) => text);
+  const words = parts.map(([name, text]) => `${name}=${text}`).join("&");
+  history.replaceState(null, "", words ? `#${words}` : location.pathname + location.search);
+}
+
+// While a slider moves, the address waits: browsers take only some hundred changes a minute.
+let addressTimer = 0;
+function writeAddressSoon() {
+  clearTimeout(addressTimer);
+  addressTimer = setTimeout(writeAddress, 150);
+}
+
+function readAddress() {
+  const found = location.hash.slice(1).split("&").map((part) => part.split("=")).filter(([name]) => kept.has(name));
+  for (const [name, text] of found) kept.get(name).read(decodeURIComponent(text ?? ""));
 }
 
 function toggle(trial) {

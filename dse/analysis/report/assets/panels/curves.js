@@ -11,7 +11,7 @@ drawers.curves = (root, content) => {
     element("div", { class: "controls" }, chooser("Curve of", content.metrics, chosen.metric, (name) => { chosen.metric = name; draw(); })),
     place, plot, missing,
   );
-  const held = d3.sort(designs.filter((design) => content.of[design.trial]), (design) => rankOnTop(design));
+  let held = designs.filter((design) => content.of[design.trial]);
   keys(plot, "Learning curves", () => held.filter((design) => design.role !== "searched"));
   let svg = null, lines = new Map();
 
@@ -19,6 +19,7 @@ drawers.curves = (root, content) => {
     const width = plot.clientWidth, height = Math.max(250, Math.min(360, width * 0.45));
     if (!width) return;
     rolesLegend(place);
+    held = d3.sort(held, (design) => rankOnTop(design));
     const of = (design) => content.of[design.trial], name = chosen.metric;
     const values = held.flatMap((design) => of(design)[name]);
     const log = LOGARITHMIC.has(name) && d3.min(values) > 0 && d3.max(values) > 3 * d3.min(values);

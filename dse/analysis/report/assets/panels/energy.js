@@ -16,6 +16,19 @@ drawers.energy = (root, content) => {
   keys(plot, "Energies of designs", () => rows);
   let svg = null, rows = [], drawnFor = "";
 
+  const asMade = { card: content.card, of: content.of, total: content.total };
+
+  // The bill at the prices as they are now.
+  function bill() {
+    Object.assign(content, asMade);
+    if (!instead.values.size) return;
+    const parts = content.items.map(({ phase, part }) => prices.means(`${phase}_${part}_per_sample_j`)), sums = prices.means("energy_per_sample_j");
+    const known = designs.filter((design) => asMade.of[design.trial] && Number.isFinite(sums[design.i]));
+    content.of = Object.fromEntries(known.map((design) => [design.trial, parts.map((part) => part[design.i])]));
+    content.total = Object.fromEntries(known.map((design) => [design.trial, sums[design.i]]));
+    content.card = `${pricing.card}${Object.keys(pricing.changes).length ? ", with constants changed" : ""}`;
+  }
+
   // Controls, what is selected, and the front, evenly thinned out.
   function chosenRows() {
     const priced = (design) => content.of[design.trial];
@@ -31,6 +44,7 @@ drawers.energy = (root, content) => {
   function draw() {
     const width = plot.clientWidth;
     if (!width) return;
+    bill();
     drawnFor = state.selected.join();
     const { list, left } = chosenRows();
     rows = list;

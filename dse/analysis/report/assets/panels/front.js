@@ -51,7 +51,8 @@ function pairView(x, y, bands, close) {
     points.sort((a, b) => rankOnTop(a.design) - rankOnTop(b.design));
     at = new Map(points.map((point) => [point.design.trial, point]));
     drawIntervals(svg, points.filter((point) => point.design.role === "front"), sx, sy, box, chosen);
-    drawMarks(svg, points, box);
+    if (searched.length > PAINTED) paintMarks(plot, points.filter((point) => isPainted(point.design)), width, height);
+    drawMarks(svg, points.filter((point) => !isPainted(point.design)), box);
     svg.append("g").attr("class", "rings");
     pointer();
     mark();
@@ -115,6 +116,25 @@ function drawMarks(svg, points, box) {
     .attr("class", "of-control halo").attr("x", (point) => point.px + (toTheRight(point) ? 9 : -9)).attr("y", (point) => point.py + 4)
     .attr("text-anchor", (point) => (toTheRight(point) ? "start" : "end")).text((point) => point.design.origin)
     .style("fill", "var(--control)");
+}
+
+function paintMarks(plot, points, width, height) {
+  const context = under(plot, width, height), paint = painter(), usual = colourOf(plot, "searched"), turn = 2 * Math.PI;
+  for (const { design, px, py } of points) {
+    const colour = paint(design) ?? usual;
+    context.beginPath();
+    if (design.role === "infeasible") {
+      context.globalAlpha = 0.5;
+      context.strokeStyle = colour;
+      context.moveTo(px - 3, py - 3); context.lineTo(px + 3, py + 3); context.moveTo(px - 3, py + 3); context.lineTo(px + 3, py - 3);
+      context.stroke();
+    } else {
+      context.globalAlpha = state.colour ? 0.9 : 0.6;
+      context.fillStyle = colour;
+      context.arc(px, py, searched.length > 20_000 ? 2 : 3, 0, turn);
+      context.fill();
+    }
+  }
 }
 
 const dot = (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`;

@@ -6,7 +6,7 @@ drawers.parallel = (root, content) => {
   const plot = element("div");
   place.append(plot);
   root.append(signs, place);
-  const held = d3.sort(designs, (design) => rankOnTop(design));
+  let held = designs;
   const brushed = new Map();
   let svg = null, lines = new Map(), tracks = [];
   keys(plot, "Designs over parameters and objectives", () => onFront);
@@ -17,6 +17,7 @@ drawers.parallel = (root, content) => {
     const names = content.axes, step = Math.max(112, (shown - 110) / Math.max(1, names.length - 1));
     const width = Math.max(shown, 110 + step * (names.length - 1)), height = 330, top = 46, bottom = height - 14;
     brushed.clear();
+    held = d3.sort(designs, (design) => rankOnTop(design));
     rolesLegend(signs);
     const tracksOf = names.map((name, i) => {
       const flip = columns.get(name)?.goal === "minimise";
@@ -26,7 +27,7 @@ drawers.parallel = (root, content) => {
     tracks = tracksOf;
     svg = canvas(plot, width, height, `Parallel coordinates of ${designs.length} designs over ${names.join(", ")}`);
     lines = new Map(held.map((design) => [design.trial, tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))])]));
-    drawLines();
+    drawLines(width, height);
     svg.append("g").attr("class", "standing");
     svg.append("rect").attr("class", "hit").attr("width", width).attr("height", bottom).attr("fill", "transparent")
       .on("pointermove", (event) => {
@@ -45,13 +46,25 @@ drawers.parallel = (root, content) => {
   // A design in which a parameter does not act has a gap there.
   const path = d3.line().defined(([, y]) => y !== undefined);
 
-  function drawLines() {
+  function drawLines(width, height) {
     const paint = painter();
-    svg.append("g").selectAll("path").data(held).join("path")
+    if (searched.length > PAINTED) paintLines(width, height, paint);
+    svg.append("g").selectAll("path").data(held.filter((design) => !isPainted(design))).join("path")
       .attr("class", (design) => `line ${design.role}`).attr("data-trial", (design) => design.trial)
       .attr("d", (design) => path(lines.get(design.trial)))
       .style("stroke", (design) => (design.role === "control" ? null : paint(design)))
       .style("stroke-opacity", (design) => (state.colour && ["searched", "infeasible"].includes(design.role) ? 0.45 : null));
+  }
+
+  function paintLines(width, height, paint) {
+    const context = under(plot, width, height), usual = colourOf(plot, "searched");
+    context.globalAlpha = Math.max(0.04, (state.colour ? 0.45 : 0.28) * Math.min(1, 2000 / searched.length));
+    for (const design of held.filter(isPainted)) {
+      context.strokeStyle = paint(design) ?? usual;
+      context.beginPath();
+      d3.line().defined(([, y]) => y !== undefined).context(context)(lines.get(design.trial));
+      context.stroke();
+    }
   }
 
   function drawAxis({ name, x, scale }, top, bottom) {
