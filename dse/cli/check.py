@@ -12,6 +12,7 @@ from dse.cli.options import echo, study_argument
 def check(study: Path) -> None:
     """Check the study file STUDY without running it."""
     from dse.pricing.text import counted  # noqa: PLC0415
+    from dse.search.remarks import remarks  # noqa: PLC0415
     from dse.search.study import read_study  # noqa: PLC0415
     from dse.spec import written  # noqa: PLC0415
 
@@ -35,3 +36,5 @@ def check(study: Path) -> None:
         echo(f"  {line}")
     for name, values in checked.free.axes.items():
         echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")
+    for line in remarks(checked):
+        echo(f"  {line}")

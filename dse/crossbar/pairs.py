@@ -54,6 +54,7 @@ class PairArray:
         adc: converters of the outputs.
         seed: seed of the trial.
         layer: number of the layer, which separates its random streams from those of the others.
+        inputs_first: whether `rows` are inputs of the layer, and `cols` outputs, or the other way round: wires differ.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class PairArray:
         *,
         seed: int,
         layer: int,
+        inputs_first: bool = True,
     ) -> None:
         self.rows, self.cols = rows, cols
+        self.wires = array.wires_of_tiles(inputs_first=inputs_first)
         self.pairs = array.pairs_per_weight
         self.beta_us = array.conductance_per_weight_us * self.pairs
         self.selected = 0
@@ -118,9 +121,20 @@ class PairArray:
         return self._write_noise, self._forward_noise, self._backward_noise, self._refresh_reads, self._reset_noise
 
     def sense(self, now_s: float) -> Sensed:
-        """Return the weights and their read noise at a time; valid until the next pulse."""
-        g = self.cells.conductance_us(now_s)
+        """Return the weights and their read noise, as products see them at a time; valid until the next pulse."""
+        return self.presented(self.cells.conductance_us(now_s))
+
+    def presented(self, g: Tensor, *, wired: bool = True) -> Sensed:
+        """Return what conductances present to products.
+
+        Args:
+            g: conductances of the cells, uS, of their shape.
+            wired: whether through the wires, as all products see them; or as reads of single cells do.
+        """
         std = self.cells.read_noise_std_us(g)
+        if wired and self.wires is not None:
+            std = None if std is None else std * self.wires.shares(g)
+            g = self.wires.effective(g)
         weight, variance = g[0, 0] - g[1, 0], None
         for n in range(1, self.pairs):
             weight = weight + (g[0, n] - g[1, n])

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from dse.crossbar.wires.array import ArrayWires
+from dse.crossbar.wires.spec import WireSpec
 from dse.spec import ActsUnless, Spec
 
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
@@ -51,6 +53,8 @@ class ArraySpec(Spec):
     """Lowest initial conductance, uS."""
     initial_max_us: Annotated[float, Ge(0.0), Le(1e4)] = 8.0
     """Highest initial conductance, uS."""
+    wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=False)] = None
+    """The wires of the arrays; absent where they have no resistance."""
 
     @model_validator(mode="after")
     def _range_is_open(self) -> "ArraySpec":
@@ -58,6 +62,28 @@ class ArraySpec(Spec):
             msg = f"initial_min_us = {self.initial_min_us} is above initial_max_us = {self.initial_max_us}"
             raise ValueError(msg)
         return self
+
+    def wires_of_tiles(self, *, inputs_first: bool) -> ArrayWires | None:
+        """Return the wires of the tiles of a layer, or None where they take nothing.
+
+        Args:
+            inputs_first: whether its matrix of weights has the shape (inputs, outputs), or (outputs, inputs).
+        """
+        return wires_of(self.wires, self.tile_rows, self.tile_columns, inputs_first=inputs_first)
+
+
+def wires_of(
+    wires: WireSpec | None,
+    tile_rows: int | Literal["whole"],
+    tile_columns: int | Literal["whole"],
+    *,
+    inputs_first: bool,
+) -> ArrayWires | None:
+    """Return the wires of tiles of a size; see `ArraySpec.wires_of_tiles`."""
+    if wires is None or wires.are_ideal:
+        return None
+    rows, columns = (None if lines == "whole" else lines for lines in (tile_rows, tile_columns))
+    return ArrayWires(wires, rows, columns, inputs_first)
 
 
 class DacSpec(Spec):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
 from dse.crossbar.pairs import Sensed
-from dse.crossbar.spec import AdcSpec, DacSpec
+from dse.crossbar.spec import AdcSpec, DacSpec, wires_of
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
@@ -40,7 +40,8 @@ def deployed_perceptron(
             cells = array.size if spec.device is None else cells
             matrix = _matrix(held, number, spec, seed, trained_until_s)
         elif spec.device is not None:
-            matrix = ProgrammedMatrix(held, spec.device, seed=seed, name=number)
+            wires = wires_of(spec.wires, "whole", "whole", inputs_first=True)
+            matrix = ProgrammedMatrix(held, spec.device, seed=seed, name=number, wires=wires)
         else:
             raise TypeError("digital weights are deployed on cells that are programmed; the deployment has none")
         deployed.append(
@@ -96,7 +97,8 @@ def deployed_module(
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
             weight = layer.weight.detach().cpu()
-            matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number)
+            wires = wires_of(spec.wires, spec.tile_rows, spec.tile_columns, inputs_first=False)
+            matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number, wires=wires)
     return DeployedModule(
         network,
         matrices,
@@ -117,9 +119,10 @@ def _matrix(held: Held, number: int, spec: DeploymentSpec, seed: int, trained_un
     """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
     if spec.device is None:
         return KeptMatrix(held.array, trained_until_s, seed=seed, name=number, digital=held.digital)
-    learned = _read_once(held.array.sense(trained_until_s), stream(seed, "reads for reprogramming", number))
+    array, noise = held.array, stream(seed, "reads for reprogramming", number)
+    learned = _read_once(array.presented(array.cells.conductance_us(trained_until_s), wired=False), noise)
     learned = learned if held.digital is None else learned + held.digital
-    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=held.array.size)
+    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=array.size, wires=array.wires)
 
 
 def _read_once(sensed: Sensed, noise: Stream) -> Tensor:

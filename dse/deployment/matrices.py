@@ -7,10 +7,12 @@ not depend on which other times are looked at, and all compensations meet the sa
 from dataclasses import replace
 from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed
+from dse.crossbar.wires.array import ArrayWires
 from dse.devices.programmed import ProgrammedCells
 from dse.devices.spec import ProgrammedCellSpec
 from dse.streams import Stream, stream
@@ -51,15 +53,26 @@ class ProgrammedMatrix:
     """Weights that were programmed into fresh cells; a repetition is another array that was programmed to the same.
 
     Args:
-        weight: wanted weights, any shape.
+        weight: wanted weights, any shape; with wires the first dimension of a matrix, and all others.
         spec: the cell.
         seed: seed of the trial.
         name: name or number of the layer, which separates its random streams from those of others.
         reads: reads of single cells that it took to learn the weights, 0 for digital ones.
+        wires: the wires of its arrays; None for ideal ones.
     """
 
-    def __init__(self, weight: Tensor, spec: ProgrammedCellSpec, *, seed: int, name: str | int, reads: int = 0) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        spec: ProgrammedCellSpec,
+        *,
+        seed: int,
+        name: str | int,
+        reads: int = 0,
+        wires: ArrayWires | None = None,
+    ) -> None:
         self._target, self._spec, self._seed, self._name, self._reads = weight, spec, seed, name, reads
+        self._wires = wires
         self.renew(0)
 
     def renew(self, repetition: int) -> None:
@@ -77,7 +90,16 @@ class ProgrammedMatrix:
 
     def read(self, noise: Stream) -> Sensed:
         """Return one read of all cells: its noise stays for the mini-batch."""
-        return Sensed(self.cells.read(self._held, self._time_s, noise), None)
+        weight = self.cells.read(self._held, self._time_s, noise)
+        return Sensed(weight if self._wires is None else self._through(self._wires, weight), None)
+
+    def _through(self, wires: ArrayWires, weight: Tensor) -> Tensor:
+        """Return weights as products see them through wires; one device of a pair conducts."""
+        per_weight_us = self._spec.g_max_us / self.cells.limit
+        matrix = weight.reshape(len(weight), -1) * per_weight_us
+        pair = torch.stack([matrix.clamp_min(0.0), (-matrix).clamp_min(0.0)])
+        plus, minus = wires.effective(pair[:, None])[:, 0]
+        return ((plus - minus) / per_weight_us).reshape(weight.shape)
 
     def noise(self, purpose: Purpose) -> Stream:
         """Return a stream of reads; see `Matrix`."""

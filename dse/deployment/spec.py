@@ -6,6 +6,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
 from dse.crossbar.spec import Bits, TileLines
+from dse.crossbar.wires.spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
 from dse.spec import ActsUnless, ActsUnlessAny, OneOf, Spec
@@ -91,6 +92,8 @@ class DeploymentSpec(Spec):
     """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Outputs of an array; likewise."""
+    wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None
+    """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""
     device: Annotated[ProgrammedCellSpec | None, _KEPT] = None
     """The programmed cell; absent where trained cells are kept."""
 

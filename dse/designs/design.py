@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dse import renamed
+from dse.crossbar.wires.spec import WireSpec
 from dse.designs.named_files import with_files
 from dse.designs.settings import (
     CELL,
@@ -64,6 +65,8 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         _complete(tables.setdefault("deployment", {}), rule, folder)
     for table in tables_of(rule):
         tables.setdefault(table, {})
+    for table in ("array", "deployment"):
+        _drop_ideal_wires(tables.get(table, {}))
     if rule.on_crossbars:
         cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
@@ -178,6 +181,18 @@ def _drop_redundant_backward_bits(converter: dict[str, Any], default: Any) -> No
     """Leave out the resolution of backward converters that is spelt out and the same: equal hardware has one key."""
     if converter.get("backward_bits") == converter.get("bits", default):
         del converter["backward_bits"]
+
+
+def _drop_ideal_wires(table: dict[str, Any]) -> None:
+    """Leave out wires without resistance, and a resistance that is spelt out and the same, in place."""
+    wires = table.get("wires")
+    spec, _ = (None, None) if wires is None else WireSpec.checked(wires)
+    if wires is None or spec is None:
+        return  # what is wrong is said where all of a design is checked
+    if spec.are_ideal:
+        del table["wires"]
+    elif spec.column_ohm == spec.row_ohm:
+        del wires["column_ohm"]
 
 
 def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:

@@ -47,6 +47,9 @@ class AbstractNetwork(Spec):
     idle: ClassVar[Mapping[str, Condition]] = {}
     """Settings of other tables that have no effect on it, by their paths, and under which further condition."""
 
+    plain_with: ClassVar[Mapping[str, str]] = {}
+    """Tables of settings with which it learns on the plain path alone, where it has a compiled one, and why."""
+
     batch_norm: ClassVar[bool] = False
     """Whether it has batch normalisation, whose statistics a deployment can estimate anew."""
 

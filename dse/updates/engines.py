@@ -71,6 +71,9 @@ class CompiledEngine:
 
     def __init__(self, layer: CrossbarLayer, weight: Tensor, pace: Pace) -> None:
         self._layer, self._weight, self._every = layer, weight, pace.drift_every
+        # Compiled code keeps the weights of cells; what products see through wires follows from all of them.
+        self._own = weight if layer.array.wires is None else torch.empty_like(weight)
+        self._variance: Tensor | None = None
         self._knobs = fast.knobs_of(layer, pace)
         self._buffers = state.gathered(state.BUFFERS, [fast.room_for(layer, 1)])
         self._begin(state.started(), 0)
@@ -78,20 +81,31 @@ class CompiledEngine:
     def _begin(self, clock: NDArray[np.int64], seen: int) -> None:
         """Take over the layer as it is, having seen so many samples."""
         self._states = fast.states_of([self._layer], backward=False)
-        self._states.arrays[0]["weight"] = self._weight.numpy()
-        self._states.records["weight"][0] = self._weight.data_ptr()
+        self._states.arrays[0]["weight"] = self._own.numpy()
+        self._states.records["weight"][0] = self._own.data_ptr()
         self._clock = clock
         self.wait(seen, 0)
 
     def wait(self, seen: int, samples: int) -> None:
         """Let some samples pass; see `Engine`."""
         images.wait(self._states.records, self._knobs, seen, samples, self._clock)
+        self._show()
 
     def step(self, gradient: Tensor, learning_rate: float, seen: int, samples: int) -> None:
         """Learn from a gradient; see `Engine`."""
         records = self._states.records, self._knobs, self._buffers.records
         status = images.step(*records, gradient.numpy(), np.float32(-learning_rate), seen, samples, self._clock)
         fast.check(status, self._states)
+        self._show()
+
+    def _show(self) -> None:
+        """Show the weights through the wires, where there are any."""
+        array, state_arrays = self._layer.array, self._states.arrays[0]
+        if array.wires is not None:
+            g = torch.from_numpy(state_arrays["g_us"] * state_arrays["left"])
+            sensed = array.presented(g.view(2, array.pairs, array.rows, array.cols))
+            self._weight.copy_(sensed.weight)
+            self._variance = sensed.noise_variance
 
     def write_back(self) -> None:
         """Bring the layer up to date; see `Engine`. Its cells always are."""
@@ -101,6 +115,8 @@ class CompiledEngine:
 
     def read_variance(self) -> Tensor | None:
         """Return the variance of one read; see `Engine`."""
+        if self._layer.array.wires is not None:
+            return self._variance
         variance = self._states.arrays[0].get("variance")
         return None if variance is None else torch.from_numpy(variance)
 

@@ -116,12 +116,22 @@ class Hardware:
 class CrossbarLayer:
     """Weights on differential pairs of cells, updated through an accumulator (mixed-precision training)."""
 
-    def __init__(self, rows: int, cols: int, hardware: Hardware, *, seed: int, layer: int) -> None:
+    def __init__(
+        self, rows: int, cols: int, hardware: Hardware, *, seed: int, layer: int, inputs_first: bool = True
+    ) -> None:
         self.rows, self.cols = rows, cols
         self.events = Events()
         self.hardware = hardware
         self.array = PairArray(
-            rows, cols, hardware.cell, hardware.array, hardware.dac, hardware.adc, seed=seed, layer=layer
+            rows,
+            cols,
+            hardware.cell,
+            hardware.array,
+            hardware.dac,
+            hardware.adc,
+            seed=seed,
+            layer=layer,
+            inputs_first=inputs_first,
         )
         granularity = hardware.cell.granularity_us / self.array.beta_us
         self.accumulator = Accumulator(

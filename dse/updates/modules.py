@@ -70,7 +70,8 @@ class CrossbarParameter:
             )
         rows = parameter.shape[0]
         self.name, self._parameter = name, parameter
-        self.layer = CrossbarLayer(rows, parameter.numel() // rows, hardware, seed=seed, layer=number)
+        inputs = parameter.numel() // rows
+        self.layer = CrossbarLayer(rows, inputs, hardware, seed=seed, layer=number, inputs_first=False)
         # Compiled code writes into the memory of the parameter where it can, else into a copy.
         self._held = parameter.detach().cpu().contiguous()
         weight = self._held.view(rows, -1)

@@ -116,6 +116,16 @@ def test_check_says_what_a_study_will_do(ask, small_study):
     assert done.returncode == 0
     assert "14 trials x 1 seed, 1 control\n" in done.stdout
     assert "adc.bits: 4 to 8" in done.stdout
+    assert "plain path" not in done.stdout
+
+
+def test_check_says_what_keeps_a_network_off_compiled_code(ask, tmp_path):
+    done = ask("check", edited(tmp_path, "[space]", '[space]\n"array.wires.row_ohm" = [0.0, 1.0]'))
+    assert done.returncode == 0
+    assert "array.wires: a perceptron learns on the plain path" in done.stdout
+    refused = ask("check", edited(tmp_path, "[space]", '[space]\n"array.wires.row_ohm" = [0.0, -1.0]'))
+    assert refused.returncode == 2
+    assert "array.wires.row_ohm = -1.0 is not allowed; give a number from 0" in refused.stderr
 
 
 def test_run_shows_progress_the_front_the_folder_and_what_to_do_next(dse, small_study, tmp_path):

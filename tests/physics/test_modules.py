@@ -88,8 +88,9 @@ def test_an_ideal_cell_with_fine_pulses_is_plain_gradient_descent() -> None:
         {"accumulator.bits": "float", "array.pairs_per_weight": 2},
         {"accumulator.transfer_every": 3},
         {"clock.sample_time_s": 10.0},
+        {"clock.sample_time_s": 10.0, "array.wires.row_ohm": 30.0, "array.pairs_per_weight": 2, "array.tile_rows": 8},
     ],
-    ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step", "drift"],
+    ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step", "drift", "drift and wires"],
 )
 def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(settings: dict[str, Any]) -> None:
     own = hardware({**NOISY, "refresh.every_samples": 20, "refresh.threshold_us": 4.5, **settings})
@@ -100,7 +101,7 @@ def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(set
     for number, parameter in enumerate(module.parameters()):
         if parameter.dim() < 2:
             continue
-        layer = CrossbarLayer(parameter.shape[0], parameter[0].numel(), own, seed=1, layer=number)
+        layer = CrossbarLayer(parameter.shape[0], parameter[0].numel(), own, seed=1, layer=number, inputs_first=False)
         twins.append(layer)
     for layer, parameter in zip(twins, [p for p in built().parameters() if p.dim() > 1], strict=True):
         layer.array.start_from(parameter.detach().view(layer.rows, -1), own.array.initial_mean_us)
@@ -131,6 +132,10 @@ def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(set
             assert getattr(parameter.layer.events, name) == getattr(layer.events, name), name
         assert parameter.layer.events.chi_adds == 12 * weight.numel()
         assert torch.equal(parameter.layer.sensed.weight, layer.sensed.weight)
+        variance = parameter.read_variance()
+        assert variance is not None
+        assert layer.sensed.noise_variance is not None
+        assert torch.equal(variance.view(layer.rows, -1), layer.sensed.noise_variance)
     assert sum(layer.events.set_pulses_update for layer in twins) > 0
     assert sum(layer.events.resets for layer in twins) > 0
 

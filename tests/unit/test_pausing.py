@@ -65,6 +65,8 @@ KINDS: dict[str, dict[str, Any]] = {
         "training.weight_noise_ramp_epochs": 3,
         "training.clip_std": 2.0,
     },
+    "behind wires": {**SMALL, **EVENTFUL, "array.wires.row_ohm": 40.0, **KEPT},
+    "convolutions behind wires": {**CNN, **MODULES, "array.wires.row_ohm": 40.0, **KEPT},
     "dropout": {**CNN, **FLOAT, "network.name": "cnn9", "training.momentum": 0.9},
     "dropout on crossbars": {**CNN, **MODULES, "network.name": "cnn9"},
     "residual": {**CNN, **MODULES, "network.name": "resnet8", "training.augmentation": "crop_flip"},

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from dse.crossbar.analog.spec import Crossbars, Tile, cuts
+from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.converters import calibrated
+from dse.crossbar.cuts import Tile, cuts
 from dse.crossbar.events import Events
 from dse.crossbar.traits import traits_of
 from dse.pausing import State, gathered, hand_out, taken

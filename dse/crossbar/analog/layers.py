@@ -18,7 +18,8 @@ from torch.nn import functional
 from dse.crossbar.analog.base import AnalogLayer
 from dse.crossbar.analog.convolution import Geometry, convolve, gradients
 from dse.crossbar.analog.products import output
-from dse.crossbar.analog.spec import Crossbars, Tile
+from dse.crossbar.analog.spec import Crossbars
+from dse.crossbar.cuts import Tile
 from dse.errors import SettingError
 
 

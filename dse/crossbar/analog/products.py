@@ -25,7 +25,7 @@ from dse.crossbar.analog.passes import (
     quantise_and_fold,
     scale_and_quantise,
 )
-from dse.crossbar.analog.spec import Tile
+from dse.crossbar.cuts import Tile
 from dse.streams import Stream
 
 FORWARD, BACKWARD = 0, 1

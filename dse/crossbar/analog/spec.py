@@ -8,8 +8,6 @@ from dse.crossbar.spec import AdcSpec, DacSpec
 
 IDEAL_DAC = DacSpec(bits="ideal")
 IDEAL_ADC = AdcSpec(bits="ideal")
-Tile = tuple[int, int]
-"""First and last + 1 of some lines of an array."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,3 @@ class Crossbars:
         """Whether no converter and no multiplier rounds."""
         resolutions = (self.dac.bits, self.adc.bits, self.dac.bits_backward, self.adc.bits_backward)
         return all(bits == "ideal" for bits in resolutions) and self.operand_bits == "float"
-
-
-def cuts(size: int, tile: int | None) -> list[Tile]:
-    """Return first and last + 1 line of each tile that `size` lines take."""
-    step = tile or size
-    return [(start, min(start + step, size)) for start in range(0, size, step)]

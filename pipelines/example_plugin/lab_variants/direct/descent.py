@@ -41,7 +41,15 @@ class PulsedLayer:
         beta_us = platform.array.conductance_per_std_us / deviation_of(weight)
         array = platform.array.model_copy(update={"conductance_per_weight_us": beta_us})
         self.array = PairArray(
-            layer.cols, layer.rows, hardware.cell, array, hardware.dac, hardware.adc, seed=seed, layer=layer.number
+            layer.cols,
+            layer.rows,
+            hardware.cell,
+            array,
+            hardware.dac,
+            hardware.adc,
+            seed=seed,
+            layer=layer.number,
+            inputs_first=False,
         )
         self.array.start_from(weight, array.initial_mean_us)
         self._pulse = hardware.cell.granularity_us / self.array.beta_us
