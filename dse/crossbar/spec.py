@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
-from dse.crossbar.wires.array import ArrayWires
-from dse.crossbar.wires.spec import WireSpec
+from dse.crossbar.wire_spec import WireSpec
+from dse.crossbar.wiring import ArrayWires
 from dse.spec import ActsUnless, Spec
 
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]

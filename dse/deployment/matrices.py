@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray, Sensed
-from dse.crossbar.wires.array import ArrayWires
+from dse.crossbar.wiring import ArrayWires
 from dse.devices.programmed import ProgrammedCells
 from dse.devices.spec import ProgrammedCellSpec
 from dse.streams import Stream, stream

@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
 from dse.crossbar.spec import Bits, TileLines
-from dse.crossbar.wires.spec import WireSpec
+from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
 from dse.spec import ActsUnless, ActsUnlessAny, OneOf, Spec

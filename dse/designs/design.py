@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dse import renamed
-from dse.crossbar.wires.spec import WireSpec
+from dse.crossbar.wire_spec import WireSpec
 from dse.designs.named_files import with_files
 from dse.designs.settings import (
     CELL,

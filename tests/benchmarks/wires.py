@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wires.base import Lines
 from dse.crossbar.wires.ladders import Ladders, shares
 from dse.crossbar.wires.nodal import Nodal
-from dse.crossbar.wires.spec import WireSpec
 from dse.designs.design import compose
 from dse.designs.hardware import hardware_of
 from dse.updates.mixed_precision.descent import CrossbarDescent

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dse.crossbar.wires import SOLUTIONS
 from dse.data import DATA
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices import CELLS
@@ -27,6 +28,7 @@ NAMES = sorted(
         *(own.name for own in TASKS),
         *(own.name for own in SAMPLERS),
         *(own.name for own in COMPENSATIONS),
+        *(own.name for own in SOLUTIONS),
         *(own.model for own in CELLS),
         *(own.name for own in UPDATES),
     }
@@ -58,6 +60,6 @@ def test_names_are_looked_for_where_they_are() -> None:
     assert {"lstm", "gan", "gdc", "tpe", "mixed_precision"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS, CELLS, UPDATES])
+@pytest.mark.parametrize("variants", [NETWORKS, DATA, TASKS, SAMPLERS, COMPENSATIONS, SOLUTIONS, CELLS, UPDATES])
 def test_a_variant_is_final(variants: tuple[type, ...]) -> None:
     assert not [(a, b) for a in variants for b in variants if a is not b and issubclass(a, b)]

@@ -10,12 +10,12 @@ from torch import Tensor
 from dse.crossbar.events import Events
 from dse.crossbar.pairs import PairArray
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec
+from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wires import SOLUTIONS, solution_named
-from dse.crossbar.wires.array import ArrayWires
 from dse.crossbar.wires.base import AbstractSolution, Line
 from dse.crossbar.wires.ladders import Ladders, modes_of
 from dse.crossbar.wires.nodal import Nodal
-from dse.crossbar.wires.spec import WireSpec
+from dse.crossbar.wiring import ArrayWires
 from dse.deployment.matrices import ProgrammedMatrix
 from dse.designs.design import compose
 from dse.devices.card import read_cell, read_programmed_cell

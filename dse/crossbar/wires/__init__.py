@@ -1,10 +1,10 @@
 """What wires take from a product, each way to work it out in a file of its own, listed here.
 
-spec      what wires are: resistances, and where lines are driven and read
 base      `AbstractSolution`: what is worked out for an array, and `Lines`, its wires in numbers
 ladders   lines as ladders, and what else passes between rows as a few modes of the columns: fast
 nodal     the equations of all nodes, solved: exact, and slow
-array     `ArrayWires`: the wires of all tiles of a layer
+
+`dse.crossbar.wire_spec` says what can be chosen about wires; `dse.crossbar.wiring` has those of all tiles of a layer.
 """
 
 from dse.crossbar.wires.base import AbstractSolution

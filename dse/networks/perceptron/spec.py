@@ -33,8 +33,8 @@ class Perceptron(AbstractNetwork):
     task = Recognition
     tasks = (Recognition, Regression)
     plain_with: ClassVar[Mapping[str, str]] = {
-        "array.wires": "a perceptron learns on the plain path, because wires mix the cells of an array at every update; "
-        "large mini-batches (training.batch_size) cost the least"
+        "array.wires": "a perceptron learns on the plain path, because wires mix the cells of an array at every "
+        "update; large mini-batches (training.batch_size) cost the least"
     }
     idle: ClassVar[Mapping[str, Condition]] = {
         **{f"array.{what}": {} for what in ("conductance_per_std_us", "tile_rows", "tile_columns", "read_noise_per")},

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dse.crossbar.cuts import cuts
+from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wires import solution_named
 from dse.crossbar.wires.base import Conductances, Lines
 from dse.crossbar.wires.ladders import shares
-from dse.crossbar.wires.spec import WireSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
