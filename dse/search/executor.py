@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RECURRENCE, OVER_TIME = "recurrence", "over time"
+"""How recurrent products are taken, beside the versions of packages; rows of versions that took them one by one have
+nothing of it. The two differ in the last digits."""
 DECIDING = (
     *(
         "pausing.py",
@@ -350,7 +353,17 @@ def package_versions(plugins: Iterable[str] = ()) -> str:
 def _package_versions() -> dict[str, str]:
     names = ("torch", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "optuna")
     versions = {name: version(name) for name in names}
-    return {"python": platform.python_version(), "arithmetic": arithmetic(), **versions}
+    kinds = {"arithmetic": arithmetic(), RECURRENCE: OVER_TIME}
+    return {"python": platform.python_version(), **kinds, **versions}
+
+
+def is_over_time(packages: str) -> bool:
+    """Return whether recurrent products were taken over time, by the versions that made a row, as JSON."""
+    try:
+        found: Any = json.loads(packages)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and RECURRENCE in found
 
 
 def plugins_of(packages: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from dse.results.rows import to_rows, unfolded
 from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
-from dse.search.executor import Answer, Job, plugins_of, work
+from dse.search.executor import RECURRENCE, Answer, Job, is_over_time, plugins_of, work
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -71,12 +72,20 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
     card = own_card(where, tables)
     replays: list[Replay] = []
     for row in chosen:
-        answer = work(Job(trial, row["seed"], stored_design(row)))
+        with _as_made(row["packages"]):
+            answer = work(Job(trial, row["seed"], stored_design(row)))
         now = dict(answer.result)
         if now["state"] == "complete":
             now |= prices_of([now], card, [ENERGY])[0]
         replays.append(_compared(row, now, answer))
     return replays
+
+
+def _as_made(packages: str) -> AbstractContextManager[None]:
+    """Let recurrent products be taken as in the version that made a row; see `dse.crossbar.analog.over_time`."""
+    from dse.crossbar.analog.over_time import one_by_one  # noqa: PLC0415  torch
+
+    return nullcontext() if is_over_time(packages) else one_by_one()
 
 
 def stored_design(row: Mapping[str, Any]) -> Design:
@@ -125,7 +134,7 @@ def _packages_apart(made: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, 
         old, new = json.loads(was), json.loads(now)
         apart += [
             (package, str(old.get(package)), str(new.get(package)))
-            for package in sorted(old.keys() | new.keys())
+            for package in sorted((old.keys() | new.keys()) - {RECURRENCE})  # a replay takes that of the row
             if old.get(package) != new.get(package)
         ]
     return tuple(apart)

@@ -89,12 +89,12 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     for rows in tiles if adc != "ideal" and len(tiles) > 1 else [None]:
         part = layer.exact(driven, weight, rows=rows)
         if variance is not None:
-            part = _noisy(part, layer.exact(driven.square(), variance, rows=rows), noise)
+            part = noisy(part, layer.exact(driven.square(), variance, rows=rows), noise)
         part, beyond = _converted(layer, FORWARD, part, adc, scales)
         parts, cut = [*parts, part], cut + beyond
     y = reduce(Tensor.add_, parts)
     if layer.counting:
-        _count_forward(layer, driven, y, scales, cut)
+        count_forward(layer, driven, y, scales, cut)
     return y
 
 
@@ -108,11 +108,11 @@ def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor
     if adc == "ideal":
         back = layer.transposed(driven, weight, x)
         if variance is not None:
-            back = _noisy(back, layer.transposed(driven.square(), variance, x), noise)
+            back = noisy(back, layer.transposed(driven.square(), variance, x), noise)
     else:
         back, cut = _through_converters(layer, driven, weight, variance, x, scales)
     if layer.counting:
-        _count_backward(layer, driven, x, scales, cut)
+        count_backward(layer, driven, x, scales, cut)
     return back
 
 
@@ -140,7 +140,7 @@ def _through_converters(
         for own in (slice(*columns) for columns in layer.column_tiles):
             part = layer.unfolded(d[some, own], weight[own])
             if variance is not None:
-                part = _noisy(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
+                part = noisy(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
             _watch(layer, BACKWARD, part, scales[some])
             cut += quantise_and_fold(part, bits, scales[some] * layer.ranges[BACKWARD], targets, sums[some])
     if x.dim() == 2:
@@ -160,10 +160,10 @@ def _reads(layer: AnalogLayer, weight: Tensor, noise: Stream) -> tuple[Tensor, T
     variance = layer.read_variance()
     if variance is None or layer.crossbars.read_noise_per == "product":
         return weight, variance
-    return _noisy(weight, variance, noise), None
+    return noisy(weight, variance, noise), None
 
 
-def _noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
+def noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
     """Return values with normal noise of a variance; what rounding left below zero counts as zero."""
     draw = noise.next_normal(1, vectors=y.numel()).reshape(y.shape).to(y.device, y.dtype)
     return torch.addcmul(y, variance.clamp_min(0.0).sqrt(), draw)
@@ -239,7 +239,8 @@ def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: i
     layer.events.macs_update += macs_update
 
 
-def _count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
+def count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
+    """Count forward products: what drove the array, what came out, full scale of each sample, values that were cut."""
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
     lines, time = drives(driven, scales, layer.windows(driven))
     layer.places = vectors // max(driven.shape[0], 1)
@@ -253,7 +254,8 @@ def _count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor
     events.partial_adds_forward += vectors * layer.cols * (row_tiles - 1)
 
 
-def _count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
+def count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
+    """Count backward products, likewise; x has the shape of the inputs of the layer."""
     events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
     ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
     lines, time = drives(driven, scales, ones)
