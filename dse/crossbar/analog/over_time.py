@@ -22,7 +22,7 @@ from torch import Tensor
 from dse.crossbar.analog.layers import AnalogLinear
 from dse.crossbar.analog.passes import largest_magnitudes
 from dse.crossbar.analog.products import BACKWARD, FORWARD, count_backward, count_forward, noisy
-from dse.crossbar.analog.spec import Tile
+from dse.crossbar.cuts import Tile
 from dse.kernel import converters, recurrent
 
 _SINGLE = ContextVar("_SINGLE", default=False)
