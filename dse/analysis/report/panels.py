@@ -258,6 +258,14 @@ PANELS: tuple[Panel, ...] = (
         "No design is complete yet.",
     ),
     Panel(
+        "ask",
+        "Ask",
+        "Ask",
+        lambda subject: {} if len(subject.searched) else None,
+        "Limits, weights and reasons follow the prices above. Select what is found, and every picture marks it.",
+        "No design is complete yet.",
+    ),
+    Panel(
         "parallel",
         "Parameters and objectives",
         "Parameters",

@@ -52,8 +52,14 @@ function judged() {
   return { ranks: ranksOf(points), far, broken, points };
 }
 
+// The same from the values that the page shows, where nothing can be priced.
+function asShown() {
+  const points = designs.map((design) => DATA.objectives.map((name) => (["control", "infeasible"].includes(design.role) ? NaN : signOf(name) * (valueOf(design, name) ?? NaN))));
+  return { ranks: ranksOf(points), points };
+}
+
 // --- all that follows from a change
-const untouched = prices && { roles: designs.map((design) => design.role), ...judged() };
+const untouched = { roles: designs.map((design) => design.role), ...(prices ? judged() : asShown()) };
 let nowJudged = untouched;
 
 function reprice(words = "") {

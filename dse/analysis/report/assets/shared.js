@@ -64,9 +64,13 @@ function writeAddressSoon() {
   addressTimer = setTimeout(writeAddress, 150);
 }
 
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return ""; }
+}
+
 function readAddress() {
-  const found = location.hash.slice(1).split("&").map((part) => part.split("=")).filter(([name]) => kept.has(name));
-  for (const [name, text] of found) kept.get(name).read(decodeURIComponent(text ?? ""));
+  const found = location.hash.slice(1).split("&").map((part) => part.split(/=(.*)/s)).filter(([name]) => kept.has(name));
+  for (const [name, text] of found) kept.get(name).read(decoded(text ?? ""));
 }
 
 function toggle(trial) {
@@ -170,6 +174,13 @@ function legend(root, entries) {
     if (colour) sign.style.background = colour;
     return element("span", {}, sign, name);
   }));
+}
+
+// What a slider asks for, once a picture.
+let sliding = null;
+function soon(step) {
+  if (!sliding) requestAnimationFrame(() => { const last = sliding; sliding = null; last(); });
+  sliding = step;
 }
 
 function say(words) {

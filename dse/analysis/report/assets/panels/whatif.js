@@ -23,13 +23,6 @@ drawers.whatif = (root) => {
   return { draw, mark: (selecting = true) => { if (selecting) results.mark(); }, isPrompt: true };
 };
 
-// What a slider asks for, once a picture.
-let asked = null;
-function soon(step) {
-  if (!asked) requestAnimationFrame(() => { const last = asked; asked = null; last(); });
-  asked = step;
-}
-
 // --- the card, what is saved of it, the storage of accumulators
 function cardRow() {
   const cards = Object.entries(WHATIF.cards).map(([name, { title }]) => [name, name === WHATIF.card ? `${name} (the study's)` : name, title]);
@@ -228,7 +221,7 @@ function outcome() {
     const [best, corner] = [d3.min, d3.max].map((end) => DATA.objectives.map((_, k) => end(known, (point) => point[k])));
     return known.length ? shareOf(some.points.filter((_, i) => some.ranks[i] === 0), best, corner) : 0;
   };
-  const volumes = { before: untouched && share(untouched) };
+  const volumes = { before: share(untouched) };
   const percent = (value) => (value === null ? "\u2013" : d3.format(".1%")(value));
 
   function moveList(title, some) {
