@@ -31,6 +31,7 @@ from dse.cli.settings import settings
 from dse.cli.show import show
 from dse.cli.status import status
 from dse.cli.submit import submit
+from dse.cli.watch import watch
 from dse.startup import collect_less
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     dse price RESULTS --card NAME             all of them, on another cost card
     dse importance RESULTS                    which parameters decide
     dse report RESULTS                        one page of linked pictures, for a browser
+    dse watch RESULTS                         the same page, kept up to date while a study runs
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
     collect_less()
@@ -57,7 +59,7 @@ def main() -> None:
 
 _COMMANDS = (
     *(run, resume, submit, status, check, settings, plugins, data),
-    *(front, query, show, explain, report),
+    *(front, query, show, explain, report, watch),
     *(importance, ablation, require, compare),
     *(price, ranges, device),
     *(merge, replay, dashboard),

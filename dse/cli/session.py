@@ -44,6 +44,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
             "--device",
             help='Where torch computes deep networks; by default "cuda" if [resources] asks for GPUs, else "cpu".',
         ),
+        click.option("--watch", is_flag=True, help="Serve the page of the study on this machine; see `dse watch`."),
         click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),
         click.option(
             "--patience",
@@ -76,6 +77,7 @@ class Session:
         address: the Ray cluster to join; None for one of our own.
         wait_s: how long to wait for a node with room for an actor, s.
         device: where torch computes deep networks; None for an accelerator where the study asks for one.
+        watch: whether a process of its own serves the page of the study.
         quiet: whether progress is left out.
         patience_s: for how long a write that fails is tried again, s.
         log_format: "text" or "json".
@@ -86,6 +88,7 @@ class Session:
     address: str | None
     wait_s: float
     device: str | None
+    watch: bool
     quiet: bool
     patience_s: float
     log_format: str
@@ -120,6 +123,8 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
     spec = study.spec
     configure_logging(session.log_format)
     log.info("%s: %s and %s -> %s", spec.name, study.extent, counted(len(study.controls), "control"), where)
+    if session.watch:
+        _serve(where)
     in_flight = spec.search.lookahead * spec.budget.seeds
     if not study.sampler.blind and session.actors is not None and session.actors > in_flight:
         log.info("note: search.lookahead lets %s run at once; the other actors idle", counted(in_flight, "simulation"))
@@ -132,6 +137,18 @@ def follow(where: "Where", study: "Study", go: Callable[[Any], Any], session: Se
 
         go(told)
     _conclude(where)
+
+
+WATCHED_S = 600
+"""The page of a run is served until nobody has asked for so long; the driver may be gone by then."""
+
+
+def _serve(where: "Where") -> None:
+    """Start `dse watch` in a process that outlives this one, whatever ends it; it prints its address."""
+    import subprocess  # noqa: PLC0415
+
+    command = [sys.executable, "-m", "dse", "watch", str(where), "--port", "0", "--idle", str(WATCHED_S), "--patient"]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  our own program
 
 
 def _last_words(where: "Where") -> str:

@@ -38,14 +38,19 @@ def write_page(
     write(path, page(Subject(where, tables, objectives), without).encode())
 
 
-def page(subject: Subject, without: Sequence[str] = ()) -> str:
+def page(subject: Subject, without: Sequence[str] = (), live: str | None = None) -> str:
     """Return the page of a study as HTML.
+
+    Args:
+        subject: what it is about.
+        without: panels to leave out.
+        live: for a page that `dse watch` serves: what tells these results from later ones. It alone asks its server.
 
     Raises:
         QueryError: a panel to leave out that is none.
     """
     parts = filled(subject, without)
-    script, style = _script(), _asset("page.css")
+    script, style = _script(is_live=live is not None), _asset("page.css")
     return (
         _templates()
         .get_template("page.html")
@@ -59,7 +64,8 @@ def page(subject: Subject, without: Sequence[str] = ()) -> str:
             d3=Markup(_asset("d3.min.js")),  # noqa: S704  ours, as are the next two; nothing of a user is in them
             script=Markup(script),  # noqa: S704
             style=Markup(style),  # noqa: S704
-            policy=_policy([_asset("d3.min.js"), script], style),
+            policy=_policy([_asset("d3.min.js"), script], style, "" if live is None else "connect-src 'self'; "),
+            live=live,
             version=__version__,
         )
     )
@@ -76,9 +82,10 @@ def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _script() -> str:
+def _script(*, is_live: bool = False) -> str:
     """Return the page's own script: what panels share, the panels, and what sets them up."""
     names = [*SHARED, *(f"panels/{p.name}.js" for p in PANELS if not p.is_text), "table.js", "main.js"]
+    names += ["live.js"] if is_live else []
     return "\n".join(['"use strict";', "(() => {", *map(_asset, names), "})();"])
 
 
@@ -95,10 +102,10 @@ def _as_script(data: object) -> Markup:
     return Markup(text)  # noqa: S704  no sign is left in it that HTML would read
 
 
-def _policy(scripts: Sequence[str], style: str) -> str:
+def _policy(scripts: Sequence[str], style: str, more: str) -> str:
     return (
         f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"{more}base-uri 'none'; form-action 'none'"
     )
 
 
