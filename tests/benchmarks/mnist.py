@@ -3,9 +3,9 @@
     DSE_DATA_DIR=... python -m tests.benchmarks.mnist [--batch 1 100] [--rounds 9]
 
 Every path first learns some mini-batches on the plain path too, and it stops if the two do not leave the same
-weights and accumulators to the last bit; eager torch must halve its loss. Paths take turns with eager torch, and the
-ratio is that of their medians, so that a machine that slows down for a while slows both. One thread; run it on an idle
-core.
+weights and accumulators to the last bit; eager torch must recognise most of what it learned. Paths take turns with
+eager torch, and the ratio is that of their medians, so that a machine that slows down for a while slows both. One
+thread; run it on an idle core.
 """
 
 import argparse
@@ -95,8 +95,9 @@ def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
     network = torch.nn.Sequential(
         torch.nn.Linear(784, 250), torch.nn.Sigmoid(), torch.nn.Linear(250, 10), torch.nn.Sigmoid()
     )
-    descent = torch.optim.SGD(network.parameters(), lr=0.4 if batch == 1 else 4.0)
-    images, targets = data.train.floats(order), torch.nn.functional.one_hot(data.train.labels[order], 10).float()
+    descent = torch.optim.SGD(network.parameters(), lr=0.4 if batch == 1 else 1.0)
+    images, labels = data.train.floats(order), data.train.labels[order]
+    targets = torch.nn.functional.one_hot(labels, 10).float()
 
     def learn() -> float:
         start = time.perf_counter()
@@ -108,15 +109,13 @@ def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
             descent.step()
         return (time.perf_counter() - start) / len(order)
 
-    def loss() -> float:
-        with torch.no_grad():
-            return float(((network(images) - targets) ** 2).sum(dim=1).mean())
-
-    before = loss()
-    for _ in range(5):
+    for _ in range(5 if batch == 1 else 25):
         learn()
-    if not loss() < 0.5 * before:
-        raise SystemExit("eager torch did not learn")
+    with torch.no_grad():
+        accuracy = float((network(images).argmax(dim=1) == labels).float().mean())
+    # Outputs that are all zero lose little, and recognise nothing.
+    if not accuracy > 0.75:
+        raise SystemExit(f"eager torch did not learn: its accuracy is {accuracy:.3f}")
     return learn
 
 

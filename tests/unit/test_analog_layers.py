@@ -1,5 +1,7 @@
 """Linear and convolutional layers on crossbars: ideal is torch, everything else is its plain definition."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -347,6 +349,19 @@ def test_what_cannot_go_on_crossbars_is_named(part, reason: str) -> None:
     with pytest.warns(UserWarning, match=reason):
         analog = on_crossbars(module, Crossbars())
     assert [p.name for p in placement_of(analog)] == ["0"]
+
+
+def test_a_layer_that_is_on_other_crossbars_keeps_them_and_says_so() -> None:
+    module = nn.Sequential(*(torch.nn.utils.skip_init(nn.Linear, 4, 4) for _ in range(2)))
+    half = on_crossbars(module, BITS, choose=lambda name, _: name == "0")
+    with pytest.warns(UserWarning, match="^0 is on crossbars already and keeps its arrays") as given:
+        whole = on_crossbars(half, Crossbars())
+    assert len(given) == 1
+    assert [layer.crossbars for _, layer in analog_layers(whole)] == [BITS, Crossbars()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        on_crossbars(half, BITS)
+        on_crossbars(half, Crossbars(), choose=lambda name, _: name != "0")
 
 
 def test_hooks_and_computed_weights_stay_digital() -> None:

@@ -13,6 +13,7 @@ import moocore
 import numpy as np
 import polars as pl
 
+from dse.analysis.fronts.sieve import sieved
 from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.metric import Goal, signs_of
@@ -29,6 +30,17 @@ def as_costs(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     return points * np.array(signs_of(goals))
 
 
+def _orderly(costs: np.ndarray) -> np.ndarray:
+    """Return costs of the same order, finite: places in the order of each objective where some are infinite.
+
+    A life without wear has no end, and moocore 0.3.2 leaves its memory where several costs are -inf.
+    """
+    if np.isfinite(costs).all():
+        return costs
+    places = [np.unique(column, return_inverse=True)[1] for column in costs.T]
+    return np.stack(places, axis=1).astype(np.float64)
+
+
 def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     """Return for each point whether it is on the front.
 
@@ -37,12 +49,16 @@ def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
         goals: which way is better, for each objective.
 
     Returns:
-        Booleans, shape (points,). O(n log n) for up to three objectives (Kung et al., 1975, as in moocore).
+        Booleans, shape (points,). O(n log n) for up to three objectives (Kung et al., 1975, as in moocore), of those
+        points that `sieved` leaves.
     """
-    known = ~np.isnan(points).any(axis=1)
     found = np.zeros(len(points), dtype=bool)
+    left = sieved(points, goals)
+    rest = points if left is None else points[left]
+    known = ~np.isnan(rest).any(axis=1)
     if known.any():
-        found[known] = moocore.is_nondominated(as_costs(points[known], goals), keep_weakly=True)
+        on = moocore.is_nondominated(_orderly(as_costs(rest[known], goals)), keep_weakly=True)
+        found[known if left is None else left[known]] = on
     return found
 
 
@@ -60,7 +76,7 @@ def ranks(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     known = ~np.isnan(points).any(axis=1)
     found = np.full(len(points), -1, dtype=np.int64)
     if known.any():
-        found[known] = moocore.pareto_rank(as_costs(points[known], goals))
+        found[known] = moocore.pareto_rank(_orderly(as_costs(points[known], goals)))
     return found
 
 

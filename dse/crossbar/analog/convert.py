@@ -12,6 +12,10 @@ from dse.crossbar.analog.layers import AnalogConv2d, AnalogLinear
 from dse.crossbar.analog.spec import Crossbars
 from dse.errors import SettingError
 
+_KEPT = (
+    "{} is on crossbars already and keeps its arrays and converters; convert the digital module to give it others, or "
+    "let `choose` leave it out"
+)
 Choose = Callable[[str, nn.Module], bool]
 """(name of a layer, layer) -> whether it goes on crossbars."""
 
@@ -45,7 +49,8 @@ def on_crossbars(module: nn.Module, crossbars: Crossbars, *, seed: int = 0, choo
 
     What stays digital although it holds matrices of weights is named in a warning, with the reason: layers of other
     kinds, grouped convolutions, weights that several layers share, that are not float32, or that are computed from
-    others. `placement_of` says where the rest is.
+    others. `placement_of` says where the rest is. A layer that is on other crossbars already keeps them, and a warning
+    says so, too: give layers different arrays in several calls, with `choose`.
 
     Args:
         module: any module; it is not changed.
@@ -59,8 +64,12 @@ def on_crossbars(module: nn.Module, crossbars: Crossbars, *, seed: int = 0, choo
     converted, number = copy.deepcopy(module), 0
     shared = _shared_parameters(converted)
     for name, layer in named_parts(converted):
-        if isinstance(layer, AnalogLayer) or not any(p.dim() > 1 for p in layer.parameters(recurse=False)):
-            number += isinstance(layer, AnalogLayer)
+        if isinstance(layer, AnalogLayer):
+            number += 1
+            if layer.crossbars != crossbars and (choose is None or choose(name, layer)):
+                warnings.warn(_KEPT.format(name or "the module"), stacklevel=2)
+            continue
+        if not any(p.dim() > 1 for p in layer.parameters(recurse=False)):
             continue
         reason = _obstacle(layer, shared)
         if reason is not None:
