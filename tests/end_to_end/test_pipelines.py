@@ -4,14 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import polars as pl
 import pytest
+import torch
 
 from dse.errors import DseError
+from pipelines import array_size, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines import joshi2020_inference as inference
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
-from pipelines import nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines.common import Experiment, Scale, base_of, program, run, study_of, with_intervals
 from tests.data import load
 
@@ -143,3 +145,27 @@ def test_the_shortest_word_is_the_one_from_which_on_all_are_good_enough() -> Non
         assert accumulators.shortest({**values, **change}, "nearest", 0.1, maximise=True) is None
     distances: dict[str, float | None] = {f"chi_{bits}_bits_nearest": 20.0 + 7.0 / bits for bits in accumulators.BITS}
     assert accumulators.shortest({**distances, "chi_float": 20.0}, "nearest", None) == 4
+
+
+def test_the_question_of_array_size_has_a_table_and_a_picture(tmp_path: Path) -> None:
+    found = pl.DataFrame(
+        [
+            {array_size.ROWS: rows, array_size.COLUMNS: 64, array_size.OHM: ohm, "retained_accuracy": 0.9,
+             "interval_95": 0.01, "energy_per_inference_j": 2e-9, "crossbar_m2": 1e-6}
+            for ohm in (0.0, 5.0)
+            for rows in (16, 32)
+        ]
+    )  # fmt: skip
+    array_size.draw(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert array_size.shown(found).splitlines()[2] == "| 64 | 0 | 16 | 90.0 +- 1.0 % | 2.0 nJ | 1.000 mm2 |"
+
+
+def test_the_network_of_the_question_of_array_size_is_written_as_it_computes(tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        ends = torch.nn.Linear(64, 5), torch.nn.Linear(5, array_size.UNITS[-1])
+    module = torch.nn.Sequential(torch.nn.Flatten(), ends[0], torch.nn.ReLU(), ends[1])
+    array_size.write(module, tmp_path / "own.onnx")
+    x = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    found = onnxruntime.InferenceSession(tmp_path / "own.onnx").run(None, {"x": x.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), module(x).detach())
