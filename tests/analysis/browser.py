@@ -78,6 +78,10 @@ class Browser:
         """Run statements in the page, and return what they return."""
         return self._driver.execute_script(script, *arguments)
 
+    def run_async(self, script: str) -> object:
+        """Run statements in the page, and return what they give to the function that is their last argument."""
+        return self._driver.execute_async_script(script)
+
     def wait(self, expression: str) -> object:
         """Return the value of an expression as soon as it is true."""
         return WebDriverWait(self._driver, HANGS_S, 0.05).until(lambda _: self.ask(expression))

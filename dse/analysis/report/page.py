@@ -23,7 +23,7 @@ from dse.analysis.tables.tables import Tables
 from dse.results.place import Where
 
 ASSETS = files("dse.analysis.report") / "assets"
-SHARED = ("shared.js", "marks.js", "prices.js", "ranks.js", "pricing.js")
+SHARED = ("shared.js", "marks.js", "save.js", "prices.js", "ranks.js", "pricing.js")
 """Scripts that panels share, in the order in which they need each other."""
 
 

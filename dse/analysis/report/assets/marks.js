@@ -67,10 +67,14 @@ function axes(svg, x, y, box, titles) {
 // Room to the left for the words of an axis.
 const roomFor = (scale) => 14 + 6.2 * d3.max(scale.ticks, (tick) => scale.text(tick).length);
 
-function canvas(root, width, height, label) {
+// `rows` gives the data of the picture: a list of lists, the first of them the names.
+function canvas(root, width, height, label, rows = null) {
   root.replaceChildren();
-  return d3.select(root).append("svg").attr("width", width).attr("height", height)
+  const svg = d3.select(root).append("svg").attr("width", width).attr("height", height)
     .attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img").attr("aria-label", label);
+  root.classList.add("picture");
+  if (rows) offerSave(root, svg.node(), label, rows);
+  return svg;
 }
 
 // Where there are more designs than this, those off the front are painted on a canvas below the picture: elements of their

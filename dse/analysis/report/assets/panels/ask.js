@@ -188,7 +188,7 @@ function sureOf(design) {
 
 // Who beats a design, by how much, and whether the intervals of both means leave a doubt.
 function dominanceTable(design, others) {
-  const head = ["", nameOf(design), ...others.map(nameOf)].map((words, i) => element("th", { scope: "col", class: i ? "number" : null }, words));
+  const head = ["objective", nameOf(design), ...others.map(nameOf)].map((words, i) => element("th", { scope: "col", class: i ? "number" : null }, words));
   const rows = DATA.objectives.map((name) => {
     const cells = others.map((other) => {
       const gap = valueOf(other, name) - valueOf(design, name), halves = [halfOf(design, name), halfOf(other, name)];

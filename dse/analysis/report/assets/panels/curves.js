@@ -29,7 +29,10 @@ drawers.curves = (root, content) => {
     const scale = d3.scaleLinear([first, Math.max(last, first + 1)], [box.left + 4, box.right]);
     const ticks = scale.ticks(Math.min(last - first + 1, width / 70)).filter(Number.isInteger);
     const sx = { at: scale, ticks, text: String };
-    svg = canvas(plot, width, height, `Learning curves of ${held.length} designs: ${name} over epochs`);
+    svg = canvas(plot, width, height, `Learning curves of ${held.length} designs: ${name} over epochs`, () => [
+      ["trial", "origin", "epoch", name, `ci95_${name}`],
+      ...held.flatMap((design) => of(design).epoch.map((epoch, i) => [design.trial, design.origin, epoch, of(design)[name][i], of(design)[`ci95_${name}`]?.[i] ?? null])),
+    ]);
     axes(svg, sx, sy, box, { x: "epoch", y: labelOf(name) });
     lines = new Map(held.map((design) => [design.trial, of(design).epoch.map((epoch, i) => ({
       x: scale(epoch), y: sy.at(of(design)[name][i]), value: of(design)[name][i],

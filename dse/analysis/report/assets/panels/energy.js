@@ -55,7 +55,9 @@ drawers.energy = (root, content) => {
     const most = chosen.as === "share" ? 1 : scaleEnd(rows);
     const scale = d3.scaleLinear([0, most], [labelled, width - 70]).clamp(true);
     const unit = (value) => (chosen.as === "share" ? d3.format(".0%")(value) : quantity(value, "J"));
-    svg = canvas(plot, width, height, `Energy of a training image of ${rows.length} designs by ${chosen.by}`);
+    svg = canvas(plot, width, height, `Energy of a training image of ${rows.length} designs by ${chosen.by}`, () => [
+      ["trial", "origin", ...content.items.map(({ phase, part }) => `${phase}_${part}_per_sample_j`)], ...rows.map((design) => [design.trial, design.origin, ...content.of[design.trial]]),
+    ]);
     axes(svg, { at: scale, ticks: scale.ticks(Math.max(2, (width - labelled) / 110)), text: unit }, { at: () => 0, ticks: [], text: String },
       { left: labelled, right: width - 70, top, bottom: height - 42 }, { x: chosen.as === "share" ? "share of the energy" : "energy per training image", y: "" });
     rows.forEach((design, r) => {

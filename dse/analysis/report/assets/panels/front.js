@@ -41,7 +41,8 @@ function pairView(x, y, bands, close) {
     const sy = scaleOf(chosen.y, on(chosen.y), [height - 42, 24]);
     const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
     const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
-    svg = canvas(plot, width, height, `${designs.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`);
+    svg = canvas(plot, width, height, `${designs.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`,
+      () => tableOf(designs, [...new Set([chosen.x, chosen.y])].filter((name) => name !== "trial")));
     svg.classed("is-coloured", state.colour !== "");
     axes(svg, sx, sy, box, { x: labelOf(chosen.x), y: labelOf(chosen.y) });
     drawBands(svg, sx, sy, box, bands, chosen);

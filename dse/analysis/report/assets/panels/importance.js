@@ -18,7 +18,9 @@ drawers.importance = (root, content) => {
       const step = 22, top = 6, height = top + of.parameter.length * step + 24;
       const left = Math.min(width * 0.5, 12 + 6.1 * d3.max(of.parameter, (name) => name.length));
       const scale = d3.scaleLinear([Math.min(0, low), high], [left, width - 12]);
-      const svg = canvas(plot, width, height, `Importance of parameters for ${of.objective}`);
+      const svg = canvas(plot, width, height, `Importance of parameters for ${of.objective}`, () => [
+        ["objective", "parameter", "importance", "low", "high"], ...of.parameter.map((name, i) => [of.objective, name, of.importance[i], of.low[i], of.high[i]]),
+      ]);
       axes(svg, { at: scale, ticks: scale.ticks(Math.max(2, (width - left) / 70)), text: number }, { at: () => 0, ticks: [], text: String }, { left, right: width - 12, top, bottom: height - 24 }, { x: "", y: "" });
       svg.append("line").attr("class", "nought").attr("x1", scale(0)).attr("x2", scale(0)).attr("y1", top).attr("y2", height - 24);
       of.parameter.forEach((name, i) => {

@@ -25,7 +25,7 @@ drawers.parallel = (root, content) => {
       return { name, x: 55 + i * step, scale };
     });
     tracks = tracksOf;
-    svg = canvas(plot, width, height, `Parallel coordinates of ${designs.length} designs over ${names.join(", ")}`);
+    svg = canvas(plot, width, height, `Parallel coordinates of ${designs.length} designs over ${names.join(", ")}`, () => tableOf(designs, names));
     lines = new Map(held.map((design) => [design.trial, tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))])]));
     drawLines(width, height);
     svg.append("g").attr("class", "standing");

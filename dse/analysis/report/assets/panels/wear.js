@@ -28,7 +28,7 @@ drawers.wear = (root, content) => {
     const most = d3.max(counts, (bin) => bin.designs.length) || 1;
     const up = d3.scaleLinear([0, most], [box.bottom, box.top]);
     const sy = { at: up, ticks: up.ticks(5).filter(Number.isInteger), text: String };
-    const svg = canvas(histogram, width, height, `Histogram of ${chosen.metric} over ${known.length} designs`);
+    const svg = canvas(histogram, width, height, `Histogram of ${chosen.metric} over ${known.length} designs`, () => tableOf(known, [chosen.metric]));
     axes(svg, sx, sy, box, { x: labelOf(chosen.metric), y: "designs; on the front in colour" });
     for (const bin of counts) {
       const front = bin.designs.filter((design) => design.role === "front").length;
@@ -73,7 +73,9 @@ drawers.wear = (root, content) => {
     const box = { left: roomFor(sy), right: width - 52, top: 24, bottom: height - 42 };
     const scale = d3.scalePoint(quantiles, [box.left, box.right]).padding(0.2);
     const names = { q50: "half", q90: "90 %", q99: "99 %", q999: "99.9 %", max: "all", whole: "layer" };
-    const svg = canvas(profile, width, height, `Writes that shares of the cells stay within, of ${shown.map(nameOf).join(", ")}`);
+    const svg = canvas(profile, width, height, `Writes that shares of the cells stay within, of ${shown.map(nameOf).join(", ")}`, () => [
+      ["trial", "layer", ...quantiles], ...lines.map((line) => [line.design.trial, line.layer, ...line.values]),
+    ]);
     axes(svg, { at: scale, ticks: quantiles, text: (q) => names[q] ?? q }, sy, box, { x: "share of the cells of a layer", y: `at most so many ${content.kinds[chosen.kind]}` });
     const path = d3.line((_, i) => scale(quantiles[i]), (value) => sy.at(value)).defined((value) => value !== null);
     const ended = (line) => line.values.findLast((value) => value !== null);

@@ -211,7 +211,7 @@ function tornadoAt(name) {
 
 // --- what becomes of the front
 function outcome() {
-  const facts = element("ul", { class: "facts" }), lists = element("div", { class: "moves" }), plot = element("div"), grid = element("div", { class: "scroll" });
+  const facts = element("ul", { class: "facts" }), lists = element("div", { class: "moves" }), plot = element("div"), grid = element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of prices, scrolls sideways" });
   const made = element("div", { class: "whatif-results", "aria-label": "What becomes of the front", role: "group" }, facts, lists, plot, grid);
   const before = new Set(onFront);
   const baseOf = (design, name) => DATA.designs.values[name]?.[design.i] ?? null;
@@ -263,7 +263,10 @@ function drawMoves(plot, before, baseOf) {
   const sy = scaleOf(y, both(y), [height - 42, 24]);
   const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
   const sx = scaleOf(x, x === "trial" ? shown.map((design) => design.trial) : both(x), [box.left, box.right]);
-  const svg = canvas(plot, width, height, `${shown.length} designs of the fronts before and after: ${labelOf(y)} over ${labelOf(x)}`);
+  const svg = canvas(plot, width, height, `${shown.length} designs of the fronts before and after: ${labelOf(y)} over ${labelOf(x)}`, () => [
+    ["trial", "role", x, y, `${x} at the card`, `${y} at the card`],
+    ...shown.map((design) => [design.trial, design.role, valueOf(design, x), valueOf(design, y), baseOf(design, x), baseOf(design, y)]),
+  ]);
   axes(svg, sx, sy, box, { x: labelOf(x), y: labelOf(y) });
   const at = (design, of) => [sx.at(x === "trial" ? design.trial : of(design, x)), sy.at(of(design, y))];
   for (const design of shown) {

@@ -1,0 +1,94 @@
+"""Pictures of the page as files: SVG that stands alone, PNG of the size that is said, CSV with what is drawn."""
+
+import csv
+import io
+import struct
+from base64 import b64decode
+from xml.etree import ElementTree
+
+import pytest
+
+from dse.analysis.report.page import page as page_of
+from dse.analysis.report.subject import Subject
+from dse.analysis.tables.tables import open_tables
+from tests.analysis.browser import Browser, executable
+
+pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
+
+CONTENTS = """
+const read = (blob) => new Promise((done) => {
+  const reader = new FileReader();
+  reader.onload = () => done(reader.result);
+  reader.readAsDataURL(blob);
+});
+window.saved = null;
+Promise.all(window.kept.map(read)).then((all) => { window.saved = all; });
+"""
+PNG = bytes([0x89, *b"PNG", 13, 10, 26, 10])
+
+
+@pytest.fixture(scope="module")
+def subject(replicated):
+    tables = open_tables(replicated)
+    return Subject(replicated, tables, tables.objectives)
+
+
+@pytest.fixture(scope="module")
+def opened(subject, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page_of(subject, ["importance"]), encoding="utf-8")
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.open(path.as_uri())
+        yield browser
+        assert browser.errors() == []
+        assert [address for address in browser.requests() if not address.startswith("data:")] == [path.as_uri()]
+
+
+def saved(browser, selector):
+    """Return the files that a picture offers, by their ends."""
+    browser.run(
+        """
+      window.kept = [];
+      window.make ??= URL.createObjectURL.bind(URL);
+      URL.createObjectURL = (blob) => { window.kept.push(blob); return window.make(blob); };
+      document.querySelector(arguments[0]).click();
+    """,
+        selector,
+    )
+    browser.wait("document.querySelector('dialog')?.dataset.ready")
+    names = browser.ask("[...document.querySelectorAll('dialog a')].map((link) => link.download)")
+    browser.run(CONTENTS)
+    contents = browser.wait("window.saved")
+    browser.ask("document.querySelector('dialog > button').click()")
+    return {
+        name.rsplit(".", 1)[1]: b64decode(text.split(",", 1)[1]) for name, text in zip(names, contents, strict=True)
+    }
+
+
+def test_a_pareto_view_is_saved_with_its_data(opened, subject):
+    files = saved(opened, "#front .save")
+    assert set(files) == {"svg", "png", "csv"}
+    root = ElementTree.fromstring(files["svg"])
+    width, height = (float(root.get(name)) for name in ("width", "height"))
+    assert files["png"][:8] == PNG
+    assert struct.unpack(">II", files["png"][16:24]) == (round(4 * width), round(4 * height))
+    assert "var(" not in files["svg"].decode()
+    rows = list(csv.DictReader(io.StringIO(files["csv"].decode())))
+    assert [int(row["trial"]) for row in rows] == subject.drawn["trial"].to_list()
+    held = {row["trial"]: row for row in subject.drawn.iter_rows(named=True)}
+    first, second = subject.objectives[:2]
+    for row in rows:
+        own = held[int(row["trial"])]
+        for name in (first, second):
+            expected = own[name]
+            assert row[name] == "" if expected is None else float(row[name]) == pytest.approx(expected, rel=1e-5)
+    assert f"ci95_{second}" in rows[0]
+
+
+@pytest.mark.parametrize("panel", ["whatif", "parallel", "curves", "energy", "wear"])
+def test_every_panel_saves_its_pictures(opened, panel):
+    files = saved(opened, f"#{panel} .save")
+    assert set(files) == {"svg", "png", "csv"}
+    assert files["png"][:8] == PNG
+    assert len(files["csv"].splitlines()) > 2
+    ElementTree.fromstring(files["svg"])
