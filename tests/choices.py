@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from dse.designs.design import compose
+from dse.designs.design import compose, with_model
 from dse.designs.settings import (
+    CELL,
     NETWORK,
     WORKLOADS,
+    cell_of,
     class_of,
     completed,
     conditions,
@@ -19,7 +21,7 @@ from dse.designs.settings import (
     field_of,
     flatten,
 )
-from dse.devices.card import library
+from dse.devices.card import library, model_of
 from dse.errors import DataError, SettingError
 from dse.spec import Condition, OneOf, leaf_paths
 
@@ -114,14 +116,36 @@ def acting(path: str, given: Settings, changes: int = CHANGES) -> Settings | Non
         given = {"deployment.tolerated_loss": default_of("deployment.tolerated_loss"), **given}
     if variant_has(path, given):
         given = {**given, **ACTS_WITH.get(path, {})}
-    held = next((condition for condition in conditions(path, given) if holds(condition, given)), None)
+    whole = with_model(given, None)
+    held = next((condition for condition in conditions(path, whole) if holds(condition, whole)), None)
     if held is None:
         return given if composes(given) else None
     others = [] if changes == 0 else [place for place in held if not is_family(place)]
-    tried = (
-        acting(path, {**given, place: value}, changes - 1) for place in others for value in values_of(place, given)
-    )
+    tried = (acting(path, {**given, **own}, changes - 1) for place in others for own in changed(place, given))
     return next((found for found in tried if found is not None), None)
+
+
+def changed(place: str, given: Settings) -> Iterator[Settings]:
+    """Yield settings that give a place other values; the model of a cell changes with its card."""
+    if place != CELL.path:
+        yield from ({place: value} for value in values_of(place, given))
+        return
+    held = cell_of(with_model(given, None)).model
+    yield from ({str(CELL.card): card} for model, card in cards_of_models().items() if model != held)
+
+
+@lru_cache(maxsize=1)
+def cards_of_models() -> Mapping[str, str]:
+    """Return a card of each model of cells."""
+    return {model_of(card).model: card for card in reversed(library("cells"))}
+
+
+def by_card(condition: Condition) -> Settings:
+    """Return settings under which a condition holds; the model of a cell follows from a card."""
+    return {
+        (str(CELL.card) if path == CELL.path else path): (cards_of_models()[value] if path == CELL.path else value)
+        for path, value in condition.items()
+    }
 
 
 def variant_has(path: str, given: Settings) -> bool:

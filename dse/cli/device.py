@@ -40,6 +40,7 @@ def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..
 @click.argument("pulses", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The card to write, a new .toml file.")
 @click.option("--title", help="Title of the card.")
+@click.option("--model", help="Model of a cell that is pulsed both ways (dse settings device); by default PCM.")
 @_number("--read-noise-slope", "Standard deviation of a read in proportion to conductance; by default that of pcm_gst.")
 @_number("--read-noise-offset-us", "Standard deviation of a read at G = 0, uS; by default that of pcm_gst.")
 @click.option(
@@ -58,7 +59,9 @@ def _number(name: str, text: str) -> Callable[[Callable[..., None]], Callable[..
 @click.option("--accept", is_flag=True, help="Write the card of a fit that does not describe the trains, too.")
 @click.option("--keep-all-cells", is_flag=True, help="Leave no cell out that is not like the others.")
 def fit(pulses: Path, out: Path, title: str | None, **options: Any) -> None:
-    """Fit a PCM cell to the measured SET pulse trains in the CSV file PULSES; write its card, and a picture beside it.
+    """Fit a cell to the measured pulse trains in the CSV file PULSES; write its card, and a picture beside it.
+
+    By default a PCM cell and SET pulses alone; with --model, pulses up and then down, as often as may be.
 
     Columns: cell (any name), pulse (0 after RESET, then 1, 2, ...), conductance (uS, or as its header says).
     """

@@ -67,6 +67,11 @@ class AbstractCell(Spec):
         return {} if cls.directions == "up" else {"refresh.every_samples": 0}
 
     @property
+    def reach_us(self) -> tuple[float, float]:
+        """Lowest and highest conductance that any such cell can show, uS; beyond the window where theirs differ."""
+        return self.g_min_us, self.g_max_us
+
+    @property
     def drift_begins_s(self) -> float:
         """Time after a pulse until which a conductance stays, s; 0 where nothing is known of it."""
         return 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dse.designs.design import compose
-from dse.devices.card import KNOBS, library, model_of, read_card, read_cell, read_programmed_cell, unit_of
+from dse.devices.card import KNOBS, knobs_of, library, model_of, read_card, read_cell, read_programmed_cell, unit_of
 from dse.devices.spec import CellSpec
 from dse.errors import SettingError
 from dse.pricing.card import UNITS, read_cost_card
@@ -53,8 +53,10 @@ def refusal(kind: str, folder: Path, text: str) -> str:
 @pytest.mark.parametrize("name", library("cells"))
 def test_every_shipped_cell_loads_and_is_valid(name: str) -> None:
     settings = read_cell(name)
-    assert CellSpec.parse(settings).card == name
-    assert KNOBS.items() <= settings.items()
+    model = model_of(name)
+    assert model.parse(settings).card == name
+    assert knobs_of(model).keys() <= settings.keys()
+    assert model is not CellSpec or KNOBS.items() <= settings.items()
 
 
 @pytest.mark.parametrize("name", library("costs"))

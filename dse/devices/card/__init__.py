@@ -1,6 +1,6 @@
 """Cards: TOML files in which every number stands beside its unit and its source, and the cells that they describe."""
 
-from dse.devices.card.cells import KNOBS, model_of, read_cell, read_programmed_cell
+from dse.devices.card.cells import KNOBS, knobs_of, model_of, read_cell, read_programmed_cell
 from dse.devices.card.file import (
     Card,
     Entry,
@@ -20,6 +20,7 @@ __all__ = [
     "card_file",
     "card_text",
     "device_library",
+    "knobs_of",
     "library",
     "model_of",
     "owner_of_card",

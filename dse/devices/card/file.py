@@ -215,7 +215,7 @@ def _bound(card: str, key: str, end: str, value: object) -> float | None:
 
 def unit_of(field: str) -> str:
     """Return the unit that the name of a cell setting carries in its suffix; "1" is dimensionless."""
-    suffixes = {"_per_us": "1/uS", "_per_us2": "1/uS^2", "_per_us3": "1/uS^3", "_us": "uS", "_s": "s"}
+    suffixes = {"_per_s": "1/s", "_per_us": "1/uS", "_per_us2": "1/uS^2", "_per_us3": "1/uS^3", "_us": "uS", "_s": "s"}
     for suffix, unit in suffixes.items():
         if field.endswith(suffix):
             return unit

@@ -12,6 +12,7 @@ import annotated_types
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.devices.base import AbstractCell
 from dse.devices.fit.likelihood import ALPHAS, BOUNDS, RESPONSE
 from dse.devices.spec import CellSpec
 
@@ -51,7 +52,8 @@ def falls(g: Array) -> str:
         return ""
     return (
         f"the mean conductance falls by {drop.mean():.3g} uS, from pulse {top} to pulse {bottom}; a PCM cell rises "
-        f"with SET pulses, and only those belong in the file: take out the pulses after {top}"
+        f"with SET pulses, and only those belong in the file: take out the pulses after {top}, or name a "
+        "model of cells that are pulsed both ways with --model"
     )
 
 
@@ -64,7 +66,7 @@ def beyond_cards(granularity_us: float, g: Array) -> str:
     """
     first = float(np.nanmean(g[:, 1] - g[:, 0]))
     largest = max(granularity_us, first)
-    limit = min(_range_of(name)[1] for name in ("granularity_us", "mean_offset_us"))
+    limit = min(_range_of(name, CellSpec)[1] for name in ("granularity_us", "mean_offset_us"))
     if largest <= limit:
         return ""
     return (
@@ -74,20 +76,20 @@ def beyond_cards(granularity_us: float, g: Array) -> str:
     )
 
 
-def entries_beyond_cards(values: Mapping[str, float]) -> list[str]:
-    """Say which fitted entries lie beyond what a card may hold, in terms of the data."""
+def entries_beyond_cards(values: Mapping[str, float], model: type[AbstractCell]) -> list[str]:
+    """Say which fitted entries lie beyond what a card of a model may hold."""
     said: list[str] = []
     for name, value in values.items():
-        low, high = _range_of(name)
+        low, high = _range_of(name, model)
         if not low <= value <= high:
             said.append(f"{name} = {value:.4g} lies beyond what a card may hold, {low:g} to {high:g}")
     return said
 
 
-def _range_of(name: str) -> tuple[float, float]:
+def _range_of(name: str, model: type[AbstractCell]) -> tuple[float, float]:
     """Return the range of a setting of a cell."""
     low, high = -math.inf, math.inf
-    for mark in CellSpec.model_fields[name].metadata:
+    for mark in model.model_fields[name].metadata:
         if isinstance(mark, annotated_types.Ge | annotated_types.Gt):
             low = float(mark.ge if isinstance(mark, annotated_types.Ge) else mark.gt)  # pyright: ignore[reportArgumentType]
         if isinstance(mark, annotated_types.Le):
