@@ -10,6 +10,8 @@ from dse.deployment.compensation.gdc_adabs import GdcAdaBs
 from dse.deployment.compensation.none import Uncompensated
 from dse.devices import CELLS
 from dse.devices.spec import CellSpec
+from dse.devices.two_way.linear_step import LinearStepCell
+from dse.devices.two_way.soft_bounds import SoftBoundsCell
 from dse.tasks import TASKS
 from dse.tasks.generation.spec import Generation
 from dse.tasks.language.spec import Language
@@ -63,6 +65,16 @@ class TestRegression(TaskContract):
 class TestPcm(CellContract):
     variant = CellSpec
     card = "pcm_gst"
+
+
+class TestLinearStep(CellContract):
+    variant = LinearStepCell
+    card = "ecram_tang2018"
+
+
+class TestSoftBounds(CellContract):
+    variant = SoftBoundsCell
+    card = "reram_gong2018"
 
 
 class TestMixedPrecision(UpdateContract):

@@ -16,7 +16,6 @@ from dse.devices.two_way.cells import MAX_PULSES, TwoWayCells
 from dse.devices.two_way.settings import TwoWayCell
 from dse.errors import DivergedError, SettingError
 from dse.streams import stream
-from dse.testing import CellContract
 
 CARDS = ("capacitor_li2018", "ecram_kim2019", "ecram_tang2018", "ideal_two_way", "reram_gong2018", "rpu_gokmen2016")
 QUIET = dict.fromkeys(
@@ -186,13 +185,3 @@ def test_settings_of_a_card_act_or_are_refused() -> None:
 def test_every_number_of_a_card_has_its_source(card: str) -> None:
     for name, entry in read_card("cells", card).entries.items():
         assert len(entry.source) > 20, name
-
-
-class TestLinearStep(CellContract):
-    variant = model_of("ecram_tang2018")
-    card = "ecram_tang2018"
-
-
-class TestSoftBounds(CellContract):
-    variant = model_of("reram_gong2018")
-    card = "reram_gong2018"
