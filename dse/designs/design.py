@@ -16,6 +16,7 @@ from dse.designs.settings import (
     CELL,
     FAMILIES,
     FOUND,
+    Family,
     active,
     class_of,
     data_of,
@@ -31,6 +32,7 @@ from dse.designs.tables import HARDWARE, LACKING, Design, tables_of
 from dse.devices.base import AbstractCell
 from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
+from dse.files import FileSpec
 from dse.spec import shown
 from dse.updates.base import AbstractUpdate
 from dse.variants import kept_for_variants
@@ -143,6 +145,15 @@ def _named_variants(tables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _of_own_file(family: Family, value: Any) -> str:
+    """Return where a file is named that was given as the name of a variant; "" for what looks like none."""
+    takes_files = [name for name, own in family.names.items() if issubclass(own, FileSpec)]
+    if not takes_files or not isinstance(value, str) or not (Path(value).suffix or "/" in value):
+        return ""
+    own = f"{family.key} = {shown(takes_files[0])} and file = {shown(value)}"
+    return f". For a file of your own write {own} in [{family.table}]"
+
+
 def _unknown_variants(tables: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
     """Return a line for each variant that there is not, by its table, and the tables without it."""
     lines: dict[str, str] = {}
@@ -151,7 +162,10 @@ def _unknown_variants(tables: Mapping[str, Any]) -> tuple[dict[str, str], dict[s
     for family in FAMILIES:
         if family.path in given and given[family.path] not in list(family.names):
             choices = ", ".join(map(shown, family.names))
-            lines[family.table] = f"{family.path} = {shown(given[family.path])} is not allowed; give one of {choices}"
+            lines[family.table] = (
+                f"{family.path} = {shown(given[family.path])} is not allowed; give one of {choices}"
+                f"{_of_own_file(family, given[family.path])}"
+            )
             if family.table:
                 known[family.table] = {}
             else:

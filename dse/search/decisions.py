@@ -8,15 +8,19 @@ A line is a step as JSON with a checksum. One that is damaged is decided again, 
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from dse.results.encoding import sealed, unsealed
+from dse.results.inside import OutsideError
 from dse.results.place import Place
+from dse.results.reading import bad_lines
 from dse.results.store import DECISIONS, Store
 from dse.search.steps import KINDS, Step
 
+log = logging.getLogger(__name__)
 Decided = Mapping[int, Step]
 """Steps that were decided before, by number."""
 
@@ -31,14 +35,29 @@ def read_decisions(place: Place, keys: set[str] | None = None) -> dict[int, Step
     found: dict[int, Step] = {}
     for name in place.names(DECISIONS):
         try:
-            lines = place.read(name).split(b"\n")[:-1]
-        except OSError:
-            continue  # decided again
-        for line in lines:
-            step = _step(unsealed(line), keys)
+            *lines, rest = place.read(name).split(b"\n")
+        except (OSError, OutsideError) as error:
+            _warn(place, name, f"it cannot be read: {error}")
+            continue
+        # A torn last line was never acknowledged; one that is whole but for its end is damaged.
+        entries = list(map(unsealed, lines if unsealed(rest[:-1]) is None else [*lines, rest]))
+        damaged = [number for number, entry in enumerate(entries, 1) if entry is None]
+        if damaged:
+            _warn(place, name, bad_lines(damaged))
+        for step in (_step(entry, keys) for entry in entries):
             if step is not None:
                 found.setdefault(step.number, step)
     return found
+
+
+def _warn(place: Place, name: str, reason: str) -> None:
+    log.warning(
+        "%s/%s is damaged: %s. `dse resume` decides these steps again, from the same results; where a stored row then "
+        "is of another design, it says so",
+        place,
+        name,
+        reason,
+    )
 
 
 def _step(entry: dict[str, Any] | None, keys: set[str] | None) -> Step | None:

@@ -115,7 +115,8 @@ def refuse_changes(old: Study, new: Study) -> None:
             + more
             + "\nAn extension may raise budget.trials, budget.seeds and budget.epochs, add objectives, and change "
             "constraints and the description. "
-            "For anything else start afresh with `dse run`; --reuse RESULTS takes over what was simulated before"
+            "For anything else start afresh with `dse run`: learn_from = [RESULTS] in the study file lets its search "
+            "learn from what was simulated before, and --reuse RESULTS takes over the rows of equal designs"
         )
 
 

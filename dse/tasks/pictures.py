@@ -13,6 +13,7 @@ from dse.deployment.build import deployed_module
 from dse.deployment.measure import AbstractMeasure
 from dse.deployment.modules import DeployedModule
 from dse.deployment.spec import DeploymentSpec
+from dse.errors import SettingError
 from dse.kernel.arithmetic import Floats
 from dse.streams import generator
 from dse.tasks.measured import on_splits
@@ -52,11 +53,25 @@ class AbstractPictureLearner(AbstractModuleLearner[Answered]):
     ) -> None:
         super().__init__(networks, [seed], len(data.train), training, platform, seed=seed)
         self._data, self._pictures, self._augmentation = data, Pictures(data), augmentation
+        self._outputs_of_sample = data.info.outputs
         self._order, self._mover = generator(seed, "order"), Mover(seed)
 
     @abstractmethod
     def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """Return the mean loss of a mini-batch."""
+
+    def check_outputs(self, outputs: Tensor, answers: Tensor) -> None:
+        """Check that a network gives what answers can be held against.
+
+        Raises:
+            SettingError: it does not; what it gives and what it should give.
+        """
+        wanted = (len(answers), self._outputs_of_sample)
+        if tuple(outputs.shape) != wanted:
+            raise SettingError(
+                f"the network gives outputs of shape {tuple(outputs.shape)} for {len(answers)} samples, and these data "
+                f"need {wanted}; let its last layer have {wanted[1]} outputs"
+            )
 
     def batches(self) -> Iterator[tuple[int, Answered]]:
         """Yield shuffled mini-batches; see `AbstractModuleLearner`."""
@@ -75,7 +90,9 @@ class AbstractPictureLearner(AbstractModuleLearner[Answered]):
         (network,), (update,), device = self.networks, self.updates, self.platform.device
         images, answers = batch
         update.prepare(epochs)
-        loss = self.loss(network(images.to(device)), answers.to(device))
+        outputs = network(images.to(device))
+        self.check_outputs(outputs, answers)
+        loss = self.loss(outputs, answers.to(device))
         loss.backward()
         update.step(rate, len(answers))
         return float(loss.detach())

@@ -78,7 +78,7 @@ def test_the_table_is_that_of_a_study_that_was_stopped_again_and_again(straight,
 
 
 @pytest.mark.parametrize("lost", ["paused", "decisions"])
-def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, straight, tmp_path):
+def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, straight, tmp_path, caplog):
     folder = tmp_path / "r"
     for seed in range(4):
         try:
@@ -91,6 +91,8 @@ def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, stra
                 file.write_bytes(damaged[: len(damaged) // 2] + b"?" + damaged[len(damaged) // 2 + 1 :])
     resume(folder, LocalExecutor)
     assert whole(folder).equals(whole(straight))
+    told = [text for text in caplog.messages if "/decisions/" in text and "not what was written" in text]
+    assert bool(told) == (lost == "decisions")
 
 
 def test_steps_keep_to_their_shares_and_pause_at_the_rungs(straight):

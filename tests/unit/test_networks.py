@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from dse.crossbar.analog import Crossbars, on_crossbars, placement_of
 from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
 from dse.designs.hardware import platform_of
 from dse.errors import SettingError
 from dse.networks.parts import weights_of
@@ -53,3 +55,31 @@ def test_a_network_that_builds_a_module_instead_of_a_tuple_is_told_so(monkeypatc
     monkeypatch.setattr(type(design.network), "build", lambda *_, **__: torch.nn.Sequential(torch.nn.Linear(64, 10)))
     with pytest.raises(SettingError, match=r"build\(\) of Cnn returns Sequential; let it return a tuple of modules"):
         design.network.learner(design.workload.load(), design.training, platform_of(design), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (
+            [nn.Flatten(), nn.Linear(64, 8), nn.Linear(9, 10)],
+            r"the layer '2' of the network takes vectors of 9 numbers, and got 8 .*such as nn.Linear\(8, 10\)",
+        ),
+        (
+            [nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 10)],
+            r"the layer '0' of the network takes images of 3 channels, and got 1 .*such as nn.Conv2d\(1, 4, ...\)",
+        ),
+        (
+            [nn.Flatten(), nn.Conv2d(1, 4, 3), nn.Linear(4, 10)],
+            r"'1' .* takes images of 1 channels, and got tensors of 2",
+        ),
+        ([nn.Flatten(), nn.Linear(64, 8)], r"outputs of shape \(10, 8\) for 10 .*; let its last layer have 10 outputs"),
+        ([nn.Conv2d(1, 10, 3)], r"outputs of shape \(10, 10, 6, 6\) for 10 samples, and these data need \(10, 10\)"),
+    ],
+)
+def test_layers_that_do_not_fit_are_named_with_what_would_fit(
+    layers: list[nn.Module], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = compose({"network.name": "cnn", "workload.images": 50, "training.batch_size": 10})
+    monkeypatch.setattr(type(design.network), "build", lambda *_, **__: (nn.Sequential(*layers),))
+    with pytest.raises(SettingError, match=said):
+        evaluate(design, 0, design.workload.load())

@@ -111,6 +111,21 @@ def test_an_unknown_network_is_answered_with_all_of_them(value: object, written:
     assert "hidden" not in text  # whether a network that there is not has such a setting, nobody knows
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "variant", "file"),
+    [
+        ("workload", "dataset", "arrays", "features.csv"),
+        ("workload", "dataset", "arrays", "data/images"),
+        ("network", "name", "onnx", "mine.onnx"),
+    ],
+)
+def test_a_file_in_place_of_a_name_is_answered_with_where_files_go(
+    table: str, key: str, variant: str, file: str
+) -> None:
+    said = refusal(parse_design, {table: {key: file}})
+    assert f'For a file of your own write {key} = "{variant}" and file = "{file}" in [{table}]' in said
+
+
 def test_a_wrong_setting_of_a_nested_table_is_named_by_its_path() -> None:
     assert message(DESIGN, {"training": {"epochs": 0}}).startswith("training.epochs = 0 is not allowed")
     assert "unknown key 'training.epoch'; did you mean 'epochs'?" in message(DESIGN, {"training": {"epoch": 3}})

@@ -15,6 +15,7 @@ from dse.crossbar.converters import calibrated
 from dse.crossbar.cuts import Tile, cuts
 from dse.crossbar.events import Events
 from dse.crossbar.traits import traits_of
+from dse.errors import SettingError
 from dse.pausing import State, gathered, hand_out, taken
 from dse.streams import Stream, stream
 
@@ -43,6 +44,7 @@ class AnalogLayer(nn.Module, ABC):
         words: what a digital product counts, by the shape of its inputs; see `products`.
         watching: whether the ranges of the output converters grow to whatever passes; see `calibrate_on`.
         number: number of the layer, which separates its random streams from those of the others.
+        label: its name in the module that it was made from, for people.
     """
 
     per_column: ClassVar[tuple[int, ...]]
@@ -62,6 +64,7 @@ class AnalogLayer(nn.Module, ABC):
         self.places = 1
         self.words: dict[Any, Any] = {}
         self.number = number
+        self.label = ""
         self.ranges = [crossbars.adc.range, crossbars.adc.backward_range]
         self.peaks = [0.0, 0.0]
         self.noise: dict[str, Stream] = {
@@ -114,6 +117,14 @@ class AnalogLayer(nn.Module, ABC):
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
         self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.crossbars.adc.headroom), [0.0, 0.0]
+
+    def _misfit(self, what: str, x: Tensor, fit: str) -> SettingError:
+        """Return the error of inputs that do not fit the array: what it takes and got, and the layer that would fit."""
+        name = repr(self.label) if self.label else f"number {self.number}"
+        return SettingError(
+            f"the layer {name} of the network {what} (inputs of shape {tuple(x.shape)}); mend the layers before it, or "
+            f"give it other inputs{f', such as {fit}' if fit else ''}"
+        )
 
     def _parts(self) -> dict[str, Any]:
         return {"events": self.events, "noise": self.noise}

@@ -75,7 +75,9 @@ def on_crossbars(module: nn.Module, crossbars: Crossbars, *, seed: int = 0, choo
         if reason is not None:
             warnings.warn(f"{name or 'the module'} stays digital: {reason}", stacklevel=2)
         elif choose is None or choose(name, layer):
-            converted = _replaced(converted, name, _analog(layer, crossbars, seed, number))
+            analog = _analog(layer, crossbars, seed, number)
+            analog.label = name
+            converted = _replaced(converted, name, analog)
             number += 1
     if number == 0:
         raise SettingError(

@@ -32,7 +32,14 @@ class AnalogLinear(AnalogLayer):
         super().__init__(digital, crossbars, seed=seed, number=number)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the analog product, scaled digitally, plus the bias."""
+        """Return the analog product, scaled digitally, plus the bias.
+
+        Raises:
+            SettingError: the vectors have another length than the array has rows.
+        """
+        wide, own = (x.shape[-1] if x.dim() else 0), self.weight.shape[1]
+        if wide != own:
+            raise self._misfit(f"takes vectors of {own} numbers, and got {wide}", x, f"nn.Linear({wide}, {self.cols})")
         return output(self, x)
 
     def samples(self, x: Tensor) -> int:
@@ -82,7 +89,16 @@ class AnalogConv2d(AnalogLayer):
         self._targets: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the analog product, scaled digitally, plus the bias."""
+        """Return the analog product, scaled digitally, plus the bias.
+
+        Raises:
+            SettingError: the images have other channels than the array has rows for.
+        """
+        deep, own = (x.shape[1] if x.dim() == 4 else None), self.weight.shape[1]
+        if deep != own:
+            came = f"tensors of {x.dim()} axes" if deep is None else f"{deep}"
+            fit = "" if deep is None else f"nn.Conv2d({deep}, {self.cols}, ...)"
+            raise self._misfit(f"takes images of {own} channels, and got {came}", x, fit)
         return output(self, x)
 
     def samples(self, x: Tensor) -> int:
