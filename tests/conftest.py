@@ -92,6 +92,16 @@ def small_disk(tmp_path: Path) -> Generator[SmallDisk]:
 
 
 @pytest.fixture
+def noted(record_property: Callable[[str, object], None]) -> Callable[[str, int, int], None]:
+    """Note how many of something were survived, told or refused, of all, for `python -m tests.trust`."""
+
+    def note(what: str, held: int, of: int) -> None:
+        record_property("trust", [what, held, of])
+
+    return note
+
+
+@pytest.fixture
 def few_forests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importances from two forests in place of forty, where it does not matter how many there are."""
     monkeypatch.setattr("dse.analysis.effects.importance.RESAMPLES", 2)

@@ -56,7 +56,13 @@ def front(
     if reference is not None and not hypervolume:
         raise click.UsageError("--reference is for --hypervolume")
     tables = open_priced(
-        results, named(objectives, []) or None, cards, changes, study=not no_free, constraints=not unconstrained
+        results,
+        named(objectives, []) or None,
+        cards,
+        changes,
+        study=not no_free,
+        constraints=not unconstrained,
+        columns=("parameters",),
     )
     names = named(objectives, tables.objectives)
     title = fronts.front_title(tables, names)

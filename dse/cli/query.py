@@ -40,13 +40,27 @@ def query(
     from dse.analysis.costs.by_epoch import curves_for  # noqa: PLC0415
     from dse.analysis.costs.priced import open_priced, priced_designs  # noqa: PLC0415
     from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
+    from dse.analysis.queries.statement import needed_columns  # noqa: PLC0415
+    from dse.errors import QueryError  # noqa: PLC0415
+    from dse.results.schema import COLUMNS  # noqa: PLC0415
 
-    tables = open_priced(results, None, study=False)
+    def answer(columns: list[str] | None) -> "pl.DataFrame":
+        tables = open_priced(results, None, study=False, columns=columns)
 
-    def prices(columns: list[str]) -> "pl.DataFrame":
-        return priced_designs(results, tables, columns, cards, changes, study=not no_free)
+        def prices(columns: list[str]) -> "pl.DataFrame":
+            return priced_designs(results, tables, columns, cards, changes, study=not no_free)
 
-    def curves(columns: list[str]) -> "pl.DataFrame":
-        return curves_for(results, tables, columns, cards, changes)
+        def curves(columns: list[str]) -> "pl.DataFrame":
+            return curves_for(results, tables, columns, cards, changes)
 
-    emit(run_sql(tables, sql, prices, curves), format_, output)
+        return run_sql(tables, sql, prices, curves)
+
+    columns = needed_columns(sql, COLUMNS)
+    columns = None if columns is None else [*columns, "parameters"]
+    try:
+        found = answer(columns)
+    except QueryError:
+        if columns is None:
+            raise
+        found = answer(None)  # the message lists all columns that there are
+    emit(found, format_, output)

@@ -8,13 +8,14 @@ The lock is a lease, see `dse.results.lease`.
 
 import hashlib
 import importlib
+import io
 import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from dse.errors import ResultsError, did_you_mean
@@ -51,6 +52,10 @@ class Bucket:
         """Return an object."""
         with _as_os_errors(self.address):
             return bytes(self._obstore.get(self._store, name).bytes())
+
+    def open(self, name: str) -> BinaryIO:
+        """Return an object, in memory."""
+        return io.BytesIO(self.read(name))
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the objects of a subfolder."""

@@ -11,13 +11,13 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Collection, Mapping
-from typing import Any, NoReturn, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NoReturn, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dse.results.migration import UNSAID, check_columns, check_line, current_table, table_of_lines
+from dse.results.migration import UNSAID, check_line, check_schema, current_table, table_of_lines
 from dse.results.rows import Row, check_row
 from dse.results.schema import SCHEMA, VERSION
 
@@ -27,6 +27,12 @@ _LINE_END = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 
 CHECKSUM = "checksum"
 """Key of the checksum in a description."""
+PIECE = 1 << 20
+"""Bytes of a part that are in memory when its checksum is taken."""
+ROWS = 8192
+"""Rows of a part that are compressed together, and so are in memory together when it is gone through."""
+TOLD_BY = ("trial", "seed", "study_key")
+"""Columns that say whether a part belongs here."""
 Keys = Collection[str] | None
 """Keys of the studies whose rows belong into a table; None where any may."""
 
@@ -154,12 +160,16 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def to_part(table: pa.Table, number: int) -> tuple[str, bytes]:
-    """Return the name and the content of a part."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+def to_part(tables: pa.Table | Iterable[pa.Table], number: int) -> tuple[str, bytes]:
+    """Return the name and the content of a part, from its rows or from tables that hold them one after the other."""
+    sink, count = pa.BufferOutputStream(), 0
+    schema = tables.schema if isinstance(tables, pa.Table) else SCHEMA
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for table in [tables] if isinstance(tables, pa.Table) else tables:
+            writer.write_table(table, row_group_size=ROWS)
+            count += table.num_rows
     content = sink.getvalue().to_pybytes()
-    return f"{number:06}-{table.num_rows}-{zlib.crc32(content):08x}.parquet", content
+    return f"{number:06}-{count}-{zlib.crc32(content):08x}.parquet", content
 
 
 def rows_of(name: str) -> int:
@@ -174,52 +184,99 @@ def number_of(name: str) -> int:
     return int(match[0]) if match else 0
 
 
-def read_part(name: str, content: bytes, keys: Keys = None) -> pa.Table:
+def read_part(name: str, file: BinaryIO, keys: Keys = None, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the table of a part; one of an earlier version as if it were of this.
+
+    All bytes of the part are held against its checksum, whatever is read of it.
 
     Args:
         name: its name, without folders.
-        content: its bytes.
+        file: the part, opened for reading.
         keys: the studies that its rows may be of.
+        columns: those that are needed; None for all.
 
     Raises:
         DamagedError: it is not what was written under this name, or belongs to another study.
     """
-    _check_part(name, content)
+    part = open_part(name, file)
+    needed = None if columns is None else list(dict.fromkeys([*columns, *TOLD_BY]))
+    return checked(_columns_of(part, needed), keys, columns)
+
+
+def _columns_of(part: pq.ParquetFile, needed: list[str] | None) -> pa.Table:
     try:
-        table = pq.read_table(pa.BufferReader(content))
-        check_columns(table)
+        if needed is None or check_schema(part.schema_arrow) != VERSION:
+            table = current_table(part.read())
+            return table if needed is None else table.select(needed)
+        return part.read(columns=needed)
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DamagedError(str(error)) from None
+
+
+def part_batches(name: str, file: BinaryIO, rows: int) -> Iterator[pa.Table]:
+    """Yield the rows of a part some at a time, which is all that is in memory; those of an earlier version likewise.
+
+    Raises:
+        DamagedError: it is not what was written under this name.
+    """
+    part = open_part(name, file)
+    try:
+        for batch in part.iter_batches(batch_size=rows):
+            yield in_schema(current_table(pa.Table.from_batches([batch], schema=part.schema_arrow)))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DamagedError(str(error)) from None
+
+
+def open_part(name: str, file: BinaryIO) -> pq.ParquetFile:
+    """Return a part whose bytes are what was written, ready to be read.
+
+    Raises:
+        DamagedError: they are not.
+    """
+    match = PART_NAME.fullmatch(name)
+    if match is None:
+        raise DamagedError("its name is not that of a part")
+    found, size = 0, 0
+    while chunk := file.read(PIECE):
+        found, size = zlib.crc32(chunk, found), size + len(chunk)
+    if int(match[3], 16) != found:
+        raise DamagedError(f"its {size} bytes do not have the checksum in its name")
+    try:
+        part = pq.ParquetFile(_native(file))
+        check_schema(part.schema_arrow)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DamagedError(str(error)) from None
+    return part
+
+
+def _native(file: BinaryIO) -> pa.NativeFile:
+    """Return a file that Arrow reads by itself: its threads may hold one of Python until the interpreter has ended."""
+    try:
+        return pa.OSFile(f"/dev/fd/{file.fileno()}", "r")
+    except OSError:  # it is in memory
+        file.seek(0)
+        return pa.BufferReader(file.read())
+
+
+def checked(table: pa.Table, keys: Keys, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return some columns of the table of a part that belongs here; `TOLD_BY` are among those it has.
+
+    Raises:
+        DamagedError: it has rows of another study, or rows that nobody can tell apart.
+    """
     if table["trial"].null_count or table["seed"].null_count:
         raise DamagedError("it has rows without a trial or a seed")
     others = [] if keys is None else sorted({key for key in table["study_key"].unique().to_pylist() if key} - {*keys})
     if others:
         raise DamagedError(f"it does not belong here: it holds rows of another study, with the key {others[0]}")
-    return current_table(table)
+    return in_schema(table if columns is None else table.select(columns))
 
 
-def read_keys(name: str, content: bytes) -> pa.Table:
-    """Return what tells the rows of a part apart: trial, seed, state and epochs; none where its version has none.
-
-    Raises:
-        DamagedError: it is not what was written under this name.
-    """
-    _check_part(name, content)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(content))
-        there = set(file.schema_arrow.names)
-        table = file.read(columns=[name for name in ("trial", "seed", "state", "epochs") if name in there])
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DamagedError(str(error)) from None
-    if "epochs" not in table.column_names:
-        table = table.append_column("epochs", pa.nulls(table.num_rows, pa.int32()))
-    return pa.table(table.columns, names=table.column_names)  # without what columns say of themselves, which differs
+def in_schema(table: pa.Table) -> pa.Table:
+    """Return a table with what the schema says of its columns, as all tables that are put together have it."""
+    return pa.Table.from_arrays(table.columns, schema=schema_of(table.column_names))
 
 
-def _check_part(name: str, content: bytes) -> None:
-    match = PART_NAME.fullmatch(name)
-    if match is None:
-        raise DamagedError("its name is not that of a part")
-    if int(match[3], 16) != zlib.crc32(content):
-        raise DamagedError(f"its {len(content)} bytes do not have the checksum in its name")
+def schema_of(columns: Sequence[str]) -> pa.Schema:
+    """Return the schema of some columns of the table of trials."""
+    return pa.schema([cast("Any", SCHEMA.field(name)) for name in columns], metadata=cast("Any", SCHEMA.metadata))

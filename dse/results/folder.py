@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from dse.errors import ResultsError
-from dse.results.inside import OutsideError, create_plain, inside, read_plain, refuse_link
+from dse.results.inside import OutsideError, create_plain, inside, open_plain, read_plain, refuse_link
 from dse.results.place import Lock, Log, in_use, me
 
 SUBFOLDERS = ("log", "trials", "decisions", "staging", "damaged", "source")
@@ -31,6 +32,10 @@ class Folder:
     def read(self, name: str) -> bytes:
         """Return a file."""
         return read_plain(inside(self.path, name))
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a file, opened."""
+        return open_plain(inside(self.path, name))
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files of a subfolder."""

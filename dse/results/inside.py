@@ -6,7 +6,9 @@ knows where it leads; whatever lies in it must be a plain file or a plain folder
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from dse.errors import ResultsError
 
@@ -46,7 +48,13 @@ def refuse_link(path: Path) -> None:
 
 
 def read_plain(path: Path) -> bytes:
-    """Return the content of a plain file. A pipe or a device, which might never end, is not opened for reading.
+    """Return the content of a plain file; see `open_plain`."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Return a plain file, opened for reading. A pipe or a device, which might never end, is not.
 
     Raises:
         OutsideError: it is a link, or something else that is no plain file.
@@ -54,14 +62,16 @@ def read_plain(path: Path) -> bytes:
     """
     refuse_link(path)
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        kind = os.fstat(handle).st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise OutsideError(f"{path} is no plain file; remove it")
-        with open(handle, "rb", closefd=False) as file:
-            return file.read()
-    finally:
+    kind = os.fstat(handle).st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
         os.close(handle)
+        raise OutsideError(f"{path} is no plain file; remove it")
+    try:
+        return os.fdopen(handle, "rb")
+    except OSError:  # it is a folder
+        with suppress(OSError):
+            os.close(handle)
+        raise
 
 
 def fresh(folder: Path, name: str) -> Path:

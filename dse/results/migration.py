@@ -43,15 +43,20 @@ EARLIER = {
 
 
 def check_columns(table: pa.Table) -> int:
-    """Check that a table has the columns of the version that its metadata says, and return the version.
+    """Check a table as `check_schema` does its schema."""
+    return check_schema(table.schema)
+
+
+def check_schema(schema: pa.Schema) -> int:
+    """Check that a schema has the columns of the version that its metadata says, and return the version.
 
     Raises:
         ValueError: it has not, or it is of none that this one reads.
     """
-    version = int((table.schema.metadata or {}).get(b"dse_schema", b"0"))
+    version = int((schema.metadata or {}).get(b"dse_schema", b"0"))
     check_version(version)
     columns = SCHEMA if version == VERSION else EARLIER[version].columns
-    if not table.schema.equals(columns):
+    if not schema.equals(columns):
         raise ValueError(f"its columns are not those of version {version} of the schema")
     return version
 

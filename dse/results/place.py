@@ -7,7 +7,7 @@ A place is a folder of this machine (`dse.results.folder`) or a prefix of an obj
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from dse.errors import ResultsError
 
@@ -53,6 +53,10 @@ class Place(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return a file."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """Return a file, opened for reading here and there; close it."""
         ...
 
     def names(self, folder: str) -> list[str]:

@@ -13,16 +13,30 @@ read from its copy. Files that are kept with a table are held against the checks
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as typed_compute
+from numpy.typing import NDArray
 
 from dse.errors import ResultsError
 from dse.results.address import place_of
-from dse.results.encoding import DamagedError, Keys, from_sealed, read_keys, read_lines, read_part, rows_of
+from dse.results.encoding import (
+    DamagedError,
+    Keys,
+    from_sealed,
+    in_schema,
+    part_batches,
+    read_lines,
+    read_part,
+    rows_of,
+)
 from dse.results.inside import OutsideError
 from dse.results.migration import check_version, current_about
 from dse.results.place import Place, Where
@@ -60,6 +74,10 @@ DESCRIPTION, COPY = "study.json", "study.json.copy"
 """What results say of themselves, and the same once more."""
 PARTS = "parts.json"
 """The list of the parts: each of them is there, or has been lost."""
+READERS = 4
+"""Parts that are read at the same time."""
+BATCH = 500
+"""Rows that are in memory where a table is gone through row by row."""
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
@@ -256,7 +274,9 @@ def has_results(where: Where) -> bool:
     return True
 
 
-def read_table(where: Where, *, paused: bool = False) -> pa.Table:
+def read_table(
+    where: Where, *, paused: bool = False, columns: Sequence[str] | None = None, telling: bool = True
+) -> pa.Table:
     """Return the rows of results, each (trial, seed) once, in order of trial and seed. Safe while a run writes.
 
     Damaged files are reported as warnings of the logger "dse.results.reading", and passed over.
@@ -264,13 +284,28 @@ def read_table(where: Where, *, paused: bool = False) -> pa.Table:
     Args:
         where: the results.
         paused: also return the rows of trainings at the epochs where they paused, before that of their end.
+        columns: those to read, which is all that is in memory; None for all.
+        telling: whether damages are reported; not where others of these columns were read before.
 
     Raises:
         ResultsError: there are no results, or they cannot be reached.
     """
     place = place_of(where)
     about = read_about(place)
-    table, damages = read_rows(place, about)
+    table, damages = read_rows(place, about, columns if columns is None or paused else [*columns, "state"])
+    if telling:
+        tell(place, about, damages)
+    if not paused:
+        table = table.filter(pc.not_equal(table["state"], pa.scalar(PAUSED)))
+    return table if columns is None else table.select(columns)
+
+
+def tell(place: Place, about: Mapping[str, Any], damages: Iterable[Damage]) -> None:
+    """Warn of damages of a table and of the files that are kept with it.
+
+    Raises:
+        ResultsError: the place cannot be reached.
+    """
     for damage in damages:
         log.warning(
             "%s/%s is damaged: %s. Its rows are missing here; `dse resume` sets it aside and simulates them again",
@@ -280,35 +315,43 @@ def read_table(where: Where, *, paused: bool = False) -> pa.Table:
         )
     for damage in kept_damages(place, about):
         _warn_once(f"{place}/{damage.name} is damaged: {damage.reason}. {REFUSED}")
-    return table if paused else table.filter(pc.not_equal(table["state"], pa.scalar(PAUSED)))
 
 
 REFUSED = "What needs it is refused until it is put back as it was"
 """What becomes of a file that is kept with a table and was changed."""
 
 
-def read_rows(place: Place, about: Mapping[str, Any] | None = None) -> tuple[pa.Table, list[Damage]]:
+def read_rows(
+    place: Place, about: Mapping[str, Any] | None = None, columns: Sequence[str] | None = None
+) -> tuple[pa.Table, list[Damage]]:
     """Return all rows, each once and in order, and the files that are damaged.
 
     Args:
         place: the results.
         about: their description, where it is at hand.
+        columns: those to read; None for all. Every byte is held against its checksum in any case.
 
     Raises:
         ResultsError: the place cannot be reached.
     """
-    keys = keys_of(about or read_about(place))
+    keys, needed = keys_of(about or read_about(place)), _needed(columns)
     try:
-        tables, damages = _read_logs(place, keys)
-        parts, more = _read_parts(place, keys)
+        tables, damages = _read_logs(place, keys, needed)
+        parts, more = _read_parts(place, keys, needed)
     except OSError as error:
         raise unreachable(place, error) from None
     if (damages or more) and about is not None and keys_of(now := read_about(place)) != keys:
-        return read_rows(place, now)  # the study was extended meanwhile
-    return each_once([*tables, *parts]), damages + more
+        return read_rows(place, now, columns)  # the study was extended meanwhile
+    table = each_once([*tables, *parts])
+    return table if columns is None else table.select(list(dict.fromkeys(columns))), damages + more
 
 
-def _read_logs(place: Place, keys: Keys) -> tuple[list[pa.Table], list[Damage]]:
+def _needed(columns: Sequence[str] | None) -> list[str] | None:
+    """Return columns with those that tell rows apart."""
+    return None if columns is None else list(dict.fromkeys([*TOLD_APART, *columns]))
+
+
+def _read_logs(place: Place, keys: Keys, columns: list[str] | None) -> tuple[list[pa.Table], list[Damage]]:
     tables = [SCHEMA.empty_table()]
     damages: list[Damage] = []
     for name in log_names(place):
@@ -318,7 +361,7 @@ def _read_logs(place: Place, keys: Keys) -> tuple[list[pa.Table], list[Damage]]:
             continue  # sealed since the listing; the part has the rows
         tables.append(found)
         damages += [Damage(name, reason)] if reason else []
-    return tables, damages
+    return [in_schema(table if columns is None else table.select(columns)) for table in tables], damages
 
 
 def log_or_damage(place: Place, name: str, keys: Keys) -> tuple[pa.Table, str]:
@@ -332,7 +375,7 @@ def log_or_damage(place: Place, name: str, keys: Keys) -> tuple[pa.Table, str]:
     return found, bad_lines(damaged) if damaged else ""
 
 
-def _read_parts(place: Place, keys: Keys) -> tuple[list[pa.Table], list[Damage]]:
+def _read_parts(place: Place, keys: Keys, columns: list[str] | None) -> tuple[list[pa.Table], list[Damage]]:
     known: dict[str, pa.Table | Damage] = {}
     for _ in range(TRIES):
         listed = listed_parts(place)
@@ -344,15 +387,19 @@ def _read_parts(place: Place, keys: Keys) -> tuple[list[pa.Table], list[Damage]]
         if missing and listed_parts(place) != listed:
             continue
         try:
-            for name in names:
-                if name not in known:
-                    known[name] = part_or_damage(place, name, keys)
+            new = [name for name in names if name not in known]
+            with ThreadPoolExecutor(READERS) as pool:
+                known.update(zip(new, pool.map(partial(_one_part, place, keys, columns), new), strict=True))
         except FileNotFoundError:
             continue  # united with others since the listing
         now = [known[name] for name in names]
         damages = [part for part in now if isinstance(part, Damage)]
         return [part for part in now if isinstance(part, pa.Table)], [*damages, *map(_lost, missing), *_no_list(listed)]
     raise ResultsError(f"the parts of {place} change faster than they can be read; try again")
+
+
+def _one_part(place: Place, keys: Keys, columns: list[str] | None, name: str) -> pa.Table | Damage:
+    return part_or_damage(place, name, keys, columns)
 
 
 def listed_parts(place: Place) -> list[str] | None:
@@ -383,10 +430,11 @@ def _no_list(listed: list[str] | None) -> list[Damage]:
     return [Damage(PARTS, "whether parts are missing cannot be told")] if listed is None else []
 
 
-def part_or_damage(place: Place, name: str, keys: Keys) -> pa.Table | Damage:
-    """Return the table of a part, or what is wrong with it."""
+def part_or_damage(place: Place, name: str, keys: Keys, columns: Sequence[str] | None = None) -> pa.Table | Damage:
+    """Return some columns of a part, or all, or what is wrong with it."""
     try:
-        return read_part(name.rpartition("/")[2], place.read(name), keys)
+        with place.open(name) as file:
+            return read_part(name.rpartition("/")[2], file, keys, columns)
     except DamagedError as error:
         return Damage(name, str(error))
     except IsADirectoryError:
@@ -397,34 +445,90 @@ def part_or_damage(place: Place, name: str, keys: Keys) -> pa.Table | Damage:
 
 def count_rows(place: Place) -> int:
     """Return how many rows there are in parts that are whole, each once, without reading more than their keys."""
-    tables: list[pa.Table] = []
-    for name in place.names("trials"):
-        try:
-            tables.append(_keys(read_keys(name.rpartition("/")[2], place.read(name))))
-        except (DamagedError, IsADirectoryError, OutsideError):
-            continue
-    return pa.concat_tables(tables).group_by(KEYS).aggregate([]).num_rows if tables else 0
+    found = [part_or_damage(place, name, None, TOLD_APART) for name in place.names("trials")]
+    tables = [part for part in found if isinstance(part, pa.Table)]
+    return len(first_of_each(pa.concat_tables(tables))) if tables else 0
 
 
-KEYS = ["trial", "seed", "until"]
-"""What tells rows apart: of a (trial, seed), the end and each epoch at which the training paused."""
-
-
-def _keys(table: pa.Table) -> pa.Table:
-    epochs = pc.if_else(pc.equal(table["state"], pa.scalar(PAUSED)), table["epochs"], pa.scalar(ENDED, pa.int32()))
-    return table.select(["trial", "seed"]).append_column("until", epochs)
+TOLD_APART = ("trial", "seed", "state", "epochs")
+"""Columns that tell rows apart: of a (trial, seed), the end and each epoch at which the training paused."""
 
 
 def each_once(tables: list[pa.Table]) -> pa.Table:
     """Return the rows of tables of the schema, each once, in order of trial and seed, paused ones by their epochs.
 
     Of several rows of the end of a (trial, seed) it is the first, and of several at an epoch at which that paused.
+
+    Args:
+        tables: columns of the schema, `TOLD_APART` among them.
     """
     table = pa.concat_tables(tables)
-    keys = _keys(table).append_column("at", pa.array(range(table.num_rows), pa.int64()))
-    first = keys.group_by(KEYS, use_threads=False).aggregate([("at", "min")])
-    order = pc.sort_indices(first, sort_keys=[(name, "ascending") for name in KEYS])
-    return table.take(first["at_min"].take(order))
+    order = first_of_each(table)
+    is_so = len(order) == table.num_rows and bool((np.diff(order) == 1).all())
+    return table if is_so else table.take(cast("Any", pa.array(order)))
+
+
+def first_of_each(table: pa.Table) -> NDArray[np.int64]:
+    """Return the places of the rows of a table that `each_once` gives, in its order."""
+    trial, seed = (table[name].to_numpy() for name in ("trial", "seed"))
+    paused = pc.equal(table["state"], pa.scalar(PAUSED))
+    until = pc.if_else(paused, pc.fill_null(table["epochs"], 0), pa.scalar(ENDED, pa.int32())).to_numpy()
+    order = np.lexsort((until, seed, trial))  # which keeps the order of equal rows
+    new = np.ones(len(order), dtype=bool)
+    if len(order) > 1:
+        same = [values[order[1:]] == values[order[:-1]] for values in (trial, seed, until)]
+        new[1:] = ~(same[0] & same[1] & same[2])
+    return order[new]
+
+
+def batches_once(place: Place, parts: Mapping[str, pa.Table], ahead: pa.Table | None = None) -> Iterator[pa.Table]:
+    """Yield the rows of parts, each once, part by part and some at a time, which is all that is in memory.
+
+    Args:
+        place: the results.
+        parts: columns `TOLD_APART` of parts that are whole, by name.
+        ahead: rows to begin with.
+
+    Raises:
+        DamagedError: a part is not whole any more.
+        OSError: it cannot be read.
+    """
+    first = SCHEMA.empty_table() if ahead is None else ahead
+    kept = np.zeros(first.num_rows + sum(table.num_rows for table in parts.values()), dtype=bool)
+    kept[first_of_each(pa.concat_tables([first.select(TOLD_APART), *parts.values()]))] = True
+    start = 0
+    for batch in chain([first], _batches(place, parts)):
+        own, start = kept[start : start + batch.num_rows], start + batch.num_rows
+        if own.any():
+            yield batch if own.all() else pc.filter(batch, pa.array(own))
+
+
+def _batches(place: Place, names: Iterable[str]) -> Iterator[pa.Table]:
+    for name in names:
+        with place.open(name) as file:
+            yield from part_batches(name.rpartition("/")[2], file, BATCH)
+
+
+def read_batches(where: Where) -> Iterator[pa.Table]:
+    """Yield all rows of results, each once, those of pauses among them, a few in memory at a time, in no order.
+
+    Only for the run that holds the lock and has told of damages: they are passed over.
+
+    Raises:
+        ResultsError: there are no results, they cannot be reached, or a part changes meanwhile.
+    """
+    place = place_of(where)
+    keys = keys_of(read_about(place))
+    try:
+        logs, _ = _read_logs(place, keys, None)
+        found = {name: part_or_damage(place, name, keys, TOLD_APART) for name in place.names("trials")}
+        yield from batches_once(
+            place, {name: part for name, part in found.items() if isinstance(part, pa.Table)}, each_once(logs)
+        )
+    except DamagedError as error:
+        raise ResultsError(f"a part of {place} has changed while it was read: {error}. Try again") from None
+    except OSError as error:
+        raise unreachable(place, error) from None
 
 
 def log_names(place: Place) -> list[str]:

@@ -25,7 +25,7 @@ import errno
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -40,7 +40,9 @@ from dse.results.reading import (
     COPY,
     DESCRIPTION,
     PARTS,
+    TOLD_APART,
     Damage,
+    batches_once,
     checksum,
     count_rows,
     each_once,
@@ -150,7 +152,7 @@ class Store:
         self._mend_description()
         taken = [name for folder in ("log", "trials", "damaged", DECISIONS) for name in self.place.names(folder)]
         self._number = max((number_of(name.rpartition("/")[2]) for name in taken), default=0)
-        table, damages = read_rows(self.place, self.about)
+        table, damages = read_rows(self.place, self.about, ["trial"])
         self._rows = table.num_rows
         for damage in damages:
             if is_missing(damage):
@@ -324,8 +326,8 @@ class Store:
         if found < expected:
             raise self._lost(expected - found)
 
-    def _write_part(self, table: pa.Table) -> str:
-        part, content = to_part(table, self._next())
+    def _write_part(self, rows: pa.Table | Iterable[pa.Table]) -> str:
+        part, content = to_part(rows, self._next())
         self.place.write(f"trials/{part}", content)
         return f"trials/{part}"
 
@@ -349,14 +351,14 @@ class Store:
                 self._unite_group(group)
 
     def _unite_group(self, group: list[str]) -> None:
-        found = {name: part_or_damage(self.place, name, keys_of(self.about)) for name in group}
+        found = {name: part_or_damage(self.place, name, keys_of(self.about), TOLD_APART) for name in group}
         tables = {name: part for name, part in found.items() if not isinstance(part, Damage)}
         damages = [part for part in found.values() if isinstance(part, Damage)]
         self._list_parts([name for name in self._parts if name not in {damage.name for damage in damages}])
         for damage in damages:
             self._set_aside(damage.name, damage.reason)
         if tables:
-            new = self._write_part(each_once(list(tables.values())))
+            new = self._write_part(batches_once(self.place, tables))
             old = [name for name in tables if name != new]
             self._list_parts([*(name for name in self._parts if name not in old), new])
             for name in old:

@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from dse import plugins
 from dse.errors import DataError, DseError, ResultsError
 from dse.files import Seen
 from dse.results.address import place_of
 from dse.results.place import Place, Where
+from dse.results.reading import read_batches
 from dse.results.rows import to_rows
 from dse.results.source import source_of
-from dse.results.store import Store, create, discard, has_results, read_about, read_table
+from dse.results.store import Store, create, discard, has_results, read_about
 from dse.search.decisions import as_decided
 from dse.search.executor import Executor, code_version, package_versions
 from dse.search.extend import earlier_of, extend
@@ -275,5 +274,5 @@ def _run(
 
 def _stored(store: Store) -> Generator[dict[str, Any]]:
     """Yield the rows of results, a few of them in memory as Python objects at a time."""
-    for batch in read_table(store.place, paused=True).to_batches(max_chunksize=500):
-        yield from to_rows(pa.Table.from_batches([batch]))
+    for batch in read_batches(store.place):
+        yield from to_rows(batch)

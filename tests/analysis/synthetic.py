@@ -5,6 +5,7 @@ import json
 import numpy as np
 import polars as pl
 
+from dse.analysis.tables.nested import Nested
 from dse.analysis.tables.tables import Tables
 from dse.designs.outcome import METRICS
 
@@ -53,8 +54,7 @@ def study(metrics, count=400, seeds=1, noise=0.0, seed=0, idle=None, constraints
     return Tables(
         about={"name": "synthetic", "seeds": seeds, "trials": count, "objectives": [], "parameters": []},
         trials=pl.DataFrame(rows, schema_overrides=schema),
-        layers=pl.DataFrame(),
-        curves=pl.DataFrame(),
+        nested=Nested(),
         parameters=list(PARAMETERS),
         objectives=["accuracy", "energy_per_sample_j"],
         constraints=constraints,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -91,7 +90,7 @@ def test_layers_by_epoch_grow_to_what_they_are_at_the_end(tables: Tables) -> Non
 
 
 def test_rows_without_layers_by_epoch_have_their_end_alone(tables: Tables) -> None:
-    old = replace(tables, trails=tables.trails.with_columns(pl.col("trail").list.head(0)))
+    old = tables.with_nested(trails=tables.trails.with_columns(pl.col("trail").list.head(0)))
     curves = priced_curves(old, read_cost_card("bottom_up_28nm"), PRICES[:1])
     known = curves.filter(pl.col("set_pulses").is_not_null())
     assert len(known) == len(tables.trials)
@@ -101,7 +100,7 @@ def test_rows_without_layers_by_epoch_have_their_end_alone(tables: Tables) -> No
 
 
 def test_no_learning_no_curves(tables: Tables) -> None:
-    empty = replace(tables, **{name: getattr(tables, name).clear() for name in ("curves", "layers", "trails")})
+    empty = tables.with_nested(**{name: getattr(tables, name).clear() for name in ("curves", "layers", "trails")})
     assert curves_of(empty).columns == [*tables.curves.columns, *COUNTED]
     assert priced_curves(empty, read_cost_card("bottom_up_28nm"), PRICES).is_empty()
 

@@ -53,7 +53,7 @@ def test_storage_moves_digital_accumulators_to_another_memory(tables):
     own = tables.layers.with_columns(
         pl.when(pl.col("chi_storage") == "sram").then(pl.lit("dram")).otherwise("chi_storage").alias("chi_storage")
     )
-    expected = prices(replace(tables, layers=own), [CARD], [ENERGY]).sort("trial")[ENERGY]
+    expected = prices(tables.with_nested(layers=own), [CARD], [ENERGY]).sort("trial")[ENERGY]
     found = priced(tables, CARD, parse_axes({"accumulator": {"storage": ["sram", "dram"]}}), [ENERGY]).designs
     assert found.filter(pl.col("trial") % 2 == 1).sort("trial")[ENERGY].equals(expected)
     assert (expected.drop_nulls() >= prices(tables, [CARD], [ENERGY]).sort("trial")[ENERGY].drop_nulls()).all()

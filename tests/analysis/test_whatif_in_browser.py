@@ -64,7 +64,7 @@ def opened(browser, address):
 def varied(subject):
     """The study with layers of every kind that a price tells apart."""
     layers = layers_of_all_kinds(subject.tables.trials)
-    return Subject(subject.where, dataclasses.replace(subject.tables, layers=layers), subject.objectives)
+    return Subject(subject.where, subject.tables.with_nested(layers=layers), subject.objectives)
 
 
 def shown(browser, subject, tmp_path):
@@ -220,7 +220,7 @@ def test_accumulators_move_to_another_memory(browser, varied, tmp_path):
         moved = varied.tables.layers.with_columns(
             pl.when(held.is_in(["sram", "dram"])).then(pl.lit(storage)).otherwise(held).alias("chi_storage")
         )
-        tables = dataclasses.replace(varied.tables, layers=moved)
+        tables = varied.tables.with_nested(layers=moved)
         want = prices(tables, [read_cost_card(OWN)], [ENERGY, "area_m2"]).sort("trial")
         found = browser.run(SEEN, {}, OWN, storage)
         trials = [design["trial"] for design in browser.ask("dse.designs()")]
@@ -252,7 +252,7 @@ def test_the_share_of_the_box_is_that_of_dse_front(opened, subject):
 
 
 def test_a_study_without_events_says_so(browser, subject, tmp_path):
-    tables = dataclasses.replace(subject.tables, layers=subject.tables.layers.clear())
+    tables = subject.tables.with_nested(layers=subject.tables.layers.clear())
     shown(browser, Subject(subject.where, tables, subject.objectives), tmp_path)
     assert "No design has events" in browser.ask("document.getElementById('whatif').textContent")
     assert browser.ask("document.querySelectorAll('#front .mark.front').length") > 0

@@ -21,6 +21,7 @@ import polars as pl
 from dse.analysis.costs.priced import priced
 from dse.analysis.fronts.pareto import is_on_front
 from dse.analysis.fronts.table import front_table
+from dse.analysis.tables.nested import Nested
 from dse.analysis.tables.tables import Tables
 from dse.designs.outcome import METRICS
 from dse.pricing.anchors import read_anchors
@@ -95,8 +96,7 @@ def front_of_a_million(trials: int, variants: int) -> None:
     tables = Tables(
         about={"name": "made up", "seeds": 1, "trials": trials},
         trials=pl.DataFrame(rows, schema_overrides={"failure": pl.String, ENERGY[0]: pl.Float64}),
-        layers=events,
-        curves=pl.DataFrame(),
+        nested=Nested(given={"layers": events}),
         parameters=[],
         objectives=["accuracy", ENERGY[0], "worst_writes"],
     )

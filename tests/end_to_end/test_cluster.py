@@ -54,7 +54,7 @@ def launch(*arguments, env=None):
     )
 
 
-def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_path):
+def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_path, noted):
     study, expected = longer
     folder = tmp_path / "r"
     with Cluster(tmp_path) as cluster:
@@ -71,6 +71,26 @@ def test_a_node_that_is_killed_and_one_that_joins_change_nothing(longer, tmp_pat
     attempts = read_table(folder)["attempts"].to_pylist()
     print(f"attempts: {sorted(attempts)[-3:]}")
     assert max(attempts) <= 3
+    noted("node killed", 1, 1)
+
+
+def test_a_head_that_is_killed_ends_the_study_with_words_and_it_goes_on(longer, tmp_path, noted):
+    study, expected = longer
+    folder = tmp_path / "r"
+    with Cluster(tmp_path) as cluster:
+        cluster.add(3)
+        process = launch("run", study, "--out", folder, "--address", cluster.address, env=environment())
+        wait_until(lambda: rows(folder) >= 6, "more rows", process)
+        cluster.kill("127.0.0.2")
+        output = output_of(process)
+    assert process.returncode == 2, output
+    assert "inished trials are safe" in output
+    assert "Traceback" not in output
+    resumed = launch("resume", folder, "--executor", "local")
+    output = output_of(resumed)
+    assert resumed.returncode == 0, output
+    assert results(folder).equals(expected)
+    noted("head killed", 1, 1)
 
 
 def test_the_pool_follows_the_nodes(tmp_path):
@@ -103,7 +123,7 @@ def test_the_pool_follows_the_nodes(tmp_path):
             process.wait()
 
 
-def test_killed_actors_cost_time_alone(longer, tmp_path):
+def test_killed_actors_cost_time_alone(longer, tmp_path, noted):
     study, expected = longer
     folder = tmp_path / "r"
     process = launch("run", study, "--out", folder, "--actors", 2)
@@ -118,6 +138,7 @@ def test_killed_actors_cost_time_alone(longer, tmp_path):
     assert process.returncode == 0, output
     assert kills >= 2
     assert results(folder).equals(expected)
+    noted("actor killed", kills, kills)
 
 
 def command_of(pid):
@@ -127,7 +148,7 @@ def command_of(pid):
         return ""
 
 
-def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
+def test_what_actors_finished_outlives_the_driver(longer, tmp_path, noted):
     """The driver is stopped, so that it takes no more answers; its actors finish their calls; then it is killed."""
     study, expected = longer
     folder = tmp_path / "r"
@@ -156,9 +177,10 @@ def test_what_actors_finished_outlives_the_driver(longer, tmp_path):
     for trial, entry in saved.items():
         assert table[trial]["started_at"] == entry["started_at"]  # not simulated again
     assert not list((folder / "spool").glob("*.jsonl"))
+    noted("driver of Ray actors killed", 1, 1)
 
 
-def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
+def test_fifty_kills_of_the_driver_change_nothing(tmp_path, noted):
     """SIGKILL at random moments in the life of one study: while it starts, and while it runs; some with Ray actors."""
     text = SMALL_STUDY.replace("trials = 14", "trials = 400").replace("training.epochs = 1", "training.epochs = 4")
     (tmp_path / "s.toml").write_text(text)
@@ -185,6 +207,7 @@ def test_fifty_kills_of_the_driver_change_nothing(tmp_path):
     output = output_of(process)
     assert process.returncode == 0, output
     assert results(folder).equals(results(tmp_path / "undisturbed"))
+    noted("driver killed at any moment", kills, kills)
 
 
 def test_a_trial_that_exhausts_memory_is_recorded_with_its_last_words(tmp_path):

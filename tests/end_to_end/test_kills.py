@@ -73,7 +73,7 @@ class OnRay(Underway):
             return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
 
 
-def test_five_kills_change_nothing(long_study, replicated, tmp_path):
+def test_five_kills_change_nothing(long_study, replicated, tmp_path, noted):
     """Kills fall a random moment after a new row; a study that ends before the fifth is followed by another."""
     chance = random.Random(20201)
     kills = 0
@@ -94,9 +94,10 @@ def test_five_kills_change_nothing(long_study, replicated, tmp_path):
         assert results(folder).equals(results(replicated))
         if kills == 5:
             break
+    noted("driver killed while it stores rows", kills, kills)
 
 
-def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, undisturbed, tmp_path):
+def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, undisturbed, tmp_path, noted):
     """Uniform over the life of the process: reading of the study, making of the folder, first rows."""
     folder = tmp_path / "r"
     chance = random.Random(7)
@@ -107,15 +108,17 @@ def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, 
         process.wait()
     assert ended(launch(*(("resume", folder) if folder.exists() else ("run", small_study, "--out", folder)))) == 0
     assert results(folder).equals(results(undisturbed))
+    noted("driver killed while it starts", 6, 6)
 
 
-def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_path, here):
+def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_path, here, noted):
     runs = OnRay(long_study, tmp_path)
     with runs.caught(4, 66):
         pass
     assert 4 <= rows(runs.folder) < 66
     assert here("resume", runs.folder, "--executor", "local", "--quiet").exit_code == 0
     assert results(runs.folder).equals(results(replicated))
+    noted("driver of Ray actors killed", 1, 1)
 
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

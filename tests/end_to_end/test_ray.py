@@ -140,7 +140,7 @@ def test_an_answer_carries_what_made_it(pool):
     assert answer.result == work(answer.job).result
 
 
-def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder):
+def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder, noted):
     pool.submit(small(0, seed=WAITS))
     note = folder / "pid"
     pid = wait_until(lambda: pool.wait(0.05) == [] and note.exists() and note.read_text(), "the actor at work")
@@ -148,6 +148,7 @@ def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder):
     (answer,) = answers(pool, 1)
     assert answer.attempts == 2
     assert answer.result == work(answer.job).result
+    noted("actor killed", 1, 1)
 
 
 def test_a_design_that_always_kills_its_actor_is_recorded_with_its_last_words(pool):

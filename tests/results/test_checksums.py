@@ -71,7 +71,7 @@ def folder_place(folder):
     return place_of(folder)
 
 
-def test_no_flip_of_a_byte_in_any_file_changes_an_answer_silently(fresh, caplog):
+def test_no_flip_of_a_byte_in_any_file_changes_an_answer_silently(fresh, caplog, noted):
     """A thousand bytes of all files, in turn: what is read is as it was, or something is told."""
     folder = fresh()
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ("lock", "owner")]
@@ -99,12 +99,14 @@ def test_no_flip_of_a_byte_in_any_file_changes_an_answer_silently(fresh, caplog)
         path.write_bytes(content)
     assert told > 700
     assert decides(folder) == before
+    noted("flips of a byte that changed an answer without a word", 0, 1000)
+    noted("flips of a byte that were told", told, 1000)
 
 
 @pytest.mark.parametrize("name", ["source/mine.toml", "source/study.toml"])
 @pytest.mark.parametrize("change", ["digit", "gone", "link"])
 def test_a_kept_file_that_was_changed_is_refused_where_it_counts_and_told_elsewhere(
-    fresh, here, caplog, tmp_path, name, change
+    fresh, here, caplog, tmp_path, name, change, noted
 ):
     folder = fresh()
     path = folder / name
@@ -124,6 +126,7 @@ def test_a_kept_file_that_was_changed_is_refused_where_it_counts_and_told_elsewh
     assert here("query", folder, "SELECT count(*) FROM trials").exit_code == 0
     assert here("status", folder).exit_code == 0
     assert name in here("status", folder).stdout
+    noted("edits and losses of files that were told", 1, 1)
 
 
 def edited(about):
@@ -138,7 +141,7 @@ def edited(about):
 
 
 @pytest.mark.parametrize("what", [*edited({"parameters": []}), "gone", "no JSON"])
-def test_a_description_that_was_changed_is_read_from_its_copy_and_mended(fresh, here, caplog, what):
+def test_a_description_that_was_changed_is_read_from_its_copy_and_mended(fresh, here, caplog, what, noted):
     folder = fresh()
     before = answers(here, folder)
     path = folder / "study.json"
@@ -156,6 +159,7 @@ def test_a_description_that_was_changed_is_read_from_its_copy_and_mended(fresh, 
     caplog.clear()
     assert answers(here, folder) == before
     assert not caplog.text
+    noted("edits and losses of files that were told", 1, 1)
 
 
 def test_a_copy_that_was_changed_is_mended(fresh, here):
@@ -178,7 +182,7 @@ def foreign(trial):
     return {**row(trial), "study_key": "another"}
 
 
-def test_a_part_of_another_study_is_set_aside(mine, caplog):
+def test_a_part_of_another_study_is_set_aside(mine, caplog, noted):
     name, content = to_part(to_table([foreign(7)]), 1)
     (mine / "trials" / name).write_bytes(content)
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2]
@@ -189,9 +193,10 @@ def test_a_part_of_another_study_is_set_aside(mine, caplog):
     caplog.clear()
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2]
     assert not caplog.text
+    noted("edits and losses of files that were told", 1, 1)
 
 
-def test_a_line_of_another_study_is_set_aside(mine, caplog):
+def test_a_line_of_another_study_is_set_aside(mine, caplog, noted):
     log = to_line(foreign(7)) + to_line({**row(8), "study_key": "k"})
     (mine / "log" / "000009-x.jsonl").write_bytes(log)
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2, 8]
@@ -200,6 +205,7 @@ def test_a_line_of_another_study_is_set_aside(mine, caplog):
         pass
     assert (mine / "damaged" / "000009-x.jsonl").read_bytes() == log
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2, 8]
+    noted("edits and losses of files that were told", 1, 1)
 
 
 def test_rows_of_the_study_before_it_was_extended_belong_to_it(mine):
@@ -222,7 +228,7 @@ def test_rows_of_all_studies_that_are_united_belong_together_and_no_others(undis
 
 
 @pytest.mark.parametrize("format_", ["table", "csv"])
-def test_a_part_that_is_gone_is_told_in_every_form(fresh, here, caplog, format_):
+def test_a_part_that_is_gone_is_told_in_every_form(fresh, here, caplog, format_, noted):
     folder = fresh()
     (part,) = (folder / "trials").iterdir()
     part.unlink()
@@ -236,6 +242,7 @@ def test_a_part_that_is_gone_is_told_in_every_form(fresh, here, caplog, format_)
         pl.read_csv(io.StringIO(text)).height for _, text in before
     ]
     assert not caplog.text
+    noted("edits and losses of files that were told", 1, 1)
 
 
 def test_a_list_of_parts_that_is_damaged_or_gone_is_told_and_made_anew(mine, caplog):
@@ -250,11 +257,12 @@ def test_a_list_of_parts_that_is_damaged_or_gone_is_told_and_made_anew(mine, cap
         assert (mine / "parts.json").read_bytes() == content
 
 
-def test_a_line_that_lost_its_end_is_not_taken_for_a_torn_one(mine, caplog):
+def test_a_line_that_lost_its_end_is_not_taken_for_a_torn_one(mine, caplog, noted):
     """A torn line was never acknowledged; a line whose last byte was changed had been."""
     (mine / "log" / "000009-x.jsonl").write_bytes(to_line({**row(8), "study_key": "k"})[:-1] + b"\x0b")
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2]
     assert "log/000009-x.jsonl is damaged: line 1" in caplog.text
+    noted("edits and losses of files that were told", 1, 1)
 
 
 @pytest.mark.parametrize("name", ["log", "trials", "staging", "lock", "."])

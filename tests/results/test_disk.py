@@ -118,7 +118,7 @@ def fails_at(monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs the names of open files")
-def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, fails_at, monkeypatch):
+def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, fails_at, monkeypatch, noted):
     """Every operation in turn: the study pauses, goes on, and ends with the table of an undisturbed one."""
     study = parse_study(study_text(4, "random"), tmp_path)
     kept = [name for name in RESULT_COLUMNS if name != "study_key"]
@@ -141,6 +141,7 @@ def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, 
     for number in range(1, len(counted) + 1):
         table, _ = run(tmp_path / f"r{number}", number)
         assert table.equals(whole), (number, counted[number - 1])
+    noted("operations that found the disk full", len(counted), len(counted))
 
 
 def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):

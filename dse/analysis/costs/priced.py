@@ -74,6 +74,7 @@ def open_priced(
     *,
     study: bool = True,
     constraints: bool = True,
+    columns: Sequence[str] | None = None,
 ) -> Tables:
     """Open a results folder for some quantities; as stored where these need no price that it does not hold.
 
@@ -84,11 +85,12 @@ def open_priced(
         texts: as for `free_axes`.
         study: as for `free_axes`.
         constraints: whether designs are held against the constraints of the study, and have the quantities of these.
+        columns: as for `open_tables`.
 
     Raises:
         SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
     """
-    tables = open_tables(where)
+    tables = open_tables(where, columns)
     if not constraints:
         tables = replace(tables, constraints=())
     axes = free_axes(where, tables.about, cards, texts, study=study)

@@ -10,7 +10,6 @@ the front, the order of designs, and the median of the price.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -102,7 +101,7 @@ def _points(tables: Tables, searched: pl.DataFrame, cards: Sequence[CostCard], o
     points = np.repeat(stored[None], len(cards), axis=0)
     names = [name for name in objectives if quantity(name).priced]
     kept = tables.layers.join(searched.select("trial"), on="trial", how="semi")
-    found = prices(replace(tables, layers=kept), cards, names)
+    found = prices(tables.with_nested(layers=kept), cards, names)
     place = {trial: n for n, trial in enumerate(searched["trial"].to_list())}
     rows = found["trial"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
     worlds = np.repeat(np.arange(len(cards)), len(found) // len(cards))

@@ -23,7 +23,7 @@ import polars as pl
 
 from dse.analysis.fronts.pareto import as_costs, is_on_front, points_of
 from dse.analysis.intervals import half_width
-from dse.analysis.tables.tables import Tables
+from dse.analysis.tables.tables import Tables, present
 from dse.metric import Goal
 from dse.pricing.bounds import Bound
 
@@ -34,14 +34,19 @@ BAND_DRAWS = 200
 PERCENTILES = (10.0, 50.0, 90.0)
 
 
-def intervals(tables: Tables) -> pl.DataFrame:
+def intervals(tables: Tables, metrics: Sequence[str] | None = None) -> pl.DataFrame:
     """Return a row for each trial and metric: `trial`, `metric`, `seeds`, `mean`, `deviation`, `ci95`, `low`, `high`.
 
     `ci95` is the half-width of the interval; it and the ends are null for a single seed, and, as the deviation is, for
     values of which some are infinite. A metric that is missing under
     any seed has no row. Trials with seeds still to come are among them, with the seeds there are.
+
+    Args:
+        tables: the tables of a study.
+        metrics: those that rows are asked for; None for all.
     """
-    long = tables.trials.select("trial", "seed", pl.col(tables.metrics).cast(pl.Float64)).unpivot(
+    names = present(tables.trials, tables.metrics if metrics is None else metrics)
+    long = tables.trials.select("trial", "seed", pl.col(names).cast(pl.Float64)).unpivot(
         index=["trial", "seed"], variable_name="metric", value_name="value"
     )
     value = pl.col("value")
@@ -61,7 +66,7 @@ def intervals(tables: Tables) -> pl.DataFrame:
 
 def half_widths(tables: Tables, objectives: Sequence[str]) -> pl.DataFrame:
     """Return a row for each trial: `trial` and `ci95_NAME`, the half-width, for each objective."""
-    chosen = intervals(tables).filter(pl.col("metric").is_in(list(objectives)))
+    chosen = intervals(tables, [name for name in tables.metrics if name in objectives])
     wide = chosen.pivot("metric", index="trial", values="ci95")
     missing = [pl.lit(None, dtype=pl.Float64).alias(name) for name in objectives if name not in wide.columns]
     return wide.with_columns(missing).select("trial", *(pl.col(name).alias(f"ci95_{name}") for name in objectives))

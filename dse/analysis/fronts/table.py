@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -62,8 +63,8 @@ def front_table(
         added["distance"] = _column(quality.distances(points, goals))
     if knee:
         added["knee"] = _column(quality.knees(points, goals))
-    designs, sure = _with_confidence(tables, searched.with_columns(**added), objectives)
-    found = best_first(designs.filter(pl.Series(keep)), objectives)
+    designs, sure = _with_confidence(tables, searched.with_columns(**added), objectives, pl.Series(keep))
+    found = best_first(designs, objectives)
     order = [name for name in ("rank", "knee") if name in added]
     if order:
         found = found.sort(order, descending=[name == "knee" for name in order], nulls_last=True, maintain_order=True)
@@ -73,17 +74,20 @@ def front_table(
 
 
 def _with_confidence(
-    tables: Tables, designs: pl.DataFrame, objectives: Sequence[str]
+    tables: Tables, designs: pl.DataFrame, objectives: Sequence[str], keep: pl.Series
 ) -> tuple[pl.DataFrame, list[str]]:
+    """Return those designs that are kept, with how sure their means are, and the columns that say so."""
+    kept = designs.filter(keep)
     if not (designs["seeds"] > 1).any():
-        return designs, []
-    widths = half_widths(tables, objectives)
+        return kept, []
+    shown = replace(tables, trials=tables.trials.join(kept.select("trial"), on="trial", how="semi"))
+    widths = half_widths(shown, objectives)
     if len(designs) > MOST_DRAWN:
-        return designs.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
+        return kept.join(widths, on="trial", how="left", maintain_order="left"), ["seeds"]
     values = replicates(tables, designs["trial"], [*objectives, *(bound.metric for bound in tables.constraints)])
     groups = simulation_groups(tables, designs["trial"])
     found = front_probability(values, checked(objectives), groups=groups, constraints=tables.constraints)
-    sure = designs.with_columns(p_front=_column(found))
+    sure = designs.with_columns(p_front=_column(found)).filter(keep)
     return sure.join(widths, on="trial", how="left", maintain_order="left"), ["p_front", "seeds"]
 
 

@@ -23,8 +23,8 @@ def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
     """
     rows = one_trial(tables, trial)
     first, own = rows.row(0, named=True), pl.col("trial") == trial
-    kept = {name: getattr(tables, name).filter(own) for name in ("trials", "layers", "curves", "trails")}
-    curves = curves_of(replace(tables, **kept))
+    kept = {name: getattr(tables, name).filter(own) for name in ("layers", "curves", "trails")}
+    curves = curves_of(replace(tables, trials=tables.trials.filter(own)).with_nested(**kept))
     runs = [
         {
             **{key: value for key, value in row.items() if key not in ("design", "parameters", *tables.parameters)},

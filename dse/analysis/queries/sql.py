@@ -29,6 +29,8 @@ from dse.errors import QueryError, did_you_mean
 from dse.pricing.price import COLUMNS
 from dse.renamed import in_word
 
+STORED = ("trials", "designs", "rungs", "layers", "curves", "deployments")
+"""Tables of what results hold."""
 DERIVED = ("intervals", "ranks", "priced")
 """Tables that are computed when a query names them."""
 
@@ -51,27 +53,26 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
             and what there is.
     """
     pieces = check_statement(sql)
-    frames = {
-        "trials": tables.trials,
-        "designs": tables.designs,
-        "rungs": tables.rungs,
-        "layers": tables.layers,
-        "curves": _curves(tables, sql, curves) if _names("curves", sql) else tables.curves,
-        "deployments": tables.deployments,
+    makers: dict[str, Callable[[], pl.DataFrame]] = {
+        "trials": lambda: tables.trials,
+        "designs": lambda: tables.designs,
+        "rungs": lambda: tables.rungs,
+        "layers": lambda: tables.layers,
+        "curves": lambda: _curves(tables, sql, curves),
+        "deployments": lambda: tables.deployments,
+        "intervals": lambda: intervals(tables),
+        "ranks": lambda: front_table(tables, tables.objectives, ranked=True, knee=True),
     }
-    if _names("intervals", sql):
-        frames["intervals"] = intervals(tables)
-    if _names("ranks", sql):
-        frames["ranks"] = front_table(tables, tables.objectives, ranked=True, knee=True)
-    if prices is not None and _names("priced", sql):
-        frames["priced"] = prices(priced_columns(sql))
-    frames = {name: with_words_apart(frame, tables.parameters) for name, frame in frames.items()}
-    unknown = unknown_table(pieces, [*frames, *DERIVED])
+    if prices is not None:
+        makers["priced"] = lambda: prices(priced_columns(sql))
+    unknown = unknown_table(pieces, [*makers, *DERIVED])
     if unknown:
-        raise QueryError(f"{unknown}\n{_renamed(sql) or _tables(frames)}")
-    used = {name: frames[name] for name in named_tables(pieces, frames)}
+        raise QueryError(f"{unknown}\n{_renamed(sql) or _tables()}")
+    # What a query does not name is not even read; SHOW TABLES shows those that are read.
+    names = STORED if pieces[0].says("show") else named_tables(pieces, makers)
+    used = {name: with_words_apart(makers[name](), tables.parameters) for name in names}
     try:
-        with pl.SQLContext(frames, eager=True) as context:
+        with pl.SQLContext(used, eager=True) as context:
             return context.execute(sql)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError) as error:
         raise QueryError(f"the query failed: {_reason(error, used)}\n{_renamed(sql) or _columns(used)}") from None
@@ -104,9 +105,8 @@ def _columns(used: Mapping[str, pl.DataFrame]) -> str:
     return f'Columns of the tables named (quote names with a dot: "accumulator.bits"):\n{names}' if used else ""
 
 
-def _tables(frames: Mapping[str, pl.DataFrame]) -> str:
-    others = ", ".join(name for name in DERIVED if name not in frames)
-    return f"Tables: {', '.join(frames)}" + (f"; and, computed when named: {others}" if others else "")
+def _tables() -> str:
+    return f"Tables: {', '.join(STORED)}; and, computed when named: {', '.join(DERIVED)}"
 
 
 def _names(table: str, sql: str) -> bool:

@@ -5,7 +5,7 @@ and contact any address that a table function names, and takes statements that s
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -67,6 +67,9 @@ class Token(NamedTuple):
     def says(self, *words: str) -> bool:
         """Return whether it is one of some words, which a quoted name is not."""
         return self.kind == "word" and self.text.lower() in words
+
+
+CLOSE = Token("sign", ")")
 
 
 def tokens(sql: str) -> list[Token]:
@@ -165,6 +168,21 @@ def _relations(found: list[Token]) -> Iterator[tuple[int, Token]]:
             level.lists, named = True, place + 1
         if place == named and token.text != "(" and not token.says("select", "with", "lateral"):
             yield place, token
+
+
+def needed_columns(sql: str, known: Iterable[str]) -> list[str] | None:
+    """Return those of some columns that a query names; None where it may need all, as with a star.
+
+    Raises:
+        QueryError: see `check_statement`.
+    """
+    found = check_statement(sql)
+    stars = [place for place, token in enumerate(found) if token == Token("sign", "*")]
+    counts = [place for place in stars if found[place - 1].text == "(" and found[place + 1 : place + 2] == [CLOSE]]
+    if len(stars) > len(counts) or found[0].says("show", "describe"):
+        return None
+    names = {token.name for token in found}
+    return [name for name in known if name.lower() in names]
 
 
 def named_tables(found: Collection[Token], known: Collection[str]) -> list[str]:

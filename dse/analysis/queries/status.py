@@ -14,8 +14,10 @@ from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError
 from dse.results.address import place_of
 from dse.results.place import Where
-from dse.results.reading import PAUSED, Damage, kept_damages, read_rows
+from dse.results.reading import PAUSED, Damage, kept_damages, read_about
 
+NEEDED = ("started_at", "wall_s", "host", "came_from")
+"""Columns of trials beside those that say how good a design is."""
 WINDOW_S = 600.0
 """The rate is that of the last ten minutes."""
 SHOWN_FAILURES = 3
@@ -89,7 +91,8 @@ def status(where: Where, now: datetime | None = None) -> Status:
         ResultsError: there are none, or they cannot be reached.
     """
     place = place_of(where)
-    tables = open_priced(place, None, study=False)
+    design = ("design",) if read_about(place)["in_steps"] else ()
+    tables = open_priced(place, None, study=False, columns=(*NEEDED, *design))
     running = place.holder()
     trials = tables.trials
     total = int(tables.about["trials"]) * int(tables.about["seeds"])
@@ -116,7 +119,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
         volume=_volume(tables, designs),
         failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
-        damaged=[_told(damage) for damage in [*read_rows(place)[1], *kept_damages(place, tables.about)]],
+        damaged=[_told(damage) for damage in [*tables.damages, *kept_damages(place, tables.about)]],
         constraints=dict(judged.counts()),
         infeasible=judged.infeasible,
         nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,

@@ -10,7 +10,8 @@ from dse.analysis.costs.prices import own_card, prices
 from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
 from dse.analysis.tables.epochs import COUNTED, curves_of
-from dse.analysis.tables.tables import KEYS, present
+from dse.analysis.tables.nested import KEYS
+from dse.analysis.tables.tables import present
 from dse.errors import ResultsError, SettingError
 from dse.pricing.energy import ITEMS
 from dse.results.schema import WEAR, WEAR_COLUMNS

@@ -8,56 +8,31 @@ designs  a row for each trial: objectives as means over its seeds
 deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 import polars as pl
-import pyarrow as pa
 
+from dse.analysis.tables.nested import NESTED, Nested, frame_of, with_columns_of
+from dse.analysis.tables.parameters import parameter_columns
 from dse.designs.outcome import METRICS
 from dse.errors import QueryError, ResultsError
 from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
 from dse.pricing.text import counted
+from dse.results.address import place_of
 from dse.results.place import Where
-from dse.results.reading import PAUSED
-from dse.results.rows import deviation_of
-from dse.results.schema import COLUMNS, LAYER, MAP, METRIC_COLUMNS, WEAR
-from dse.results.store import read_about, read_table
+from dse.results.reading import PAUSED, Damage, read_about, read_rows, tell
+from dse.results.schema import COLUMNS, METRIC_COLUMNS
 
-KEYS = ("trial", "seed", "train_samples")
-"""What every table begins with."""
-CURVES = (
-    *("loss", "validation_accuracy", "accuracy", "validation_bits_per_character", "bits_per_character"),
-    *("validation_frechet_distance", "frechet_distance"),
+JUDGING = (
+    *("trial", "seed", "origin", "state", "failure_kind", "failure", "design_key", "same_as", "metrics"),
+    *("epochs", "cost_card"),
 )
-"""Columns that `curves` has in any case; a metric that no trial has is null."""
-DEPLOYED = ("accuracy", "validation_accuracy")
-"""Metrics whose columns `deployments` has in any case."""
-
-TRAILS = pl.Schema(
-    {
-        "trial": pl.Int64(),
-        "seed": pl.Int64(),
-        "epochs": pl.Int32(),
-        "trail": pl.List(pl.Struct({"key": pl.String(), "value": pl.List(pl.Float64())})),
-    }
-)
-"""Columns of `trails`."""
-
-_PAIRS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float64())]))
-_TRAIL = pa.list_(pa.struct([("key", pa.string()), ("value", pa.list_(pa.float64()))]))
-_LAYERS = pa.list_(pa.struct([(name, _PAIRS if type_ is MAP else type_) for name, type_ in LAYER.items()]))
-_AS_PAIRS = pa.schema(
-    [
-        (name, {"metrics": _PAIRS, "layers": _LAYERS, "trail": _TRAIL}.get(name, column.type))
-        for name, column in COLUMNS.items()
-    ]
-)
-"""The schema with lists of pairs for maps: not every version of polars reads maps."""
+"""Columns that say which design a row is of, and how it ended; beside the metrics, all that fronts need."""
 
 
 @dataclass(frozen=True)
@@ -68,42 +43,62 @@ class Tables:
         about: the description in the folder: name, code version, objectives.
         trials: see the module.
         rungs: see the module.
-        trails: what the layers of a trial and seed were by epoch, as the rows hold it; see
-            `dse.analysis.tables.epochs`.
-        layers: see the module.
-        curves: see the module.
+        nested: the tables of what rows hold of their layers, epochs and times.
         parameters: columns of `trials` that the search chose.
         objectives: names of the objectives.
         metrics: columns of `trials` that measure how good a design is.
         free: parameters that prices alone depend on; see `dse.analysis.costs.priced`.
         variants: designs of each trial, one a choice on the free axes; see `dse.analysis.tables.variants`.
-        deployments: see the module.
         constraints: what designs must meet to be on a front; see `dse.analysis.fronts.feasible`.
+        damages: files that are not what was written, whose rows are missing.
     """
 
     about: dict[str, Any]
     trials: pl.DataFrame
-    layers: pl.DataFrame
-    curves: pl.DataFrame
+    nested: Nested
     parameters: list[str]
     objectives: list[str]
     metrics: list[str] = field(default_factory=lambda: list(METRIC_COLUMNS))
     free: list[str] = field(default_factory=list[str])
     variants: int = 1
-    deployments: pl.DataFrame = field(default_factory=pl.DataFrame)
     rungs: pl.DataFrame = field(default_factory=pl.DataFrame)
-    trails: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAILS))
     constraints: Sequence[Bound] = ()
+    damages: Sequence[Damage] = ()
 
     @property
+    def layers(self) -> pl.DataFrame:
+        """A row for each trial, seed and layer."""
+        return self.nested.layers
+
+    @property
+    def curves(self) -> pl.DataFrame:
+        """A row for each trial, seed and epoch."""
+        return self.nested.curves
+
+    @property
+    def deployments(self) -> pl.DataFrame:
+        """A row for each trial, seed, compensation and time of a deployment."""
+        return self.nested.deployments
+
+    @property
+    def trails(self) -> pl.DataFrame:
+        """What the layers of a trial and seed were by epoch, as rows hold it; see `dse.analysis.tables.epochs`."""
+        return self.nested.trails
+
+    def with_nested(self, **frames: pl.DataFrame) -> "Tables":
+        """Return tables in which some of `layers`, `curves`, `deployments` and `trails` are others."""
+        return replace(self, nested=self.nested.with_frames(**frames))
+
+    @cached_property
     def designs(self) -> pl.DataFrame:
         """One row a trial: parameters, metrics as means over seeds (null where one is missing), seeds stored.
 
         A trial has failed if it failed under any seed, and is running until all its seeds are stored; where the study
         gives seeds to some designs alone, until one is.
         """
+        there = set(present(self.trials, self.metrics))
         means = [
-            pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean()).alias(name)
+            (_mean_of_all(name) if name in there else pl.lit(None, self.trials.schema[name]).first()).alias(name)
             for name in self.metrics
         ]
         failed = pl.col("state") == "failed"
@@ -133,39 +128,45 @@ class Tables:
         return "" if done >= planned else f"{done} of {counted(planned, 'simulation')}"
 
 
-def open_tables(where: Where) -> Tables:
+def open_tables(where: Where, columns: Sequence[str] | None = None) -> Tables:
     """Read the tables of a results folder; safe while a run writes.
+
+    What rows hold of layers, epochs and times is read when it is first asked for.
+
+    Args:
+        where: the results.
+        columns: columns of `trials` to read beside those that say how good a design is; None for all. Parameters are
+            columns where "parameters" is among them.
 
     Raises:
         ResultsError: it is none, or a part of it is damaged.
     """
     about = read_about(where)
     missing = load_present(about["plugins"])
-    everything = cast("pl.DataFrame", pl.from_arrow(read_table(where, paused=True).cast(_AS_PAIRS)))
-    ended = everything["state"] != PAUSED
-    raw = everything.filter(ended)
-    parameters = [str(name) for name in about["parameters"]]
-    chosen = [cast("dict[str, Any]", json.loads(text)) for text in everything["parameters"].to_list()]
-    columns = [_column(name, [row.get(name) for row in chosen]) for name in parameters]
+    flat = [name for name in COLUMNS if name not in NESTED]
+    wanted = flat if columns is None else [name for name in flat if name in (*JUDGING, *METRIC_COLUMNS, *columns)]
+    stored, damages = read_rows(place_of(where), about, wanted)
+    tell(place_of(where), about, damages)
+    everything = frame_of(stored)
+    parameters = [str(name) for name in about["parameters"]] if "parameters" in wanted else []
     objectives = [str(name) for name in about["objectives"]]
     constraints = _constraints(about, missing)
     asked = {name: f"the objective {name}" for name in objectives}
     asked = {**{bound.metric: f"the constraint on {bound.metric}" for bound in constraints}, **asked}
-    rungs = _with_columns(everything.drop("layers", "curve", "trail", "deployments"), "metrics")
-    rungs = _with_asked(rungs, asked, missing).with_columns(columns)
-    trials = rungs.filter(ended)
+    rungs = _with_asked(with_columns_of(everything, "metrics"), asked, missing)
+    rungs = rungs.with_columns(parameter_columns(everything["parameters"], parameters) if parameters else [])
+    ended = rungs["state"] != PAUSED
+    trials = rungs if ended.all() else rungs.filter(ended)
     return Tables(
         about=about,
         trials=trials,
         rungs=rungs,
-        trails=raw.select(TRAILS.names()),
-        layers=_layers(_exploded(raw, "layers")),
-        curves=_by_name(_exploded(raw, "curve"), ("epoch",), CURVES),
+        nested=Nested(where, trials.select("trial", "seed")),
         parameters=parameters,
         objectives=objectives,
         metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in (*COLUMNS, *parameters))],
-        deployments=_by_name(_exploded(raw, "deployments"), ("compensation", "time_s"), DEPLOYED),
         constraints=constraints,
+        damages=damages,
     )
 
 
@@ -202,50 +203,9 @@ def _with_asked(trials: pl.DataFrame, asked: Mapping[str, str], missing: Sequenc
     return trials.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
 
 
-def _column(name: str, values: list[Any]) -> pl.Series:
-    """Return a parameter as a column; numbers mixed with strings become strings."""
-    if any(isinstance(value, str) for value in values):
-        values = [None if value is None else str(value) for value in values]
-    elif any(isinstance(value, list) for value in values):
-        values = [None if value is None else json.dumps(value) for value in values]
-    return pl.Series(name, values, strict=False)
-
-
-def _exploded(raw: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return a row for each entry of a list, with the trial and seed that it belongs to."""
-    return raw.select(*KEYS, column).filter(pl.col(column).list.len() > 0).explode(column).unnest(column)
-
-
-def _layers(entries: pl.DataFrame) -> pl.DataFrame:
-    return _with_columns(_with_columns(entries, "events"), "wear", WEAR)
-
-
-def _with_columns(table: pl.DataFrame, pairs: str, prefix: str = "") -> pl.DataFrame:
-    """Return a table with a column for each name in a column of pairs, which goes."""
-    key, value = (pl.element().struct.field(name) for name in ("key", "value"))
-    names = table[pairs].explode().drop_nulls().struct.field("key").unique().sort().to_list()
-    found = [pl.col(pairs).list.eval(value.filter(key == name)).list.first().alias(prefix + name) for name in names]
-    return table.with_columns(found).drop(pairs)
-
-
-def _by_name(entries: pl.DataFrame, keys: Sequence[str], fixed: Sequence[str]) -> pl.DataFrame:
-    """Return entries of one name each as a table with a column for each name.
-
-    Args:
-        entries: columns `name` and `value`, perhaps `deviation`, and those of `keys`.
-        keys: what tells the rows of a trial and seed apart.
-        fixed: names whose columns are there in any case, first.
-    """
-    more = [name for name in entries["name"].unique().sort() if name not in fixed]
-    repetitions = [pl.col(name).first() for name in ("repetitions",) if name in entries.columns]
-    values = [_of_name(name, "value").alias(name) for name in (*fixed, *more)]
-    if "deviation" in entries.columns:
-        values += [_of_name(name, "deviation").alias(deviation_of(name)) for name in (*fixed, *more)]
-    return entries.group_by(*KEYS, *keys, maintain_order=True).agg(*values, *repetitions)
-
-
-def _of_name(name: str, column: str) -> pl.Expr:
-    return pl.when(pl.col("name") == name).then(pl.col(column)).max()
+def _mean_of_all(name: str) -> pl.Expr:
+    """Return the mean of a column over a group; null where a value is missing."""
+    return pl.when(pl.col(name).is_null().any()).then(None).otherwise(pl.col(name).mean())
 
 
 def present(table: pl.DataFrame, names: Iterable[str]) -> list[str]:
