@@ -19,6 +19,7 @@ from dse.analysis.tables.render import render
 from dse.analysis.tables.tables import Tables, open_tables
 from dse.api import given
 from dse.api.html import titled
+from dse.api.page import Page
 from dse.errors import QueryError
 from dse.pricing.price import COLUMNS
 from dse.renamed import quantity
@@ -290,7 +291,7 @@ class Results:
         without: Sequence[str] = (),
         form: Literal["html", "png", "svg"] = "html",
     ) -> Path:
-        """Make the page of the study, or its main figures as files, and return where.
+        """Make the page of the study, or its main figures as files, and return where; a notebook shows the page.
 
         Args:
             path: file of the page, or folder of the figures; by default in the results, or here for an object store.
@@ -309,7 +310,7 @@ class Results:
         if form == "html":
             from dse.analysis.report.page import write_page  # noqa: PLC0415
 
-            page = Path(path) if path else fresh(here, "report.html")
+            page = Page(path or fresh(here, "report.html"))
             write_page(page, self._place, tables, names, given.names("without", without))
             return page
         from dse.analysis.report.figures import write_pictures  # noqa: PLC0415

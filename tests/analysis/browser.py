@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -77,6 +79,13 @@ class Browser:
     def run(self, script: str, *arguments: object) -> object:
         """Run statements in the page, and return what they return."""
         return self._driver.execute_script(script, *arguments)
+
+    @contextmanager
+    def frame(self) -> Generator[None]:
+        """Within this, questions go to the page in the first frame."""
+        self._driver.switch_to.frame(0)
+        yield
+        self._driver.switch_to.default_content()
 
     def run_async(self, script: str) -> object:
         """Run statements in the page, and return what they give to the function that is their last argument."""

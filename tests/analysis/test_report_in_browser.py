@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.tables import open_tables
+from dse.api.page import Page
 from dse.pricing.bounds import Bound
 from tests.analysis.browser import Browser, executable
 
@@ -219,4 +220,17 @@ def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(brows
         }})()""")
         assert count(browser, "#wear .line[data-line]") == 2
         assert count(browser, "#wear circle") == 2  # a line of one point would not be seen
+    assert browser.errors() == []
+
+
+def test_a_page_in_a_notebook_is_drawn_and_selects(browser, address, tmp_path):
+    notebook = tmp_path / "notebook.html"
+    shown = Page(urlparse(address).path)._repr_html_()
+    notebook.write_text(f"<!doctype html><title>notebook</title><body>{shown}</body>", encoding="utf-8")
+    browser.open(notebook.as_uri())
+    with browser.frame():
+        assert count(browser, "#front .mark.front") > 0
+        browser.ask("document.querySelector('[data-select]').click()")
+        assert count(browser, "#selected table:not(.bill) thead th") == 1
+    assert browser.ask("document.title") == "notebook"
     assert browser.errors() == []

@@ -3,7 +3,7 @@
 document.documentElement.classList.add("js");
 
 // --- panels
-const roots = [...document.querySelectorAll("[data-panel]")];
+const roots = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-panel]")]);
 const panels = roots.map((root) => drawers[root.dataset.panel](root, DATA.panels[root.dataset.panel]));
 changed.on("draw", () => panels.forEach((panel) => panel.draw()));
 
@@ -54,7 +54,7 @@ function markTray() {
 }
 
 // --- the toolbar
-const colour = document.getElementById("colour");
+const colour = /** @type {HTMLSelectElement} */ (document.getElementById("colour"));
 const colours = [...columns.values()].filter((column) => column.role !== "metric" || valuesDiffer(column.name));
 colour.append(
   element("option", { value: "" }, "front and rest"),
@@ -87,7 +87,7 @@ wanted.addEventListener("change", showTheme);
 for (const link of document.querySelectorAll('.toolbar nav a')) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    const panel = document.querySelector(link.getAttribute("href"));
+    const panel = /** @type {HTMLElement} */ (document.querySelector(link.getAttribute("href")));
     panel.scrollIntoView();
     panel.tabIndex = -1;
     panel.focus({ preventScroll: true });

@@ -41,7 +41,8 @@ class Prices {
     this.nodes = content.program.nodes.map((node) => (node[0] === "number" ? ["number", node[1] ?? NaN] : node));
     this.outputs = content.program.outputs;
     const columns = unpacked(content.columns);
-    [this.trial, this.first] = columns;
+    this.trial = columns[0];
+    this.first = columns[1];
     this.inputs = { layer: content.layer.map((place) => columns[place]), trial: content.trial.map((place) => columns[place]) };
     this.instead = Object.fromEntries(Object.entries(content.storages).map(([storage, levels]) => [
       storage, Object.fromEntries(Object.entries(levels).map(([level, own]) => [level, new Map(own.map(([n, place]) => [n, columns[place]]))])),

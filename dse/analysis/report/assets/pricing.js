@@ -60,6 +60,7 @@ function asShown() {
 
 // --- all that follows from a change
 const untouched = { roles: designs.map((design) => design.role), ...(prices ? judged() : asShown()) };
+/** @type {{ranks: Int32Array, points: number[][]}} */
 let nowJudged = untouched;
 
 function reprice(words = "") {
@@ -85,8 +86,8 @@ function standIn() {
     instead.values.set(name, finite(prices.means(name)));
     instead.ci95.set(name, finite(prices.halves(name)));
   }
-  nowJudged = judged();
-  const { ranks, far, broken } = nowJudged, none = designs.map(() => null);
+  const found = judged(), { ranks, far, broken } = found, none = designs.map(() => null);
+  nowJudged = found;
   instead.values.set("rank", designs.map((design) => (ranks[design.i] < 0 ? null : ranks[design.i])));
   if (WHATIF.constraints.length) instead.values.set("violation", finite(far));
   for (const name of ["p_front", "knee", "distance"]) instead.values.set(name, none);

@@ -45,12 +45,12 @@ function svgText(root, svg) {
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   const head = document.createElementNS("http://www.w3.org/2000/svg", "g");
   const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of Object.entries({ width, height, fill: "#fff" })) paper.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ width, height, fill: "#fff" })) paper.setAttribute(name, String(value));
   head.append(paper);
   const under = root.querySelector("canvas.under");
   if (under) {
     const image = document.createElementNS("http://www.w3.org/2000/svg", "image");
-    for (const [name, value] of Object.entries({ width, height, href: under.toDataURL() })) image.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ width, height, href: under.toDataURL() })) image.setAttribute(name, String(value));
     head.append(image);
   }
   copy.prepend(head);

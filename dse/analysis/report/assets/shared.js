@@ -54,7 +54,11 @@ const kept = new Map([["designs", {
 function writeAddress() {
   const parts = [...kept].map(([name, { write }]) => [name, write()]).filter(([, text]) => text);
   const words = parts.map(([name, text]) => `${name}=${text}`).join("&");
-  history.replaceState(null, "", words ? `#${words}` : location.pathname + location.search);
+  try {
+    history.replaceState(null, "", words ? `#${words}` : location.pathname + location.search);
+  } catch {
+    // a page within another, as in a notebook, has no address of its own
+  }
 }
 
 // While a slider moves, the address waits: browsers take only some hundred changes a minute.

@@ -1,6 +1,6 @@
 // The head of the page and the table of the front, which the page holds as text; they follow changed prices.
 
-const table = document.getElementById("front-table");
+const table = /** @type {HTMLTableElement} */ (document.getElementById("front-table"));
 let rows = table ? [...table.tBodies[0].rows] : [];
 const asMade = rows;
 
@@ -10,7 +10,7 @@ function markTable() {
     row.classList.toggle("is-selected", isSelected(trial));
     row.classList.toggle("is-hovered", trial === state.hovered);
     row.style.setProperty("--tag", tagOf(trial));
-    row.querySelector("button").setAttribute("aria-pressed", isSelected(trial));
+    row.querySelector("button").setAttribute("aria-pressed", String(isSelected(trial)));
   }
 }
 
@@ -20,8 +20,8 @@ function sortTable(place) {
   heads.forEach((head, i) => (i === place ? head.setAttribute("aria-sort", up ? "ascending" : "descending") : head.removeAttribute("aria-sort")));
   const key = (row) => row.cells[place].dataset.value;
   const numeric = heads[place].classList.contains("number");
-  const compare = (a, b) => (numeric ? key(a) - key(b) : key(a).localeCompare(key(b), undefined, { numeric: true }));
-  const sorted = rows.toSorted((a, b) => (key(a) === "") - (key(b) === "") || (up ? compare(a, b) : compare(b, a)));
+  const compare = (a, b) => (numeric ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b), undefined, { numeric: true }));
+  const sorted = rows.toSorted((a, b) => Number(key(a) === "") - Number(key(b) === "") || (up ? compare(a, b) : compare(b, a)));
   table.tBodies[0].append(...sorted);
 }
 
@@ -71,11 +71,12 @@ function bestFirst(some) {
 }
 
 // --- the head: how many are on the front, and the best of each objective
-const figures = [...document.querySelectorAll(".best > li")].map((item) => ({
-  name: item.dataset.objective, text: item.querySelector(".figure .value"), button: item.querySelector("[data-select]"),
-}));
+const items = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".best > li")]);
+const figures = items.map((item) => {
+  const words = item.querySelector(".figure .value"), button = /** @type {HTMLElement} */ (item.querySelector("[data-select]"));
+  return { name: item.dataset.objective, text: words, button, made: [words.textContent, button.dataset.select] };
+});
 for (const figure of figures) {
-  figure.made = [figure.text.textContent, figure.button.dataset.select];
   figure.button.addEventListener("click", () => toggle(+figure.button.dataset.select));
 }
 const countOfFront = document.querySelector(".facts .is-front b");

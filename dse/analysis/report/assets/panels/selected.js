@@ -45,7 +45,7 @@ drawers.selected = (root) => {
       return element("tr", { class: differs ? "differs" : null }, element("th", { scope: "row", title: title || null }, name), ...cells);
     });
     const grid = element("table", { class: "grid" },
-      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "quantity"), ...head)), element("tbody", {}, ...rows));
+      element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
     const more = state.selected.length - chosen.length;
     root.replaceChildren(
       element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of selected designs, scrolls sideways" }, grid),

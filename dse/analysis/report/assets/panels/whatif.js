@@ -200,8 +200,8 @@ function tornadoAt(name) {
     let both = 0, either = 0;
     there.forEach((rank, i) => {
       const here = nowJudged.ranks[i] === 0;
-      both += here && rank === 0;
-      either += here || rank === 0;
+      both += +(here && rank === 0);
+      either += +(here || rank === 0);
     });
     return either ? 1 - both / either : 0;
   });
