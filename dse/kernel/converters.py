@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.kernel.arithmetic import Floats, Ints32, compiled, f32, i32
+from dse.kernel.arithmetic import NORMALS_BLOCK, Floats, Ints32, compiled, f32, fill_normals, i32
 
 SMALLEST_SCALE = f32(1e-30)
 """No sample is scaled by less; see `dse.crossbar.converters.largest_error`."""
@@ -32,7 +32,8 @@ def largest_rows(patterns: Any, out: Ints32) -> None:
 
 
 @compiled
-def _quantise(x: Floats, out: Floats, scale: Any, levels: Any) -> Any:
+def quantise(x: Floats, out: Floats, scale: Any, levels: Any) -> Any:
+    """Put values on 2 * levels + 1 levels within a scale; return how many were cut."""
     step = f32(scale / levels)
     low, cut = f32(-scale), i32(0)
     for j in range(x.size):
@@ -56,7 +57,7 @@ def quantise_rows(x: Any, out: Any, scales: Floats, levels: Any) -> int:
     """
     cut = 0
     for n in range(scales.size):
-        cut += _quantise(x[n], out[n], scales[n], levels)
+        cut += quantise(x[n], out[n], scales[n], levels)
     return cut
 
 
@@ -74,7 +75,7 @@ def scale_and_quantise(x: Any, patterns: Any, out: Any, scales: Floats, levels: 
     for n in range(scales.size):
         largest = i32(_largest(patterns[n])).view(np.float32)
         scales[n] = SMALLEST_SCALE if largest < SMALLEST_SCALE else largest
-        _quantise(x[n], out[n], scales[n], levels)
+        quantise(x[n], out[n], scales[n], levels)
 
 
 @compiled
@@ -92,7 +93,7 @@ def quantise_and_fold(parts: Any, out: Any, scales: Floats, levels: Any, targets
     room = np.empty(parts.shape[2], np.float32)
     for n in range(scales.size):
         for i in range(targets.shape[0]):
-            cut += _quantise(parts[n, i], room, scales[n], levels)
+            cut += quantise(parts[n, i], room, scales[n], levels)
             for tap in range(targets.shape[1]):
                 place, first = targets[i, tap], tap * channels
                 if place < places:
@@ -139,3 +140,24 @@ def drives(x: Any, scales: Floats, windows: Any, channels_last: bool, driven: An
         scale = np.float64(scales[n])
         for j in range(room.size):
             total[j] += room[j] / scale
+
+
+@compiled
+def add_noise(y: Floats, variance: Floats, key: Any, first: int) -> None:
+    """Add normal numbers of a stream, from a counter on, times the root of a variance; below zero it counts as zero.
+
+    Args:
+        y: products in the order of their memory, float32, to add to.
+        variance: of each, likewise.
+        key: key of the stream.
+        first: counter of the first of them.
+    """
+    room = np.empty(NORMALS_BLOCK, np.float32)
+    for start in range(0, y.size, NORMALS_BLOCK):
+        own, spread = y[start : start + NORMALS_BLOCK], variance[start : start + NORMALS_BLOCK]
+        draw = room[: own.size]
+        fill_normals(key, first + start, draw)
+        for j in range(own.size):
+            v = spread[j]
+            v = f32(0.0) if v < f32(0.0) else v
+            own[j] = own[j] + np.sqrt(v) * draw[j]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dse.kernel.arithmetic import Floats, clipped, compiled, exp_of, f32, fill_normals, i32, inlined, sigmoid_of
-from dse.kernel.converters import SMALLEST_SCALE
+from dse.kernel.arithmetic import Floats, clipped, compiled, exp_of, f32, i32, inlined, sigmoid_of
+from dse.kernel.converters import SMALLEST_SCALE, quantise
 
 Floats3 = Any
 """float32, shape (steps, streams, units or gates)."""
@@ -33,26 +33,6 @@ def tanh_of(x: Any) -> Any:
 
 
 @compiled
-def add_noise(y: Any, variance: Any, room: Floats, key: Any, first: int) -> None:
-    """Add normal numbers of a stream, from a counter on, times the root of a variance; below zero it counts as zero.
-
-    Args:
-        y: products, float32, shape (streams, outputs), to add to.
-        variance: of each, likewise.
-        room: float32, one for each output.
-        key: key of the stream.
-        first: counter of the first output of the first stream.
-    """
-    for n in range(y.shape[0]):
-        fill_normals(key, first + n * room.size, room)
-        own, spread = y[n], variance[n]
-        for j in range(room.size):
-            v = spread[j]
-            v = f32(0.0) if v < f32(0.0) else v
-            own[j] = own[j] + np.sqrt(v) * room[j]
-
-
-@compiled
 def _magnitude(x: Floats) -> Any:
     """Return the largest magnitude, by patterns of bits, which have the order of values."""
     pattern, largest = x.view(np.int32), i32(0)
@@ -71,12 +51,67 @@ def scale(x: Any, scales: Floats) -> None:
 
 
 @compiled
-def peak(y: Any, scales: Floats, before: Any) -> Any:
-    """Return the largest magnitude of products, in units of the scale of their vector, not below one before."""
+def convert(y: Any, scales: Floats, full_scale: Any, levels: Any, peak: Any) -> Any:
+    """Put the products of vectors on levels in place; return how many were cut, and the largest magnitude so far.
+
+    Args:
+        y: products, float32, shape (vectors, outputs).
+        scales: full scale of the inputs of each vector.
+        full_scale: range of the converters, in units of weight times full-scale input.
+        levels: levels above zero.
+        peak: largest magnitude before, in the same units.
+    """
+    cut = 0
     for n in range(scales.size):
         own = f32(_magnitude(y[n]) / scales[n])
-        before = own if own > before else before
-    return before
+        peak = own if own > peak else peak
+        cut += quantise(y[n], y[n], f32(scales[n] * full_scale), levels)
+    return cut, peak
+
+
+@compiled
+def _given(x: Floats) -> Any:
+    lines = i32(0)
+    for j in range(x.size):
+        lines = i32(lines + i32(x[j] != f32(0.0)))
+    return lines
+
+
+@compiled
+def _sum_of_magnitudes(x: Floats) -> float:
+    """Return a sum in double precision, eight partial sums side by side."""
+    whole = x.size - x.size % 8
+    a = b = c = d = e = f = g = h = 0.0
+    for j in range(0, whole, 8):
+        a += abs(np.float64(x[j]))
+        b += abs(np.float64(x[j + 1]))
+        c += abs(np.float64(x[j + 2]))
+        d += abs(np.float64(x[j + 3]))
+        e += abs(np.float64(x[j + 4]))
+        f += abs(np.float64(x[j + 5]))
+        g += abs(np.float64(x[j + 6]))
+        h += abs(np.float64(x[j + 7]))
+    for j in range(whole, x.size):
+        a += abs(np.float64(x[j]))
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+@compiled
+def drives(x: Any, scales: Floats, unknown: bool) -> tuple[int, float]:
+    """Return how many lines vectors drive, and the sum of their magnitudes over the full scale of their vector.
+
+    Args:
+        x: what drives, float32, shape (vectors, lines).
+        scales: full scale of each vector.
+        unknown: whether the full scale is the largest magnitude, and is set first.
+    """
+    lines, total = 0, 0.0
+    if unknown:
+        scale(x, scales)
+    for n in range(scales.size):
+        lines += _given(x[n])
+        total += _sum_of_magnitudes(x[n]) / np.float64(scales[n])
+    return lines, total
 
 
 @compiled

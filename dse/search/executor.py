@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECURRENCE, OVER_TIME = "recurrence", "over time"
-"""How recurrent products are taken, beside the versions of packages; rows of versions that took them one by one have
-nothing of it. The two differ in the last digits."""
+RECURRENCE, READ_NOISE = "recurrence", "read noise"
+WAYS = {RECURRENCE: "over time", READ_NOISE: "in one pass"}
+"""How products are taken where earlier versions, whose rows do not say so, took them otherwise, with other last digits;
+see `dse.crossbar.analog.earlier`."""
 DECIDING = (
     *(
         "pausing.py",
@@ -353,17 +354,16 @@ def package_versions(plugins: Iterable[str] = ()) -> str:
 def _package_versions() -> dict[str, str]:
     names = ("torch", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "optuna")
     versions = {name: version(name) for name in names}
-    kinds = {"arithmetic": arithmetic(), RECURRENCE: OVER_TIME}
-    return {"python": platform.python_version(), **kinds, **versions}
+    return {"python": platform.python_version(), "arithmetic": arithmetic(), **WAYS, **versions}
 
 
-def is_over_time(packages: str) -> bool:
-    """Return whether recurrent products were taken over time, by the versions that made a row, as JSON."""
+def ways_of(packages: str) -> set[str]:
+    """Return which of the `WAYS` of taking products made a row, by the versions that it has, as JSON."""
     try:
         found: Any = json.loads(packages)
     except ValueError:
-        return False
-    return isinstance(found, dict) and RECURRENCE in found
+        return set()
+    return {name for name in WAYS if name in found} if isinstance(found, dict) else set()
 
 
 def plugins_of(packages: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from dse.results.rows import to_rows, unfolded
 from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
-from dse.search.executor import RECURRENCE, Answer, Job, is_over_time, plugins_of, work
+from dse.search.executor import READ_NOISE, RECURRENCE, WAYS, Answer, Job, plugins_of, ways_of, work
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -82,10 +82,11 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
 
 
 def _as_made(packages: str) -> AbstractContextManager[None]:
-    """Let recurrent products be taken as in the version that made a row; see `dse.crossbar.analog.over_time`."""
-    from dse.crossbar.analog.over_time import one_by_one  # noqa: PLC0415  torch
+    """Let products be taken as in the version that made a row."""
+    from dse.crossbar.analog.earlier import as_made  # noqa: PLC0415  torch
 
-    return nullcontext() if is_over_time(packages) else one_by_one()
+    ways = ways_of(packages)
+    return as_made(over_time=RECURRENCE in ways, noise_in_one_pass=READ_NOISE in ways)
 
 
 def stored_design(row: Mapping[str, Any]) -> Design:
@@ -134,7 +135,7 @@ def _packages_apart(made: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, 
         old, new = json.loads(was), json.loads(now)
         apart += [
             (package, str(old.get(package)), str(new.get(package)))
-            for package in sorted((old.keys() | new.keys()) - {RECURRENCE})  # a replay takes that of the row
+            for package in sorted((old.keys() | new.keys()) - set(WAYS))  # a replay takes that of the row
             if old.get(package) != new.get(package)
         ]
     return tuple(apart)

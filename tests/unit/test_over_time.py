@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
+from dse.crossbar.analog.earlier import as_made
 from dse.crossbar.analog.over_time import Steps, takes
-from dse.crossbar.analog.products import BACKWARD, FORWARD
+from dse.crossbar.analog.passes import add_noise
+from dse.crossbar.analog.products import BACKWARD, FORWARD, noisy
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.kernel import recurrent
 from dse.kernel.arithmetic import compiled
 from dse.networks.lstm import module
 from dse.networks.lstm.module import LstmLayer
+from dse.streams import Stream
 
 STEPS, STREAMS, INPUTS, UNITS = 7, 3, 5, 6
 EIGHT = Crossbars(DacSpec(bits=8), AdcSpec(bits=8, range=2.0, backward_range=1.0, ranging="calibrated"))
@@ -106,6 +109,41 @@ def test_noise_of_every_step_has_its_exact_variance(way: int) -> None:
     noise = ((y - x @ matrix) / (x.square() @ variance).sqrt()).double()
     assert abs(float(noise.mean())) < 5.0 / math.sqrt(noise.numel())
     assert abs(float(noise.var()) - 1.0) < 5.0 * math.sqrt(2.0 / noise.numel())
+
+
+@pytest.mark.parametrize("shape", [(3, 300), (2, 3, 5, 7)])
+def test_noise_in_one_pass_is_that_of_torch_to_rounding(shape: tuple[int, ...]) -> None:
+    y, variance = normal(*shape, seed=1), 1e-2 * normal(*shape, seed=2)  # some variances are below zero
+    found, draws = y.clone(), Stream(7, 11)
+    assert add_noise(found, variance, draws)
+    assert draws.events == 11 + y.numel()
+    torch.testing.assert_close(found, noisy(y, variance, Stream(7, 11)), atol=1e-6, rtol=1e-6)
+    assert not torch.equal(found, y)
+    assert not add_noise(y.double(), variance.double(), draws)
+    assert not add_noise(y.transpose(-1, -2), variance.transpose(-1, -2), draws)
+
+
+def test_noise_of_an_image_goes_by_the_order_of_its_memory() -> None:
+    """Five standard deviations of the variance."""
+    y, variance = (torch.full((8, 16, 20, 20), value).to(memory_format=torch.channels_last) for value in (0.0, 0.25))
+    assert add_noise(y, variance, Stream(7))
+    assert abs(float(y.double().var()) - 0.25) < 5.0 * 0.25 * math.sqrt(2.0 / y.numel())
+    in_memory = y.permute(0, 2, 3, 1).reshape(-1)
+    torch.testing.assert_close(in_memory, 0.5 * Stream(7).next_normal(1, y.numel())[:, 0], atol=1e-6, rtol=1e-6)
+
+
+def test_products_are_taken_as_in_the_version_that_made_a_row() -> None:
+    layer = layer_of(Crossbars(), noisy=True, digital=False)
+    own, x = layer.from_input, normal(1, 4000, INPUTS, seed=1)
+    with torch.no_grad(), as_made(over_time=False, noise_in_one_pass=False):
+        assert not takes(layer.from_state, x)
+        earlier = own(x) - own.bias
+    noise = layer_of(Crossbars(), noisy=True, digital=False).from_input.noise["forward"]
+    exact = own.exact(x[0], own.weight).detach()
+    variance = own.exact(x[0].square(), own.read_noise)
+    wanted = torch.addcmul(exact, variance.sqrt(), noise.next_normal(1, vectors=exact.numel()).reshape(exact.shape))
+    torch.testing.assert_close(earlier[0], wanted, atol=1e-6, rtol=1e-6)
+    assert takes(layer.from_state, x)
 
 
 @pytest.mark.parametrize("change", ["output_scale", "watching", "hook", "double"])

@@ -5,6 +5,7 @@ passes    whole tensors through converters, and what that drives, in one pass ea
 base      `AnalogLayer`: what such layers share
 convolution  torch's convolution and its gradients, kept from a fault below it
 products  their products as functions that torch differentiates
+earlier   how earlier versions took products, for replays of their rows
 over_time products of recurrent layers, a step after the other
 layers    `AnalogLinear`, `AnalogConv2d`
 digital   `DigitalLayer`: what counts layers that stay digital beside those on crossbars

@@ -10,33 +10,19 @@ counts equal those of single products, sums of magnitudes do to rounding, and pr
 Autograd does not see any of it; a layer that uses it brings the derivative of the whole sequence.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dse.crossbar.analog.earlier import takes_single_steps
 from dse.crossbar.analog.layers import AnalogLinear
-from dse.crossbar.analog.passes import largest_magnitudes
 from dse.crossbar.analog.products import BACKWARD, FORWARD, count_backward, count_forward, noisy
 from dse.crossbar.cuts import Tile
 from dse.kernel import converters, recurrent
 
-_SINGLE = ContextVar("_SINGLE", default=False)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-@contextmanager
-def one_by_one() -> Generator[None]:
-    """Let products be taken one by one, as in earlier versions, whose results then repeat to the last bit."""
-    token = _SINGLE.set(True)
-    try:
-        yield
-    finally:
-        _SINGLE.reset(token)
 
 
 def takes(layer: Any, x: Tensor) -> bool:
@@ -46,7 +32,7 @@ def takes(layer: Any, x: Tensor) -> bool:
     digital factor or bias of the outputs.
     """
     if (
-        _SINGLE.get()
+        takes_single_steps()
         or not isinstance(layer, AnalogLinear)
         or layer.watching
         or any(getattr(layer, name) for name in HOOKS)
@@ -99,7 +85,6 @@ class Steps:
         self._driven = x if self._dac == "ideal" else torch.empty_like(x)
         self._scales, self._cut_off = np.ones((x.shape[0], x.shape[1]), np.float32), 0
         self._part, self._spread, self._square = torch.empty_like(y[0]), torch.empty_like(y[0]), torch.empty_like(x[0])
-        self._line = np.empty(y.shape[2], np.float32)
         self._peak = np.float32(0.0)
         self._arrays = x.numpy(), x.view(torch.int32).numpy(), self._driven.numpy(), y.numpy(), self._part.numpy()
         self._squares = [self._square[:, tile] for tile in self._tiles]
@@ -140,15 +125,13 @@ class Steps:
         """Draw the read noise of a product at its outputs, with its exact variance."""
         torch.mm(squares, variance, out=self._spread)
         first, self._noise.events = self._noise.events, self._noise.events + part.size
-        recurrent.add_noise(part, self._spread_array, self._line, np.uint64(self._noise.key), first)
+        converters.add_noise(part.reshape(-1), self._spread_array.reshape(-1), np.uint64(self._noise.key), first)
 
     def _convert(self, t: int, part: Any) -> None:
         """Pass products through the converters of the outputs, and note the largest and how many were cut."""
-        layer, scales = self._layer, self._scales[t]
-        if self._watches:
-            self._peak = recurrent.peak(part, scales, self._peak)
-        levels, limits = _levels(self._adc), scales * np.float32(layer.ranges[self._way])
-        self._cut_off += converters.quantise_rows(part, part, limits, levels)
+        full_scale, levels = np.float32(self._layer.ranges[self._way]), _levels(self._adc)
+        cut, self._peak = recurrent.convert(part, self._scales[t], full_scale, levels, self._peak)
+        self._cut_off += cut
 
     def finish(self, first: int = 0) -> None:
         """Count what passed, from a step on, where the layer counts."""
@@ -159,17 +142,16 @@ class Steps:
         if layer.is_plain:
             self._count_words(len(x))
             return
-        driven, scales, cut = x, None, 0
+        driven, scales, cut = x, np.ones(len(x), np.float32), 0
         if not self._is_exact:
-            driven, cut = self._driven[first:].flatten(0, 1), self._cut_off
-            layer.peaks[self._way] = max(layer.peaks[self._way], float(self._peak))
-            if not self._dac == self._adc == "ideal":
-                scales = torch.from_numpy(self._scales[first:].reshape(-1))
-        scales = largest_magnitudes(driven) if scales is None else scales
+            driven, scales, cut = self._driven[first:].flatten(0, 1), self._scales[first:].reshape(-1), self._cut_off
+            if self._watches:
+                layer.peaks[self._way] = max(layer.peaks[self._way], float(self._peak))
+        drives = recurrent.drives(driven.numpy(), scales, self._dac == self._adc == "ideal")
         if self._way == FORWARD:
-            count_forward(layer, driven, y, scales, cut)
+            count_forward(layer, driven, y, drives, cut)
         else:
-            count_backward(layer, driven, y, scales, cut)
+            count_backward(layer, driven, y, drives, cut)
 
     def _count_words(self, vectors: int) -> None:
         """Count digital products."""

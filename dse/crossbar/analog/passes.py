@@ -10,6 +10,7 @@ from torch import Tensor
 from dse.crossbar.converters import quantise_signed
 from dse.kernel import converters
 from dse.kernel.arithmetic import ordered_sum
+from dse.streams import Stream
 
 
 def largest_magnitudes(x: Tensor) -> Tensor:
@@ -65,6 +66,16 @@ def quantise_and_fold(parts: Tensor, bits: int, scales: Tensor, targets: Tensor,
     where = targets.reshape(-1).to(out.device)[inside]
     out.index_add_(1, where, parts.reshape(parts.shape[0], -1, parts.shape[3])[:, inside])
     return cut
+
+
+def add_noise(y: Tensor, variance: Tensor, noise: Stream) -> bool:
+    """Add read noise of a variance to products in place, in the order of their memory; return whether this could be."""
+    if not (_plain(y) and _plain(variance) and y.stride() == variance.stride() and _dense(y) is y):
+        return False
+    values, spread = (_samples(own).view(-1).numpy() for own in (y, variance))
+    first, noise.events = noise.events, noise.events + y.numel()
+    converters.add_noise(values, spread, np.uint64(noise.key), first)
+    return True
 
 
 def drives(x: Tensor, scales: Tensor, windows: Tensor | None) -> tuple[int, float]:

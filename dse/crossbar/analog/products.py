@@ -18,7 +18,9 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dse.crossbar.analog.base import AnalogLayer
+from dse.crossbar.analog.earlier import adds_noise_by_torch
 from dse.crossbar.analog.passes import (
+    add_noise,
     drives,
     largest_magnitudes,
     quantise,
@@ -89,12 +91,12 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     for rows in tiles if adc != "ideal" and len(tiles) > 1 else [None]:
         part = layer.exact(driven, weight, rows=rows)
         if variance is not None:
-            part = noisy(part, layer.exact(driven.square(), variance, rows=rows), noise)
+            part = _with_read_noise(part, layer.exact(driven.square(), variance, rows=rows), noise)
         part, beyond = _converted(layer, FORWARD, part, adc, scales)
         parts, cut = [*parts, part], cut + beyond
     y = reduce(Tensor.add_, parts)
     if layer.counting:
-        count_forward(layer, driven, y, scales, cut)
+        count_forward(layer, driven, y, drives(driven, scales, layer.windows(driven)), cut)
     return y
 
 
@@ -108,11 +110,12 @@ def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor
     if adc == "ideal":
         back = layer.transposed(driven, weight, x)
         if variance is not None:
-            back = noisy(back, layer.transposed(driven.square(), variance, x), noise)
+            back = _with_read_noise(back, layer.transposed(driven.square(), variance, x), noise)
     else:
         back, cut = _through_converters(layer, driven, weight, variance, x, scales)
     if layer.counting:
-        count_backward(layer, driven, x, scales, cut)
+        ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
+        count_backward(layer, driven, x, drives(driven, scales, ones), cut)
     return back
 
 
@@ -140,7 +143,7 @@ def _through_converters(
         for own in (slice(*columns) for columns in layer.column_tiles):
             part = layer.unfolded(d[some, own], weight[own])
             if variance is not None:
-                part = noisy(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
+                part = _with_read_noise(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
             _watch(layer, BACKWARD, part, scales[some])
             cut += quantise_and_fold(part, bits, scales[some] * layer.ranges[BACKWARD], targets, sums[some])
     if x.dim() == 2:
@@ -161,6 +164,11 @@ def _reads(layer: AnalogLayer, weight: Tensor, noise: Stream) -> tuple[Tensor, T
     if variance is None or layer.crossbars.read_noise_per == "product":
         return weight, variance
     return noisy(weight, variance, noise), None
+
+
+def _with_read_noise(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
+    """Return products with read noise, in one pass where that can be; they are overwritten there."""
+    return y if not adds_noise_by_torch() and add_noise(y, variance, noise) else noisy(y, variance, noise)
 
 
 def noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
@@ -239,10 +247,10 @@ def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: i
     layer.events.macs_update += macs_update
 
 
-def count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor, cut: int) -> None:
-    """Count forward products: what drove the array, what came out, full scale of each sample, values that were cut."""
+def count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, driving: tuple[int, float], cut: int) -> None:
+    """Count forward products: what drove the array and came out, lines and time of driving, values that were cut."""
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
-    lines, time = drives(driven, scales, layer.windows(driven))
+    lines, time = driving
     layer.places = vectors // max(driven.shape[0], 1)
     events.mvm_forward += vectors
     events.activations += vectors * layer.activations
@@ -254,11 +262,10 @@ def count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, scales: Tensor,
     events.partial_adds_forward += vectors * layer.cols * (row_tiles - 1)
 
 
-def count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, scales: Tensor, cut: int) -> None:
+def count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, driving: tuple[int, float], cut: int) -> None:
     """Count backward products, likewise; x has the shape of the inputs of the layer."""
     events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
-    ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
-    lines, time = drives(driven, scales, ones)
+    lines, time = driving
     events.mvm_backward += vectors
     events.line_drives_backward += lines
     events.drive_time_backward += time
