@@ -55,6 +55,10 @@ Condition = Mapping[str, Any]
 
 ON_CROSSBARS = "on_crossbars"
 """In a condition: every update rule that puts weights on crossbars (true), or every one that does not (false)."""
+OPTIMISED = "optimised"
+"""In a condition: every update rule that moves weights by an optimiser (true), or every one that does not (false)."""
+OF_RULES = (ON_CROSSBARS, OPTIMISED)
+"""What a condition may say of update rules by what they have in common."""
 
 
 class ActsUnless:
@@ -63,8 +67,8 @@ class ActsUnless:
         rounding: Annotated[Literal["nearest", "stochastic"], ActsUnless(bits="float")]
 
     Settings of the same table go by their name alone, all others by their path. All that one `ActsUnless` names must
-    hold together; several stand side by side, and any of them is enough. `on_crossbars` stands for what the update rule
-    says of itself, whichever it is (`dse.updates.base.AbstractUpdate.on_crossbars`).
+    hold together; several stand side by side, and any of them is enough. `on_crossbars` and `optimised` stand for what
+    the update rule says of itself, whichever it is (`dse.updates.base.AbstractUpdate`).
 
     Args:
         condition: path or name of other settings -> the value, one for each, that leaves this one without effect; for
@@ -129,6 +133,29 @@ class Found:
 def is_found(field: FieldInfo) -> bool:
     """Return whether a field is no setting, but found."""
     return any(isinstance(entry, Found) for entry in field.metadata)
+
+
+class Added:
+    """Stands in the annotation of a setting that came after designs were stored, and whose default changes nothing.
+
+    At its default it is no part of the content of a design, so that the keys of stored designs stay as they are.
+    """
+
+
+def is_added(field: FieldInfo) -> bool:
+    """Return whether a setting is left out of the content of a design at its default; see `Added`."""
+    return any(isinstance(entry, Added) for entry in field.metadata)
+
+
+def without_added(model: Spec, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a model, in nested tables, without added settings at their defaults; see `Added`."""
+    kept: dict[str, Any] = {}
+    for name, value in content.items():
+        field, own = type(model).model_fields.get(name), getattr(model, name, None)
+        if field is not None and own == field.default and is_added(field):
+            continue
+        kept[name] = without_added(own, cast("dict[str, Any]", value)) if isinstance(own, Spec) else value
+    return kept
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:

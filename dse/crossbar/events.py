@@ -46,9 +46,9 @@ class Events:
         macs_forward: digital multiply-accumulates of forward products; 0 on a crossbar.
         macs_backward: digital multiply-accumulates of backward products; 0 on a crossbar.
         macs_update: digital multiply-accumulates of the outer products d x^T.
-        weight_reads: digital words of weights, and of their velocities, read; 0 on a crossbar. A word is read once for
-            all the windows of a sample.
-        weight_writes: digital words of weights, and of their velocities, written; 0 on a crossbar.
+        weight_reads: digital words of weights, and of their optimiser, read; on a crossbar those of the optimiser
+            alone. A word is read once for all the windows of a sample.
+        weight_writes: digital words of weights, and of their optimiser, written; likewise.
         activations: outputs that a digital function follows, an activation or a normalisation; and as many derivatives.
         set_pulses_deployment: SET pulses that programmed the cells of a deployment.
         resets_deployment: RESET pulses before they were programmed.

@@ -27,7 +27,7 @@ from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ON_CROSSBARS, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, leaf_paths
+from dse.spec import OF_RULES, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, is_added, leaf_paths
 from dse.tasks.base import AbstractTask
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
@@ -227,11 +227,13 @@ def conditions(path: str, given: Flat) -> list[Condition]:
 
 def _for_each_rule(condition: Condition) -> list[Condition]:
     """Return a condition for each of the update rules that one speaks of by what they have in common."""
-    if ON_CROSSBARS not in condition:
+    said = {what: value for what, value in condition.items() if what in OF_RULES}
+    if not said:
         return [condition]
-    names = [name for name, rule in UPDATE.names.items() if rule.on_crossbars == condition[ON_CROSSBARS]]
+    rules = UPDATE.names.items()
+    names = [name for name, rule in rules if all(getattr(rule, what) == value for what, value in said.items())]
     items = list(condition.items())
-    return [dict((UPDATE.path, name) if path == ON_CROSSBARS else (path, off) for path, off in items) for name in names]
+    return [dict((UPDATE.path, name) if path in OF_RULES else (path, off) for path, off in items) for name in names]
 
 
 def _of_other_variants(path: str, given: Flat) -> list[Condition]:
@@ -303,7 +305,7 @@ def _check_condition(condition: Condition, said: str) -> None:
         ValueError: a setting that there is not, or a value that it cannot have.
     """
     for path, value in condition.items():
-        if path == ON_CROSSBARS:
+        if path in OF_RULES:
             possible, permitted = isinstance(value, bool), "true or false"
         else:
             fields = _look_up(path, said)
@@ -355,6 +357,19 @@ def is_idle(path: str, given: Flat) -> bool:
         all(given.get(other, default_of(other, given)) == off for other, off in condition.items())
         for condition in conditions(path, given)
     )
+
+
+def is_left_out(path: str, value: Any, content: Flat) -> bool:
+    """Return whether a setting acts at a value that the content of a design leaves out; see `dse.spec.Added`.
+
+    Args:
+        path: the setting.
+        value: its value.
+        content: flat settings of the design, complete but for what is left out.
+    """
+    whole = {**content, path: value}
+    field = field_of(path, whole)
+    return is_added(field) and value == field.default and not is_idle(path, whole)
 
 
 def flatten(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dse.devices.base import AbstractCell
 from dse.files import FileSpec
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import ActsUnless, Spec, shown
+from dse.spec import ActsUnless, Spec, shown, without_added
 from dse.tasks.base import AbstractTask
 from dse.updates import UPDATES, update_named
 from dse.updates.base import AbstractUpdate
@@ -185,7 +185,7 @@ class Design(Spec):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content as nested tables, without what is absent."""
-        content = _without_negative_zero(self.model_dump(mode="json", exclude_none=True))
+        content = _without_negative_zero(without_added(self, self.model_dump(mode="json", exclude_none=True)))
         if not isinstance(self.device, (CELLS[0], NoneType)):
             content["device"]["model"] = self.device.model
         return content

@@ -23,10 +23,9 @@ class ConvolutionalNetwork(ModuleNetwork):
         **ModuleNetwork.defaults,
         "training.batch_size": 128,
         "training.learning_rate": 0.5,
-        "training.momentum": 0.9,
         "training.weight_decay": 1e-4,
     }
-    digital_defaults: ClassVar[Mapping[str, Any]] = {"training.learning_rate": 0.1}
+    digital_defaults: ClassVar[Mapping[str, Any]] = {"training.learning_rate": 0.1, "training.momentum": 0.9}
 
     def products(self, info: SampleInfo, training: Any) -> Products | None:
         """Return what a sample takes of each layer; see `AbstractNetwork`."""

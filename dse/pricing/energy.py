@@ -164,7 +164,19 @@ def _digital_network() -> dict[str, pl.Expr]:
     }
 
 
+def _optimiser() -> dict[str, pl.Expr]:
+    # On crossbars digital words of weights are those of an optimiser before chi, floats of 32 bits. A word takes two
+    # multiply-accumulates: one that lets it fade and adds the gradient, and one in the direction.
+    steps = 2 * pl.col("weight_writes")
+    return {
+        "optimiser_bits_read": _on_crossbar(pl.col("weight_reads") * FLOAT_BITS),
+        "optimiser_bits_written": _on_crossbar(pl.col("weight_writes") * FLOAT_BITS),
+        "optimiser_macs": _on_crossbar(steps.cast(pl.Float64)),
+    }
+
+
 QUANTITIES: dict[str, pl.Expr] = {
+    **_optimiser(),
     **_array(),
     **_conversions(),
     **_partial_sums(),
@@ -251,10 +263,15 @@ def _update_items() -> Bill:
             ("float_multiplies", constant("float_multiply_j")),
         ),
         "set_pulses": _sum(("set_pulses_update", constant("set_pulse_j"))),
-        "digital_macs": _sum(("macs_update", constant("digital_mac_j"))),
+        "digital_macs": _sum(
+            ("macs_update", constant("digital_mac_j")),
+            ("optimiser_macs", constant("float_multiply_j") + constant("float_add_j")),
+        ),
         "digital_memory": _sum(
             ("update_reads", word * constant("weight_read_per_bit_j")),
             ("weight_writes", word * constant("weight_write_per_bit_j")),
+            ("optimiser_bits_read", constant("weight_read_per_bit_j")),
+            ("optimiser_bits_written", constant("weight_write_per_bit_j")),
         ),
     }
     return {("update", part): energy for part, energy in parts.items()}

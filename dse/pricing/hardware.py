@@ -2,7 +2,8 @@
 
     read of an array       t_read + min(columns_per_adc, outputs) * t_conversion
     forward, backward      products * read of an array + (activations + additions of parts) / (lanes * clock)
-    update                 additions to accumulators / (lanes * clock) + pulses * t_pulse / parallel pulses
+    update                 (additions to accumulators + 2 * words of an optimiser before them) / (lanes * clock)
+                           + pulses * t_pulse / parallel pulses
     refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
                            + pulses * t_pulse / parallel pulses
     deployment             products * read of an array + reads and pulses as for refresh
@@ -10,7 +11,8 @@
 Layers and phases follow each other; nothing is pipelined. The tiles of a layer work at the same time. Without a
 crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
 their own. Accumulators in dynamic memory lie outside the chip and take no area, and their access no time of its own.
-Digital lanes are shared by the layers and laid out for the longest words.
+Digital lanes are shared by the layers and laid out for the longest words. An optimiser before the accumulators keeps
+float words on the chip, and multiplies and adds floats in their lanes.
 """
 
 import polars as pl
@@ -24,6 +26,8 @@ ROW_TILES, COLUMN_TILES = pl.col("row_tiles").cast(pl.Float64), pl.col("column_t
 TILE_ROWS, TILE_COLS = ROWS / ROW_TILES, COLS / COLUMN_TILES
 ANALOG = pl.col("cells") > 0
 BACKWARD = pl.col("adc_backward") > 0
+OPTIMISED = ANALOG & (pl.col("weight_writes") > 0) & (pl.col("chi_adds") > 0)
+"""Whether an optimiser stands before the accumulators; without these, its words are those of rules of other kinds."""
 PREPARED: dict[str, pl.Expr] = {
     "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
     "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
@@ -82,7 +86,7 @@ def latencies() -> dict[str, pl.Expr]:
         "forward": _used("mvm_forward", _read_s("forward", TILE_COLS, TILE_ROWS)) + digital_steps["forward"],
         "backward": _used("mvm_backward", _read_s("backward", BACKWARD_ROWS / ROW_TILES, TILE_COLS))
         + digital_steps["backward"],
-        "update": pl.col("chi_adds") / (constant("chi_lanes") * constant("clock_hz"))
+        "update": (pl.col("chi_adds") + 2 * pl.col("weight_writes")) / (constant("chi_lanes") * constant("clock_hz"))
         + flips * constant("binary_write_s") / pulses
         + pl.col("set_pulses_update") * constant("set_pulse_s") / pulses,
         "refresh": _used("refresh_reads", _single_read_s("forward"))
@@ -115,6 +119,9 @@ def areas() -> dict[str, pl.Expr]:
     word = pl.col("chi_bits").cast(pl.Float64).fill_null(FLOAT_BITS)
     bit = pl.when(pl.col("held_in_pcm")).then(constant("cell_area_m2")).otherwise(constant("memory_bit_area_m2"))
     chi = pl.when(pl.col("held_in_dram")).then(0.0).otherwise(ROWS * COLS * word * bit)
+    # Both are counted once an update for each weight.
+    kept = pl.when(OPTIMISED).then(pl.col("weight_writes") / pl.col("chi_adds")).otherwise(0.0)
+    optimiser = ROWS * COLS * kept * FLOAT_BITS * constant("memory_bit_area_m2")
     tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
     outputs = _converters(TILE_COLS) * tiles * _adc_m2("forward")
     inputs = _converters(BACKWARD_ROWS / ROW_TILES) * tiles * _adc_m2("backward") + COLS * ROW_TILES * dac
@@ -124,7 +131,7 @@ def areas() -> dict[str, pl.Expr]:
         "cells": pl.col("cells") * constant("cell_area_m2"),
         "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
         "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
-        "digital_memory": pl.when(ANALOG).then(0.0).otherwise(weights),
+        "digital_memory": pl.when(ANALOG).then(optimiser).otherwise(weights),
     }
 
 
@@ -137,5 +144,7 @@ def lanes_m2() -> pl.Expr:
         constant("float_multiply_area_m2")
     )
     digital = constant("digital_lanes") * constant("digital_mac_area_m2")
-    lanes = pl.when(bits.fill_null(FLOAT_BITS) == 0).then(0.0).otherwise(constant("chi_lanes") * (adder + multiplier))
+    floats = pl.when(OPTIMISED).then(constant("float_add_area_m2") + constant("float_multiply_area_m2")).otherwise(0.0)
+    lanes = pl.when(bits.fill_null(FLOAT_BITS) == 0).then(0.0)
+    lanes = lanes.otherwise(constant("chi_lanes") * (adder + multiplier + floats))
     return pl.when(ANALOG).then(lanes).otherwise(digital)

@@ -22,6 +22,7 @@ from dse.pricing.price import COLUMNS, price
 from dse.pricing.wear import lifetimes
 from dse.updates.bits import FLOAT_BITS, bits_of_weight, whole
 from dse.updates.spec import AccumulatorSpec
+from dse.updates.training import ModuleTraining
 
 UNKNOWN = math.nan
 DEPLOYED = tuple(name for name in EVENT_NAMES if name.endswith("_deployment"))
@@ -164,8 +165,7 @@ def _digital(design: Design, layer: LayerProducts) -> dict[str, Any]:
     samples, size = design.train_samples, layer.rows * layer.cols
     passed = (layer.rows - layer.bias_rows) * layer.cols if layer.back else 0
     images = samples * layer.vectors // layer.places  # a word is read once for all places
-    velocity = getattr(design.training, "momentum", 0.0) > 0.0
-    updated = design.training.updates_of(design.workload.info.samples) * size * (2 if velocity else 1)
+    updated = design.training.updates_of(design.workload.info.samples) * size * (1 + _kept_words(design))
     touched = updated if layer.updates_all else UNKNOWN
     return {
         **_sizes(layer),
@@ -178,6 +178,12 @@ def _digital(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "weight_writes": touched,
         "activations": samples * layer.activations,
     }
+
+
+def _kept_words(design: Design) -> int:
+    """Return the words that the optimiser of a training keeps for each weight."""
+    training = design.training
+    return training.of_weights.words if design.rule.optimised and isinstance(training, ModuleTraining) else 0
 
 
 def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
@@ -196,8 +202,9 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
     unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
     refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()
     flips = ("chi_flips",) if chi is not None and chi.storage == "pcm" else ()
+    optimiser = ("weight_reads", "weight_writes") if _kept_words(design) else ()
     return {
-        **dict.fromkeys((*unknown, *refreshed, *flips), UNKNOWN),
+        **dict.fromkeys((*unknown, *refreshed, *flips, *optimiser), UNKNOWN),
         **{f"wear_{name}": UNKNOWN for name in WEAR_NAMES},
         **_sizes(layer),
         "row_tiles": row_tiles,

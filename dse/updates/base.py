@@ -27,6 +27,8 @@ class AbstractUpdate:
     """What it does, in a line."""
     on_crossbars: ClassVar[bool]
     """Whether weights are in cells on crossbars; cells, converters, refresh and clock act on them alone."""
+    optimised: ClassVar[bool] = False
+    """Whether gradients pass through the optimisers of `training` (`dse.updates.optimisers`), so that momentum acts."""
     tables: ClassVar[Mapping[str, type[Spec]]] = {}
     """Tables of a design that it has beside those that all designs have, or all on crossbars, by name."""
     defaults: ClassVar[Mapping[str, Any]] = {}

@@ -6,8 +6,9 @@
 
 Each weight of two or more dimensions becomes an array of differential pairs with an accumulator chi: its values are
 the weights (G+ - G-) / beta, which torch's own products see, and its gradient goes into chi, leaves as SET pulses and
-touches only the cells where a pulse falls. Other parameters (biases, normalisation) are digital and move by plain
-gradient descent. Converters and the noise of products do not act here; reads for refresh have their noise.
+touches only the cells where a pulse falls. Other parameters (biases, normalisation) are digital. An optimiser may stand
+between gradients and chi, and another one moves the digital parameters; both are plain descent by default. Converters
+and the noise of products do not act here; reads for refresh have their noise.
 """
 
 import warnings
@@ -22,11 +23,15 @@ from torch.autograd.graph import increment_version
 from torch.optim import Optimizer
 
 from dse.errors import SettingError
-from dse.pausing import State, UnlikeStateError, gathered, hand_out, taken
+from dse.pausing import State, UnlikeStateError, by_number, gathered, hand_out, taken
 from dse.updates.engines import engine_of
 from dse.updates.layers import CrossbarLayer, Hardware
+from dse.updates.optimisers import AbstractOptimiser, Sgd
+from dse.updates.optimisers.memory import Memory
 from dse.updates.pace import Pace
 
+PLAIN = Sgd()
+"""Plain descent."""
 Choose = Callable[[str, Tensor], Hardware | None]
 """(name of a parameter, its values) -> the hardware that holds it, or None for a digital one."""
 
@@ -48,6 +53,7 @@ class CrossbarParameter:
         seed: seed of the random streams.
         compiled: take compiled code where there is some; the result is the same.
         number: number of the parameter, which separates its streams from those of the others.
+        optimiser: what turns its gradients into what enters chi.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class CrossbarParameter:
         seed: int,
         number: int,
         compiled: bool = True,
+        optimiser: AbstractOptimiser = PLAIN,
     ) -> None:
         if parameter.dtype != torch.float32:
             raise SettingError(f"parameter {name} is {parameter.dtype}; pairs hold float32")
@@ -82,6 +89,7 @@ class CrossbarParameter:
                 "limit; lower array.conductance_per_weight_us, or array.conductance_per_std_us of a network",
                 stacklevel=3,
             )
+        self._memory = Memory(optimiser, weight)
         self._address = parameter.data_ptr()
         self._engine = engine_of(self.layer, weight, pace, compiled=compiled)
         self._note_change()
@@ -114,7 +122,10 @@ class CrossbarParameter:
             self._engine.wait(seen, samples)
         else:
             flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1)
-            self._engine.step(flat, learning_rate, seen, samples)
+            words = self._memory.optimiser.words * flat.numel()
+            self.layer.events.weight_reads += words
+            self.layer.events.weight_writes += words
+            self._engine.step(self._memory.direction(flat), learning_rate, seen, samples)
         self._note_change()
 
     def write_back(self) -> None:
@@ -128,11 +139,12 @@ class CrossbarParameter:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that training changes; see `dse.pausing.Pausable`."""
-        return self._engine.state()
+        return {**self._engine.state(), **gathered({"memory": self._memory})}
 
     def restore(self, state: State) -> None:
         """Go back to a state, compiled or not, and show its weights; see `dse.pausing.Pausable`."""
         self._engine.restore(state)
+        hand_out({"memory": self._memory}, state)
         self._note_change()
 
 
@@ -151,6 +163,9 @@ class MixedPrecisionSgd(Optimizer):
         seed: seed of the random streams.
         sample_time_s: simulated time of one sample, s.
         drift_every: samples between two evaluations of the drift.
+        optimiser: what turns gradients into what enters the accumulators, such as `Sgd(momentum=0.9)`.
+        digital: the same for digital parameters.
+        digital_share: learning rate of digital parameters in units of that of the others, when the optimiser is made.
     """
 
     def __init__(
@@ -162,25 +177,31 @@ class MixedPrecisionSgd(Optimizer):
         seed: int,
         sample_time_s: float = 0.01,
         drift_every: int = 1000,
+        optimiser: AbstractOptimiser = PLAIN,
+        digital: AbstractOptimiser = PLAIN,
+        digital_share: float = 1.0,
     ) -> None:
         choose: Choose = _on_matrices(hardware) if isinstance(hardware, Hardware) else hardware
         self.parameters_on_crossbars: list[CrossbarParameter] = []
-        digital: list[Tensor] = []
+        others: list[Tensor] = []
         analog: list[Tensor] = []
         for number, (name, parameter) in enumerate(module.named_parameters()):
             own = choose(name, parameter.detach()) if parameter.requires_grad else None
             if own is None:
-                digital.append(parameter)
+                others.append(parameter)
                 continue
             pace = Pace(lr, sample_time_s, drift_every, own.refresh.every_samples)
-            self.parameters_on_crossbars.append(CrossbarParameter(name, parameter, own, pace, seed=seed, number=number))
+            held = CrossbarParameter(name, parameter, own, pace, seed=seed, number=number, optimiser=optimiser)
+            self.parameters_on_crossbars.append(held)
             analog.append(parameter)
         if not analog:
             raise SettingError(
                 "no parameter of the module goes on crossbars; give it a weight of two or more dimensions"
             )
-        groups: Iterable[dict[str, Any]] = [{"params": analog}, *([{"params": digital}] if digital else [])]
+        own_groups = [{"params": others, "lr": lr * digital_share}] if others else []
+        groups: Iterable[dict[str, Any]] = [{"params": analog}, *own_groups]
         self._seen = 0
+        self._memories = [Memory(digital, parameter) for parameter in others]
         super().__init__(groups, {"lr": lr})
 
     @overload
@@ -206,10 +227,11 @@ class MixedPrecisionSgd(Optimizer):
         analog, *digital = self.param_groups
         for parameter in self.parameters_on_crossbars:
             parameter.step(float(analog["lr"]), self._seen, samples)
+        memories = iter(self._memories)
         for group in digital:
-            for parameter in group["params"]:
+            for parameter, memory in zip(group["params"], memories, strict=False):
                 if parameter.grad is not None:
-                    parameter.add_(parameter.grad, alpha=-float(group["lr"]))
+                    parameter.add_(memory.direction(parameter.grad), alpha=-float(group["lr"]))
         self._seen += samples
         return loss
 
@@ -219,7 +241,8 @@ class MixedPrecisionSgd(Optimizer):
             parameter.name: {name: torch.from_numpy(array) for name, array in parameter.state().items()}
             for parameter in self.parameters_on_crossbars
         }
-        return {**super().state_dict(), "crossbars": saved, "seen": self._seen}
+        memories = [{name: torch.from_numpy(a) for name, a in own.state().items()} for own in self._memories]
+        return {**super().state_dict(), "crossbars": saved, "digital": memories, "seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go back to a state that `state_dict` returned; the parameters on crossbars follow.
@@ -231,7 +254,10 @@ class MixedPrecisionSgd(Optimizer):
         own = [parameter.name for parameter in self.parameters_on_crossbars]
         if saved is None or list(saved) != own:
             raise SettingError(f"the state has crossbars {list(saved or ())}; this optimiser has {own}")
-        super().load_state_dict({key: value for key, value in state_dict.items() if key not in ("crossbars", "seen")})
+        extra = ("crossbars", "digital", "seen")
+        super().load_state_dict({key: value for key, value in state_dict.items() if key not in extra})
+        for memory, own in zip(self._memories, state_dict["digital"], strict=True):
+            memory.restore({name: tensor.numpy() for name, tensor in own.items()})
         for parameter in self.parameters_on_crossbars:
             try:
                 parameter.restore({name: tensor.numpy() for name, tensor in saved[parameter.name].items()})
@@ -253,8 +279,9 @@ class MixedPrecisionSgd(Optimizer):
         self._seen = int(taken(state, "seen", ()))
         hand_out(self._parts(), state)
 
-    def _parts(self) -> dict[str, CrossbarParameter]:
-        return {parameter.name: parameter for parameter in self.parameters_on_crossbars}
+    def _parts(self) -> dict[str, Any]:
+        crossbars = {parameter.name: parameter for parameter in self.parameters_on_crossbars}
+        return {"crossbars": crossbars, "digital": by_number(self._memories)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         """Refuse: a copy would move cells whose weights the module of the original shows."""

@@ -55,7 +55,13 @@ def test_deep_settings_take_their_place_in_a_study() -> None:
     ("design", "space", "control", "message"),
     [
         ("network.hidden = [8]", None, "", 'network.hidden has no effect where network.name = "resnet8"'),
-        ("training.momentum = 0.5", None, "", 'training.momentum has no effect where architecture = "mixed_precision"'),
+        ("training.weight_decay = 0.5", None, "", 'has no effect where architecture = "mixed_precision"'),
+        (
+            "training.squared_momentum = 0.9",
+            None,
+            "",
+            'squared_momentum has no effect where training.optimiser = "sgd"',
+        ),
         ("training.weight_noise = 0.1", None, "", "training.weight_noise has no effect"),
         ("array.conductance_per_weight_us = 3.0", None, "", "array.conductance_per_weight_us has no effect"),
         ("", '"array.initial_std_us" = [0.1, 0.2]', "", "array.initial_std_us has no effect"),

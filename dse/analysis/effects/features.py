@@ -16,7 +16,7 @@ import polars as pl
 from dse.analysis.tables.tables import Tables
 from dse.analysis.tables.variants import simulation_groups
 from dse.designs.design import flatten
-from dse.designs.settings import CELL, completed, is_idle
+from dse.designs.settings import CELL, completed, is_idle, is_left_out
 
 AxisValue = float | str
 
@@ -90,7 +90,7 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     settings = [flatten(json.loads(text)) if text else {} for text in texts]
     values = {
         name: [
-            value_of(v) if name in s or not s or name in tables.free else None
+            value_of(v) if name in s or not s or name in tables.free or is_left_out(name, v, s) else None
             for v, s in zip(table[name].to_list(), settings, strict=True)
         ]
         for name in tables.parameters

@@ -17,7 +17,8 @@ from dse.kernel.arithmetic import ordered_sum
 from dse.pausing import State
 from dse.updates.descent import as_network_says
 from dse.updates.layers import CrossbarLayer, Hardware, Held
-from dse.updates.modules import CrossbarParameter, MixedPrecisionSgd
+from dse.updates.modules import PLAIN, CrossbarParameter, MixedPrecisionSgd
+from dse.updates.optimisers import AbstractOptimiser
 from dse.updates.usage import usage_of_pairs
 
 
@@ -35,6 +36,9 @@ class CrossbarDescent:
         seed: seed of the trial.
         sample_time_s: simulated time of an image, s.
         drift_every: images between two evaluations of the drift.
+        optimiser: what turns gradients into what enters the accumulators.
+        digital: the same for digital parameters.
+        digital_share: learning rate of digital parameters in units of that of the weights.
     """
 
     def __init__(
@@ -47,6 +51,9 @@ class CrossbarDescent:
         seed: int,
         sample_time_s: float,
         drift_every: int,
+        optimiser: AbstractOptimiser = PLAIN,
+        digital: AbstractOptimiser = PLAIN,
+        digital_share: float = 1.0,
     ) -> None:
         layers = dict(analog_layers(network))
         self._with_accumulator = with_accumulator
@@ -62,8 +69,16 @@ class CrossbarDescent:
             return replace(hardware, array=array, accumulator=accumulator)
 
         self.optimiser = MixedPrecisionSgd(
-            network, choose, lr=1.0, seed=seed, sample_time_s=sample_time_s, drift_every=drift_every
+            network,
+            choose,
+            lr=1.0,
+            seed=seed,
+            sample_time_s=sample_time_s,
+            drift_every=drift_every,
+            optimiser=optimiser,
+            digital=digital,
         )
+        self._digital_share = digital_share
         self.pairs: Sequence[CrossbarParameter] = self.optimiser.parameters_on_crossbars
         self._layers: list[AnalogLayer] = list(layers.values())
         for layer, pair in zip(self._layers, self.pairs, strict=True):
@@ -76,8 +91,10 @@ class CrossbarDescent:
 
     def step(self, learning_rate: float, samples: int) -> None:
         """Add the updates to the accumulators and apply the pulses."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
+        analog, *digital = self.optimiser.param_groups
+        analog["lr"] = learning_rate
+        for group in digital:
+            group["lr"] = learning_rate * self._digital_share
         self.optimiser.step(samples=samples)
 
     @contextmanager

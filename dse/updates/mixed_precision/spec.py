@@ -1,7 +1,7 @@
 """Mixed-precision descent (Nandakumar et al., Front. Neurosci. 14:406, 2020): what is said of it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from dse.spec import Spec
 from dse.updates.base import AbstractUpdate
@@ -22,7 +22,9 @@ class MixedPrecision(AbstractUpdate):
     name = "mixed_precision"
     about = "pairs of cells with a digital accumulator"
     on_crossbars = True
+    optimised = True
     tables: ClassVar[Mapping[str, type[Spec]]] = {"accumulator": AccumulatorSpec}
+    defaults: ClassVar[Mapping[str, Any]] = {"training.momentum": 0.0}  # what networks say is for digital training
     perceptrons = True
     accounted = True
 
@@ -41,7 +43,7 @@ class MixedPrecision(AbstractUpdate):
     def descent(
         cls,
         network: "nn.Module",
-        training: "ModuleTraining",  # noqa: ARG003  the accumulators are the memory of this descent
+        training: "ModuleTraining",
         platform: "Platform",
         *,
         seed: int,
@@ -58,6 +60,9 @@ class MixedPrecision(AbstractUpdate):
             seed=seed,
             sample_time_s=platform.sample_time_s,
             drift_every=platform.drift_every,
+            optimiser=training.of_weights,
+            digital=training.of_digital,
+            digital_share=training.digital_share,
         )
 
     @classmethod

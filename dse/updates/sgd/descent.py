@@ -2,50 +2,76 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from dse.crossbar.analog import analog_layers
 from dse.crossbar.usage import LayerUsage
-from dse.pausing import State, array_of, below, by_number, fill, gathered, hand_out, taken
+from dse.pausing import State, by_number, gathered, hand_out
 from dse.streams import Stream, stream
 from dse.updates.descent import as_network_says
+from dse.updates.optimisers.memory import Memory
 from dse.updates.training import ModuleTraining
 from dse.updates.usage import usage_of_words
 
-VELOCITY = "momentum_buffer"
-"""What torch calls the velocity of a parameter."""
+
+@dataclass(frozen=True)
+class _Parameter:
+    """A parameter of a network.
+
+    Attributes:
+        parameter: its values.
+        memory: its optimiser.
+        decay: added to the gradient in units of the values.
+        share: its learning rate in units of that of the network.
+    """
+
+    parameter: nn.Parameter
+    memory: Memory
+    decay: float
+    share: float
+
+    def step(self, learning_rate: float) -> None:
+        """Move it by its gradient, where it has one."""
+        gradient = self.parameter.grad
+        if gradient is None:
+            return
+        if self.decay:
+            gradient = gradient.add(self.parameter, alpha=self.decay)
+        self.parameter.add_(self.memory.direction(gradient), alpha=-learning_rate * self.share)
 
 
 class DigitalDescent:
-    """Nesterov's descent in floats, with noise on the weights and bounds for them where the design has them.
+    """Descent in floats by an optimiser, with noise on the weights and bounds for them where the design has them.
 
     Noise-aware training (Joshi et al. 2020): for every mini-batch the weights of a layer carry normal noise with
     deviation eta * max|W|; the gradient goes to the clean weights, which are then kept within alpha * std(W).
 
-    An update reads and writes the word of a weight, and that of its velocity where there is one.
+    An update reads and writes the word of a weight, and those that its optimiser keeps.
     """
 
     def __init__(self, network: nn.Module, spec: ModuleTraining, *, seed: int) -> None:
         self._spec = spec
         self._layers = [layer for _, layer in analog_layers(network)]
         self._noise: list[Stream] = [stream(seed, "weight noise", layer.number) for layer in self._layers]
-        matrices = [p for p in network.parameters() if p.dim() > 1]
-        others = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": others}]
-        momentum = spec.momentum
-        self._optimiser = torch.optim.SGD(groups, lr=spec.learning_rate, momentum=momentum, nesterov=momentum > 0.0)
-        self._words = 1 if momentum == 0.0 else 2
+        self._parameters = [
+            _Parameter(own, Memory(spec.of_weights, own), spec.weight_decay, 1.0)
+            if own.dim() > 1
+            else _Parameter(own, Memory(spec.of_digital, own), 0.0, spec.digital_share)
+            for own in network.parameters()
+        ]
+        self._words = 1 + spec.of_weights.words
         for layer in self._layers:
             layer.counting = layer.digital = True
 
     def prepare(self, epochs: float) -> None:
         """Draw noise for the weights."""
-        self._optimiser.zero_grad(set_to_none=True)
+        for own in self._parameters:
+            own.parameter.grad = None
         ramp = self._spec.weight_noise_ramp_epochs
         share = min(1.0, epochs / ramp) if ramp else 1.0
         if self._spec.weight_noise == 0.0 or share == 0.0:
@@ -58,9 +84,9 @@ class DigitalDescent:
 
     def step(self, learning_rate: float, samples: int) -> None:  # noqa: ARG002
         """Move the clean weights, and keep them within bounds."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate
-        self._optimiser.step()
+        with torch.no_grad():
+            for own in self._parameters:
+                own.step(learning_rate)
         for layer in self._layers:
             if layer.weight.grad is not None:
                 layer.events.weight_reads += self._words * layer.weight.numel()
@@ -95,28 +121,13 @@ class DigitalDescent:
         """Return None: the weights are digital; see `Descent`."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return velocities, with their order in memory, and where the noise stands; see `dse.pausing.Pausable`.
-
-        Sums of tensors of different orders in memory may differ in their last bit.
-        """
-        found = gathered({"noise": by_number(self._noise)})
-        for number, parameter in enumerate(self._parameters()):
-            velocity = self._optimiser.state[parameter].get(VELOCITY)
-            if velocity is not None:
-                found |= {f"{number}/strides": np.array(velocity.stride()), f"{number}/velocity": array_of(velocity)}
-        return found
+        """Return what optimisers remember, and where the noise stands; see `dse.pausing.Pausable`."""
+        return gathered(self._parts())
 
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
-        hand_out({"noise": by_number(self._noise)}, state)
-        for number, parameter in enumerate(self._parameters()):
-            own = below(state, str(number))
-            if own:
-                velocity = torch.empty_strided(
-                    parameter.shape, taken(own, "strides").tolist(), dtype=parameter.dtype, device=parameter.device
-                )
-                fill(velocity, own, "velocity")
-                self._optimiser.state[parameter][VELOCITY] = velocity
+        hand_out(self._parts(), state)
 
-    def _parameters(self) -> list[torch.Tensor]:
-        return [parameter for group in self._optimiser.param_groups for parameter in group["params"]]
+    def _parts(self) -> dict[str, Any]:
+        memories = [own.memory for own in self._parameters]
+        return {"noise": by_number(self._noise), "memories": by_number(memories)}

@@ -19,6 +19,7 @@ class Sgd(AbstractUpdate):
     name = "float"
     about = "digital float32 training, the control"
     on_crossbars = False
+    optimised = True
     perceptrons = True
     accounted = True
 

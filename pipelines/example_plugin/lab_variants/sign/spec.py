@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dse.updates.training import ModuleTraining
     from lab_variants.sign.descent import SignDescent
 
-UNUSED = ("momentum", "weight_decay", "weight_noise", "weight_noise_ramp_epochs", "clip_std")
+UNUSED = ("weight_decay", "weight_noise", "weight_noise_ramp_epochs", "clip_std")
 
 
 class Sign(AbstractUpdate):
