@@ -1,0 +1,59 @@
+"""What is said of valid studies holds: epsilon and the learning rate are one knob."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.outcome import Outcome
+from dse.search.remarks import remarks
+from dse.search.study import parse_study
+
+SMALL: dict[str, Any] = {
+    "workload.dataset": "digits",
+    "workload.images": 60,
+    "network.hidden": [6],
+    "training.epochs": 1,
+    "adc.calibrate_every_samples": 60,
+}
+STUDY = """
+name = "knobs"
+objectives = ["validation_accuracy"]
+[workload]
+dataset = "digits"
+[space]
+{space}
+[budget]
+trials = 1
+"""
+EPSILON = '"accumulator.epsilon" = { low = 0.5, high = 2.0 }'
+RATE = '"training.learning_rate" = [1.0, 2.0]'
+
+
+@pytest.mark.parametrize(("space", "said"), [((EPSILON, RATE), 1), ((EPSILON,), 0), ((RATE,), 0)])
+def test_a_space_that_varies_both_is_told(space: tuple[str, ...], said: int) -> None:
+    study = parse_study(STUDY.format(space="\n".join(space)), Path())
+    lines = [line for line in remarks(study) if "one knob" in line]
+    assert len(lines) == said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"accumulator.bits": "float"},
+        {"accumulator.bits": 6, "accumulator.rounding": "stochastic"},
+        {"accumulator.bits": 6, "accumulator.transfer_every": 2, "accumulator.headroom_bits": 1},
+    ],
+)
+def test_pulses_follow_the_ratio_of_rate_and_epsilon_alone(words: dict[str, Any]) -> None:
+    found: list[Outcome] = []
+    for factor in (1.0, 2.0):  # exact in floats
+        own = {"accumulator.epsilon": 0.5 * factor, "training.learning_rate": 2.0 * factor}
+        design = compose({**SMALL, **words, **own})
+        outcome = evaluate(design, 1, design.workload.load())
+        assert isinstance(outcome, Outcome)
+        found.append(outcome)
+    assert found[0] == found[1]
+    assert sum(layer.events["set_pulses_update"] for layer in found[0].layers) > 100
