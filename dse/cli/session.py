@@ -169,6 +169,7 @@ def _conclude(where: "Where") -> None:
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
     from dse.analysis.fronts.table import front_table, front_title  # noqa: PLC0415
     from dse.analysis.tables.render import render  # noqa: PLC0415
+    from dse.analysis.tables.resting import warning  # noqa: PLC0415
     from dse.analysis.tables.tables import controls  # noqa: PLC0415
     from dse.pricing.text import all_tried, counted  # noqa: PLC0415
 
@@ -184,6 +185,8 @@ def _conclude(where: "Where") -> None:
     failed = tables.designs.filter(tables.designs["state"] == "failed")
     if len(failed):
         echo(f"{counted(len(failed), 'trial')} failed; the reason of the first: {failed['failure'][0]}")
+    if line := warning(tables):
+        echo(line)
     example = best["trial"][0] if len(best) else 0
     columns = ", ".join(["trial", *tables.objectives])
     echo(f"results: {where}\nnext:")

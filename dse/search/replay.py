@@ -1,6 +1,7 @@
 """Replay: a stored trial simulated again, and compared with its row field by field, to the last bit."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -117,12 +118,26 @@ def _compared(row: Mapping[str, Any], now: Mapping[str, Any], answer: Answer) ->
     differences = tuple(
         (field, stored.get(field), new.get(field))
         for field in dict.fromkeys([*stored, *new])
-        if not _same(stored.get(field), new.get(field))
+        if not _same(stored.get(field), new.get(field)) and not is_measured_since(field, stored)
     )
     made = tuple(
         (name, str(row[name]), str(getattr(answer, name))) for name in MADE_BY if row[name] != getattr(answer, name)
     )
     return Replay(row["seed"], len(stored.keys() | new.keys()), differences, _packages_apart(made))
+
+
+_OF_LAYERS = re.compile(r"layers\[(?P<layer>\d+)\]\.(?P<name>\w+)")
+_OF_TRAILS = re.compile(r"trail\.(?P<layer>\d+)\.(?P<kind>wear|events)\.(?P<name>\w+?)(\[\d+\]|\.length)")
+
+
+def is_measured_since(field: str, stored: Mapping[str, Any]) -> bool:
+    """Return whether a number of a layer is one that the version which made a row did not measure at all."""
+    if found := _OF_LAYERS.fullmatch(field):
+        return field not in stored and f"layers[{found['layer']}].rows" in stored
+    if found := _OF_TRAILS.fullmatch(field):
+        name = f"wear_{found['name']}" if found["kind"] == "wear" else found["name"]
+        return f"layers[{found['layer']}].{name}" not in stored
+    return False
 
 
 def _packages_apart(made: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:

@@ -23,6 +23,7 @@ from dse.pausing import State, array_of, below, gathered, hand_out, taken, tenso
 from dse.streams import stream
 from dse.updates.accumulator import Accumulator
 from dse.updates.spec import AccumulatorSpec
+from dse.updates.standing import standing_of
 from dse.updates.usage import usage_of_pairs, usage_of_words
 
 
@@ -199,8 +200,14 @@ class CrossbarLayer:
             ranges=self.array.ranges,
             operand_bits=self.hardware.accumulator.operand_bits,
             surveys_us=self.conductance_surveys_us,
+            standing=self.standing(),
         )
         return replace(own, bias_rows=1)
+
+    def standing(self) -> dict[str, float]:
+        """Return where its cells stand; see `dse.updates.standing`."""
+        refresh = self.hardware.refresh
+        return standing_of(self.array, refresh.threshold_us if refresh.every_samples else None)
 
     def held(self) -> Held:
         """Return the cells; inference uses them alone."""

@@ -1,6 +1,6 @@
 """The account of a layer from what held its weights: digital words, or pairs of cells with accumulators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ MANY = 1000
 """Values that are counted in no time, however few numbers there are."""
 
 
-def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUsage:
+def usage_of_words(
+    number: int, rows: int, cols: int, events: Events, standing: Mapping[str, float] | None = None
+) -> LayerUsage:
     """Return the account of a layer whose weights are digital words of 32 bits.
 
     Args:
@@ -26,6 +28,7 @@ def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUs
         rows: inputs, bias row included.
         cols: outputs.
         events: what was counted.
+        standing: how far its weights have grown; see `dse.updates.standing`.
     """
     return LayerUsage(
         layer=number,
@@ -34,7 +37,7 @@ def usage_of_words(number: int, rows: int, cols: int, events: Events) -> LayerUs
         cells=0,
         inference_bits=float(FLOAT_BITS * rows * cols),
         events=counts(events),
-        wear=dict.fromkeys(WEAR_NAMES, 0.0),
+        wear={**dict.fromkeys(WEAR_NAMES, 0.0), **(standing or {})},
     )
 
 
@@ -48,6 +51,7 @@ def usage_of_pairs(
     ranges: Sequence[float],
     operand_bits: int | str,
     surveys_us: Sequence[float],
+    standing: Mapping[str, float] | None = None,
 ) -> LayerUsage:
     """Return the account of a layer whose weights are pairs of cells, with accumulators or without.
 
@@ -60,6 +64,7 @@ def usage_of_pairs(
         ranges: ranges of the forward and backward output converters.
         operand_bits: resolution of the factors of an update.
         surveys_us: mean conductance of a cell at the ends of the epochs, uS.
+        standing: where its cells stand; see `dse.updates.standing`.
     """
     (rows, cols), cells, adc, dac = size, array.cells, array.adc, array.dac
     chi, flips = (None, None) if accumulator is None else (accumulator.spec, accumulator.flips)
@@ -80,7 +85,7 @@ def usage_of_pairs(
         operand_bits=whole(operand_bits),
         mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
         events=counts(events),
-        wear=wear_of(cells.wear()["set"], cells.wear()["reset"], flips),
+        wear={**wear_of(cells.wear()["set"], cells.wear()["reset"], flips), **(standing or {})},
     )
 
 

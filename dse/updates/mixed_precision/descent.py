@@ -152,6 +152,7 @@ def _usage_of(number: int, layer: AnalogLayer, pairs: CrossbarLayer) -> LayerUsa
         ranges=layer.ranges,
         operand_bits=layer.crossbars.operand_bits,
         surveys_us=pairs.conductance_surveys_us,
+        standing=pairs.standing(),
     )
     return replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
 

@@ -15,6 +15,7 @@ from dse.pausing import State, by_number, gathered, hand_out
 from dse.streams import Stream, stream
 from dse.updates.descent import as_network_says
 from dse.updates.optimisers.memory import Memory
+from dse.updates.standing import root_mean_square, size_of
 from dse.updates.training import ModuleTraining
 from dse.updates.usage import usage_of_words
 
@@ -65,6 +66,7 @@ class DigitalDescent:
             for own in network.parameters()
         ]
         self._words = 1 + spec.of_weights.words
+        self._deviations = [root_mean_square(layer.weight) for layer in self._layers]
         for layer in self._layers:
             layer.counting = layer.digital = True
 
@@ -113,8 +115,10 @@ class DigitalDescent:
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers; see `Descent`."""
         return [
-            as_network_says(usage_of_words(number, layer.rows, layer.cols, layer.events), layer)
-            for number, layer in enumerate(self._layers)
+            as_network_says(
+                usage_of_words(number, layer.rows, layer.cols, layer.events, size_of(layer.weight, deviation)), layer
+            )
+            for number, (layer, deviation) in enumerate(zip(self._layers, self._deviations, strict=True))
         ]
 
     def held(self) -> None:
