@@ -5,17 +5,17 @@ Pixels are kept as bytes and scaled to [0, 1] as they are used.
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dse.data.base import ImageInfo, RawImages, SampleInfo
+from dse.data.stratified import split_by_class
 from dse.errors import DataError
 
 SPLIT_SEED = 20180501
@@ -238,10 +238,5 @@ def stratified(
     images: np.ndarray, labels: np.ndarray, held_out: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return (images, labels) kept and (images, labels) held out: a number of images, or a share below 1."""
-    from sklearn import model_selection  # noqa: PLC0415  takes a second to import
-
-    split = cast("Callable[..., list[np.ndarray]]", model_selection.train_test_split)
-    kept, out, kept_labels, out_labels = split(
-        images, labels, test_size=held_out, stratify=labels, random_state=SPLIT_SEED
-    )
-    return kept, kept_labels, out, out_labels
+    kept, out = split_by_class(labels, held_out, SPLIT_SEED)
+    return images[kept], labels[kept], images[out], labels[out]
