@@ -1,7 +1,6 @@
 """What designs did: learning curves, energy by phase and part, wear. Means over seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -60,7 +59,7 @@ def _detailed_curves(subject: Subject) -> pl.DataFrame:
     if subject.tables.curves.is_empty():
         return subject.tables.curves
     shown, names = pl.col("trial").is_in(subject.detailed), ("curves", "layers", "trails")
-    few = replace(subject.tables, **{name: getattr(subject.tables, name).filter(shown) for name in names})
+    few = subject.tables.with_nested(**{name: getattr(subject.tables, name).filter(shown) for name in names})
     try:
         card = own_card(subject.where, subject.tables)
     except (ResultsError, SettingError):  # the panel of energies says so
@@ -82,7 +81,7 @@ def energy(subject: Subject) -> Json | None:
         return None
     card = own_card(subject.where, subject.tables)
     names = [f"{phase}_{part}_per_sample_j" for phase, part in ITEMS]
-    few = replace(subject.tables, layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
+    few = subject.tables.with_nested(layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
     priced = prices(few, [card], [*names, "energy_per_sample_j"]).drop_nulls("energy_per_sample_j")
     if priced.is_empty():
         return None
