@@ -12,6 +12,7 @@ from dse.spec import ActsUnless, Spec
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
 BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
+Unused = Literal["absent", "present"] | None
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -39,6 +40,12 @@ class ArraySpec(Spec):
     256 by default for deep networks. "whole": as many as the layer needs."""
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"
     """Columns of an array; the same for the outputs of a layer and for backward products."""
+    unused_lines: Annotated[
+        Unused, ActsUnless(on_crossbars=False), ActsUnless(tile_rows="whole", tile_columns="whole")
+    ] = None
+    """Deep networks: "present" where arrays have all of `tile_rows` and `tile_columns`, and a layer that fills them in
+    part leaves cells, drivers and converters idle, which take area; "absent", the default, where they are made to fit.
+    """
     read_noise_per: Annotated[
         Literal["product", "mini_batch"], ActsUnless(on_crossbars=False), ActsUnless({"device.read_noise_scale": 0.0})
     ] = "product"
@@ -69,7 +76,8 @@ class ArraySpec(Spec):
         Args:
             inputs_first: whether its matrix of weights has the shape (inputs, outputs), or (outputs, inputs).
         """
-        return wires_of(self.wires, self.tile_rows, self.tile_columns, inputs_first=inputs_first)
+        rows, columns, unused = self.tile_rows, self.tile_columns, self.unused_lines
+        return wires_of(self.wires, rows, columns, inputs_first=inputs_first, unused=unused)
 
 
 def wires_of(
@@ -78,12 +86,13 @@ def wires_of(
     tile_columns: int | Literal["whole"],
     *,
     inputs_first: bool,
+    unused: Unused = None,
 ) -> ArrayWires | None:
     """Return the wires of tiles of a size; see `ArraySpec.wires_of_tiles`."""
     if wires is None or wires.are_ideal:
         return None
     rows, columns = (None if lines == "whole" else lines for lines in (tile_rows, tile_columns))
-    return ArrayWires(wires, rows, columns, inputs_first)
+    return ArrayWires(wires, rows, columns, inputs_first, unused_lines=unused == "present")
 
 
 class DacSpec(Spec):

@@ -13,6 +13,9 @@ WEAR_NAMES: tuple[str, ...] = (
     "writes_max",
 )
 """Names of the wear of a layer."""
+ARRAY_LINES = ("array_rows", "array_columns")
+"""Names, among the events of a layer, of the inputs and outputs that each of its arrays has, used or not; a layer whose
+arrays are made to fit has none."""
 
 
 @dataclass(frozen=True)

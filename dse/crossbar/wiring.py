@@ -25,12 +25,14 @@ class ArrayWires:
         tile_rows: inputs of an array; None for as many as the matrix has.
         tile_columns: outputs of an array; likewise.
         inputs_first: whether the matrix has the shape (inputs, outputs), as that of a perceptron, or (outputs, inputs).
+        unused_lines: whether an array has all of its lines where a tile takes fewer.
     """
 
     spec: WireSpec
     tile_rows: int | None = None
     tile_columns: int | None = None
     inputs_first: bool = True
+    unused_lines: bool = False
 
     def effective(self, g_us: "Tensor") -> "Tensor":
         """Return the effective conductance of every cell, which stands for it in products of both directions.
@@ -57,7 +59,7 @@ class ArrayWires:
             for columns in cuts(outputs, self.tile_columns):
                 tile = slice(*rows), slice(planes * columns[0], planes * columns[1])
                 unused = [
-                    0 if size is None else size - (last - first)
+                    size - (last - first) if self.unused_lines and size is not None else 0
                     for size, (first, last) in ((self.tile_rows, rows), (self.tile_columns, columns))
                 ]
                 lines = self.spec.lines(unused[0], planes * unused[1])

@@ -97,7 +97,8 @@ def deployed_module(
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
             weight = layer.weight.detach().cpu()
-            wires = wires_of(spec.wires, spec.tile_rows, spec.tile_columns, inputs_first=False)
+            rows, columns, unused = spec.tile_rows, spec.tile_columns, spec.unused_lines
+            wires = wires_of(spec.wires, rows, columns, inputs_first=False, unused=unused)
             matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number, wires=wires)
     return DeployedModule(
         network,
@@ -137,4 +138,5 @@ def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:
     """Give a layer that was trained digitally the arrays and converters of its deployment."""
     tiles = [None if lines == "whole" else lines for lines in (spec.tile_rows, spec.tile_columns)]
     dac, adc = DacSpec(bits=spec.dac_bits), AdcSpec(bits=spec.adc_bits)
-    layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1])
+    unused = spec.unused_lines == "present"
+    layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1], unused_lines=unused)

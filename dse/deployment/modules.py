@@ -30,6 +30,7 @@ from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, Abstrac
 from dse.deployment.norms import BatchNorms
 from dse.kernel.arithmetic import Floats
 from dse.streams import Stream, generator
+from dse.updates.descent import arrays_of
 from dse.updates.usage import usage_of_words
 
 Inputs = Callable[[Split, Tensor], Tensor]
@@ -267,6 +268,7 @@ def _inference(number: int, layer: AnalogLayer | DigitalLayer, cells: ModuleLaye
         operand_bits=0,
         row_tiles=len(layer.row_tiles),
         column_tiles=len(layer.column_tiles),
+        events={**deployed.events, **arrays_of(layer)},
     )
 
 

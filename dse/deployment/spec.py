@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
-from dse.crossbar.spec import Bits, TileLines
+from dse.crossbar.spec import Bits, TileLines, Unused
 from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
@@ -92,6 +92,10 @@ class DeploymentSpec(Spec):
     """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Outputs of an array; likewise."""
+    unused_lines: Annotated[
+        Unused, ActsUnless(on_crossbars=True), ActsUnless(tile_rows="whole", tile_columns="whole")
+    ] = None
+    """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`."""
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None
     """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""
     device: Annotated[ProgrammedCellSpec | None, _KEPT] = None

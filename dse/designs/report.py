@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import ARRAY_LINES, LayerUsage
 from dse.tasks.curve import Epoch
 
 
@@ -21,4 +21,12 @@ def counted(layers: Sequence[LayerUsage]) -> Mapping[str, float | int]:
         "weights": sum(layer.rows * layer.cols for layer in layers),
         "cells": sum(layer.cells for layer in layers),
         "inference_bits": sum(layer.inference_bits for layer in layers),
+        **used(layers),
     }
+
+
+def used(layers: Sequence[LayerUsage]) -> dict[str, float]:
+    """Return the share of the cells of all arrays that hold weights; nothing where arrays are made to fit."""
+    there = [(layer, *(layer.events.get(name, 0) for name in ARRAY_LINES)) for layer in layers if layer.cells]
+    room = sum(rows * columns * layer.row_tiles * layer.column_tiles for layer, rows, columns in there)
+    return {"utilisation": sum(layer.rows * layer.cols for layer, *_ in there) / room} if room else {}

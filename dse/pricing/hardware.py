@@ -12,11 +12,13 @@ Layers and phases follow each other; nothing is pipelined. The tiles of a layer 
 crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
 their own. Accumulators in dynamic memory lie outside the chip and take no area, and their access no time of its own.
 Digital lanes are shared by the layers and laid out for the longest words. An optimiser before the accumulators keeps
-float words on the chip, and multiplies and adds floats in their lanes.
+float words on the chip, and multiplies and adds floats in their lanes. Where lines that a layer leaves unused are
+there (`array_rows` and `array_columns` among its events), their cells, drivers and converters take area, and no time.
 """
 
 import polars as pl
 
+from dse.crossbar.usage import ARRAY_LINES
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, trained
 
@@ -24,10 +26,15 @@ ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
 BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
 ROW_TILES, COLUMN_TILES = pl.col("row_tiles").cast(pl.Float64), pl.col("column_tiles").cast(pl.Float64)
 TILE_ROWS, TILE_COLS = ROWS / ROW_TILES, COLS / COLUMN_TILES
+ARRAY_ROWS, ARRAY_COLS = (pl.col(name).cast(pl.Float64) for name in ARRAY_LINES)
 ANALOG = pl.col("cells") > 0
 BACKWARD = pl.col("adc_backward") > 0
 OPTIMISED = ANALOG & (pl.col("weight_writes") > 0) & (pl.col("chi_adds") > 0)
 """Whether an optimiser stands before the accumulators; without these, its words are those of rules of other kinds."""
+TILES = ROW_TILES * COLUMN_TILES
+LINES_OF_ALL_ARRAYS = ((ROWS * COLUMN_TILES, ARRAY_ROWS * TILES), (COLS * ROW_TILES, ARRAY_COLS * TILES))
+"""Rows, and columns, that are used in all arrays of a layer, and that are there."""
+CELLS_THERE = pl.col("cells") / (ROWS * COLS) * (ARRAY_ROWS * ARRAY_COLS * TILES)
 PREPARED: dict[str, pl.Expr] = {
     "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
     "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
@@ -69,6 +76,17 @@ def _single_read_s(direction: str) -> pl.Expr:
 
 def _used(count: str, amount: pl.Expr) -> pl.Expr:
     return pl.when(pl.col(count) > 0).then(pl.col(count) * amount).otherwise(0.0)
+
+
+def with_arrays(layers: pl.DataFrame) -> pl.DataFrame:
+    """Return a table of layers with columns for the lines of arrays, null where these are made to fit."""
+    lacking = [name for name in ARRAY_LINES if name not in layers.columns]
+    return layers.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)
+
+
+def _or_there(fitting: pl.Expr, there: pl.Expr) -> pl.Expr:
+    """Return what a layer takes of arrays that are made to fit, or of those that are there."""
+    return pl.when(ARRAY_ROWS.is_null()).then(fitting).otherwise(there)
 
 
 def _converters(outputs: pl.Expr) -> pl.Expr:
@@ -123,12 +141,14 @@ def areas() -> dict[str, pl.Expr]:
     kept = pl.when(OPTIMISED).then(pl.col("weight_writes") / pl.col("chi_adds")).otherwise(0.0)
     optimiser = ROWS * COLS * kept * FLOAT_BITS * constant("memory_bit_area_m2")
     tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
-    outputs = _converters(TILE_COLS) * tiles * _adc_m2("forward")
-    inputs = _converters(BACKWARD_ROWS / ROW_TILES) * tiles * _adc_m2("backward") + COLS * ROW_TILES * dac
-    converters = outputs + ROWS * COLUMN_TILES * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
+    rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
+    columns_of_one, rows_of_one = _or_there(TILE_COLS, ARRAY_COLS), _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS)
+    outputs = _converters(columns_of_one) * tiles * _adc_m2("forward")
+    inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * dac
+    converters = outputs + rows * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {
-        "cells": pl.col("cells") * constant("cell_area_m2"),
+        "cells": _or_there(pl.col("cells"), CELLS_THERE) * constant("cell_area_m2"),
         "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
         "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
         "digital_memory": pl.when(ANALOG).then(optimiser).otherwise(weights),

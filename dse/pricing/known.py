@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import WEAR_NAMES
+from dse.crossbar.usage import ARRAY_LINES, WEAR_NAMES
 from dse.designs.tables import Design
 from dse.networks.products import LayerProducts, Products
 from dse.pricing.card import CostCard
@@ -228,7 +228,16 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "partial_adds_backward": added,
         "macs_update": vectors * size if layer.updates_all else UNKNOWN,
         "activations": samples * layer.activations,
+        **_arrays(design, layer),
     }
+
+
+def _arrays(design: Design, layer: LayerProducts) -> dict[str, int]:
+    """Return the lines of the arrays of a layer where those that it leaves unused are there."""
+    if design.array.unused_lines != "present" or not layer.tiled:
+        return {}
+    sizes = zip(ARRAY_LINES, (design.array.tile_rows, design.array.tile_columns), (layer.rows, layer.cols), strict=True)
+    return {name: own if lines == "whole" else lines for name, lines, own in sizes}
 
 
 def _tiles(design: Design, layer: LayerProducts) -> tuple[int, int]:

@@ -26,7 +26,7 @@ import polars as pl
 from dse.errors import QueryError, did_you_mean
 from dse.pricing.card import CostCard, as_frame, constant
 from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, bill
-from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies
+from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, with_arrays
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
 KEYS = ("trial", "seed")
@@ -99,7 +99,7 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
         QueryError: an unknown column, one that is named twice, or two cards of one name.
     """
     _check(columns, [card.name for card in cards])
-    ordered = layers.sort(*KEYS, "layer")  # a sum of floats depends on its order
+    ordered = with_arrays(layers).sort(*KEYS, "layer")  # a sum of floats depends on its order
     sums = trials_of(ordered).with_row_index("trial_number")
     ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))

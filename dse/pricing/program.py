@@ -26,7 +26,7 @@ from typing import Any, cast
 import polars as pl
 
 from dse.pricing.card import constant
-from dse.pricing.hardware import PREPARED, lanes_m2
+from dse.pricing.hardware import PREPARED, lanes_m2, with_arrays
 from dse.pricing.price import COLUMNS, KEYS, bill_terms, hardware_terms, layer_amounts, trials_of
 from dse.pricing.wear import lifetimes
 
@@ -186,7 +186,7 @@ def inputs(made: Program, layers: pl.DataFrame) -> dict[str, pl.DataFrame]:
         For trials a row a trial and seed, in order: trial, seed, and a column of Float64 for each of the program's, by
         its number; NaN for null. For layers a row a trial, seed and layer, in the same order.
     """
-    ordered = layers.sort(*KEYS, "layer")
+    ordered = with_arrays(layers).sort(*KEYS, "layer")
     frames = {TRIAL: trials_of(ordered), LAYER: ordered.with_columns(**PREPARED)}
     return {
         level: frame.select(*KEYS, *(_numbered(n, column) for n, column in enumerate(made.columns[level].values())))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from dse.crossbar.analog import AnalogLayer
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import ARRAY_LINES, LayerUsage
 from dse.updates.layers import Held
 
 
@@ -46,4 +46,14 @@ def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
     """Return the account of a layer with what its network says of it, and how often a sample drove it."""
     infers = layer.traits.infers
     bits = usage.inference_bits if infers else 0.0
-    return replace(usage, places=layer.places, infers=infers, inference_bits=bits)
+    events = {**usage.events, **arrays_of(layer)} if usage.cells else usage.events
+    return replace(usage, places=layer.places, infers=infers, inference_bits=bits, events=events)
+
+
+def arrays_of(layer: AnalogLayer) -> dict[str, int]:
+    """Return the lines that the arrays of a layer have, used or not; nothing where they are made to fit."""
+    crossbars = layer.crossbars
+    if not crossbars.unused_lines:
+        return {}
+    sizes = zip(ARRAY_LINES, (crossbars.tile_rows, crossbars.tile_columns), (layer.rows, layer.cols), strict=True)
+    return {name: own if lines is None else lines for name, lines, own in sizes}

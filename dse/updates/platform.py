@@ -100,6 +100,7 @@ class Platform:
                 adc=self.hardware.adc,
                 tile_rows=None if self.array.tile_rows == "whole" else self.array.tile_rows,
                 tile_columns=None if self.array.tile_columns == "whole" else self.array.tile_columns,
+                unused_lines=self.array.unused_lines == "present",
                 operand_bits=self.hardware.accumulator.operand_bits,
                 read_noise_per=self.array.read_noise_per,
             )

@@ -53,6 +53,7 @@ CASES = [
     ({"refresh.every_samples": 0, "adc.bits": 7}, {*SIZES, "reset_pulses_j"}, {*LEARNED, "refresh_array_j"}),
     ({"device.card": "pcm_aihwkit"}, SIZES, LEARNED),
     ({"device.card": "ideal_linear", **CNN}, SIZES, LEARNED),
+    ({**CNN, "array.tile_rows": 20, "array.tile_columns": 6, "array.unused_lines": "present"}, SIZES, LEARNED),
     (
         {"architecture": "float", "training.learning_rate": 0.5},
         {*SIZES, "energy_per_inference_j", "worst_writes", "set_pulses"},

@@ -1,14 +1,17 @@
 """Latency, area, model size and lifetime of hand-made layers against the same sums in plain Python."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
 
+from dse.crossbar.usage import ARRAY_LINES, LayerUsage
+from dse.designs.report import used
 from dse.pricing.card import CostCard
 from dse.pricing.price import price
-from tests.unit.test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced
+from tests.unit.test_price import CARD, CROSSBAR, DEPLOYED, DIGITAL, priced, table
 
 WORN: dict[str, float] = {
     "wear_set_max": 2000.0,
@@ -54,6 +57,28 @@ def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
     converters = math.ceil(8 / 6) * 10 * adc_m2(9)
     dacs = 65 * (row({**quiet, "column_tiles": 2})["converters_m2"] - row(quiet)["converters_m2"] - adc_m2(9)) / 65
     assert tiled["converters_m2"] == pytest.approx(converters + 2 * dacs, rel=1e-9)
+
+
+def there_of(layer: dict[str, Any], *, rows: int, columns: int) -> dict[str, Any]:
+    """Return the price of a layer whose arrays have so many lines."""
+    layers = table(layer).with_columns(pl.lit(rows).alias("array_rows"), pl.lit(columns).alias("array_columns"))
+    return price(layers, CARD).row(0, named=True)
+
+
+def test_lines_that_are_there_take_area_and_no_time() -> None:
+    tiles = {"row_tiles": 5, "column_tiles": 2}  # 13 rows and 8 columns of each are used
+    fitting, there = row({**CROSSBAR, **tiles}), there_of({**CROSSBAR, **tiles}, rows=20, columns=14)
+    of_one_cell = fitting["cells_m2"] / CROSSBAR["cells"]
+    a_weight = CROSSBAR["cells"] / (CROSSBAR["rows"] * CROSSBAR["cols"])
+    assert there["cells_m2"] == pytest.approx(of_one_cell * a_weight * 20 * 14 * 10, rel=1e-12)
+    forward, backward = math.ceil(14 / 6), math.ceil(20 / 6)
+    converters = 10 * (forward * adc_m2(9) + backward * adc_m2(6))
+    dac = CARD.dac_area_m2
+    assert there["converters_m2"] == pytest.approx(converters + 10 * (20 + 14) * dac, rel=1e-12)
+    same = [name for name in fitting if name.endswith(("_s", "_j")) or name == "chi_memory_m2"]
+    assert {name: there[name] for name in same} == {name: fitting[name] for name in same}
+    full = there_of(CROSSBAR, rows=CROSSBAR["rows"], columns=CROSSBAR["cols"])
+    assert full["cells_m2"] == pytest.approx(row(CROSSBAR)["cells_m2"], rel=1e-12)
 
 
 def test_an_update_takes_its_additions_and_its_pulses() -> None:
@@ -201,3 +226,11 @@ def test_columns_of_nulls_alone_are_taken_as_they_come_from_a_single_trial() -> 
     layer = {**CROSSBAR, "chi_bits": None, "operand_bits": None, "chi_storage": None}
     untyped = price(pl.DataFrame([layer]), CARD)
     assert untyped.equals(priced(layer))
+
+
+def test_utilisation_is_the_share_of_the_cells_that_hold_weights() -> None:
+    usage = LayerUsage(layer=0, rows=30, cols=10, cells=600, inference_bits=0.0, events={}, wear={}, row_tiles=2)
+    whole = replace(usage, events=dict(zip(ARRAY_LINES, (16, 12), strict=True)))
+    digital = replace(usage, cells=0)
+    assert used([usage, digital]) == {}
+    assert used([whole, digital]) == {"utilisation": 300 / (2 * 16 * 12)}

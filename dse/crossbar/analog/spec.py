@@ -24,6 +24,7 @@ class Crossbars:
         adc: converters of the outputs; with `ranging = "calibrated"` ranges follow `AnalogLayer.calibrate`.
         tile_rows: inputs of an array; None for as many as a layer has.
         tile_columns: outputs of an array; None for as many as a layer has.
+        unused_lines: whether an array has all of its lines where a layer takes fewer.
         operand_bits: resolution of the inputs and errors whose products form the gradient of the weights.
         read_noise_per: "product" draws read noise for every product of the array with a vector; "mini_batch" draws a
             weight's noise once for a mini-batch and direction, which takes no time and correlates what passes together.
@@ -33,6 +34,7 @@ class Crossbars:
     adc: AdcSpec = IDEAL_ADC
     tile_rows: int | None = None
     tile_columns: int | None = None
+    unused_lines: bool = False
     operand_bits: int | Literal["float"] = "float"
     read_noise_per: Literal["product", "mini_batch"] = "product"
 
