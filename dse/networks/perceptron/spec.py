@@ -17,6 +17,9 @@ from dse.updates.training import TrainingSpec
 if TYPE_CHECKING:
     from dse.updates.platform import Platform
 
+OF_TILES = ("tile_rows", "tile_columns", "unused_lines")
+"""Settings of arrays and deployments that have no effect where a layer is an array of its own."""
+
 
 class Perceptron(AbstractNetwork):
     """Sigmoid units with a bias row in every layer, learned by plain descent on half the squared error.
@@ -37,9 +40,9 @@ class Perceptron(AbstractNetwork):
         "update; large mini-batches (training.batch_size) cost the least"
     }
     idle: ClassVar[Mapping[str, Condition]] = {
-        **{f"array.{what}": {} for what in ("conductance_per_std_us", "tile_rows", "tile_columns", "read_noise_per")},
+        **{f"array.{what}": {} for what in ("conductance_per_std_us", "read_noise_per")},
         "accumulator.inference": {},
-        **{f"deployment.tile_{lines}": {} for lines in ("rows", "columns")},
+        **{f"{table}.{what}": {} for table in ("array", "deployment") for what in OF_TILES},
     }
 
     @classmethod
