@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dse.search.plans import plan_of
+import tests.benchmarks.others  # noqa: F401  samplers of other libraries, by name
 from tests.benchmarks.recorded import EPOCHS, SEEDS, World, study_of
 
 STEPS = 'sampler = "model"\nrungs = [3, 10]\nlookahead = 8'
@@ -27,6 +28,9 @@ SEARCHES = {
     "nsga2, one seed": ('sampler = "nsga2"', "trials = 100"),
     "tpe, one seed": ('sampler = "tpe"', "trials = 100"),
     "model, one seed": ('sampler = "model"', "trials = 80"),
+    "gp, one seed": ('sampler = "gp"', "trials = 80"),
+    "rustuna, one seed": ('sampler = "rustuna"', "trials = 100"),
+    "botorch, one seed": ('sampler = "botorch"', "trials = 80"),
     "model, seeds for the front": ('sampler = "model"', 'seeds = 3\nseeds_for = "front"\nepochs = 3000'),
     "model, rungs": (STEPS, 'seeds = 3\nseeds_for = "front"\nepochs = 3000'),
     "model, rungs, one seed": (STEPS, "epochs = 2000"),

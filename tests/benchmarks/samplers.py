@@ -4,7 +4,8 @@ python -m tests.benchmarks.samplers [--samplers model,tpe] [--problems ZDT1,DTLZ
 
 The 38 problems are those of `problems`; eight trials are in flight, as in a study. Volumes are of true values, as a
 share of that of the front. A ratio is that of the means over seeds, to the last sampler that is named. With the model
-and TPE, three seeds and a hundred trials a run takes 15 minutes of one core; `--processes` spreads it.
+and TPE, three seeds and a hundred trials a run takes 15 minutes of one core; `--processes` spreads it. Samplers of
+other libraries can be named where they are installed (`others`).
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 
 from dse.search.samplers.base import Problem
 from dse.search.spec import sampler_named
+import tests.benchmarks.others  # noqa: F401  samplers of other libraries, by name
 from tests.benchmarks.problems import Case, cases
 
 IN_FLIGHT = 8
