@@ -161,7 +161,9 @@ class _Follower:
 
     def _is_new(self, row: "Row") -> bool:
         # One row a design: the live count follows the first seed, the table at the end the means over seeds.
-        if row["origin"] != "search" or row["seed"] != 0 or row["design_key"] in self._seen:
+        # What waits at a rung is judged at its end.
+        waits = row["state"] == "paused"
+        if waits or row["origin"] != "search" or row["seed"] != 0 or row["design_key"] in self._seen:
             return False
         self._seen.add(row["design_key"])
         return True
@@ -252,7 +254,8 @@ class _Follower:
             self._last = now
             extra = {"event": "progress", "numbers": self.numbers}
             of = "" if state.total is None else f"/{state.total}"
-            log.info("%d%s done, %s", state.done, of, self.text(), extra=extra)
+            what = "" if state.spent is None else " simulations and pauses"
+            log.info("%d%s%s done, %s", state.done, of, what, self.text(), extra=extra)
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from dse.api.html import titled
 from dse.api.page import Page
 from dse.errors import QueryError
 from dse.pricing.price import COLUMNS
+from dse.pricing.text import counted
 from dse.renamed import quantity
 from dse.results.address import place_of
 from dse.results.folder import Folder
@@ -329,10 +330,10 @@ class Results:
 
     def __repr__(self) -> str:
         about = self.about
-        return (
-            f"Results({str(self._place)!r}): {about['name']}, {len(self.designs)} of {about['trials']} trials, "
-            f"objectives {', '.join(self.objectives)}"
-        )
+        # Of a search in epochs nobody knows how many designs there will be.
+        in_steps = bool(self._tables.rungs.height > self._tables.trials.height)
+        of = counted(len(self.designs), "design") if in_steps else f"{len(self.designs)} of {about['trials']} trials"
+        return f"Results({str(self._place)!r}): {about['name']}, {of}, objectives {', '.join(self.objectives)}"
 
     def _repr_html_(self) -> str:
         return titled(repr(self), self.front().html())

@@ -1,10 +1,14 @@
 """The command `dse check`: a study file checked without running it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dse.cli.options import echo, study_argument
+
+if TYPE_CHECKING:
+    from dse.search.study import Study
 
 
 @click.command()
@@ -20,7 +24,7 @@ def check(study: Path) -> None:
     checked.check_known()
     spec = checked.spec
     echo(f"{spec.name}: valid")
-    echo(f"  {checked.extent} x {counted(spec.budget.seeds, 'seed')}, {counted(len(checked.controls), 'control')}")
+    echo(f"  {_extent(checked)}, {counted(len(checked.controls), 'control')}")
     if spec.search.rungs:
         echo(f"  rungs: trainings pause after {', '.join(map(str, spec.search.rungs))} epochs")
     echo(f"  objectives: {', '.join(f'{g} {n}' for g, n in zip(checked.goals, spec.objectives, strict=True))}")
@@ -38,3 +42,11 @@ def check(study: Path) -> None:
         echo(f"  free, priced afterwards: {name}: {', '.join(map(written, values))}")
     for line in remarks(checked):
         echo(f"  {line}")
+
+
+def _extent(study: "Study") -> str:
+    """Return how much the search may simulate, in words."""
+    from dse.pricing.text import counted  # noqa: PLC0415
+
+    seeds = counted(study.spec.budget.seeds, "seed")
+    return f"{study.extent} in all, up to {seeds} a design" if study.goes_in_steps else f"{study.extent} x {seeds}"

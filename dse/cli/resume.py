@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def resume(results: "Where", study: Path | None, *, other_code: bool, **options: Any) -> None:
     """Go on with the study in the folder RESULTS; finished trials are not repeated.
 
-    With --study, ask more of it: a file in which budget.trials or budget.seeds are higher, objectives are
-    added, or constraints are added, changed or removed.
+    With --study, ask more of it: a file in which budget.trials, budget.epochs or budget.seeds are higher, objectives
+    are added, or constraints are added, changed or removed.
     """
     resume_results(results, Session(**options), study, other_code=other_code)
 

@@ -44,7 +44,10 @@ def _text(now: "Status") -> str:
     sure = "" if now.front_sure is None else f", {now.front_sure} of them with all seeds"
     lines.append(f"  front: {counted(now.front, 'design')}{sure}{volume}")
     if now.epochs is not None:
-        lines.append(f"  epochs: {now.epochs} simulated, {now.epochs_saved} saved")
+        lines.append(
+            f"  epochs: {now.epochs} simulated; {now.epochs_saved} saved: all these designs to their ends under all "
+            f"seeds would take {(now.epochs or 0) + (now.epochs_saved or 0)}"
+        )
     for rung, count in (now.rungs or {}).items():
         lines.append(f"  {counted(count, 'design')} {'waits' if count == 1 else 'wait'} after {counted(rung, 'epoch')}")
     if now.constraints:

@@ -103,11 +103,25 @@ def study_table(where: Where, about: dict[str, Any], name: str) -> dict[str, Any
     Raises:
         ResultsError: the study file is not what was kept, or no TOML.
     """
+    table: Any = _study(where, about).get(name)
+    return cast("dict[str, Any]", table) if isinstance(table, dict) else {}
+
+
+def study_tables(where: Where, about: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return an array of tables of the study file of results, such as [[first]]; empty where there is none.
+
+    Raises:
+        ResultsError: the study file is not what was kept, or no TOML.
+    """
+    table: Any = _study(where, about).get(name)
+    return cast("list[dict[str, Any]]", table) if isinstance(table, list) else []
+
+
+def _study(where: Where, about: dict[str, Any]) -> dict[str, Any]:
     try:
-        table: Any = tomllib.loads(study_text(where, about) or "").get(name)
+        return tomllib.loads(study_text(where, about) or "")
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{where}/{about['source']}/study.toml is damaged: {error}. {REFUSED}") from None
-    return cast("dict[str, Any]", table) if isinstance(table, dict) else {}
 
 
 def _is_plain(name: str) -> bool:

@@ -73,7 +73,12 @@ def _telling(differences: Sequence[Differences]) -> list[str]:
 
 
 def _follows(values: Sequence[str], other: Sequence[str]) -> bool:
-    """Return whether values follow from others: not by chance, as where these differ between almost all designs."""
+    """Return whether values follow from others: not by chance, as where these differ between almost all designs.
+
+    Nor where designs differ in these values that do not differ in the others.
+    """
+    if any(own and not far for own, far in zip(values, other, strict=True)):
+        return False
     distinct = len(set(other))
     return distinct == len(set(zip(other, values, strict=True))) and distinct <= max(1, len(other) // 2)
 

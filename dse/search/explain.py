@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from dse.analysis.costs.priced import open_priced
 from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import as_costs, points_of
 from dse.analysis.tables.tables import Tables, one_trial, open_tables
@@ -18,6 +19,7 @@ from dse.pricing.quantities import quantity
 from dse.pricing.text import cell, counted
 from dse.results.address import place_of
 from dse.results.place import Where
+from dse.results.source import study_tables
 from dse.search.decisions import read_decisions
 from dse.search.steps import Step
 
@@ -67,11 +69,13 @@ def explain(where: Where, trial: int) -> Explanation:
     own = [step for step in decided if step.trial == trial - controls]
     lines = [f"trial {trial} of {tables.about['name']}"]
     if not any(step.kind == "new" for step in own):
-        lines.append("  proposed without regard to results: at the start, or by a sampler that sees none")
+        named = trial - controls < len(study_tables(where, tables.about, "first"))
+        how = "the study file names it, in its [[first]]" if named else "at the start, or by a sampler that sees none"
+        lines.append(f"  proposed without regard to results: {how}")
     for step in own:
         lines += _told(step, tables)
     lines += _seen(rows, tables)
-    lines += _left(rows, own, decided, controls, tables) or _standing(trial, tables)
+    lines += _left(rows, own, decided, controls, tables) or _standing(trial, open_priced(where, None, study=False))
     return Explanation(
         trial, [{"step": s.number, "kind": s.kind, "until": s.until, **(s.why or {})} for s in own], lines
     )
@@ -82,7 +86,7 @@ def _told(step: Step, tables: Tables) -> list[str]:
     why = dict(step.why or {})
     lines = [f"  step {step.number}: {KINDS[step.kind]}, to {until}"]
     if "drawn" in why:
-        lines.append(f"    {why['drawn']}: one in some designs is, whatever the models believe")
+        lines.append(f"    {why['drawn']}")
     if "sampler" in why:
         lines.append(f"    by Optuna's {why['sampler']}, which gives no reasons")
     if "p_front" in why:
@@ -94,8 +98,8 @@ def _told(step: Step, tables: Tables) -> list[str]:
         lines.append(f"    the models also knew {counted(why['earlier'], 'design')} of earlier results")
     if "gain" in why:
         lines.append(
-            f"    largest expected gain of {counted(why['candidates'], 'candidate')}: {why['gain']:.3g} of the box of "
-            "the front"
+            f"    largest expected gain in hypervolume of {counted(why['candidates'], 'candidate')}: "
+            f"{why['gain']:.3g}, in boxes of the front so far"
         )
     for name, mean, ends in zip(tables.objectives, why.get("expected", ()), why.get("range", ()), strict=False):
         lines.append(f"    expected {name} {cell(name, mean)}, within {' to '.join(cell(name, end) for end in ends)}")
@@ -128,7 +132,9 @@ def _left(rows: pl.DataFrame, own: Sequence[Step], decided: Sequence[Step], cont
         named = ", ".join(
             f"trial {s.trial + controls} (gain {float((s.why or {}).get('gain', 0.0)):.3g})" for s in best
         )
-        lines.append(f"    {counted(len(others), 'time')} another was expected to gain more: {named}")
+        lines.append(
+            f"    another that waited there was expected to gain more, {counted(len(others), 'time')}: {named}"
+        )
     else:
         lines.append("    no design went on from there since")
     return lines
@@ -139,7 +145,7 @@ def _standing(trial: int, tables: Tables) -> list[str]:
     judged = Feasibility(tables)
     feasible = judged.feasible
     if not (feasible["trial"] == trial).any():
-        return ["  it is not among the complete, feasible designs"]
+        return ["  it is not on the front: " + (judged.missed(trial) or "it failed, or lacks an objective")]
     goals: list[Goal] = [quantity(name).goal for name in tables.objectives]
     costs = as_costs(points_of(feasible, tables.objectives), goals)
     here = costs[int((feasible["trial"] == trial).arg_max() or 0)]

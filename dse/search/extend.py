@@ -65,8 +65,9 @@ def extend(store: Store, old: Study, new: Study, described: Mapping[str, Any]) -
     searched = [row["trial"] for row in rows if row["origin"] == "search"]
     proposed = max(searched, default=-1) + 1 - len(old.controls) if searched else 0
     proposed = max([proposed, *(step.trial + 1 for step in earlier.decided.values())])
-    if _judges(old) != _judges(new) and not old.goes_in_steps:  # there the steps that were decided stay
-        proposals = _proposals(old, rows, proposed, earlier)
+    if _judges(old) != _judges(new):
+        find = _blind_proposals if old.goes_in_steps else _proposals
+        proposals = find(old, rows, proposed, earlier)
     about = store.about
     history = [*_history(about), _entry(about, proposed)]
     source, files = f"source-{len(history) + 1}", new.files()
@@ -230,6 +231,18 @@ def _proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier)
         asked = dict(proposer.ask())
         found.append(_parameters(by_trial[number]) if number in by_trial else asked)
     return found
+
+
+def _blind_proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Earlier) -> list[dict[str, Any]]:
+    """Return the parameters of the trials that were proposed without regard to results.
+
+    Of a study that goes in steps: its later trials were decided, which is kept. Which designs there are to draw from
+    goes by the constraints, so that others would draw other ones.
+    """
+    stored = {row["trial"] - len(old.controls): row for row in rows}
+    proposer = old.proposer(earlier.proposals, proposals_of(earlier.decided))
+    asked = [dict(proposer.ask()) for _ in range(min(proposed, proposer.blind))]
+    return [_parameters({0: stored[number]}) if number in stored else own for number, own in enumerate(asked)]
 
 
 def _parameters(seeds: Mapping[int, Row]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic_core import PydanticUndefined
 
 from dse.designs.design import compose
 from dse.designs.settings import FAMILIES, completed, default_of, flatten, task_of
@@ -185,16 +186,22 @@ def _table(path: str) -> str:
 
 
 def _value(path: str, settings: Mapping[str, Any], scope: Scope) -> Any:
-    """Return the value of an earlier design at a path of the space; the default where it has none."""
+    """Return the value of an earlier design at a path of the space; the default where it has none.
+
+    None where there is no default, such as the card of the cells of a design without cells.
+    """
     if path in settings:
         return settings[path]
     given = {**scope.settled, **{own: value for own, value in settings.items() if own in scope.space}}
-    return completed(given).get(path, default_of(path, given))
+    default = completed(given).get(path, default_of(path, given))
+    return None if default is PydanticUndefined else default
 
 
 def _is_other(parameter: Parameter, value: object) -> bool:
     """Return whether a value is another choice than those of a parameter whose choices have no order."""
     if not isinstance(parameter, Choice) or all(type(own) in (int, float) for own in parameter.values):
+        return False
+    if value is None:
         return False
     try:
         parameter.number(value)

@@ -32,6 +32,8 @@ UNKNOWN = 0.5
 """Spread of the change to the end while too few were seen at both, in deviations of all values."""
 FLOOR = 0.05
 """Distance from the best value below which changes count little, in shares of the median distance."""
+HOPELESS = 0.01
+"""Probability to be feasible below which a design gets no more epochs."""
 BANDS = 3
 """Bands of an objective that have a variance over seeds of their own."""
 DRAWS = 256
@@ -168,8 +170,10 @@ class Outlook:
         seen = replace(self.observations, counted=counted)
         return self._place.earlier.belief(seen, self._points, self._place.points(pending), self._kept)
 
-    def best(self, candidates: Sequence[Record], counted: NDArray[np.bool_]) -> tuple[Record, dict[str, Any]]:
+    def best(self, candidates: Sequence[Record], counted: NDArray[np.bool_]) -> tuple[Record, dict[str, Any]] | None:
         """Return the design whose end is expected to gain most over the front of those that count, and why.
+
+        None where all miss a constraint, or fail, as good as surely.
 
         Args:
             candidates: designs of which something is known; one at least.
@@ -177,6 +181,10 @@ class Outlook:
         """
         belief = self.belief(counted if counted.sum() >= ENOUGH else ~np.isnan(self._y[:, 0]))
         at = [self.told.index(own) for own in candidates]
+        hopeful = np.flatnonzero(belief.chances(self._points[at]) >= HOPELESS)
+        if not len(hopeful):
+            return None
+        candidates, at = [candidates[n] for n in hopeful], [at[n] for n in hopeful]
         means, deviations = belief.expected(self._points[at])
         gains = belief.gains(self._points[at], (means, deviations))
         best = int(np.argmax(gains))

@@ -204,7 +204,8 @@ class RungPlan:
         if not lacking:
             return None
         counted = outlook.whole if outlook.whole.any() else outlook.ended
-        return self._seeds("seeds", *outlook.best(lacking, counted))
+        found = outlook.best(lacking, counted)
+        return None if found is None else self._seeds("seeds", *found)
 
     def _on(self, rung: int, outlook: Outlook) -> Step | None:
         """Return the step of a design that goes on from a rung."""
@@ -212,7 +213,10 @@ class RungPlan:
         waiting = [own for own in waiting if self._affords((self._pause_after(rung, own.epochs) or own.epochs) - rung)]
         if not waiting:
             return None
-        record, why = outlook.best(waiting, outlook.ended)
+        found = outlook.best(waiting, outlook.ended)
+        if found is None:
+            return None
+        record, why = found
         until = self._pause_after(rung, record.epochs)
         return self._step("on", record.trial, record.parameters, (0,), why, until=until, since=rung)
 

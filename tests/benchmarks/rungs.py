@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dse.search.plans import plan_of
 import tests.benchmarks.others  # noqa: F401  samplers of other libraries, by name
+from dse.search.plans import plan_of
 from tests.benchmarks.recorded import EPOCHS, SEEDS, World, study_of
 
 STEPS = 'sampler = "model"\nrungs = [3, 10]\nlookahead = 8'

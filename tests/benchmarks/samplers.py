@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+import tests.benchmarks.others  # noqa: F401  samplers of other libraries, by name
 from dse.search.samplers.base import Problem
 from dse.search.spec import sampler_named
-import tests.benchmarks.others  # noqa: F401  samplers of other libraries, by name
 from tests.benchmarks.problems import Case, cases
 
 IN_FLIGHT = 8

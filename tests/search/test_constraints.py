@@ -377,7 +377,9 @@ def test_results_of_one_study_keep_its_constraints_when_they_are_united(constrai
 def test_live_progress_follows_the_feasible_front_and_says_by_which_seed(seeds, judge):
     follower = _Follower(["accuracy", "loss"], seeds)
     verdicts = [Verdict([0.1 * n, 1.0], [0.5 if n % 2 else 0.0]) for n in range(6)] + [None]
-    rows = [{"origin": "search", "seed": 0, "design_key": str(n), "trial": n} for n in range(7)]
+    rows = [{"origin": "search", "seed": 0, "design_key": str(n), "trial": n, "state": "complete"} for n in range(7)]
+    # One that waits at a rung is judged at its end.
+    rows, verdicts = [{**rows[0], "design_key": "waits", "state": "paused"}, *rows], [Verdict([9.0, 0.0]), *verdicts]
     follower.take(Progress(7, 10, 0, 1, 7, tuple(map(Judged, rows, verdicts))))
     assert (follower.numbers["front"], follower.numbers["infeasible"]) == (1, 3)
     assert f"1 on the front, 3 infeasible{judge}, " in follower.text()

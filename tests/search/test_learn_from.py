@@ -84,6 +84,23 @@ def test_a_neighbouring_data_set_is_a_group(earlier):
     assert '  40 with workload.dataset = "digits"' in learned.in_words[1]
 
 
+def test_a_control_without_cells_has_no_card_where_cards_vary(tmp_path):
+    """And says nothing of the epochs of the others, which its architecture does not tell."""
+    own = study_text(4, "quasi_random").replace("[search]", '[controls.float]\narchitecture = "float"\n[search]')
+    own = own.replace("[space]", "[design]\ntraining.epochs = 3\n[space]")
+    own = own.replace('"digits"', '"digits"\nimages = 60')
+    start(parse_study(own, tmp_path), tmp_path / "short", LocalExecutor)
+    more = "[design]\ntraining.epochs = 5\n"
+    text = text_of(("short",), more=more).replace("[space]", '[space]\n"device.card" = ["pcm_gst", "pcm_aihwkit"]')
+    study = parse_study(text, tmp_path)
+    assert study.key
+    cards = [own.settings[study.learned.paths.index("device.card")] for own in study.learned.designs]
+    assert sorted(cards, key=str) == [None, *["pcm_gst"] * 4]
+    said = "\n".join(study.learned.in_words)
+    assert "4 with training.epochs = 3" in said
+    assert "the space alone" not in said
+
+
 def test_what_an_earlier_study_varied_has_an_axis_of_its_own(earlier):
     text = text_of(more="[design]\nnetwork.width = 1.0\n")
     text = text.replace('"network.width" = { low = 0.25, high = 1.5, step = 0.25 }\n', "")

@@ -93,12 +93,26 @@ class Feasibility:
         place = int(far.argmin())
         row = with_simulated_trials(self.tables, self.designs[place]).row(0, named=True)
         variant = "".join(f", {name} = {written(row[name])}" for name in self.tables.free)
-        parts = [
+        return f"the nearest is trial {row['trial']}{variant} with {'; '.join(self._off(place))}"
+
+    def missed(self, trial: int) -> str:
+        """Return which constraints a design misses, and by how much; "" where it misses none, or is not complete."""
+        places = (self.designs["trial"] == trial).arg_true().to_list()
+        parts = self._off(places[0]) if places else []
+        return f"it misses {', '.join(self._unmet(places[0]))}, with {'; '.join(parts)}" if parts else ""
+
+    def _unmet(self, place: int) -> list[str]:
+        own = zip(self.constraints, self.violations[place].tolist(), strict=True)
+        return [str(bound) for bound, violation in own if violation]
+
+    def _off(self, place: int) -> list[str]:
+        """Return by how much a design misses each constraint that it misses."""
+        row = self.designs.row(place, named=True)
+        return [
             f"{bound.metric} = {cell(bound.metric, row[bound.metric])}, off by {100 * violation:.2g} %"
             for bound, violation in zip(self.constraints, self.violations[place].tolist(), strict=True)
             if violation
         ]
-        return f"the nearest is trial {row['trial']}{variant} with {'; '.join(parts)}"
 
 
 def violations_of(designs: pl.DataFrame, constraints: Sequence[Bound]) -> np.ndarray:

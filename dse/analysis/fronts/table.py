@@ -104,8 +104,22 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     title = f"{tables.about['name']}: {on} of {of}{many} {'is' if on == 1 else 'are'} on the front{state}"
     left_out = tables.about.get("constraints") if not judged.constraints else None
     said = f"constraints are left out: {', '.join(map(' '.join, left_out.items()))}" if left_out else judged.summary()
-    lines = [title, said, infinite_note(tables, objectives)]
+    lines = [title, said, infinite_note(tables, objectives), single_note(tables, objectives)]
     return "\n".join(line for line in lines if line)
+
+
+def single_note(tables: Tables, objectives: Sequence[str]) -> str:
+    """Return which designs on the front have one seed where others have more; "" where none has."""
+    judged = Feasibility(tables)
+    front = judged.designs.filter(pl.Series(is_on_front(judged.points(objectives), checked(objectives))))
+    single = with_simulated_trials(tables, front.filter(pl.col("seeds") < 2))["trial"].unique(maintain_order=True)
+    if int(tables.about["seeds"]) < 2 or single.is_empty():
+        return ""
+    shown = ", ".join(map(str, single[:NAMED].to_list())) + (", ..." if len(single) > NAMED else "")
+    return (
+        f"{len(single)} of the {len(front)} on the front under one seed alone, without an interval (trial {shown}): "
+        "not sure; more budget.epochs or budget.trials give it others"
+    )
 
 
 def constant_note(tables: Tables, objectives: Sequence[str]) -> str:

@@ -232,6 +232,12 @@ def one_trial(tables: Tables, trial: int) -> pl.DataFrame:
     """
     rows = tables.trials.filter(pl.col("trial") == trial)
     if rows.is_empty():
+        waits = tables.rungs.filter(pl.col("trial") == trial) if len(tables.rungs) else tables.rungs
+        if len(waits):
+            raise QueryError(
+                f"trial {trial} waits after {counted(int(waits['epochs'].max() or 0), 'epoch')} and has no end yet; "  # type: ignore[arg-type]
+                f"`dse explain` tells of it"
+            )
         last = cast("int | None", tables.trials["trial"].max())
         there = "the table is empty" if last is None else f"the table has 0 to {last}"
         raise QueryError(f"no trial {trial}; {there}")

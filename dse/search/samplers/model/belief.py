@@ -133,9 +133,12 @@ class Belief:
             [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
         self._front = y[self.best]
-        self._ideal, end = _box(self._front)
-        # A front that has not spread yet says little of where volumes should end.
         own = complete & (np.arange(len(y)) >= earlier)
+        # What waits at a rung, and is expected to be on the front, would else be beyond the box and worth nothing.
+        hoped = own & (violations <= 0.0).all(axis=1) if self._any_feasible else np.zeros_like(own)
+        wide = y[np.union1d(self.best, np.flatnonzero(hoped))]
+        self._ideal, end = _box(wide[is_on_front(wide, goals)])
+        # A front that has not spread yet says little of where volumes should end.
         middle: Floats = np.median(y[own if own.any() else complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
@@ -196,6 +199,14 @@ class Belief:
             np.stack(part, axis=1) for part in zip(*(m.predict(x) for m in self._objectives), strict=True)
         )
         return means, deviations
+
+    def chances(self, x: Floats) -> Floats:
+        """Return the probability of designs to be feasible and not to fail, shape (designs,).
+
+        Args:
+            x: their points.
+        """
+        return np.exp(self._log_feasible(x))
 
     def gains(self, x: Floats, expected: tuple[Floats, Floats] | None = None) -> Floats:
         """Return the expected gain of designs in hypervolume over the front, times the probability that they count.

@@ -106,7 +106,7 @@ class _Proposer:
         from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
         number = len(self._asked)
-        self.why = {"drawn": "quasi-random"}
+        self.why = {"drawn": f"quasi-random, as one proposal in {BLIND_EVERY} is whatever the models believe"}
         found = self._decided(number)
         if found is None:
             with threadpool_limits(1, user_api="blas"):  # several sum in another order

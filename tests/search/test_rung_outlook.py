@@ -1,0 +1,57 @@
+"""Who goes on from a rung, and who gets seeds, where there is a constraint."""
+
+import numpy as np
+import pytest
+
+from dse.designs.space import FloatRange
+from dse.metric import signs_of
+from dse.pricing.bounds import Bound
+from dse.pricing.card import read_cost_card
+from dse.search.criteria import Criteria
+from dse.search.rung_outlook import Outlook, Place
+from dse.search.rung_record import Record
+from dse.search.samplers.model.earlier import EarlierSeen, encoding_of
+
+EPOCHS = 6
+ENDED = [(0.10, 0.72, 1.0), (0.15, 0.75, 1.1), (0.2, 0.78, 1.25), (0.25, 0.80, 1.4), (0.3, 0.83, 1.6)]
+"""Places, accuracies and energies in nJ of designs that ended; all of them meet the bound."""
+MISSED = [(0.0, 0.3, 0.7), (0.03, 0.4, 0.75), (0.05, 0.5, 0.8), (0.07, 0.6, 0.9), (0.09, 0.65, 0.95)]
+
+
+def record(trial, place, seen):
+    return Record(trial, {"x": place}, EPOCHS, seen={epochs: {0: list(values)} for epochs, values in seen.items()})
+
+
+def outlook_of(records):
+    goals = ["maximise", "minimise"]
+    space = {"x": FloatRange(0.0, 1.0)}
+    encoding = encoding_of(space, None, ())
+    bound = Bound("validation_accuracy", ">=", 0.7)
+    criteria = Criteria(["validation_accuracy", "energy_per_sample_j"], read_cost_card("nandakumar2020"), [bound])
+    place = Place(criteria, goals, encoding.points, 0, 8, EarlierSeen((), encoding, signs_of(goals)))
+    return Outlook(place, records, 3, {})
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Ten designs that ended; two wait after 3 epochs, and an accurate one that costs more than any on the front."""
+    ended = [
+        record(n, x, {3: (a - 0.05, e * 1e-9), EPOCHS: (a, e * 1e-9)}) for n, (x, a, e) in enumerate(ENDED + MISSED)
+    ]
+    waiting = [(0.12, 0.68, 1.05), (0.22, 0.7, 1.3), (0.9, 0.93, 5.0)]
+    return ended + [record(len(ended) + n, x, {3: (a, e * 1e-9)}) for n, (x, a, e) in enumerate(waiting)]
+
+
+def test_an_accurate_design_goes_on_though_it_costs_more_than_all_of_the_front(records):
+    outlook = outlook_of(records)
+    best, why = outlook.best(records[-3:], outlook.ended)
+    assert best is records[-1]
+    assert why["gain"] > 0.01
+
+
+def test_nobody_gets_epochs_who_misses_a_constraint_as_good_as_surely(records):
+    outlook = outlook_of(records)
+    hopeless = records[len(ENDED)]
+    assert outlook.best([hopeless], outlook.ended) is None
+    best, _ = outlook.best([hopeless, records[0]], np.ones(len(records), bool))
+    assert best is records[0]
