@@ -17,7 +17,7 @@ from dse.analysis.live.server import Server, is_loopback
 from dse.analysis.live.watching import Watching, growth
 from dse.analysis.tables.tables import open_tables
 from dse.errors import QueryError
-from dse.results.store import has_results, read_table
+from dse.results.store import has_results, read_about, read_table
 from tests.analysis.browser import Browser, executable
 from tests.forked import Forked
 from tests.studies import SMALL_STUDY
@@ -87,14 +87,36 @@ def test_a_page_of_another_name_is_not_served_here(undisturbed):
             assert get(server, "/progress", host=name)[0] == 200
 
 
+def test_what_is_no_address_is_refused_in_words(undisturbed, capfd):
+    with served(undisturbed) as server:
+        for target, host, code in (("http://[x/", LOCAL, b" 400 "), ("/progress", "[", b" 403 ")):
+            with socket.create_connection(server.server_address) as asking:
+                asking.sendall(f"GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                assert code in asking.recv(60)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_page_is_made_anew_when_the_study_asks_for_more(undisturbed, tmp_path):
+    copy = shutil.copytree(undisturbed, tmp_path / "copy")
+    before = Watching(copy).progress()["stamp"]
+    assert Watching(copy).progress()["stamp"] == before
+    about = read_about(copy)
+    (copy / "study.json").write_text(json.dumps({**about, "constraints": {"accuracy": ">= 0.1"}}))
+    (copy / "study.json.copy").unlink()
+    assert Watching(copy).progress()["stamp"] != before
+
+
 def test_beyond_loopback_a_token_is_needed(undisturbed):
     with served(undisturbed, host="0.0.0.0") as server:
         assert server.token
-        for path, headers in (("/", {}), ("/?token=wrong", {}), ("/progress", {"cookie": "dse_token=wrong"})):
+        cookie = f"dse_token_{server.server_address[1]}"  # which another server of this address does not replace
+        for path, headers in (("/", {}), ("/?token=wrong", {}), ("/progress", {"cookie": f"{cookie}=wrong"})):
             code, _, text = get(server, path, **headers)
             assert (code, "token is missing or does not fit" in text) == (403, True)
         code, headers, _ = get(server, f"/?token={server.token}")
         assert (code, headers["Location"]) == (303, "/")
+        assert headers["Set-Cookie"].startswith(f"{cookie}={server.token}; ")
+        assert get(server, f"/\\elsewhere.example?token={server.token}")[0] == 404
         assert "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
         assert get(server, "/progress", cookie=headers["Set-Cookie"].split(";")[0])[0] == 200
         assert server.token in server.address

@@ -196,6 +196,8 @@ def test_a_link_restores_card_constants_and_selection(browser, address):
     assert other == browser.run(SEEN, {"set_pulse_j": 7e-12}, "bottom_up_14nm")[ENERGY]
     assert other != browser.run(SEEN, {}, "bottom_up_14nm")[ENERGY]
     assert browser.ask("document.querySelector('#selected thead').textContent") == "trial 3"
+    browser.open(f"{address}#card=constructor&storage=toString&designs=3")  # which every object of a script has
+    assert browser.ask("document.querySelector('#selected thead').textContent") == "trial 3"
     assert browser.errors() == []
 
 

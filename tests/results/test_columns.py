@@ -120,6 +120,28 @@ def test_a_query_reads_what_it_names():
     assert needed_columns("DESCRIBE trials", COLUMNS) is None
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT COLUMNS('^.*_s$') FROM trials",
+        'SELECT "^.*_s$" FROM trials',
+        "SELECT trials.trial FROM trials NATURAL JOIN rungs",
+        "WITH q AS (FROM trials) FROM q",
+        "WITH q AS (SELECT trial FROM designs) FROM trials",
+        "SELECT trial FROM designs UNION FROM trials",
+    ],
+)
+def test_a_query_that_takes_columns_without_their_names_reads_all(sql):
+    assert needed_columns(sql, COLUMNS) is None
+
+
+def test_a_pattern_finds_the_columns_that_a_star_has(undisturbed, here):
+    found = here("query", undisturbed, "SELECT COLUMNS('^.*_s$') FROM trials", "--format", "json")
+    assert found.exit_code == 0, found.output
+    whole = open_tables(undisturbed).trials
+    assert [*json.loads(found.stdout)[0]] == [name for name in whole.columns if name.endswith("_s")]
+
+
 def test_a_query_makes_no_table_that_it_does_not_name(undisturbed):
     tables = open_tables(undisturbed)
     query(tables, "SELECT count(*) FROM trials")

@@ -23,7 +23,8 @@ from urllib.parse import parse_qs, urlsplit
 from dse.analysis.live.watching import Watching, as_json
 from dse.errors import DseError, QueryError
 
-COOKIE = "dse_token"
+COOKIE = "dse_token_{port}"
+"""Name of the cookie: browsers send those of an address to all of its ports, and each server has a token of its own."""
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -108,25 +109,35 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer; what this raises reaches nobody but the one who asked."""
         self.server.last_asked = time.monotonic()
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            return self._say(400, "That is no address.")
         if self.server.is_local and not self._names_this_machine():
             return self._say(403, "This server answers to names of this machine alone, such as 127.0.0.1.")
         given = parse_qs(asked.query).get("token", [""])[0]
+        answer = {"/": self._page, "/progress": self._progress}.get(asked.path)
         if self.server.token and not self._may_read(given):
             return self._say(403, "The token is missing or does not fit; open the address that dse watch printed.")
-        if given and self.server.token:
-            cookie = f"{COOKIE}={self.server.token}; HttpOnly; SameSite=Strict; Path=/"
+        if given and self.server.token and answer:
+            cookie = f"{self._cookie}={self.server.token}; HttpOnly; SameSite=Strict; Path=/"
             return self._send(303, "", "text/plain", {"Location": asked.path, "Set-Cookie": cookie})
-        answer = {"/": self._page, "/progress": self._progress}.get(asked.path)
         return answer() if answer else self._say(404, "There are / and /progress.")
 
+    @property
+    def _cookie(self) -> str:
+        return COOKIE.format(port=self.server.server_address[1])
+
     def _names_this_machine(self) -> bool:
-        name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        try:
+            name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        except ValueError:
+            return False
         return name is not None and is_loopback(name)
 
     def _may_read(self, given: str) -> bool:
         try:
-            held = SimpleCookie(self.headers.get("Cookie", "")).get(COOKIE)
+            held = SimpleCookie(self.headers.get("Cookie", "")).get(self._cookie)
         except CookieError:
             held = None
         wanted = str(self.server.token).encode()

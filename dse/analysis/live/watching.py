@@ -21,6 +21,7 @@ from dse.analysis.report.page import page
 from dse.analysis.report.subject import Subject
 from dse.errors import DseError
 from dse.results.place import Where
+from dse.results.reading import checksum, read_about
 
 REST_S = 2.0
 """Results are read again after this time at the soonest, and after three times as long as the reading took."""
@@ -79,7 +80,8 @@ class Watching:
 
     def _read(self) -> dict[str, Any]:
         found = status(self.where).as_dict()
-        stamp = "-".join(str(found[name]) for name in ("done", "epochs", "total"))
+        asks = checksum(json.dumps(read_about(self.where), sort_keys=True).encode())[:8]  # constraints may have changed
+        stamp = "-".join([*(str(found[name]) for name in ("done", "epochs", "total")), asks])
         return {**found, "stamp": stamp, "growth": self._growth()}
 
     def _growth(self) -> list[tuple[int, float]]:

@@ -171,7 +171,7 @@ def _relations(found: list[Token]) -> Iterator[tuple[int, Token]]:
 
 
 def needed_columns(sql: str, known: Iterable[str]) -> list[str] | None:
-    """Return those of some columns that a query names; None where it may need all, as with a star.
+    """Return those of some columns that a query names; None where it may need all: with a star, or what acts as one.
 
     Raises:
         QueryError: see `check_statement`.
@@ -179,10 +179,31 @@ def needed_columns(sql: str, known: Iterable[str]) -> list[str] | None:
     found = check_statement(sql)
     stars = [place for place, token in enumerate(found) if token == Token("sign", "*")]
     counts = [place for place in stars if found[place - 1].text == "(" and found[place + 1 : place + 2] == [CLOSE]]
-    if len(stars) > len(counts) or found[0].says("show", "describe"):
+    if len(stars) > len(counts) or found[0].says("show", "describe") or _takes_unnamed(found):
         return None
     names = {token.name for token in found}
     return [name for name in known if name.lower() in names]
+
+
+def _takes_unnamed(found: list[Token]) -> bool:
+    """Return whether a query may take columns without their names, other than by a star.
+
+    COLUMNS('pattern') and names "^pattern$" take all that fit, NATURAL JOIN goes by all that two tables share, and FROM
+    without SELECT gives all. EXTRACT(YEAR FROM x) reads as the last, which costs time alone.
+    """
+    selects = [False]
+    for token in found:
+        if token.says("columns", "natural") or (token.kind == "quoted" and token.text.startswith("^")):
+            return True
+        if token.says("from") and not selects[-1]:
+            return True
+        if token.text == "(" and token.kind == "sign":
+            selects.append(False)
+        elif token.text == ")" and token.kind == "sign":
+            selects = selects[:-1] or [False]
+        elif token.says("select", "union", "except", "intersect"):
+            selects[-1] = token.says("select")
+    return False
 
 
 def named_tables(found: Collection[Token], known: Collection[str]) -> list[str]:

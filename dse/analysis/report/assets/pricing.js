@@ -123,8 +123,8 @@ function refused(name, value) {
 
 // --- the address
 if (prices) {
-  kept.set("card", { write: () => (pricing.card === WHATIF.card ? "" : encodeURIComponent(pricing.card)), read: (name) => { if (name in WHATIF.cards) setCard(name); } });
-  kept.set("storage", { write: () => pricing.storage, read: (name) => { if (name in WHATIF.storages) { pricing.storage = name; reprice(); } } });
+  kept.set("card", { write: () => (pricing.card === WHATIF.card ? "" : encodeURIComponent(pricing.card)), read: (name) => { if (Object.hasOwn(WHATIF.cards, name)) setCard(name); } });
+  kept.set("storage", { write: () => pricing.storage, read: (name) => { if (Object.hasOwn(WHATIF.storages, name)) { pricing.storage = name; reprice(); } } });
   kept.set("set", {
     write: () => Object.entries(pricing.changes).map(([name, value]) => `${name}:${value}`).join(","),
     read: (text) => {
