@@ -201,8 +201,14 @@ class MixedPrecisionSgd(Optimizer):
         own_groups = [{"params": others, "lr": lr * digital_share}] if others else []
         groups: Iterable[dict[str, Any]] = [{"params": analog}, *own_groups]
         self._seen = 0
-        self._memories = [Memory(digital, parameter) for parameter in others]
+        self._digital, self._memories = digital, list[Memory]()
         super().__init__(groups, {"lr": lr})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add digital parameters, as for other optimisers; those on crossbars are chosen when the optimiser is made."""
+        super().add_param_group(param_group)
+        if len(self.param_groups) > 1:
+            self._memories += [Memory(self._digital, own) for own in self.param_groups[-1]["params"]]
 
     @overload
     def step(self, closure: None = None, *, samples: int = 1) -> None: ...
@@ -254,17 +260,18 @@ class MixedPrecisionSgd(Optimizer):
         own = [parameter.name for parameter in self.parameters_on_crossbars]
         if saved is None or list(saved) != own:
             raise SettingError(f"the state has crossbars {list(saved or ())}; this optimiser has {own}")
+        words = state_dict.get("digital", [])
+        if len(words) != len(self._memories):
+            raise SettingError(
+                f"the state has {len(words)} digital parameters; this optimiser has {len(self._memories)}. Load one "
+                "that was saved in this version, of the same module"
+            )
         extra = ("crossbars", "digital", "seen")
         super().load_state_dict({key: value for key, value in state_dict.items() if key not in extra})
-        for memory, own in zip(self._memories, state_dict["digital"], strict=True):
-            memory.restore({name: tensor.numpy() for name, tensor in own.items()})
+        for number, (memory, state) in enumerate(zip(self._memories, words, strict=True)):
+            _restore(f"digital parameter {number}", memory, state)
         for parameter in self.parameters_on_crossbars:
-            try:
-                parameter.restore({name: tensor.numpy() for name, tensor in saved[parameter.name].items()})
-            except UnlikeStateError as error:
-                raise SettingError(
-                    f"parameter {parameter.name}: the saved state is of another shape, hardware or seed: {error}"
-                ) from None
+            _restore(f"parameter {parameter.name}", parameter, saved[parameter.name])
         self._seen = int(state_dict["seen"])
 
     def pause(self) -> dict[str, NDArray[Any]]:
@@ -293,6 +300,15 @@ class MixedPrecisionSgd(Optimizer):
         """Bring accumulators and events of all `parameters_on_crossbars` up to date."""
         for parameter in self.parameters_on_crossbars:
             parameter.write_back()
+
+
+def _restore(name: str, part: CrossbarParameter | Memory, saved: dict[str, Tensor]) -> None:
+    try:
+        part.restore({key: tensor.numpy() for key, tensor in saved.items()})
+    except UnlikeStateError as error:
+        raise SettingError(
+            f"{name}: the saved state is of another optimiser, or of another shape, hardware or seed: {error}"
+        ) from None
 
 
 def _on_matrices(hardware: Hardware) -> Choose:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -62,6 +63,33 @@ def test_a_gradient_is_left_alone_and_words_are_as_many_as_said(own: AbstractOpt
     assert len(words) == own.words
     assert type(own) is optimiser_named(own.name)
     assert type(own) in OPTIMISERS
+
+
+def test_parameters_that_are_added_later_move_too() -> None:
+    module, later = built(), torch.nn.Parameter(torch.zeros(2))
+    pulsed = MixedPrecisionSgd(module, hardware(FINE), lr=0.5, seed=1, digital=Sgd(0.5))
+    pulsed.add_param_group({"params": [later]})
+    for _ in range(2):
+        later.grad = torch.tensor([1.0, -1.0])
+        pulsed.step()
+    assert later.tolist() == [-1.625, 1.625]  # directions 1.5, then 1 + 0.5 * 1.5
+    fresh = MixedPrecisionSgd(built(), hardware(FINE), lr=0.5, seed=1, digital=Sgd(0.5))
+    fresh.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})
+    saved = pulsed.state_dict()
+    fresh.load_state_dict(saved)
+    with pytest.raises(SettingError, match=r"the state has 0 digital parameters; this optimiser has \d"):
+        fresh.load_state_dict({name: value for name, value in saved.items() if name != "digital"})
+    plain = MixedPrecisionSgd(built(), hardware(FINE), lr=0.5, seed=1)
+    plain.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})
+    with pytest.raises(SettingError, match=r"digital parameter 3: the saved state is of another optimiser"):
+        plain.load_state_dict(saved)
+
+
+def test_roots_of_adam_are_the_nearest_floats() -> None:
+    gradient, memory = torch.linspace(0.01, 1.0, 1001), list[torch.Tensor]()
+    found = Adam(0.0, 0.75).direction(gradient, memory, 1).numpy()
+    root = np.sqrt((memory[0] / 0.25).numpy().astype(np.float64)).astype(np.float32)
+    assert np.array_equal(found, gradient.numpy() / (root + np.float32(1e-8)))
 
 
 def test_momentum_before_chi_is_momentum_where_cells_are_ideal() -> None:

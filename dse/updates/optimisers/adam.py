@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dse.updates.optimisers.base import AbstractOptimiser
 
 if TYPE_CHECKING:
@@ -33,8 +35,15 @@ class Adam(AbstractOptimiser):
         square, *means = memory
         kept = self.squared_momentum
         square.mul_(kept).addcmul_(gradient, gradient, value=1.0 - kept)
-        size = (square / (1.0 - kept**updates)).sqrt_().add_(FLOOR)
+        size = _root(square / (1.0 - kept**updates)).add_(FLOOR)
         for mean in means:
             mean.mul_(self.momentum).add_(gradient, alpha=1.0 - self.momentum)
             return mean / (1.0 - self.momentum**updates) / size
         return gradient / size
+
+
+def _root(x: "Tensor") -> "Tensor":
+    """Return square roots, on a CPU the same on every processor: torch takes them from a vector library."""
+    import torch  # noqa: PLC0415  settings load without
+
+    return torch.from_numpy(np.sqrt(x.numpy())) if x.device.type == "cpu" else x.sqrt()

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dse.pausing import State, array_of, below, fill, taken
+from dse.pausing import State, UnlikeStateError, array_of, below, fill, taken
 from dse.updates.optimisers.base import AbstractOptimiser
 
 
@@ -43,10 +43,17 @@ class Memory:
         return found
 
     def restore(self, state: State) -> None:
-        """Go back to a state; see `dse.pausing.Pausable`."""
+        """Go back to a state; see `dse.pausing.Pausable`.
+
+        Raises:
+            UnlikeStateError: it is that of another optimiser or shape.
+        """
         self._updates = int(taken(state, "updates", ()))
+        words, found = self.optimiser.words if self._updates else 0, sum(name.endswith("/word") for name in state)
+        if found != words:
+            raise UnlikeStateError(f"an optimiser kept {found} words a value in the state, and {words} here")
         self._words = []
-        for number in range(self.optimiser.words if self._updates else 0):
+        for number in range(words):
             own = below(state, str(number))
             strides = taken(own, "strides", (len(self._shape),)).tolist()
             word = torch.empty_strided(self._shape, strides, dtype=torch.float32, device=self._device)
