@@ -7,12 +7,12 @@ from pydantic import model_validator
 
 from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wiring import ArrayWires
-from dse.spec import ActsUnless, Spec
+from dse.spec import ActsUnless, Added, Spec
 
 Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
 BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
-Unused = Literal["absent", "present"] | None
+Unused = Literal["absent", "present"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -41,8 +41,8 @@ class ArraySpec(Spec):
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"
     """Columns of an array; the same for the outputs of a layer and for backward products."""
     unused_lines: Annotated[
-        Unused, ActsUnless(on_crossbars=False), ActsUnless(tile_rows="whole", tile_columns="whole")
-    ] = None
+        Unused, ActsUnless(on_crossbars=False), ActsUnless(tile_rows="whole", tile_columns="whole"), Added()
+    ] = "absent"
     """Deep networks: "present" where arrays have all of `tile_rows` and `tile_columns`, and a layer that fills them in
     part leaves cells, drivers and converters idle, which take area; "absent", the default, where they are made to fit.
     """
@@ -86,7 +86,7 @@ def wires_of(
     tile_columns: int | Literal["whole"],
     *,
     inputs_first: bool,
-    unused: Unused = None,
+    unused: Unused = "absent",
 ) -> ArrayWires | None:
     """Return the wires of tiles of a size; see `ArraySpec.wires_of_tiles`."""
     if wires is None or wires.are_ideal:

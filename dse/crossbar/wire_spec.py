@@ -47,7 +47,12 @@ class WireSpec(Spec):
         ActsUnless(row_ohm=0.0, column_ohm="same", sense_ohm=0.0),
     ] = "one"
     """Whether a bit line is read, and driven in backward products, at one end or at both."""
-    solution: Annotated[str, OneOf(_names, _abouts)] = SOLUTIONS[0].name
+    solution: Annotated[
+        str,
+        OneOf(_names, _abouts),
+        ActsUnless(row_ohm=0.0, column_ohm=0.0, source_ohm=0.0, sense_ohm=0.0),
+        ActsUnless(row_ohm=0.0, column_ohm="same", source_ohm=0.0, sense_ohm=0.0),
+    ] = SOLUTIONS[0].name
 
     @property
     def bit_line_ohm(self) -> float:

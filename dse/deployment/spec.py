@@ -9,7 +9,7 @@ from dse.crossbar.spec import Bits, TileLines, Unused
 from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
-from dse.spec import ActsUnless, ActsUnlessAny, OneOf, Spec
+from dse.spec import ActsUnless, ActsUnlessAny, Added, OneOf, Spec
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
@@ -93,8 +93,8 @@ class DeploymentSpec(Spec):
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Outputs of an array; likewise."""
     unused_lines: Annotated[
-        Unused, ActsUnless(on_crossbars=True), ActsUnless(tile_rows="whole", tile_columns="whole")
-    ] = None
+        Unused, ActsUnless(on_crossbars=True), ActsUnless(tile_rows="whole", tile_columns="whole"), Added()
+    ] = "absent"
     """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`."""
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None
     """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""

@@ -69,8 +69,6 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         tables.setdefault(table, {})
     for table in ("array", "deployment"):
         _drop_ideal_wires(tables.get(table, {}))
-        if tables.get(table, {}).get("unused_lines") == "absent":
-            del tables[table]["unused_lines"]
     if rule.on_crossbars:
         cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}

@@ -107,6 +107,9 @@ def test_equal_content_has_an_equal_key_in_any_order() -> None:
 def test_a_default_that_is_spelt_out_changes_no_key() -> None:
     assert compose({"accumulator.bits": 32, "device.card": "pcm_gst", "training.epochs": 30}).key == compose({}).key
     assert compose({"device.g_max_us": 12.0}).key == compose({}).key
+    tiled = {"network.name": "cnn", "array.tile_rows": 64}
+    assert compose({**tiled, "array.unused_lines": "absent"}).key == compose(tiled).key
+    assert "unused_lines" not in compose(tiled).as_dict()["array"]
 
 
 @pytest.mark.parametrize(
