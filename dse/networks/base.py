@@ -49,6 +49,10 @@ class AbstractNetwork(Spec):
 
     plain_with: ClassVar[Mapping[str, str]] = {}
     """Tables of settings with which it learns on the plain path alone, where it has a compiled one, and why."""
+    slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {}
+    """Paths of settings, each with a value that costs it much time, and how much."""
+    on_accelerators: ClassVar[str] = ""
+    """Which other path an accelerator takes for it, and how much slower it is, where it does."""
 
     batch_norm: ClassVar[bool] = False
     """Whether it has batch normalisation, whose statistics a deployment can estimate anew."""

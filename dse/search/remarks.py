@@ -5,9 +5,14 @@ from typing import Any, Protocol
 
 from dse.designs.settings import NETWORK, network_of
 from dse.designs.space import Parameter
+from dse.networks.base import AbstractNetwork
+from dse.search.spec import StudySpec
+from dse.spec import written
 
 
 class _Study(Protocol):
+    @property
+    def spec(self) -> StudySpec: ...
     @property
     def fixed(self) -> Mapping[str, Any]: ...
     @property
@@ -20,7 +25,7 @@ ONE_KNOB = ("accumulator.epsilon", "training.learning_rate")
 
 def remarks(study: _Study) -> Sequence[str]:
     """Return a line for each thing that is worth to know of a study."""
-    return [*_one_knob(study), *_off_compiled_code(study)]
+    return [*_one_knob(study), *_off_compiled_code(study), *_slow_values(study), *_on_accelerators(study)]
 
 
 def _one_knob(study: _Study) -> Sequence[str]:
@@ -35,12 +40,34 @@ def _one_knob(study: _Study) -> Sequence[str]:
 
 def _off_compiled_code(study: _Study) -> Sequence[str]:
     """Return a line for each table of settings that keeps a network of the study off compiled code, and why."""
-    varied = study.space.get(NETWORK.path)
-    choices = [dict(study.fixed)] if varied is None else [{NETWORK.path: name} for name in varied.choices()]
     given = (*study.fixed, *study.space)
     return [
         f"{path}: {why}"
-        for network in dict.fromkeys(map(network_of, choices))
+        for network in _networks(study)
         for path, why in network.plain_with.items()
         if any(own.startswith(f"{path}.") for own in given)
     ]
+
+
+def _slow_values(study: _Study) -> Sequence[str]:
+    """Return a line for each value of a setting that costs a network of the study much time, and how much."""
+    return [
+        f"{path} = {written(value)}: {why}"
+        for network in _networks(study)
+        for (path, value), why in network.slow_with.items()
+        if value in (study.space[path].choices() if path in study.space else [study.fixed.get(path)])
+    ]
+
+
+def _on_accelerators(study: _Study) -> Sequence[str]:
+    """Return a line for each network of the study that an accelerator takes another path for, where it asks for one."""
+    if not study.spec.resources.gpus:
+        return []
+    return [f"resources.gpus: {own.on_accelerators}" for own in _networks(study) if own.on_accelerators]
+
+
+def _networks(study: _Study) -> Sequence[type[AbstractNetwork]]:
+    """Return the networks of the designs of a study."""
+    varied = study.space.get(NETWORK.path)
+    choices = [dict(study.fixed)] if varied is None else [{NETWORK.path: name} for name in varied.choices()]
+    return list(dict.fromkeys(map(network_of, choices)))

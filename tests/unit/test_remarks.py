@@ -1,4 +1,4 @@
-"""What is said of valid studies holds: epsilon and the learning rate are one knob."""
+"""What is said of valid studies: what costs time, and that epsilon and the learning rate are one knob, which holds."""
 
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,26 @@ def test_a_space_that_varies_both_is_told(space: tuple[str, ...], said: int) -> 
     study = parse_study(STUDY.format(space="\n".join(space)), Path())
     lines = [line for line in remarks(study) if "one knob" in line]
     assert len(lines) == said
+
+
+LSTM = 'name = "lstm"\nobjectives = ["validation_bits_per_character"]\n[workload]\ndataset = "ptb"\n'
+EACH = '"array.read_noise_per" = ["product", "mini_batch"]'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[design]\nnetwork.name = "lstm"', ""),
+        ('[design]\nnetwork.name = "lstm"\narray.read_noise_per = "product"', ""),
+        ('[design]\nnetwork.name = "lstm"\narray.read_noise_per = "mini_batch"', "1.5 to 1.9 times"),
+        (f'[design]\nnetwork.name = "lstm"\n[space]\n{EACH}', "1.5 to 1.9 times"),
+        ('[design]\nnetwork.name = "lstm"\n[resources]\ngpus = 1', "2 to 3 times"),
+    ],
+)
+def test_a_study_is_told_what_slows_recurrent_layers_down(text: str, said: str) -> None:
+    space = "" if "[space]" in text else '\n[space]\n"adc.bits" = [4, 8]'
+    lines = remarks(parse_study(f"{LSTM}{text}{space}\n[budget]\ntrials = 1\n", Path()))
+    assert [said in line for line in lines] == ([True] if said else [])
 
 
 @pytest.mark.parametrize(

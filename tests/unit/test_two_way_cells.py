@@ -185,3 +185,10 @@ def test_settings_of_a_card_act_or_are_refused() -> None:
 def test_every_number_of_a_card_has_its_source(card: str) -> None:
     for name, entry in read_card("cells", card).entries.items():
         assert len(entry.source) > 20, name
+
+
+def test_a_leaking_cell_reaches_its_rest_beyond_the_window() -> None:
+    own = cell("capacitor_li2018", **{**QUIET, "leak_per_s": 1.0}, rest_us=40.0, slope_spread=0.0)
+    cells = fresh(own)
+    pulsed(cells, 1)
+    assert own.g_max_us < float(cells.conductance_us(100.0)) <= own.reach_us[1] == 40.0

@@ -13,7 +13,7 @@ alone, so that up to a half is no sign."""
 
 
 def resting(tables: Tables) -> list[int]:
-    """Return the trials on crossbars in which more than half of the layers rest, under every seed."""
+    """Return the trials on crossbars in which more than half of the layers, those of all seeds together, rest."""
     layers = tables.layers
     if RESTED not in layers.columns:
         return []

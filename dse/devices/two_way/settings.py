@@ -84,5 +84,6 @@ class TwoWayCell(AbstractCell):
     @property
     def reach_us(self) -> tuple[float, float]:
         """Lowest and highest conductance that any such cell can show, uS."""
+        ends = [self.g_min_us, self.g_max_us, *([self.rest_us] if self.leak_per_s > 0.0 else [])]
         beyond = REACH * (self.window_spread * 0.5 * (self.g_max_us - self.g_min_us) + self.write_noise_us)
-        return max(self.g_min_us - beyond, 0.0), self.g_max_us + beyond
+        return max(min(ends) - beyond, 0.0), max(ends) + beyond

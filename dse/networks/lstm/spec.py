@@ -30,6 +30,14 @@ class Lstm(ModuleNetwork):
         "adc.calibrate_every_samples": 20_000,
         "clock.drift_every_samples": 20_000,
     }
+    slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
+        ("array.read_noise_per", "mini_batch"): "an LSTM draws the noise of all its weights at every time step, which "
+        'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)'
+    }
+    on_accelerators = (
+        "the time steps of an LSTM go through a loop there, which took 2 to 3 times as long as the one function that "
+        "takes them on a CPU, both on a CPU (findings/benchmarks.md); an accelerator was not measured"
+    )
 
     def build(self, info: TextInfo, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":  # noqa: ARG002
         """Return the network; see `AbstractNetwork`."""
