@@ -11,6 +11,7 @@
     inference     products of a perceptron that only recognises
     converters    whole tensors of layers of any network (`dse.crossbar.analog`) through converters
     recurrent     what passes between two products of a recurrent layer
+    wires         lines of resistors with a cell at every node, as ladders
     augmentation  images from bytes to floats, moved and mirrored
 
 The engine does what `dse.networks.perceptron.plain.PlainRun` does with `CrossbarLayer` and `FloatLayer`, in the same

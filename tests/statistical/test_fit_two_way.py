@@ -58,6 +58,8 @@ def test_linear_steps_are_recovered_with_their_noise(read: float) -> None:
     assert np.hypot(*noise) == pytest.approx(0.3, rel=0.15)
     assert fit.faults == []
     assert fit.trains.form == "pulses 1 to 60 up, pulses 61 to 120 down, pulses 121 to 160 up"
+    narrow = fit_two_way(data, model_of("ecram_tang2018"), GivenEnds(1.0, 8.0, read), 2)
+    assert "below the measured" in narrow.faults[0]  # a cell of that card stops at 8 uS
 
 
 def test_soft_bounds_are_recovered_with_the_ends_that_were_not_reached() -> None:

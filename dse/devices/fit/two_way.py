@@ -239,15 +239,17 @@ def _goodness(
     rng = np.random.default_rng([seed, 1])
     number = SIMULATED_CELLS // 10
     first = math.sqrt(max(float(g[:, 0].var()) - read_us**2, 0.0))
-    level = np.maximum(g[:, 0].mean() + first * rng.standard_normal(number), 0.0)
+    ends = value["g_min_us"], value["g_max_us"]
+    level = np.clip(g[:, 0].mean() + first * rng.standard_normal(number), *ends)
     gain = np.maximum(1.0 + value["step_spread"] * rng.standard_normal(number), 0.0)
     floor = value["step_noise_floor"] * value["granularity_us"]
     rows: list[dict[str, float]] = []
     for n in range(g.shape[1]):
         if n:
-            step = gain * _step_of(steps, level, signs[n - 1])
+            step = gain * _step_of(steps, level, signs[n - 1])  # no step is reversed, whatever the line says
+            step = signs[n - 1] * np.maximum(signs[n - 1] * step, 0.0)
             noisy = step * (1.0 + value["step_noise"] * rng.standard_normal(number))
-            level = np.maximum(level + noisy + floor * rng.standard_normal(number), 0.0)
+            level = np.clip(level + noisy + floor * rng.standard_normal(number), *ends)
         measured = g[np.isfinite(g[:, n]), n]
         rows.append(
             {
