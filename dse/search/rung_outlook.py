@@ -181,8 +181,8 @@ class Outlook:
         """
         belief = self.belief(counted if counted.sum() >= ENOUGH else ~np.isnan(self._y[:, 0]))
         at = [self.told.index(own) for own in candidates]
-        hopeful = np.flatnonzero(belief.chances(self._points[at]) >= HOPELESS)
-        if not len(hopeful):
+        hopeful: list[int] = np.flatnonzero(belief.chances(self._points[at]) >= HOPELESS).tolist()
+        if not hopeful:
             return None
         candidates, at = [candidates[n] for n in hopeful], [at[n] for n in hopeful]
         means, deviations = belief.expected(self._points[at])
