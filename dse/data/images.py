@@ -160,7 +160,13 @@ def load_images(workload: ImageSource, folder: Path) -> Dataset:
         digest.update(np.ascontiguousarray(array).data.cast("B"))
     images, labels, held_out = raw.train, raw.train_labels, None
     if workload.validation > 0.0:
-        images, labels, out, out_labels = stratified(images, labels, workload.validation)
+        try:
+            images, labels, out, out_labels = stratified(images, labels, workload.validation)
+        except ValueError as error:
+            raise DataError(
+                f"{workload.dataset}: workload.validation = {workload.validation}: {error}; hold out a share with an "
+                "image of each class on either side, or 0"
+            ) from None
         held_out = _split(out, out_labels, raw.full_scale)
     chosen = _evenly(labels, workload.images if isinstance(workload.images, int) else None)
     return Dataset(

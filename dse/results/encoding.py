@@ -138,7 +138,7 @@ def _row(text: bytes) -> Line | None:
 
 def _is_of(line: Line, keys: Keys) -> bool:
     key = line[1].get("study_key")
-    return keys is None or key is None or key in keys
+    return keys is None or key is None or (isinstance(key, str) and key in keys)
 
 
 def _table(lines: list[Line]) -> pa.Table:

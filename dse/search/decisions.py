@@ -61,9 +61,11 @@ def _warn(place: Place, name: str, reason: str) -> None:
 
 
 def _step(entry: dict[str, Any] | None, keys: set[str] | None) -> Step | None:
-    if entry is None or (keys is not None and entry.pop("study", None) not in keys):
+    if entry is None:
         return None
-    entry.pop("study", None)
+    study = entry.pop("study", None)
+    if keys is not None and (not isinstance(study, str) or study not in keys):
+        return None
     try:
         entry["seeds"] = tuple(entry["seeds"])
         return Step(**entry) if entry["kind"] in KINDS else None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.results.encoding import to_line
+from dse.results.encoding import read_lines, to_line
 from dse.results.rows import to_rows
 from dse.results.store import read_table
 from tests.results.rows import describe
@@ -210,6 +210,14 @@ def test_a_broken_log_is_told_and_the_rest_is_kept(data, here, fresh, noted):
     assert found[:16] == [*range(15), 97]
     assert found[-1] == 99
     noted("broken files that were answered in words, or taken where they are valid", 1, 1)
+
+
+@pytest.mark.parametrize("name", ["study_key", "trial", "state"])
+@pytest.mark.parametrize("value", [["x"], {"x": 1}, 1.5, True])
+def test_a_line_of_a_wrong_kind_under_its_checksum_is_damaged(name, value, undisturbed):
+    row = to_rows(read_table(undisturbed))[0]
+    table, damaged = read_lines(to_line({**row, name: value}) + to_line(row), {row["study_key"]})
+    assert (table["trial"].to_pylist(), damaged) == ([row["trial"]], [1])
 
 
 @st.composite

@@ -6,6 +6,7 @@ from dse.analysis.fronts.pareto import front
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.errors import SettingError
 from dse.results.address import place_of
+from dse.results.encoding import sealed
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search import decisions
@@ -176,6 +177,17 @@ def test_keys_of_studies_without_rungs_are_what_they_were(tmp_path):
     said = parse_study(plain, tmp_path).meaning
     assert not {"rungs", "keep"} & said["search"].keys()
     assert not {"seeds_for", "epochs"} & said["budget"].keys()
+
+
+def test_decisions_that_are_damaged_are_told_and_those_of_others_are_passed_over(tmp_path, caplog):
+    one = {"kind": "new", "trial": 0, "parameters": {}, "seeds": [0], "study": "k"}
+    studies = ["k", "k", ["k"], "another", "k"]
+    good, bad, odd, other, last = (sealed({**one, "number": n, "study": own}) for n, own in enumerate(studies))
+    (tmp_path / "decisions").mkdir()
+    lines = good + bad.replace(b'"trial":0', b'"trial":1') + odd + other + last[:-1] + b"\x0b"
+    (tmp_path / "decisions" / "000001-x.jsonl").write_bytes(lines)
+    assert sorted(decisions.read_decisions(place_of(tmp_path), {"k"})) == [0]
+    assert "lines 2, 5 are not what was written" in caplog.text
 
 
 @pytest.mark.parametrize("sampler", ["quasi_random", "tpe"])

@@ -184,6 +184,10 @@ class Drawn(AbstractImageData):
         ({"train": np.zeros((20, 24), np.uint8), "train_labels": np.arange(20) % 3}, "20 training images; total = 30"),
         ({"test": np.zeros((0, 24), np.uint8), "test_labels": np.zeros(0, np.int64)}, "test images none"),
         ({"full_scale": 16.0}, "above full_scale = 16.0"),
+        (
+            {"train_labels": np.append(np.arange(29) % 2, 2)},
+            r"validation = 0\.\d+: 30 samples of 3 classes cannot be split",
+        ),
     ],
 )
 def test_images_that_contradict_their_data_set_are_refused(changes, message, tmp_path, monkeypatch):
