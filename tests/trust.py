@@ -71,7 +71,7 @@ def noted(*, quick: bool) -> Notes:
         options = ["-n", "0", "-q", "-p", "no:cacheprovider", "-m", marks, "-k", which]
         code = pytest.main([str(ROOT / path), *options], plugins=[notes])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):  # such as none that is called so any more
-            notes.failed.append(f"{path} -k '{which}': {pytest.ExitCode(code).name}")
+            notes.failed.append(f"{path}::{pytest.ExitCode(code).name} with -k '{which}'")
     return notes
 
 
@@ -104,7 +104,9 @@ def table(notes: Notes, rows: int) -> str:
     """Return the table as Markdown."""
     lines = ["| what was tried | held | of |", "|---|---|---|"]
     lines += [f"| {what} | {held:,} | {of:,} |" for what, (held, of) in sorted(notes.counts.items())]
-    lines += [f"| FAILED: `{name}` | 0 | 1 |" for name in notes.failed]
+    lines += [
+        f"| FAILED: {test} of `{path}` | 0 | 1 |" for path, _, test in (own.partition("::") for own in notes.failed)
+    ]
     lines.append(f"| rows made durable a second, five at a time, one driver | {rows_a_second():,.0f} | |")
     lines += [
         f"| bytes of memory a stored row that `dse {name}` takes, of {rows:,} rows | {value:,.0f} | |"

@@ -1,5 +1,7 @@
 """Questions to the page, in a real browser: limits, weights, and why a design is not on the front."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from dse.analysis.fronts.pareto import as_costs, checked, points_of
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.tables import open_tables
+from dse.pricing.bounds import Bound
 from tests.analysis.browser import Browser, executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
@@ -101,6 +104,18 @@ def test_a_design_off_the_front_learns_who_beats_it_and_what_it_lacks(opened, su
     assert "It is on the front" in opened.run(ASK, TRIAL, str(min(on)))["said"]
     assert "this page holds no trial" in opened.run(ASK, TRIAL, "999")["said"]
     assert "is a control" in opened.run(ASK, TRIAL, "0")["said"]
+
+
+def test_a_design_that_misses_a_bound_by_less_than_is_shown_learns_which(browser, subject, tmp_path):
+    energies = dict(subject.searched.select("trial", "energy_per_sample_j").iter_rows())
+    trial, own = next((trial, own) for trial, own in energies.items() if float(f"{own:.6g}") < own)
+    bound = Bound("energy_per_sample_j", "<=", (float(f"{own:.6g}") + own) / 2)
+    tables = dataclasses.replace(subject.tables, constraints=[bound])
+    path = tmp_path / "bounded.html"
+    path.write_text(page_of(Subject(subject.where, tables, subject.objectives), ["importance"]), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert "It is infeasible: energy_per_sample_j is" in browser.run(ASK, TRIAL, str(trial))["said"]
+    assert browser.errors() == []
 
 
 def test_all_weight_on_one_objective_names_its_best_design(opened, subject):

@@ -20,4 +20,4 @@ def test_a_file_of_which_nothing_was_run_is_a_failure(monkeypatch):
     monkeypatch.setattr(pytest, "main", lambda *_, **__: pytest.ExitCode.NO_TESTS_COLLECTED)
     failed = trust.noted(quick=True).failed
     assert len(failed) == len(trust.TESTS)
-    assert "tests/results/test_disk.py -k 'any_operation': NO_TESTS_COLLECTED" in failed
+    assert "tests/results/test_disk.py::NO_TESTS_COLLECTED with -k 'any_operation'" in failed

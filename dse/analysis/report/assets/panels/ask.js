@@ -159,7 +159,7 @@ function reasons(design) {
   if (design.role === "control") return [say_(`${nameOf(design)} is a control: it is compared with the front, and is never on it.`)];
   const missing = DATA.objectives.filter((name) => valueOf(design, name) === null);
   if (missing.length) return [say_(`It has no ${missing.join(", ")}${missing.some((name) => columns.get(name)?.unit === "J") ? ": on this card its converters have no price" : ""}.`)];
-  if (design.role === "infeasible") return [say_("It is infeasible: ", ...(WHATIF?.constraints ?? []).filter(([name, sign, bound]) => violation(valueOf(design, name) ?? NaN, sign, bound) !== 0).map(([name, sign, bound]) => `${name} is ${text(name, valueOf(design, name))}, not ${sign} ${text(name, bound)}. `))];
+  if (design.role === "infeasible") return [say_("It is infeasible: ", ...(WHATIF?.constraints ?? []).filter(([name, sign, bound]) => violation(decisive([name]).get(name)[design.i], sign, bound) !== 0).map(([name, sign, bound]) => `${name} is ${text(name, valueOf(design, name))}, not ${sign} ${text(name, bound)}. `))];
   const own = nowJudged.points[design.i];
   const better = searched.filter((other) => nowJudged.points[other.i].every((cost) => !Number.isNaN(cost)) && beats(nowJudged.points[other.i], own));
   if (!better.length) return [say_(element("b", {}, "It is on the front"), ": no design is as good in every objective and better in one.", ...sureOf(design))];
