@@ -2,10 +2,11 @@
 
 from dse.updates.base import AbstractUpdate
 from dse.updates.mixed_precision.spec import MixedPrecision
+from dse.updates.pulse_trains.spec import PulseTrains
 from dse.updates.sgd.spec import Sgd
 from dse.variants import Variants
 
-UPDATES: Variants[type[AbstractUpdate]] = Variants("UPDATES", MixedPrecision, Sgd)
+UPDATES: Variants[type[AbstractUpdate]] = Variants("UPDATES", MixedPrecision, Sgd, PulseTrains)
 """All update rules; the first is the default of a study."""
 
 

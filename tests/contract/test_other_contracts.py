@@ -20,6 +20,7 @@ from dse.tasks.regression.spec import Regression
 from dse.testing import CellContract, CompensationContract, TaskContract, UpdateContract
 from dse.updates import UPDATES
 from dse.updates.mixed_precision.spec import MixedPrecision
+from dse.updates.pulse_trains.spec import PulseTrains
 from dse.updates.sgd.spec import Sgd
 from dse.updates.training import NoTraining
 from tests.contract.kept import not_held
@@ -75,6 +76,10 @@ class TestLinearStep(CellContract):
 class TestSoftBounds(CellContract):
     variant = SoftBoundsCell
     card = "reram_gong2018"
+
+
+class TestPulseTrains(UpdateContract):
+    variant = PulseTrains
 
 
 class TestMixedPrecision(UpdateContract):

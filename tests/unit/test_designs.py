@@ -145,7 +145,11 @@ def test_every_single_setting_changes_the_key() -> None:
 @VARIANTS
 def test_a_setting_of_a_variant_changes_the_key_or_its_network_says_that_it_has_no_effect(variant: Settings) -> None:
     network, data = network_of(variant), data_of(variant)
-    own = {path for cell in CELLS for path in leaf_paths(design_class(network, data, cell))}
+    kinds = [
+        *((cell, UPDATES[0]) for cell in CELLS),
+        *((CELLS[0], rule) for rule in UPDATES if network.learns_by(rule)),
+    ]
+    own = {path for kind in kinds for path in leaf_paths(design_class(network, data, *kind))}
     idle = {name for name, condition in {**network.task.idle, **network.idle}.items() if not condition}
     for path in every_setting():
         if is_family(path) or (path == UPDATE.path and sum(map(network.learns_by, UPDATES)) < 2):

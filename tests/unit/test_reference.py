@@ -62,7 +62,7 @@ FLOAT_MODULES = ('architecture = "float" (network.name = any but perceptron, onn
         (
             "accumulator.rounding",
             "network.name = any but onnx",
-            ('architecture = "float"', 'accumulator.bits = "float"'),
+            ('architecture = "float"', 'accumulator.bits = "float"', 'architecture = "pulse_trains"'),
         ),
         ("workload.train_characters", "workload.dataset = ptb", ()),
         (

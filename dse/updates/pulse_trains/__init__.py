@@ -1,0 +1,1 @@
+"""Analog stochastic gradient descent by pulse trains that meet in the cells."""
