@@ -21,8 +21,6 @@ for name in (
     "optuna.samplers",
     "rich.progress",
     "rich.style",
-    "sklearn.datasets",
-    "sklearn.model_selection",
 ):
     importlib.import_module(name)
 gc.freeze()  # what is here stays: a child need not look through it
