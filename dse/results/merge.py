@@ -72,12 +72,15 @@ def _check_alike(names: Sequence[str], tables: Sequence[pa.Table]) -> None:
 def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
     decided = [_decided(table) for table in tables]
     united = each_once([*decided, *tables])  # a crash here is no result where another machine has one
-    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key", "trail")]
+    nested = ["layers", "trail"]
+    results = [name for name in RESULT_COLUMNS if name not in ("trial", "seed", "study_key", *nested)]
     known = _places(united)
     for name, table in zip(names, decided, strict=True):
         keys = set(_places(table))
         mine = united.filter(pa.array([key in keys for key in known], pa.bool_()))
-        alike = _trails_alike(mine, table)
+        if mine.select([*results, *nested]).equals(table.select([*results, *nested])):
+            continue
+        alike = _nested_alike(mine, table, nested)
         mine, theirs = mine.select(results), table.select(results)
         if not (mine.equals(theirs) and all(alike)):
             numbers = range(table.num_rows)
@@ -89,10 +92,29 @@ def _same_study(names: Sequence[str], tables: Sequence[pa.Table]) -> pa.Table:
     return united
 
 
-def _trails_alike(mine: pa.Table, theirs: pa.Table) -> list[bool]:
-    """Return for each row whether its layers were the same by epoch, which rows of earlier versions do not say."""
-    pairs = zip(mine["trail"].to_pylist(), theirs["trail"].to_pylist(), strict=True)
-    return [not a or not b or a == b for a, b in pairs]
+def _nested_alike(mine: pa.Table, theirs: pa.Table, columns: Sequence[str]) -> list[bool]:
+    """Return for each row whether its layers were the same, by epoch too, as far as both say it.
+
+    Rows of earlier versions say nothing by epoch, and lack what was not measured yet.
+    """
+    found = [True] * mine.num_rows
+    for name in columns:
+        pairs = zip(mine[name].to_pylist(), theirs[name].to_pylist(), strict=True)
+        found = [known and (not a or not b or _alike(a, b)) for known, (a, b) in zip(found, pairs, strict=True)]
+    return found
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Return whether nested values are equal in all that both have of maps."""
+    if isinstance(one, list) and isinstance(other, list):
+        these, those = cast("list[Any]", one), cast("list[Any]", other)
+        if all(isinstance(own, tuple) for own in [*these, *those]):  # a map
+            return _alike(dict(these), dict(those))
+        return len(these) == len(those) and all(map(_alike, these, those))
+    if isinstance(one, dict) and isinstance(other, dict):
+        this, that = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return all(_alike(this[key], that[key]) for key in this.keys() & that.keys())
+    return one == other or (one != one and other != other)  # noqa: PLR0124  what is no number is alike
 
 
 def _places(table: pa.Table) -> list[tuple[Any, ...]]:

@@ -68,8 +68,13 @@ def subject(replicated):
     return Subject(replicated, tables, tables.objectives)
 
 
+NESTED = ("layers", "curves", "deployments", "trails")
+
+
 def changed(subject, **tables):
-    return Subject(subject.where, dataclasses.replace(subject.tables, **tables), subject.objectives)
+    nested = {name: frame for name, frame in tables.items() if name in NESTED}
+    own = {name: value for name, value in tables.items() if name not in NESTED}
+    return Subject(subject.where, dataclasses.replace(subject.tables, **own).with_nested(**nested), subject.objectives)
 
 
 def many(subject, count):

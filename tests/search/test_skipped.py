@@ -215,11 +215,13 @@ def test_values_that_are_known_stand_on_the_scale_of_those_that_were_seen():
 
 def test_progress_names_the_nearest_where_no_design_is_feasible():
     follower = _Follower(["loss"])
-    rows = [{"origin": "search", "seed": 0, "design_key": f"{n:020x}", "trial": n} for n in range(8)]
+    rows = [
+        {"origin": "search", "seed": 0, "design_key": f"{n:020x}", "trial": n, "state": "complete"} for n in range(8)
+    ]
     verdicts = [Verdict([1.0], [0.5 - 0.01 * (n == 5)]) for n in range(8)]
     follower.take(Progress(8, 10, 0, 0, 8, tuple(map(Judged, rows, verdicts))))
     assert "8 infeasible: none is feasible yet, trial 5 is nearest" in follower.text()
     assert follower.numbers["nearest"] == 5
-    more = {"origin": "search", "seed": 0, "design_key": "f", "trial": 8}
+    more = {"origin": "search", "seed": 0, "design_key": "f", "trial": 8, "state": "complete"}
     follower.take(Progress(9, 10, 0, 0, 9, (Judged(more, Verdict([1.0], [0.0])),)))
     assert "feasible yet" not in follower.text()

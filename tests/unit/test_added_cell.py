@@ -112,7 +112,10 @@ def test_a_model_that_is_not_here_is_named_once() -> None:
     content["device"]["model"] = "liner"
     with pytest.raises(SettingError) as caught:
         parse_design(content)
-    assert str(caught.value) == 'device.model = "liner" is not allowed; give one of "pcm", "linear"'
+    assert (
+        str(caught.value)
+        == 'device.model = "liner" is not allowed; give one of "pcm", "linear_step", "soft_bounds", "linear"'
+    )
 
 
 def test_the_numbers_of_a_card_are_those_of_its_model(tmp_path: Path) -> None:

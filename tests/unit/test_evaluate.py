@@ -97,7 +97,7 @@ def test_the_outcome_of_a_crossbar_describes_its_layers(digits: Dataset) -> None
     assert outcome.data_checksum == digits.checksum
     for layer in outcome.layers:
         assert tuple(layer.events) == EVENT_NAMES
-        assert tuple(layer.wear) == WEAR_NAMES
+        assert tuple(layer.wear) == (*WEAR_NAMES, "never_pulsed", "at_window_end", "weight_steps", "above_threshold")
         assert layer.mean_conductance_us is not None
         assert 0.1 <= layer.mean_conductance_us <= 12.0
 
