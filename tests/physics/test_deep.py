@@ -145,7 +145,6 @@ def test_a_digital_network_counts_multiplications() -> None:
         {"array.read_noise_per": "mini_batch"},
         {"array.conductance_per_std_us": 1.5},
         {"array.wires.row_ohm": 30.0},
-        {"array.unused_lines": "present"},
         {"accumulator.bits": 3},
         {"accumulator.operand_bits": 3},
         {"accumulator.inference": "cells_and_accumulator"},
