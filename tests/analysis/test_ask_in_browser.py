@@ -9,9 +9,8 @@ import pytest
 from dse.analysis.fronts.pareto import as_costs, checked, points_of
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables.tables import open_tables
 from dse.pricing.bounds import Bound
-from tests.analysis.browser import Browser, executable
+from tests.analysis.browser import executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 
@@ -29,22 +28,10 @@ LIMIT, TRIAL = "#ask input[list]", "#ask input[inputmode=numeric]"
 
 
 @pytest.fixture(scope="module")
-def subject(replicated):
-    tables = open_tables(replicated)
-    return Subject(replicated, tables, tables.objectives)
-
-
-@pytest.fixture(scope="module")
 def address(subject, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(page_of(subject, ["importance"]), encoding="utf-8")
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from xml.etree import ElementTree
 import pytest
 
 from dse.analysis.report.page import page as page_of
-from dse.analysis.report.subject import Subject
-from dse.analysis.tables.tables import open_tables
 from tests.analysis.browser import Browser, executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
@@ -25,12 +23,6 @@ window.saved = null;
 Promise.all(window.kept.map(read)).then((all) => { window.saved = all; });
 """
 PNG = bytes([0x89, *b"PNG", 13, 10, 26, 10])
-
-
-@pytest.fixture(scope="module")
-def subject(replicated):
-    tables = open_tables(replicated)
-    return Subject(replicated, tables, tables.objectives)
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,13 @@ from selenium.webdriver.common.keys import Keys
 
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables.tables import open_tables
 from dse.api.page import Page
 from dse.pricing.bounds import Bound
-from tests.analysis.browser import Browser, executable
+from tests.analysis.browser import executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 
 EVIL = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
-
-
-@pytest.fixture(scope="module")
-def subject(replicated):
-    tables = open_tables(replicated)
-    return Subject(replicated, tables, tables.objectives)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +26,6 @@ def address(subject, tmp_path_factory):
         path = tmp_path_factory.mktemp("page") / "report.html"
         path.write_text(page_of(subject), encoding="utf-8")
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from dse.analysis.costs.worlds import tornado_table
 from dse.analysis.fronts.table import front_table
 from dse.analysis.report.page import page as page_of
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables.tables import open_tables
 from dse.devices.card import library
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CONSTANTS, read_cost_card
 from dse.pricing.price import COLUMNS
-from tests.analysis.browser import Browser, executable
+from tests.analysis.browser import executable
 from tests.analysis.kinds import layers_of_all_kinds
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
@@ -31,18 +30,6 @@ const kept = (value) => (Number.isFinite(value) ? value : value === Infinity ? '
 return Object.fromEntries(Object.entries(dse.price(...arguments)).map(([name, values]) => [name, values.map(kept)]));
 """
 """What the page prices, with infinities, which JSON lacks, as a word."""
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def subject(replicated):
-    tables = open_tables(replicated)
-    return Subject(replicated, tables, tables.objectives)
 
 
 @pytest.fixture(scope="module")
