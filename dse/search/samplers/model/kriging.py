@@ -28,7 +28,6 @@ BOUNDS = {"length": (np.log(0.05), np.log(50.0)), "signal": (np.log(1e-2), np.lo
 STEPS = 25
 """Steps of the search for lengths, signal and noise."""
 JITTER = 1e-9
-GLS = False
 
 
 @dataclass(frozen=True)
@@ -135,9 +134,7 @@ class Process:
         noise = np.exp(scales.noise) + JITTER + (np.zeros(len(y)) if known is None else known)
         common = 0.0 if shared is None else shared @ shared.T
         self._low: Floats = linalg.cholesky(covariance + np.diag(noise) + common, lower=True)
-        ones = linalg.cho_solve((self._low, True), np.ones(len(y)))
-        own = float(ones @ y / ones.sum()) if GLS else float(y.mean())
-        self._mean = own if mean is None else mean
+        self._mean = float(y.mean()) if mean is None else mean
         self._weights: Floats = linalg.cho_solve((self._low, True), y - self._mean)
 
     def believe(self, x: Floats) -> None:
