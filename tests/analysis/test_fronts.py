@@ -112,7 +112,7 @@ def test_four_objectives_with_seeds_are_a_grid_with_bars_and_bands(replicated, t
 def test_a_study_compared_with_itself_is_a_draw():
     tables = study(metrics, count=40, seeds=3, noise=0.01)
     names = ["accuracy", "energy_per_sample_j"]
-    a, b, union = fronts_table(tables, tables, names).rows(named=True)
+    a, b, union = fronts_table(tables, tables, objectives=names).rows(named=True)
     assert a["hypervolume"] == b["hypervolume"] == union["hypervolume"]
     assert (a["covers_other"], b["covers_other"], union["covers_other"]) == (1.0, 1.0, None)
     shared = shared_table(tables, tables, names)
@@ -126,7 +126,7 @@ def test_the_better_of_two_studies_covers_the_other():
     names = ["accuracy", "energy_per_sample_j"]
     first = study(metrics, count=40)
     second = replace(first, trials=first.trials.with_columns(pl.col("energy_per_sample_j") / 2))
-    a, b, union = fronts_table(first, second, names).rows(named=True)
+    a, b, union = fronts_table(first, second, objectives=names).rows(named=True)
     assert (a["covers_other"], b["covers_other"]) == (0.0, 1.0)
     assert a["hypervolume"] < b["hypervolume"] == union["hypervolume"]
     assert (a["on_union_front"], b["on_union_front"]) == (0, b["on_front"])

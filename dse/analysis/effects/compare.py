@@ -1,7 +1,9 @@
-"""Two studies side by side: their fronts, the designs they share, the best of each."""
+"""Studies side by side: their fronts, the designs they share, the best of each, what differs in their files."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -11,46 +13,57 @@ from dse.analysis.fronts import quality
 from dse.analysis.fronts.pareto import as_costs, checked, is_on_front, points_of
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.errors import QueryError
+from dse.results.place import Where
+from dse.results.source import study_text
 
 MADE_BY = {"code": "code", "data_checksum": "data", "cost_card": "cost card"}
 
 
-def shared_objectives(a: Tables, b: Tables) -> list[str]:
-    """Return the objectives of the first study that the second has too.
+def shared_objectives(*studies: Tables) -> list[str]:
+    """Return the objectives of the first study that all others have too.
 
     Raises:
         QueryError: there is none.
     """
-    found = [name for name in a.objectives if name in b.objectives]
+    found = [name for name in studies[0].objectives if all(name in other.objectives for other in studies)]
     if not found:
         raise QueryError(
-            f"the studies share no objective ({', '.join(a.objectives)}; {', '.join(b.objectives)}); name some with "
+            f"the studies share no objective ({'; '.join(', '.join(t.objectives) for t in studies)}); name some with "
             "--objectives"
         )
     return found
 
 
-def fronts_table(a: Tables, b: Tables, objectives: Sequence[str]) -> pl.DataFrame:
-    """Return a row each for A, B and their union.
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Names of studies, in their order."""
+
+
+def fronts_table(*studies: Tables, objectives: Sequence[str]) -> pl.DataFrame:
+    """Return a row each for the studies A, B and so on, and their union.
 
     `designs` that miss no objective, `on_front` (of their own front), `on_union_front` (of these, on that of both),
     `hypervolume` in the product of the units and its `share` of the box between the reference (the worst value of each
-    objective over both studies) and the best, `covers_other`: the share of the other front to which some design of this
-    one is at least as good in every objective. Equal points count for both.
+    objective over all studies) and the best, `covers_other`: the share of the other fronts to which some design of this
+    one is at least as good in every objective. Equal points count for all.
 
     Raises:
         QueryError: an objective that is no metric, or a study without complete designs.
     """
     goals = checked(objectives)
-    sets = [points_of(search_trials(t).drop_nulls(list(objectives)), objectives) for t in (a, b)]
-    for points, tables in zip(sets, (a, b), strict=True):
+    sets = [points_of(search_trials(t).drop_nulls(list(objectives)), objectives) for t in studies]
+    for points, tables in zip(sets, studies, strict=True):
         if not len(points):
             raise QueryError(f"{tables.about['name']} has no complete design with all of {', '.join(objectives)}")
-    both = np.concatenate(sets)
-    reference, best = quality.worst(both, goals), quality.ideal(both, goals)
+    united = np.concatenate(sets)
+    reference, best = quality.worst(united, goals), quality.ideal(united, goals)
     box = float(np.abs(reference - best).prod())
-    own = [points[is_on_front(points, goals)] for points in (*sets, both)]
-    union = {tuple(point) for point in own[2].tolist()}
+    own = [points[is_on_front(points, goals)] for points in (*sets, united)]
+    union = {tuple(point) for point in own[-1].tolist()}
+
+    def covered(place: int) -> float:
+        others = np.concatenate([front for n, front in enumerate(own[:-1]) if n != place])
+        return quality.coverage(own[place], others, goals)
+
     rows = [
         {
             "study": name,
@@ -62,11 +75,11 @@ def fronts_table(a: Tables, b: Tables, objectives: Sequence[str]) -> pl.DataFram
             "covers_other": covers,
         }
         for name, points, front, volume, covers in zip(
-            ("A", "B", "union"),
-            (*sets, both),
+            (*LETTERS[: len(sets)], "union"),
+            (*sets, united),
             own,
             [quality.hypervolume(front, goals, reference) for front in own],
-            [quality.coverage(own[0], own[1], goals), quality.coverage(own[1], own[0], goals), None],
+            [*map(covered, range(len(sets))), None],
             strict=True,
         )
     ]
@@ -101,6 +114,62 @@ def shared_table(a: Tables, b: Tables, objectives: Sequence[str]) -> pl.DataFram
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def against_first(
+    table: Callable[[Tables, Tables, Sequence[str]], pl.DataFrame], studies: Sequence[Tables], objectives: Sequence[str]
+) -> pl.DataFrame:
+    """Return `best_table` or `shared_table` of the first study and each other; of several others with a column `study`.
+
+    Raises:
+        QueryError: none of the others has anything for it.
+    """
+    if len(studies) == 2:
+        return table(studies[0], studies[1], objectives)
+    found: list[pl.DataFrame] = []
+    reason = ""
+    for letter, other in zip(LETTERS[1:], studies[1:], strict=False):
+        try:
+            own = table(studies[0], other, objectives)
+        except QueryError as error:
+            reason = str(error)
+            continue
+        found.append(own.insert_column(0, pl.Series("study", [letter] * len(own))))
+    if not found:
+        raise QueryError(reason)
+    return pl.concat(found, how="diagonal_relaxed")
+
+
+def study_files(places: Sequence[Where], studies: Sequence[Tables]) -> list[dict[str, Any]]:
+    """Return the study files of results, as TOML gives them.
+
+    Raises:
+        QueryError: results that unite several studies, or whose file cannot be read.
+    """
+    found: list[dict[str, Any]] = []
+    for place, tables in zip(places, studies, strict=True):
+        text = study_text(place, tables.about)
+        if text is None:
+            raise QueryError(f"{place} holds no study file to compare: it unites several studies, or cannot be read")
+        try:
+            found.append(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise QueryError(f"the study file of {place} is damaged: {error}") from None
+    return found
+
+
+def changed_table(places: Sequence[Where], studies: Sequence[Tables]) -> pl.DataFrame:
+    """Return a row for each setting in which the study files differ: `setting`, and a column for each study.
+
+    Raises:
+        QueryError: see `study_files`.
+    """
+    letters = LETTERS[: len(studies)]
+    rows = [
+        {"setting": path, **dict(zip(letters, values, strict=True))}
+        for path, values in changed(study_files(places, studies))
+    ]
+    return pl.DataFrame(rows, schema={"setting": pl.String, **dict.fromkeys(letters, pl.String)})
+
+
 def shared_count(a: Tables, b: Tables) -> int:
     """Return how many designs both studies completed."""
     return len(search_trials(a).join(search_trials(b), on="design_key", how="semi"))
@@ -121,13 +190,43 @@ def _best(tables: Tables, objective: str) -> int | None:
     return int(designs["trial"][int(as_costs(points_of(designs, [objective]), checked([objective])).argmin())])
 
 
-def notes(a: Tables, b: Tables) -> list[str]:
-    """Return what makes the studies hard to compare: other code, data or prices; and constraints that are left out."""
+def changed(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str | None]]]:
+    """Return the settings in which study files differ: the path of each, and what each file has, None for nothing.
+
+    Settings that a file leaves out have their default, which is not looked up here.
+
+    Args:
+        files: study files as TOML gives them.
+    """
+    flat = [dict(_flat(file)) for file in files]
+    paths = dict.fromkeys(path for own in flat for path in own)
+    rows = [(path, [own.get(path) for own in flat]) for path in paths]
+    return [(path, values) for path, values in rows if len(set(values)) > 1]
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path of each value and the value as text; a range of the space is one value."""
+    for name, value in table.items():
+        path = f"{before}.{name}" if before else name
+        if isinstance(value, Mapping) and not (
+            before.startswith("space") and _is_range(cast("Mapping[str, Any]", value))
+        ):
+            yield from _flat(cast("Mapping[str, Any]", value), path)
+        else:
+            yield path, json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_range(value: Mapping[str, Any]) -> bool:
+    return {"low", "high"} <= value.keys()
+
+
+def notes(*studies: Tables) -> list[str]:
+    """Return what makes studies hard to compare: other code, data or prices; and constraints that are left out."""
     found: list[str] = []
     for column, what in MADE_BY.items():
-        ours, theirs = (set(t.trials[column].drop_nulls().unique().to_list()) for t in (a, b))
-        if ours != theirs:
-            found.append(f"note: other {what}: {', '.join(sorted(ours))} | {', '.join(sorted(theirs))}")
-    if any(tables.about.get("constraints") for tables in (a, b)):
+        made = [set(t.trials[column].drop_nulls().unique().to_list()) for t in studies]
+        if any(own != made[0] for own in made):
+            found.append(f"note: other {what}: {' | '.join(', '.join(sorted(own)) for own in made)}")
+    if any(tables.about.get("constraints") for tables in studies):
         found.append("note: fronts here are those of all complete designs; the constraints of a study are left out")
     return found

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from dse import __version__
-from dse.analysis.report.panels import PANELS, Filled, filled, summary
+from dse.analysis.report.panels import PANELS, Filled, Panel, filled, summary
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.render import write
 from dse.analysis.tables.tables import Tables
@@ -38,18 +38,21 @@ def write_page(
     write(path, page(Subject(where, tables, objectives), without).encode())
 
 
-def page(subject: Subject, without: Sequence[str] = (), live: str | None = None) -> str:
+def page(
+    subject: Subject, without: Sequence[str] = (), live: str | None = None, panels: Sequence[Panel] = PANELS
+) -> str:
     """Return the page of a study as HTML.
 
     Args:
         subject: what it is about.
         without: panels to leave out.
         live: for a page that `dse watch` serves: what tells these results from later ones. It alone asks its server.
+        panels: those of the page.
 
     Raises:
         QueryError: a panel to leave out that is none.
     """
-    parts = filled(subject, without)
+    parts = filled(subject, without, panels)
     script, style = _script(is_live=live is not None), _asset("page.css")
     return (
         _templates()

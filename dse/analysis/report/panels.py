@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.analysis.effects.importance import RESAMPLES, importance
+from dse.analysis.fronts.pareto import best_first
 from dse.analysis.fronts.table import bands_table, confidence_note
 from dse.analysis.report import provenance, series
 from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
@@ -42,6 +43,7 @@ class Panel:
         empty: text where there is nothing to show.
         is_text: whether a template shows it; a script draws the others.
         is_folded: whether a reader opens it.
+        template: the template of a text, where it is not that of the name.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Panel:
     empty: str = "Nothing to show."
     is_text: bool = False
     is_folded: bool = False
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,20 @@ class Filled:
     reason: str
 
 
-def filled(subject: Subject, without: Sequence[str] = ()) -> list[Filled]:
-    """Return the panels with their content, but for some that are left out by name.
+def filled(subject: Subject, without: Sequence[str] = (), panels: Sequence[Panel] | None = None) -> list[Filled]:
+    """Return panels with their content, by default all of a study, but for some that are left out by name.
 
     Raises:
         QueryError: a name that no panel has.
     """
-    names = [panel.name for panel in PANELS]
+    panels = PANELS if panels is None else panels
+    names = [panel.name for panel in panels]
     for name in without:
         if name not in names:
             raise QueryError(
                 f"no panel {name!r} to leave out{did_you_mean(name, names)} (there are {', '.join(names)})"
             )
-    return [_fill(panel, subject) for panel in PANELS if panel.name not in without]
+    return [_fill(panel, subject) for panel in panels if panel.name not in without]
 
 
 def _fill(panel: Panel, subject: Subject) -> Filled:
@@ -133,16 +137,29 @@ def _best(subject: Subject) -> list[Json]:
             continue
         best = known.sort(name, descending=QUANTITIES[name].goal == "maximise", maintain_order=True).row(0, named=True)
         others = [(row["origin"], provenance.shown(name, row[name])) for row in subject.controls.iter_rows(named=True)]
+        others = _best_of_sides(subject, name) or others
         rows.append(
             {
                 "name": name,
                 "goal": QUANTITIES[name].goal,
                 "meaning": QUANTITIES[name].meaning,
                 "trial": best["trial"],
+                "of": subject.name_of(best["trial"]),
                 "value": provenance.shown(name, best[name]),
                 "controls": others,
             }
         )
+    return rows
+
+
+def _best_of_sides(subject: Subject, name: str) -> list[tuple[str, str]]:
+    """Return the best design of each of several studies and its value."""
+    rows: list[tuple[str, str]] = []
+    known = best_first(subject.judged.feasible.drop_nulls(name), [name])
+    for side in subject.sides:
+        own = known.filter(pl.col("trial").is_between(side.first, side.end, closed="left"))
+        if len(own):
+            rows.append((subject.name_of(own["trial"][0]), provenance.shown(name, own[name][0])))
     return rows
 
 
@@ -185,6 +202,8 @@ def _table(subject: Subject) -> Json | None:
     shown = [name for name in subject.front.columns if name not in hidden]
     kept = subject.front.filter(pl.col("trial").is_in(thinned(subject.front["trial"].to_list(), ROWS)))
     rows = [[_cell(name, row) for name in shown] for row in kept.iter_rows(named=True)]
+    for cells in rows:
+        cells[0]["text"] = subject.name_of(cells[0]["value"])
     numeric = [subject.front[name].dtype.is_numeric() for name in shown]
     return {
         "columns": [{"name": name, "numeric": n} for name, n in zip(shown, numeric, strict=True)],

@@ -5,7 +5,6 @@ from typing import Any
 
 import polars as pl
 
-from dse.analysis.costs.prices import own_card_place
 from dse.analysis.report.subject import Subject
 from dse.pricing.card import CONSTANTS, card_entries
 from dse.pricing.text import cell
@@ -71,7 +70,7 @@ def card_table(subject: Subject) -> dict[str, Any] | None:
     """
     if subject.tables.trials["cost_card"].drop_nulls().is_empty():
         return None
-    card, entries = card_entries(*own_card_place(subject.where, subject.tables))
+    card, entries = card_entries(*subject.card_place())
     rows = [
         {
             "name": name,
@@ -93,7 +92,10 @@ def _end(value: float | None) -> str:
 def failures(subject: Subject) -> list[dict[str, Any]]:
     """Return the trials that failed, with their reason."""
     failed = subject.tables.designs.filter(pl.col("state") == "failed")
-    return failed.select("trial", "origin", "failure").to_dicts()
+    return [
+        {**row, "trial": subject.name_of(row["trial"])}
+        for row in failed.select("trial", "origin", "failure").iter_rows(named=True)
+    ]
 
 
 def shown(name: str, value: Any) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from dse.analysis.costs.by_epoch import priced_curves
-from dse.analysis.costs.prices import own_card, prices
+from dse.analysis.costs.prices import prices
 from dse.analysis.intervals import half_width
 from dse.analysis.report.subject import Json, Subject, by_trial, short, thinned
 from dse.analysis.tables.epochs import COUNTED, curves_of
 from dse.analysis.tables.nested import KEYS
 from dse.analysis.tables.tables import present
 from dse.errors import ResultsError, SettingError
+from dse.pricing.card import read_cost_card
 from dse.pricing.energy import ITEMS
 from dse.results.schema import WEAR, WEAR_COLUMNS
 
@@ -61,7 +62,7 @@ def _detailed_curves(subject: Subject) -> pl.DataFrame:
     shown, names = pl.col("trial").is_in(subject.detailed), ("curves", "layers", "trails")
     few = subject.tables.with_nested(**{name: getattr(subject.tables, name).filter(shown) for name in names})
     try:
-        card = own_card(subject.where, subject.tables)
+        card = read_cost_card(*subject.card_place())
     except (ResultsError, SettingError):  # the panel of energies says so
         return curves_of(few).with_columns(pl.lit(None, pl.Float64).alias(ENERGY))
     return priced_curves(few, card, [ENERGY])
@@ -79,7 +80,7 @@ def energy(subject: Subject) -> Json | None:
     layers = subject.tables.layers
     if layers.is_empty():
         return None
-    card = own_card(subject.where, subject.tables)
+    card = read_cost_card(*subject.card_place())
     names = [f"{phase}_{part}_per_sample_j" for phase, part in ITEMS]
     few = subject.tables.with_nested(layers=layers.filter(pl.col("trial").is_in(subject.detailed)))
     priced = prices(few, [card], [*names, "energy_per_sample_j"]).drop_nulls("energy_per_sample_j")

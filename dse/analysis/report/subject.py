@@ -4,10 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from dse.analysis.costs.prices import own_card_place
 from dse.analysis.effects.features import value_of
 from dse.analysis.fronts.confidence import half_widths
 from dse.analysis.fronts.feasible import Feasibility
@@ -15,6 +17,8 @@ from dse.analysis.fronts.pareto import best_first, checked
 from dse.analysis.fronts.plot import is_log
 from dse.analysis.fronts.table import front_table
 from dse.analysis.tables.tables import Tables, controls
+from dse.errors import ResultsError
+from dse.pricing.card import read_cost_card
 from dse.pricing.quantities import QUANTITIES
 from dse.results.place import Where
 
@@ -29,6 +33,25 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of several studies that a page sets side by side.
+
+    Attributes:
+        name: its letter.
+        where: its results.
+        tables: its tables.
+        first: what its numbers of trials begin at in the tables of all.
+        end: where those of the next begin.
+    """
+
+    name: str
+    where: Where
+    tables: Tables
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Subject:
     """What a page is about.
 
@@ -36,11 +59,13 @@ class Subject:
         where: the results.
         tables: its tables.
         objectives: names of metrics; the front is that of all of them.
+        sides: the studies whose tables these are, where they are several.
     """
 
     where: Where
     tables: Tables
     objectives: Sequence[str]
+    sides: Sequence[Side] = ()
 
     def __post_init__(self) -> None:
         """Refuse objectives that are no metrics.
@@ -49,6 +74,31 @@ class Subject:
             QueryError: naming them.
         """
         checked(self.objectives)
+
+    def card_place(self) -> tuple[str, Path | None]:
+        """Return name and folder of the card that priced the designs; see `own_card_place`.
+
+        Raises:
+            ResultsError: the folder names none, or several studies have different ones.
+        """
+        places = [own_card_place(side.where, side.tables) for side in self.sides]
+        if any(read_cost_card(*place).values != read_cost_card(*places[0]).values for place in places[1:]):
+            named = ", ".join(f"{side.name}: {place[0]}" for side, place in zip(self.sides, places, strict=True))
+            raise ResultsError(
+                f"the studies are priced on different cards ({named}); set both on one to compare prices"
+            )
+        return places[0] if places else own_card_place(self.where, self.tables)
+
+    def name_of(self, trial: int) -> str:
+        """Return the number of a trial; of several studies with its letter, as "A 12"."""
+        side = next((side for side in reversed(self.sides) if side.first <= trial), None)
+        return str(trial) if side is None else f"{side.name} {trial - side.first}"
+
+    def own_trials(self) -> list[int]:
+        """Return the numbers of the trials of `drawn` in their studies."""
+        starts = [side.first for side in reversed(self.sides)]
+        trials: list[int] = self.drawn["trial"].to_list()
+        return [trial - next((first for first in starts if first <= trial), 0) for trial in trials]
 
     @cached_property
     def judged(self) -> Feasibility:
@@ -133,15 +183,17 @@ class Subject:
         ]
         held = [c for c in columns if self.drawn[c["name"]].null_count() < len(self.drawn) or c["role"] == "objective"]
         names = [c["name"] for c in held]
+        trials = self.drawn["trial"].to_list()
         widths = [name for name in names if f"ci95_{name}" in self.drawn.columns]
         return {
             "columns": held,
-            "trial": self.drawn["trial"].to_list(),
+            "trial": trials,
+            "names": [self.name_of(trial) for trial in trials] if self.sides else None,
             "role": [self._role(*row) for row in self.drawn.select("trial", "origin", "rank").iter_rows()],
             "origin": self.drawn["origin"].to_list(),
             "seeds": self.drawn["seeds"].to_list(),
             "detailed": self.detailed,
-            "values": {name: short(self.drawn[name].to_list()) for name in names},
+            "values": {name: short(self.drawn[name].to_list()) for name in names} | {"trial": self.own_trials()},
             "ci95": {name: short(self.drawn[f"ci95_{name}"].to_list()) for name in widths}
             if self.has_intervals
             else {},

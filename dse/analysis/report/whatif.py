@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dse.analysis.costs.prices import SHOWN, own_card_place
+from dse.analysis.costs.prices import SHOWN
 from dse.analysis.intervals import t_quantile
 from dse.analysis.report.columns import Columns
 from dse.analysis.report.subject import Json, Subject
@@ -111,7 +111,7 @@ def _described(name: str) -> Json:
 
 def _cards(subject: Subject) -> tuple[str, Cards, FreeAxes]:
     """Return the name of the study's own card, all cards to choose from, it first, and the axes of the study."""
-    name, folder = own_card_place(subject.where, subject.tables)
+    name, folder = subject.card_place()
     table = study_table(subject.where, subject.tables.about, "free")
     files = source_of(subject.where, subject.tables.about) if table else None
     axes = parse_axes(table, files) if table else FreeAxes()

@@ -60,6 +60,7 @@ colour.append(
   element("option", { value: "" }, "front and rest"),
   ...colours.map((column) => element("option", { value: column.name }, column.name)),
 );
+colour.value = state.colour;
 colour.addEventListener("change", () => {
   state.colour = colour.value;
   changed.call("draw");
@@ -92,6 +93,10 @@ for (const link of document.querySelectorAll('.toolbar nav a')) {
     panel.tabIndex = -1;
     panel.focus({ preventScroll: true });
   });
+}
+
+for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-pick]"))) {
+  button.addEventListener("click", () => select(button.dataset.pick.split(",").map(Number)));
 }
 
 // --- from now on

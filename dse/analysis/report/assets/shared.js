@@ -17,14 +17,17 @@ const COLOURED = 8; // selected designs with a colour of their own
 const instead = { values: new Map(), ci95: new Map() };
 const valueOf = (design, name) => (instead.values.get(name) ?? DATA.designs.values[name])?.[design.i] ?? null;
 const halfOf = (design, name) => (instead.ci95.get(name) ?? DATA.designs.ci95[name])?.[design.i] ?? null;
-const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${design.trial}`);
+// Of several studies, a number has the letter of its study.
+const numberOf = (design) => DATA.designs.names?.[design.i] ?? String(design.trial);
+const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${numberOf(design)}`);
+const STUDY = DATA.designs.names ? "study" : ""; // the column that tells studies apart
 
 // --- panels: drawers by name; each gets its element and content and returns { draw, mark }. `mark` follows what is
 // hovered, and what is selected where it is told so.
 const drawers = {};
 
 // --- what is hovered and selected
-const state = { hovered: null, selected: [], colour: "" };
+const state = { hovered: null, selected: [], colour: STUDY };
 const changed = d3.dispatch("mark", "draw", "price");
 const isSelected = (trial) => state.selected.includes(trial);
 const isTagged = (trial) => trial === state.hovered || state.selected.indexOf(trial) < COLOURED;

@@ -58,7 +58,7 @@ function rowOf(design) {
     const half = halfOf(design, name);
     const sure = half === null ? null : element("span", { class: "interval" }, `\u00b1\u00a0${text(name, rounded(half))}`);
     const numeric = table.tHead.rows[0].cells[place].classList.contains("number");
-    const cell = element(place ? "td" : "th", { class: place && numeric ? "number" : null, scope: place ? null : "row", "data-value": String(value ?? "") }, text(name, value));
+    const cell = element(place ? "td" : "th", { class: place && numeric ? "number" : null, scope: place ? null : "row", "data-value": String(value ?? "") }, place ? text(name, value) : numberOf(design));
     if (sure) cell.append(" ", sure);
     return cell;
   });
@@ -90,6 +90,6 @@ function writeHead() {
     const [words, trial] = isChanged && best ? [text(figure.name, valueOf(best, figure.name)), best.trial] : figure.made;
     figure.text.textContent = words;
     figure.button.dataset.select = trial;
-    figure.button.textContent = `trial ${trial}`;
+    figure.button.textContent = `trial ${numberOf(byTrial.get(+trial))}`;
   }
 }

@@ -10,7 +10,7 @@ drawers.ask = (root) => {
 const chips = (some, most = 12) => [
   ...some.slice(0, most).map((design) => element("button", {
     type: "button", class: "chip", "aria-pressed": String(isSelected(design.trial)), "data-trial": String(design.trial), on: { click: () => toggle(design.trial) },
-  }, design.role === "control" ? design.origin : String(design.trial))),
+  }, design.role === "control" ? design.origin : numberOf(design))),
   some.length > most ? ` and ${some.length - most} more` : "",
 ];
 
@@ -137,9 +137,10 @@ function whyPart() {
     element("div", { class: "controls ask-row" }, element("span", { class: "note" }, "trial"), field, element("button", { type: "button", on: { click: ask } }, "Ask")), answer);
   let asked = null, wrong = "";
   function ask() {
-    const trial = Number(field.value);
-    wrong = field.value.trim() && byTrial.has(trial) ? "" : `this page holds no trial ${JSON.stringify(field.value)}; it holds ${searched.length} from ${d3.min(searched, (design) => design.trial)} to ${d3.max(searched, (design) => design.trial)}`;
-    asked = wrong ? null : trial;
+    const words = field.value.trim().toUpperCase(), found = searched.find((design) => numberOf(design) === words);
+    const ends = [d3.least(searched, (design) => design.trial), d3.greatest(searched, (design) => design.trial)];
+    wrong = found ? "" : `this page holds no trial ${JSON.stringify(field.value)}; it holds ${searched.length} from ${ends.map(numberOf).join(" to ")}`;
+    asked = found?.trial ?? null;
     write();
   }
   function write() {
@@ -148,7 +149,7 @@ function whyPart() {
       answer.replaceChildren(element("p", { class: wrong ? "refusal" : "note" }, wrong || "Select a design, or give its number."));
       return;
     }
-    if (asked === null) field.value = trial;
+    if (asked === null) field.value = numberOf(byTrial.get(trial));
     answer.replaceChildren(...reasons(byTrial.get(trial)));
   }
   return { root: made, write: () => { if (asked !== null && state.selected.length && state.selected.at(-1) !== asked) asked = null; write(); } };

@@ -18,6 +18,7 @@ drawers.front = (root, content) => {
   }
   function draw() {
     rolesLegend(signs);
+    if (STUDY) signs.append(element("span", {}, "line: the front of a study in the view alone"));
     if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
     views.forEach((view) => view.draw());
   }
@@ -49,6 +50,7 @@ function pairView(x, y, bands, close) {
     points = designs.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
     offScale(svg, points, box);
     points = points.filter((point) => point.px !== undefined && point.py !== undefined);
+    if (STUDY) drawFronts(svg, points, chosen);
     points.sort((a, b) => rankOnTop(a.design) - rankOnTop(b.design));
     at = new Map(points.map((point) => [point.design.trial, point]));
     drawIntervals(svg, points.filter((point) => point.design.role === "front"), sx, sy, box, chosen);
@@ -100,6 +102,20 @@ function pairView(x, y, bands, close) {
       .style("stroke", (point) => tagOf(point.design.trial));
   }
   return { root, draw, mark };
+}
+
+// The front of each study in two columns alone, as steps through what beats all else.
+function drawFronts(svg, points, { x, y }) {
+  if (![x, y].every((name) => columns.get(name).goal)) return;
+  const paint = painter(), some = points.filter(({ design }) => !["control", "infeasible"].includes(design.role));
+  for (const [study, own] of d3.group(some, ({ design }) => valueOf(design, STUDY))) {
+    const costs = own.map((point) => ({ point, cost: [x, y].map((name) => signOf(name) * valueOf(point.design, name)) }));
+    let least = Infinity;
+    const front = d3.sort(costs, (a, b) => a.cost[0] - b.cost[0] || a.cost[1] - b.cost[1]).filter(({ cost }) => cost[1] < least && ((least = cost[1]), true));
+    svg.append("path").attr("class", "surface of-study").attr("data-study", study)
+      .attr("d", d3.line(({ point }) => point.px, ({ point }) => point.py).curve(d3.curveStepAfter)(front))
+      .style("stroke", state.colour === STUDY ? paint(own[0].design) : null);
+  }
 }
 
 const rankOnTop = (design) => ({ infeasible: 0, searched: 1, front: 2, control: 3 })[design.role];

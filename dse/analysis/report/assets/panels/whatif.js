@@ -227,7 +227,7 @@ function outcome() {
   function moveList(title, some) {
     const most = 14;
     const buttons = some.slice(0, most).map((design) => {
-      const button = element("button", { type: "button", class: "chip", "data-trial": String(design.trial), "aria-pressed": String(isSelected(design.trial)), on: { click: () => toggle(design.trial) } }, String(design.trial));
+      const button = element("button", { type: "button", class: "chip", "data-trial": String(design.trial), "aria-pressed": String(isSelected(design.trial)), on: { click: () => toggle(design.trial) } }, numberOf(design));
       return button;
     });
     const more = some.length > most ? ` and ${some.length - most} more` : "";
@@ -262,13 +262,13 @@ function drawMoves(plot, before, baseOf) {
   const both = (name) => shown.flatMap((design) => [baseOf(design, name), valueOf(design, name)]);
   const sy = scaleOf(y, both(y), [height - 42, 24]);
   const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
-  const sx = scaleOf(x, x === "trial" ? shown.map((design) => design.trial) : both(x), [box.left, box.right]);
+  const sx = scaleOf(x, x === "trial" ? shown.map((design) => valueOf(design, x)) : both(x), [box.left, box.right]);
   const svg = canvas(plot, width, height, `${shown.length} designs of the fronts before and after: ${labelOf(y)} over ${labelOf(x)}`, () => [
     ["trial", "role", x, y, `${x} at the card`, `${y} at the card`],
     ...shown.map((design) => [design.trial, design.role, valueOf(design, x), valueOf(design, y), baseOf(design, x), baseOf(design, y)]),
   ]);
   axes(svg, sx, sy, box, { x: labelOf(x), y: labelOf(y) });
-  const at = (design, of) => [sx.at(x === "trial" ? design.trial : of(design, x)), sy.at(of(design, y))];
+  const at = (design, of) => [sx.at(x === "trial" ? valueOf(design, x) : of(design, x)), sy.at(of(design, y))];
   for (const design of shown) {
     const [from, to] = [at(design, baseOf), at(design, valueOf)];
     if ([...from, ...to].includes(undefined)) continue;
