@@ -7,7 +7,6 @@ one study then draw them together. Ranks, the front and the probability to be on
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,14 +95,19 @@ def _fixed(rows: pl.DataFrame, name: str) -> pl.Series:
     """Return a setting of the designs of rows as a column; null where a design has none."""
     each: dict[str, Any] = {}
     for text in rows["design"].unique().drop_nulls():
-        value = reduce(
-            lambda table, key: table.get(key) if isinstance(table, dict) else None, name.split("."), json.loads(text)
-        )
+        value = _at(json.loads(text), name)
         each[text] = json.dumps(value) if isinstance(value, list | dict) else value
     values = [each.get(text) for text in rows["design"].to_list()]
     if any(isinstance(value, str) for value in values):
         values = [None if value is None else str(value) for value in values]
     return pl.Series(name, values, strict=False)
+
+
+def _at(table: Any, path: str) -> Any:
+    """Return what a table holds at a path; None where it has no such key."""
+    for key in path.split("."):
+        table = cast("dict[str, Any]", table).get(key) if isinstance(table, dict) else None
+    return table
 
 
 def _alike(frames: Sequence[pl.DataFrame], parameters: Sequence[str]) -> pl.DataFrame:
@@ -140,7 +144,7 @@ def _fronts(subject: Subject) -> Json:
 
 
 def _of(names: dict[str, str], name: str, value: Any) -> str:
-    return names.get(value, value) if name == "study" else shown(name, value)
+    return names.get(str(value), str(value)) if name == "study" else shown(name, value)
 
 
 def _shared(subject: Subject) -> Json | None:
