@@ -10,25 +10,19 @@ inverse of the distribution, with the single-precision polynomials of M. Giles (
 Computing Gems, 2011) and at most 5.4 standard deviations.
 """
 
-import atexit
-import contextlib
-import hashlib
-import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir, mkdtemp
 from typing import Any, TypeVar, cast
 
-import llvmlite
 import numba
 import numpy as np
-from numba import config, types
+from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
-from dse.private import make_private
+from dse.kernel.kept import keep_compiled
+
+_njit = cast("Callable[..., Callable[[Any], Any]]", numba.njit)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Floats = NDArray[np.float32]
@@ -42,57 +36,11 @@ LARGEST_NORMAL = 5.5
 NORMALS_BLOCK = 256
 
 
-def _cache_of_this_source() -> bool:
-    """Keep compiled code in a folder named by the source, so that no stale code is loaded; False where none can be.
-
-    numba looks only at the file of the outermost function to judge what it kept, and runs it. The folder lies in
-    `NUMBA_CACHE_DIR`, in the user's cache, or, where neither can be written, among the temporary files. One that
-    another user could write to is passed over; where there is no other, a new one lasts as long as the process.
-    """
-    source = Path(__file__).parent
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
-    for path in sorted(source.glob("*.py")):
-        digest.update(path.read_bytes())
-    for root in _cache_roots():
-        folder = root / f"kernels-{digest.hexdigest()[:12]}"
-        try:
-            if not make_private(folder, root):
-                continue
-            with NamedTemporaryFile(dir=folder):
-                pass
-        except OSError:
-            continue
-        return _kept_in(folder)
-    try:
-        fresh = Path(mkdtemp(prefix=f"pcm-dse-{os.getuid()}-"))
-    except OSError:
-        return False
-    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
-    return _kept_in(fresh)
-
-
-def _kept_in(folder: Path) -> bool:
-    setattr(config, "CACHE_DIR", str(folder))  # noqa: B010  an attribute that numba sets on import
-    return True
-
-
-def _cache_roots() -> list[Path]:
-    """Return where compiled code may be kept, best first."""
-    named = [os.environ.get(name) for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
-    roots = [Path(folder) / "pcm-dse" for folder in named if folder]
-    with contextlib.suppress(RuntimeError):  # a process without a home
-        roots.append(Path.home() / ".cache" / "pcm-dse")
-    # Others may write among the temporary files: the folder there belongs to this user alone.
-    return [*roots, Path(gettempdir()) / f"pcm-dse-{os.getuid()}"]
-
-
-CACHED = _cache_of_this_source()
-_njit = cast("Callable[..., Callable[[Any], Any]]", numba.njit)
-
-
 def compiled(function: Function) -> Function:
     """Compile a function for one thread, without reordering of sums, and keep the code on the disk."""
-    return cast("Function", _njit(cache=CACHED, error_model="numpy", fastmath=False)(function))
+    made = _njit(error_model="numpy", fastmath=False)(function)
+    keep_compiled(made)
+    return cast("Function", made)
 
 
 def inlined(function: Function) -> Function:
