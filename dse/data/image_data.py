@@ -68,6 +68,18 @@ class AbstractImageData(AbstractData):
         return self.total - math.ceil(self.validation * self.total)
 
     @model_validator(mode="after")
+    def _each_class_is_on_either_side(self) -> "AbstractImageData":
+        # As `dse.data.stratified.split_by_class` has it, so that a study is refused before its data are read.
+        if self.held_out and min(self._kept, self.total - self._kept) < self.classes:
+            out, least = self.total - self._kept, math.ceil(1e4 * self.classes / self.total) / 1e4
+            msg = (
+                f"validation = {self.validation:g} of {self.total} images holds out {out} and keeps {self._kept}; each "
+                f"of {self.classes} classes needs one on either side. Give {least:g} or more, or 0 to hold out none"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _images_are_there(self) -> "AbstractImageData":
         if self.images != "all" and self.images > self._kept:
             msg = f"images = {self.images}, and {self.dataset} has {self._kept} that are not held out"

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, Predicate
+from annotated_types import Ge, Gt, Le, MinLen, Predicate
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from dse.errors import did_you_mean
@@ -50,7 +50,7 @@ class SearchSpec(Spec):
 
     rungs: Annotated[tuple[Annotated[int, Ge(1), Le(10_000_000)], ...], Strict(strict=False)] = ()
     """Epochs, ascending, at which trainings pause. Those go on first whose ends are expected to gain most."""
-    keep: Annotated[tuple[Annotated[float, Gt(0), Lt(1)], ...], Strict(strict=False)] = ()
+    keep: Annotated[tuple[Annotated[float, Gt(0), Le(1)], ...], Strict(strict=False)] = ()
     """Share of the designs that go on from each rung; by default half of them."""
 
     @model_validator(mode="after")

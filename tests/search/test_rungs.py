@@ -11,6 +11,7 @@ from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search import decisions
 from dse.search.executor import LocalExecutor
+from dse.search.rung_schedule import Rules
 from dse.search.runs import resume, start
 from dse.search.study import parse_study
 from tests.search.scrambled import Scrambled
@@ -152,7 +153,8 @@ def test_what_was_decided_is_written_down_with_its_reasons(straight):
         ),
         ("rungs = [1, 2]", "rungs = [2, 1]", r"do not ascend"),
         ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.5]", "1 shares for 2 rungs"),
-        ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.5, 1.0]", "search.keep"),
+        ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.5, 1.01]", "search.keep"),
+        ("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [0.0, 0.5]", "search.keep"),
         ("rungs = [1, 2]", "rungs = [0]", "search.rungs"),
         ("trials = 16", "epochs = 3", "budget.epochs = 3 is too small for one design, which takes 4 epochs"),
         ("trials = 16\n", "", "give budget.trials, budget.epochs, or both"),
@@ -170,6 +172,12 @@ def test_what_cannot_be_is_one_message(old, new, said, tmp_path):
         text = text.replace("training.epochs = 4", "training.epochs = 4\ndeployment.times_s = [25.0]")
     with pytest.raises(SettingError, match=said):
         study_of(text, tmp_path)
+
+
+def test_all_may_go_on_from_a_rung(tmp_path):
+    search = study_of(TEXT.replace("rungs = [1, 2]", "rungs = [1, 2]\nkeep = [1.0, 0.5]"), tmp_path).spec.search
+    rules = Rules(search.rungs, search.shares, 2, for_all=True, trials=9, epochs=None, startup=1, lookahead=1)
+    assert rules.shares == [1.0, 1.0, 0.5, 0.5]
 
 
 def test_keys_of_studies_without_rungs_are_what_they_were(tmp_path):

@@ -52,6 +52,13 @@ def test_splits_are_stratified(split):
     assert (share - share.mean()).abs().max() < 0.005
 
 
+@pytest.mark.parametrize("share", [0.0005, 0.001, 0.0062])
+def test_a_share_without_an_image_of_each_class_is_refused_before_images_are_read(share):
+    with pytest.raises(SettingError, match=f"validation = {share:g} of 1437 images .* Give 0.007 or more, or 0 to"):
+        compose({"workload.validation": share})
+    assert len(load("digits", 0.007).validation.labels.unique()) == 10
+
+
 def test_the_test_images_do_not_depend_on_what_is_held_out():
     assert torch.equal(load("digits", 0.25).test.images, load("digits", 0.0).test.images)
     assert load("digits", 0.0).validation is None
