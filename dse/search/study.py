@@ -21,23 +21,22 @@ objectives = ["validation_accuracy", "energy_per_sample_j", "worst_writes"]
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 from dse import plugins, renamed
-from dse.designs.design import Design, active, compose, flatten, with_model
-from dse.designs.named_files import Looked, Places, combinations, look
-from dse.designs.settings import CELL, FOUND, UPDATE, default_of, field_of, rule_of
-from dse.designs.space import CARDS, Parameter, check_acting, check_corners, check_value, first_files, parse_space
-from dse.devices.card import card_file, model_of
+from dse.designs.design import Design, compose, flatten
+from dse.designs.named_files import Places
+from dse.designs.space import Parameter, parse_space
+from dse.devices.card import card_file
 from dse.errors import SettingError
 from dse.files import Content, Seen
 from dse.metric import Goal
-from dse.pricing.axes import STORAGE, FreeAxes, parse_axes
+from dse.pricing.axes import FreeAxes
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.quantities import quantity
@@ -50,31 +49,22 @@ from dse.search.knowledge import Knowledge, knowledge_of
 from dse.search.learned import FILE as LEARNED
 from dse.search.learned import Learned
 from dse.search.learning import kept_in, learned_from
+from dse.search.meaning import choices, meaning_of
 from dse.search.plugin_checks import check_plugins, unnamed
 from dse.search.samplers import SAMPLERS
 from dse.search.samplers.base import AbstractSampler, EarlierDesign, Problem, Proposer, by_values
-from dse.search.scope import LAST, Scope
+from dse.search.scope import Scope
 from dse.search.spec import StudySpec, sampler_named
+from dse.search.table_checks import check_space, control_of, files_of, fixed_of, free_axes_of, mistakes, named_plugins
 
 Kept = Mapping[str, Mapping[str, Any]]
 """What results say of the files of the user's that their study names, by name: SHA-256, size, and where it was."""
-_LATER: tuple[tuple[str, str, Any], ...] = (
-    ("search", "rungs", []),
-    ("search", "keep", []),
-    ("budget", "seeds_for", "all"),
-    ("budget", "epochs", None),
-)
-"""Settings that studies of before did not have, with the values that mean what these meant."""
 MOST_TRIALS = 10_000_000
 """Designs of a search that only its epochs limit, at most."""
-Described = tuple[Mapping[str, Any], dict[str, Any]]
-"""Flat settings of a design, and its content."""
 FEWEST_BLIND = 4
 """Designs that are proposed without regard to results, at least, however many earlier ones are learned from."""
 KEPT_BYTES = 64 << 20
 """Largest file of the user's that is copied into results."""
-MEANINGLESS = {"description", "free", "resources"}
-"""Parts of a study file that change nothing in the table."""
 
 
 @dataclass(frozen=True)
@@ -268,76 +258,8 @@ class Study:
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """Everything that decides the table: settings, cells and prices by value, search and budget.
-
-        Cells stand in designs: the one at the first corner, and one at the last for each card that varies. A card that
-        none of them is made of is added, so that keys of studies without such a card stay what they were; likewise the
-        checksum of a file that none of them needs.
-        """
-        elsewhere = MEANINGLESS | {"plugins", "design", "space", "controls", "workload", "constraints", "first"}
-        elsewhere |= {"learn_from"}  # what was learned counts, wherever it came from
-        first, ends = self.scope.corner(0.0), self.scope.corner(LAST)
-        base = self._described(first)
-        cards, programmed = (
-            [self._described({**ends, path: card}) for card in self._choices(path)]
-            for path in ("device.card", "deployment.device.card")
-        )
-        own = [({**self.fixed, **flatten(self.spec.controls[name])}, d.as_dict()) for name, d in self.controls.items()]
-        more: dict[str, Any] = {}
-        if programmed:
-            more["programmed_cards"] = [content for _, content in programmed]
-        if self.constraints:  # only then, so that studies without any keep their keys
-            more["constraints"] = {bound.metric: [bound.sign, bound.bound] for bound in self.constraints}
-        if self.first:  # likewise
-            more["first"] = list(map(dict, self.first))
-        if self.learned is not None:  # likewise
-            more["learn_from"] = self.learned.sha256
-        if self.plugins:  # likewise
-            more["plugins"] = dict(sorted(self.plugins.items()))
-        other_cards = self._cards_beside([base, *cards, *programmed, *own])
-        if other_cards:  # likewise
-            more["other_cards"] = other_cards
-        other_files = self._files_beside([self.design(first), *self.controls.values()])
-        if other_files:  # likewise
-            more["other_files"] = other_files
-        said = self.spec.model_dump(mode="json", exclude=elsewhere)
-        for table, name, default in _LATER:  # likewise
-            if said[table][name] == default:
-                del said[table][name]
-        return {
-            **more,
-            **said,
-            "space": {path: [type(p).__name__, p.__dict__] for path, p in self.space.items()},
-            "base": base[1],
-            "cards": [content for _, content in cards],
-            "controls": {name: design.as_dict() for name, design in self.controls.items()},
-            "fixed": _named_plainly(self.fixed),
-            "price_card": self.card.__dict__,
-        }
-
-    def _described(self, parameters: Mapping[str, Any]) -> Described:
-        return {**self.fixed, **parameters}, self.design(parameters).as_dict()
-
-    def _cards_beside(self, designs: Sequence[Described]) -> dict[str, dict[str, Any]]:
-        """Return what the cards of cells say that the study names and none of some designs is made of, by setting.
-
-        Such a design is digital, or keeps the cells that it was trained on; other designs of the study use the card.
-        """
-        found: dict[str, dict[str, Any]] = {}
-        for path, read in CARDS.items():
-            names = self._choices(path) or [self.fixed[own] for own in (path,) if own in self.fixed]
-            used = {settings.get(path) for settings, content in designs if _has_table(content, path)}
-            for name in names:
-                if name not in used:
-                    said = read(name, self.folder)
-                    model = {"model": model_of(name, self.folder).model} if path == CELL.card else {}
-                    found.setdefault(path, {})[name] = {**said, **model}
-        return found
-
-    def _files_beside(self, designs: Sequence[Design]) -> dict[str, str]:
-        """Return the checksums of the files that designs of the study need, and none of some, by name."""
-        held = {sha256 for design in designs for sha256 in design.files}
-        return {name: seen.sha256 for name, seen in sorted(self.data_files.items()) if seen.sha256 not in held}
+        """Everything that decides the table: settings, cells and prices by value, search and budget."""
+        return meaning_of(self)
 
     @cached_property
     def key(self) -> str:
@@ -345,15 +267,12 @@ class Study:
         text = json.dumps(self.meaning, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
-    def _choices(self, path: str) -> list[str]:
-        return [str(value) for value in self.space[path].choices()] if path in self.space else []
-
     def files(self) -> dict[str, bytes]:
         """Return the files that a results folder keeps, by relative path: the study file and the cards beside it."""
         names = [self.spec.price.card]
         for path in ("device.card", "deployment.device.card"):
             tables = (self.fixed, *map(flatten, self.spec.controls.values()))
-            names += [*self._choices(path), *(str(table.get(path, "")) for table in tables)]
+            names += [*choices(self, path), *(str(table.get(path, "")) for table in tables)]
         names += list(self.free.cards)
         cards = {name: card_file(name, self.folder).read_bytes() for name in names if name.endswith(".toml")}
         kept = {
@@ -373,21 +292,6 @@ class Study:
 def is_kept(seen: Seen) -> bool:
     """Return whether results keep a copy of a file that settings name; a larger one is found where it was."""
     return seen.size <= KEPT_BYTES
-
-
-def _named_plainly(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with the names of files without folders: what these hold is part of the designs."""
-    found = [path for path in fixed if path.endswith(f".{FOUND}")]
-    plain = {path.removesuffix(FOUND) + "file" for path in found}
-    return {path: Path(value).name if path in plain else value for path, value in fixed.items() if path not in found}
-
-
-def _has_table(content: Mapping[str, Any], path: str) -> bool:
-    """Return whether the content of a design has the table of a setting."""
-    inner: Any = content
-    for name in path.split(".")[:-1]:
-        inner = inner.get(name, {})
-    return bool(inner)
 
 
 def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None, former: Study | None = None) -> Study:
@@ -436,7 +340,7 @@ def parse_study(
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
     try:
-        plugins.load(_named_plugins(tables))
+        plugins.load(named_plugins(tables))
     except SettingError as error:
         raise SettingError(f"{where}: {error}") from None
     try:
@@ -459,62 +363,29 @@ def _parsed(tables: Mapping[str, Any], places: Places, text: str) -> Study:
         return _check(spec, places, text)
     except SettingError as error:
         first = str(error)
-    others = [line for line in _mistakes(spec, places.folder) if line not in first]
+    others = [line for line in mistakes(spec, places.folder) if line not in first]
     raise SettingError("\n".join([first.strip(), *others]))
-
-
-def _named_plugins(tables: Mapping[str, Any]) -> list[str]:
-    """Return the plug-ins that a study file names, as far as it does so rightly; they bring settings and names."""
-    named: Any = tables.get("plugins", [])
-    return [name for name in cast("list[Any]", named) if isinstance(name, str)] if isinstance(named, list) else []
-
-
-def _mistakes(spec: StudySpec, folder: Path) -> list[str]:
-    """Return what is wrong with single objectives, constraints, settings and parameters, each by itself."""
-    checks: list[Callable[[], object]] = [partial(check_names, spec.objectives)]
-    for metric, bound in spec.constraints.items():
-        checks.append(partial(checked_constraints, {metric: bound}, ()))
-    try:
-        fixed = flatten(spec.design)
-    except SettingError:
-        fixed = {}
-    checks += [partial(_check_setting, path, value, fixed) for path, value in fixed.items()]
-    checks += [partial(parse_space, {path: raw}, folder) for path, raw in spec.space.items()]
-    checks.append(partial(read_cost_card, spec.price.card, folder))
-    return list(dict.fromkeys(line for check in checks if (line := _error_of(check))))
-
-
-def _check_setting(path: str, value: Any, given: Mapping[str, Any]) -> None:
-    check_value(path, field_of(path, given), value)
-
-
-def _error_of(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except SettingError as error:
-        return str(error)
-    return ""
 
 
 def _check(spec: StudySpec, places: Places, text: str) -> Study:
     folder = places.folder
     check_names(spec.objectives)
     constraints = checked_constraints(spec.constraints, spec.objectives)
-    fixed = _fixed(spec)
+    fixed = fixed_of(spec)
     if spec.budget.trials == 0 and not spec.controls:
         raise SettingError("budget.trials = 0 and no controls: there is nothing to simulate")
     space = parse_space(spec.space, folder) if spec.space or spec.budget.trials != 0 else {}
-    found = _look(spec, fixed, space, places)
+    found = files_of(spec, fixed, space, places)
     fixed |= found
-    _check_space(fixed, space, folder)
+    check_space(fixed, space, folder)
     scope = Scope(fixed, space, folder)
     check_time(scope)
     check_steps(spec, scope)
     first = parse_first(spec.first, space, MOST_TRIALS if spec.budget.trials is None else spec.budget.trials)
     check_first(first, fixed, space, spec.search.seed, folder)
-    controls = {name: _control(name, table, fixed, folder) for name, table in spec.controls.items()}
+    controls = {name: control_of(name, table, fixed, folder) for name, table in spec.controls.items()}
     card = read_cost_card(spec.price.card, folder)
-    free = _free_axes(spec, space, folder)
+    free = free_axes_of(spec, space, folder)
     wanted = {bound.metric: f"the constraint on {bound.metric}" for bound in constraints}
     check_plugins(spec, scope, controls)
     check_wanted({**wanted, **{name: f"the objective {name}" for name in spec.objectives}}, scope, controls, card)
@@ -562,62 +433,3 @@ def _learned(study: Study, kept: Kept | None, former: Study | None) -> Learned |
     if kept is not None:
         return kept_in(study.folder)
     return learned_from(study.spec.learn_from, study.scope, study.acts, study.criteria)
-
-
-def _fixed(spec: StudySpec) -> dict[str, Any]:
-    """Return the settings that all designs share, flat."""
-    if spec.design.get("deployment") == {}:
-        raise SettingError("design.deployment is empty; give one of its settings, such as deployment.times_s")
-    design = flatten(spec.design)
-    if any(path.split(".")[0] == "workload" for path in design):
-        raise SettingError("the workload has a table of its own, [workload], outside [design]")
-    fixed = {**flatten({"workload": spec.workload}), **design}
-    for path in fixed:
-        field_of(path)
-    return fixed
-
-
-def _look(
-    spec: StudySpec, fixed: Mapping[str, Any], space: Mapping[str, Parameter], places: Places
-) -> dict[str, Looked]:
-    """Return what is found in the files that the designs and controls of a study name."""
-    choices = {path: parameter.choices() for path, parameter in space.items()}
-    controls = ({**fixed, **flatten(own)} for own in spec.controls.values())
-    return look([*combinations(fixed, choices), *controls], places)
-
-
-def _check_space(fixed: Mapping[str, Any], space: Mapping[str, Parameter], folder: Path) -> None:
-    """Check what varies, given what does not."""
-    both = sorted(fixed.keys() & space.keys())
-    if both:
-        raise SettingError(f"{', '.join(both)}: fixed in [design] and varied in [space]; remove one of them")
-    check_acting(fixed, space, "design and space", folder)
-    rules = space[UPDATE.path].choices() if UPDATE.path in space else ()
-    # Most settings act on crossbars.
-    chosen = sorted(rules, key=lambda name: not rule_of({UPDATE.path: name}).on_crossbars)
-    settings = {**first_files(space), **fixed}
-    compose({**settings, UPDATE.path: chosen[0]} if chosen else settings, folder, "design")
-    check_corners(fixed, space, folder)
-
-
-def _free_axes(spec: StudySpec, space: Mapping[str, Parameter], folder: Path) -> FreeAxes:
-    axes = parse_axes(spec.free, folder)
-    if STORAGE in axes.axes and STORAGE in space:
-        raise SettingError(f"{STORAGE} is varied in [space] and in [free]; remove one of them")
-    return axes
-
-
-def _control(name: str, table: Mapping[str, Any], fixed: Mapping[str, Any], folder: Path) -> Design:
-    if name == "search":
-        raise SettingError('a control cannot be called "search"; that is the origin of the other trials')
-    own = flatten(table)
-    if any(path.split(".")[0] == "workload" for path in own):
-        raise SettingError(f"controls.{name}: a control shares the workload of its study")
-    for path in own:
-        field_of(path)
-    settings = {**fixed, **own}
-    acting = active(with_model({UPDATE.path: default_of(UPDATE.path), **settings}, folder))
-    idle = own.keys() - acting.keys()
-    if idle:
-        raise SettingError(f"controls.{name}: {', '.join(sorted(idle))} has no effect here; remove it")
-    return compose(settings, folder, f"controls.{name}")
