@@ -261,22 +261,28 @@ class Outlook:
 
     def _measured(self) -> tuple[Floats, Floats]:
         """Return objectives on the scales of the models, and violations, where designs were seen last."""
-        rows = [self._on_scales(own.values) for own in self.told if not own.failed]
+        there = [n for n, own in enumerate(self.told) if not own.failed]
+        found = self._on_scales([self.told[n].values for n in there])
+        every = np.zeros((len(self.told), found.shape[1]))
+        every[there] = found
         width = len(self._place.goals)
-        every = np.zeros((len(self.told), width + len(self._place.criteria.constraints)))
-        every[[n for n, own in enumerate(self.told) if not own.failed]] = np.array(rows).reshape(
-            len(rows), every.shape[1]
-        )
         return every[:, :width], every[:, width:]
 
-    def _on_scales(self, values: Sequence[Values]) -> list[float]:
-        """Return the mean objectives of some seeds on the scales of the models, and the violations of these means."""
-        verdict = self._place.criteria.verdict(values)
-        if verdict is None:
+    def _on_scales(self, values: Sequence[Sequence[Values]]) -> Floats:
+        """Return mean objectives over seeds on the scales of the models, and the violations of these means.
+
+        Args:
+            values: of the seeds of each design, shape (designs, seeds, quantities); seeds may differ in number.
+        """
+        verdicts = [self._place.criteria.verdict(own) for own in values]
+        rows = [[*own.values, *own.margins] for own in verdicts if own is not None]
+        if len(rows) < len(values):
             raise ValueError("values that are judged are numbers")
-        own = np.array(verdict.values, np.float64) * self._place.signs
-        places = (scale.to(own[k : k + 1]) for k, scale in enumerate(self._scales))
-        return [*(float(at[0]) for at in places), *verdict.margins]
+        width = len(self._place.goals)
+        every = np.array(rows, np.float64).reshape(len(rows), width + len(self._place.criteria.constraints))
+        for k, (scale, sign) in enumerate(zip(self._scales, self._place.signs.tolist(), strict=True)):
+            every[:, k] = scale.to(sign * every[:, k])
+        return every
 
     def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
         """Return the median change of objectives and violations from a rung to the end, and its spread.
@@ -284,20 +290,21 @@ class Outlook:
         Over the designs that were seen at both, under their first seed; of objectives on the scale of `Gap`.
         """
         both = [own for own in self.told if own.has_ended and 0 in own.seen.get(rung, {}) and 0 in own.seen[own.epochs]]
-        width = y.shape[1] + len(self._place.criteria.constraints)
-        changes = np.array(
-            [self._on_gaps(own.seen[own.epochs][0]) - self._on_gaps(own.seen[rung][0]) for own in both]
-        ).reshape(len(both), width)
+        changes = self._on_gaps([own.seen[own.epochs][0] for own in both])
+        changes -= self._on_gaps([own.seen[rung][0] for own in both])
+        width = changes.shape[1]
         move = np.median(changes, axis=0) if both else np.zeros(width)
         if len(both) >= ENOUGH:
             return move, np.std(changes, axis=0, ddof=1)
         known = np.array([np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)])
         return move, np.concatenate([UNKNOWN * known, np.full(width - y.shape[1], UNKNOWN)])
 
-    def _on_gaps(self, values: Values) -> Floats:
-        """Return objectives of a seed on the scales of `Gap`, and violations."""
-        own = np.array(self._on_scales([values]), np.float64)
-        return np.concatenate([*(gap.to(own[k : k + 1]) for k, gap in enumerate(self._gaps)), own[len(self._gaps) :]])
+    def _on_gaps(self, values: Sequence[Values]) -> Floats:
+        """Return objectives of designs under one seed on the scales of `Gap`, and violations, shape (designs, ...)."""
+        found = self._on_scales([[own] for own in values])
+        for k, gap in enumerate(self._gaps):
+            found[:, k] = gap.to(found[:, k])
+        return found
 
     def _seed_variance(self, y: Floats) -> Floats:
         """Return the variance over seeds of the objectives of designs, shape (told, objectives); 0 while it is unknown.
@@ -309,9 +316,8 @@ class Outlook:
         if len(several) < ENOUGH:
             return found
         width = y.shape[1]
-        spread = np.array(
-            [np.var([self._on_scales([own])[:width] for own in self.told[n].values], axis=0, ddof=1) for n in several]
-        )
+        single = ([[value] for value in self.told[n].values] for n in several)
+        spread = np.array([np.var(self._on_scales(own)[:, :width], axis=0, ddof=1) for own in single])
         bands = BANDS if len(several) >= BANDS * ENOUGH else 1
         for k in range(width):
             order = np.argsort(y[several, k], kind="stable")
