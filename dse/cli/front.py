@@ -62,7 +62,8 @@ def front(
         changes,
         study=not no_free,
         constraints=not unconstrained,
-        columns=("parameters",),
+        columns=(),
+        metrics=named(objectives, []),
     )
     names = named(objectives, tables.objectives)
     title = fronts.front_title(tables, names)

@@ -43,7 +43,7 @@ def price(
     if results is None:
         _anchors(cards, values, columns, format_, output)
         return
-    tables = open_tables(results, ())
+    tables = open_tables(results, (), (), chosen=False)
     found = [p.open_card(name) for name in cards] or [p.own_card(results, tables)]
     chosen = [p.with_settings(card, values) for card in found]
     brief = p.SHOWN if len(chosen) == 1 else p.SHOWN[:1]

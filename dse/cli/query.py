@@ -56,7 +56,6 @@ def query(
         return run_sql(tables, sql, prices, curves)
 
     columns = needed_columns(sql, COLUMNS)
-    columns = None if columns is None else [*columns, "parameters"]
     try:
         found = answer(columns)
     except QueryError:

@@ -33,6 +33,8 @@ ROWS = 8192
 """Rows of a part that are compressed together, and so are in memory together when it is gone through."""
 TOLD_BY = ("trial", "seed", "study_key")
 """Columns that say whether a part belongs here."""
+GROUP = 64 << 20
+"""Bytes of rows in memory after which they are compressed together, though they are fewer."""
 Keys = Collection[str] | None
 """Keys of the studies whose rows belong into a table; None where any may."""
 
@@ -165,11 +167,25 @@ def to_part(tables: pa.Table | Iterable[pa.Table], number: int) -> tuple[str, by
     sink, count = pa.BufferOutputStream(), 0
     schema = tables.schema if isinstance(tables, pa.Table) else SCHEMA
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for table in [tables] if isinstance(tables, pa.Table) else tables:
+        for table in _gathered([tables] if isinstance(tables, pa.Table) else tables):
             writer.write_table(table, row_group_size=ROWS)
             count += table.num_rows
     content = sink.getvalue().to_pybytes()
     return f"{number:06}-{count}-{zlib.crc32(content):08x}.parquet", content
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables put together and cut to what is compressed together."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting = [*waiting, table]
+        if sum(own.num_rows for own in waiting) >= ROWS or sum(own.nbytes for own in waiting) >= GROUP:
+            whole = pa.concat_tables(waiting)
+            full = whole.num_rows // ROWS * ROWS or whole.num_rows
+            yield whole.slice(0, full)
+            waiting = [whole.slice(full)] if full < whole.num_rows else []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def rows_of(name: str) -> int:

@@ -13,12 +13,11 @@ read from its copy. Files that are kept with a table are held against the checks
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -81,6 +80,9 @@ BATCH = 500
 TRIES = 100
 """Times that a reader begins again before it takes a folder for broken."""
 
+P = TypeVar("P")
+Places = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]
+"""Where rows stand in the table; see `places_of`."""
 pc = cast("Any", typed_compute)  # its types know no mixture of columns and scalars
 log = logging.getLogger(__name__)
 
@@ -334,21 +336,65 @@ def read_rows(
     Raises:
         ResultsError: the place cannot be reached.
     """
-    keys, needed = keys_of(about or read_about(place)), _needed(columns)
+    found = read_pieces(place, _itself, about, columns)
+    table = pa.concat_tables(found.made)
+    return table if found.order is None else table.take(cast("Any", pa.array(found.order))), found.damages
+
+
+def _itself(table: pa.Table) -> pa.Table:
+    return table
+
+
+@dataclass(frozen=True)
+class Pieces(Generic[P]):
+    """What was made of the rows of results, file by file.
+
+    Attributes:
+        made: a piece for each file; of one file without rows, where none has any.
+        order: the places of the rows that count, in their order, of all pieces one after the other; None where these
+            hold each row once and in order.
+        damages: the files that are damaged.
+    """
+
+    made: list[P]
+    order: NDArray[np.int64] | None
+    damages: list[Damage]
+
+
+def read_pieces(
+    place: Place,
+    make: Callable[[pa.Table], P],
+    about: Mapping[str, Any] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Pieces[P]:
+    """Return what is made of the rows of each file, of which only a few are in memory at a time.
+
+    Args:
+        place: the results.
+        make: makes it, of some columns of a file; asked in several threads.
+        about: their description, where it is at hand.
+        columns: those to read; None for all. Every byte is held against its checksum in any case.
+
+    Raises:
+        ResultsError: the place cannot be reached.
+    """
+    keys = keys_of(about or read_about(place))
+    wanted = None if columns is None else list(dict.fromkeys(columns))
+    needed = None if wanted is None else list(dict.fromkeys([*TOLD_APART, *wanted]))
+
+    def piece(table: pa.Table) -> tuple[P, Places]:
+        return make(table if wanted is None else table.select(wanted)), places_of(table)
+
     try:
-        tables, damages = _read_logs(place, keys, needed)
-        parts, more = _read_parts(place, keys, needed)
+        logs, damages = _read_logs(place, keys, needed)
+        parts, more = _read_parts(place, keys, needed, piece)
     except OSError as error:
         raise unreachable(place, error) from None
     if (damages or more) and about is not None and keys_of(now := read_about(place)) != keys:
-        return read_rows(place, now, columns)  # the study was extended meanwhile
-    table = each_once([*tables, *parts])
-    return table if columns is None else table.select(list(dict.fromkeys(columns))), damages + more
-
-
-def _needed(columns: Sequence[str] | None) -> list[str] | None:
-    """Return columns with those that tell rows apart."""
-    return None if columns is None else list(dict.fromkeys([*TOLD_APART, *columns]))
+        return read_pieces(place, make, now, columns)  # the study was extended meanwhile
+    found = [*map(piece, logs), *parts]
+    pieces = [own for own in found if len(own[1][0])] or found[:1]
+    return Pieces([made for made, _ in pieces], _order([own for _, own in pieces]), [*damages, *more])
 
 
 def _read_logs(place: Place, keys: Keys, columns: list[str] | None) -> tuple[list[pa.Table], list[Damage]]:
@@ -375,8 +421,14 @@ def log_or_damage(place: Place, name: str, keys: Keys) -> tuple[pa.Table, str]:
     return found, bad_lines(damaged) if damaged else ""
 
 
-def _read_parts(place: Place, keys: Keys, columns: list[str] | None) -> tuple[list[pa.Table], list[Damage]]:
-    known: dict[str, pa.Table | Damage] = {}
+def _read_parts(
+    place: Place, keys: Keys, columns: list[str] | None, piece: Callable[[pa.Table], tuple[P, Places]]
+) -> tuple[list[tuple[P, Places]], list[Damage]]:
+    def read(name: str) -> tuple[P, Places] | Damage:
+        found = part_or_damage(place, name, keys, columns)
+        return found if isinstance(found, Damage) else piece(found)
+
+    known: dict[str, tuple[P, Places] | Damage] = {}
     for _ in range(TRIES):
         listed = listed_parts(place)
         names = place.names("trials")
@@ -389,17 +441,14 @@ def _read_parts(place: Place, keys: Keys, columns: list[str] | None) -> tuple[li
         try:
             new = [name for name in names if name not in known]
             with ThreadPoolExecutor(READERS) as pool:
-                known.update(zip(new, pool.map(partial(_one_part, place, keys, columns), new), strict=True))
+                known.update(zip(new, pool.map(read, new), strict=True))
         except FileNotFoundError:
             continue  # united with others since the listing
         now = [known[name] for name in names]
         damages = [part for part in now if isinstance(part, Damage)]
-        return [part for part in now if isinstance(part, pa.Table)], [*damages, *map(_lost, missing), *_no_list(listed)]
+        whole = [part for part in now if not isinstance(part, Damage)]
+        return whole, [*damages, *map(_lost, missing), *_no_list(listed)]
     raise ResultsError(f"the parts of {place} change faster than they can be read; try again")
-
-
-def _one_part(place: Place, keys: Keys, columns: list[str] | None, name: str) -> pa.Table | Damage:
-    return part_or_damage(place, name, keys, columns)
 
 
 def listed_parts(place: Place) -> list[str] | None:
@@ -446,8 +495,9 @@ def part_or_damage(place: Place, name: str, keys: Keys, columns: Sequence[str] |
 def count_rows(place: Place) -> int:
     """Return how many rows there are in parts that are whole, each once, without reading more than their keys."""
     found = [part_or_damage(place, name, None, TOLD_APART) for name in place.names("trials")]
-    tables = [part for part in found if isinstance(part, pa.Table)]
-    return len(first_of_each(pa.concat_tables(tables))) if tables else 0
+    pieces = [places_of(part) for part in found if isinstance(part, pa.Table)]
+    order = _order(pieces) if pieces else None
+    return sum(len(own[0]) for own in pieces) if order is None else len(order)
 
 
 TOLD_APART = ("trial", "seed", "state", "epochs")
@@ -463,22 +513,35 @@ def each_once(tables: list[pa.Table]) -> pa.Table:
         tables: columns of the schema, `TOLD_APART` among them.
     """
     table = pa.concat_tables(tables)
-    order = first_of_each(table)
-    is_so = len(order) == table.num_rows and bool((np.diff(order) == 1).all())
-    return table if is_so else table.take(cast("Any", pa.array(order)))
+    order = _order([places_of(table)])
+    return table if order is None else table.take(cast("Any", pa.array(order)))
 
 
-def first_of_each(table: pa.Table) -> NDArray[np.int64]:
-    """Return the places of the rows of a table that `each_once` gives, in its order."""
+def places_of(table: pa.Table) -> Places:
+    """Return where the rows of a table stand: by trial, by seed, and among those of a training that paused."""
     trial, seed = (table[name].to_numpy() for name in ("trial", "seed"))
     paused = pc.equal(table["state"], pa.scalar(PAUSED))
-    until = pc.if_else(paused, pc.fill_null(table["epochs"], 0), pa.scalar(ENDED, pa.int32())).to_numpy()
-    order = np.lexsort((until, seed, trial))  # which keeps the order of equal rows
+    return trial, seed, pc.if_else(paused, pc.fill_null(table["epochs"], 0), pa.scalar(ENDED, pa.int32())).to_numpy()
+
+
+def _order(pieces: Sequence[Places]) -> NDArray[np.int64] | None:
+    """Return the places of the rows that `each_once` gives, in its order; None where these are all as they stand."""
+    by = [np.concatenate(own) for own in zip(*pieces, strict=True)]
+    if bool(_follows(by).all()):
+        return None
+    order = np.lexsort(by[::-1])  # which keeps the order of equal rows
     new = np.ones(len(order), dtype=bool)
-    if len(order) > 1:
-        same = [values[order[1:]] == values[order[:-1]] for values in (trial, seed, until)]
-        new[1:] = ~(same[0] & same[1] & same[2])
+    new[1:] = _follows([own[order] for own in by])
     return order[new]
+
+
+def _follows(by: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return for each row but the first whether it stands behind the one before it, and is not the same."""
+    behind, same = (np.full(max(len(by[0]) - 1, 0), value) for value in (False, True))
+    for own in by:
+        behind |= same & (own[1:] > own[:-1])
+        same &= own[1:] == own[:-1]
+    return behind
 
 
 def batches_once(place: Place, parts: Mapping[str, pa.Table], ahead: pa.Table | None = None) -> Iterator[pa.Table]:
@@ -494,8 +557,9 @@ def batches_once(place: Place, parts: Mapping[str, pa.Table], ahead: pa.Table | 
         OSError: it cannot be read.
     """
     first = SCHEMA.empty_table() if ahead is None else ahead
+    order = _order([places_of(table) for table in (first, *parts.values())])
     kept = np.zeros(first.num_rows + sum(table.num_rows for table in parts.values()), dtype=bool)
-    kept[first_of_each(pa.concat_tables([first.select(TOLD_APART), *parts.values()]))] = True
+    kept[slice(None) if order is None else order] = True
     start = 0
     for batch in chain([first], _batches(place, parts)):
         own, start = kept[start : start + batch.num_rows], start + batch.num_rows

@@ -209,3 +209,32 @@ def test_words_are_taken_apart_where_there_are_numbers_too(values, numbers, word
         assert found.columns == ["x", "p", "p.word", "y"]
         assert found["p"].to_list() == numbers
         assert found["p.word"].to_list() == words
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT t.seed, t.trial, layer FROM trials t JOIN layers l ON t.trial = l.trial AND t.seed = l.seed",
+        "WITH q AS (SELECT trial, layer FROM layers ORDER BY rows) SELECT layer FROM q JOIN trials USING (trial)",
+        "SELECT DISTINCT layer, trial FROM layers",
+        "SELECT trial, count(*) AS n FROM layers GROUP BY trial",
+        "SELECT trial FROM designs UNION SELECT layer FROM layers",
+    ],
+)
+def test_rows_that_threads_find_come_by_the_columns_of_the_answer(tables, sql):
+    found = query(tables, sql)
+    assert len(found) > 1
+    assert found.rows() == sorted(found.rows())
+
+
+def test_an_order_that_a_query_asks_for_or_that_of_the_table_stays(tables):
+    down = query(tables, "SELECT trial, count(*) AS n FROM layers GROUP BY trial ORDER BY trial DESC")["trial"]
+    assert down.to_list() == sorted(down, reverse=True)
+    names = query(tables, "SELECT accuracy FROM trials")["accuracy"]
+    assert names.to_list() == tables.trials["accuracy"].to_list()
+    assert "plan" in str(query(tables, "EXPLAIN SELECT DISTINCT trial FROM layers")).lower()
+
+
+def test_rows_of_no_order_that_are_cut_are_told(tables, caplog):
+    query(tables, "SELECT DISTINCT trial FROM layers LIMIT 2")
+    assert "which rows come is not fixed; add ORDER BY" in caplog.text

@@ -3,13 +3,14 @@
 import json
 import shutil
 
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dse.analysis.queries.sql import query
 from dse.analysis.queries.statement import needed_columns
 from dse.analysis.tables import nested
-from dse.analysis.tables.parameters import _column, parameter_columns
+from dse.analysis.tables.parameters import _column, chosen_of, parameter_columns
 from dse.analysis.tables.tables import open_tables
 from dse.errors import ResultsError
 from dse.results import encoding, reading
@@ -66,8 +67,11 @@ def test_parts_are_united_without_loss_and_each_row_once(mixed, monkeypatch):
     monkeypatch.setattr("dse.results.store.UNITE_PARTS", 2)
     with Store(mixed):
         pass
-    assert len(list((mixed / "trials").iterdir())) == 1
+    (part,) = (mixed / "trials").iterdir()
     assert read_table(mixed, paused=True).equals(before)
+    groups = pq.ParquetFile(part).metadata
+    found = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
+    assert found == [3, 3, 3, 2]  # and not batches of two as they were read
 
 
 def test_a_byte_that_is_wrong_in_a_column_that_nobody_asked_for_is_told(mixed, caplog):
@@ -164,11 +168,16 @@ CHOSEN = {
 @pytest.mark.parametrize("kind", CHOSEN)
 def test_parameters_are_the_columns_of_their_values(kind):
     chosen = [{"a.b": value, "other": n} if value is not None else {"other": n} for n, value in enumerate(CHOSEN[kind])]
-    texts = pl.Series([json.dumps(own) for own in chosen])
-    found = parameter_columns(texts, ["a.b", "other", "absent"])
+    texts = [json.dumps(own) for own in chosen]
+    together = [chosen_of(pa.chunked_array([texts]))]
+    by_file = [chosen_of(pa.chunked_array([[text, text]])) for text in texts]
+    twice = parameter_columns(by_file, ["a.b", "other", "absent"])
+    found = parameter_columns(together, ["a.b", "other", "absent"])
+    for one, other in zip(found, twice, strict=True):
+        assert other.gather_every(2).equals(one, check_dtypes=True, check_names=True, null_equal=True)
     for name, column in zip(("a.b", "other", "absent"), found, strict=True):
         wanted = _column(name, [own.get(name) for own in chosen])
         assert column.name == name
         assert column.dtype == wanted.dtype
         assert column.equals(wanted, null_equal=True)
-    assert parameter_columns(pl.Series(["{}", "{}"]), ["x"])[0].to_list() == [None, None]
+    assert parameter_columns([chosen_of(pa.chunked_array([["{}", "{}"]]))], ["x"])[0].to_list() == [None, None]

@@ -75,6 +75,8 @@ def open_priced(
     study: bool = True,
     constraints: bool = True,
     columns: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    chosen: bool = True,
 ) -> Tables:
     """Open a results folder for some quantities; as stored where these need no price that it does not hold.
 
@@ -86,11 +88,13 @@ def open_priced(
         study: as for `free_axes`.
         constraints: whether designs are held against the constraints of the study, and have the quantities of these.
         columns: as for `open_tables`.
+        metrics: as for `open_tables`.
+        chosen: as for `open_tables`.
 
     Raises:
         SettingError, QueryError, ResultsError: see `free_axes` and `open_tables`.
     """
-    tables = open_tables(where, columns)
+    tables = open_tables(where, columns, metrics, chosen=chosen)
     if not constraints:
         tables = replace(tables, constraints=())
     axes = free_axes(where, tables.about, cards, texts, study=study)

@@ -13,15 +13,23 @@ A parameter of numbers and words ("float" among bits) is a column of numbers, nu
 NAME.word behind it.
 """
 
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
 from dse.analysis.costs.priced import priced_columns
 from dse.analysis.fronts.confidence import intervals
 from dse.analysis.fronts.table import front_table
-from dse.analysis.queries.statement import check_statement, named_tables, unknown_table
+from dse.analysis.queries.statement import (
+    Token,
+    check_statement,
+    has_own_order,
+    is_cut,
+    named_tables,
+    unknown_table,
+)
 from dse.analysis.tables.epochs import curves_of
 from dse.analysis.tables.mixed import with_words_apart
 from dse.analysis.tables.tables import Tables
@@ -29,6 +37,7 @@ from dse.errors import QueryError, did_you_mean
 from dse.pricing.price import COLUMNS
 from dse.renamed import in_word
 
+log = logging.getLogger(__name__)
 STORED = ("trials", "designs", "rungs", "layers", "curves", "deployments")
 """Tables of what results hold."""
 DERIVED = ("intervals", "ranks", "priced")
@@ -73,9 +82,19 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
     used = {name: with_words_apart(makers[name](), tables.parameters) for name in names}
     try:
         with pl.SQLContext(used, eager=True) as context:
-            return context.execute(sql)
+            return _in_order(context.execute(sql), pieces)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError) as error:
         raise QueryError(f"the query failed: {_reason(error, used)}\n{_renamed(sql) or _columns(used)}") from None
+
+
+def _in_order(found: pl.DataFrame, pieces: Sequence[Token]) -> pl.DataFrame:
+    """Return an answer in the order that its query asks for, or else by its columns, the first first."""
+    if has_own_order(pieces):
+        return found
+    if is_cut(pieces):
+        log.warning("note: LIMIT without ORDER BY after JOIN or GROUP BY: which rows come is not fixed; add ORDER BY")
+    by = [name for name, kind in found.schema.items() if not kind.is_nested()]
+    return found.sort(by, nulls_last=True, maintain_order=True) if by else found
 
 
 def _reason(error: BaseException, used: Mapping[str, pl.DataFrame]) -> str:

@@ -5,7 +5,7 @@ and contact any address that a table function names, and takes statements that s
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -183,6 +183,31 @@ def needed_columns(sql: str, known: Iterable[str]) -> list[str] | None:
         return None
     names = {token.name for token in found}
     return [name for name in known if name.lower() in names]
+
+
+UNORDERED = ("join", "group", "distinct", "union", "except", "intersect")
+"""Words of a query whose rows come as threads find them."""
+
+
+def has_own_order(found: Sequence[Token]) -> bool:
+    """Return whether rows of a query have an order of their own: that of its ORDER BY, or of the table it reads."""
+    asks = found[0].says("select", "with")
+    return not asks or _is_outside(found, "order") or not any(token.says(*UNORDERED) for token in found)
+
+
+def is_cut(found: Sequence[Token]) -> bool:
+    """Return whether a query gives some of the rows that it finds."""
+    return any(token.says("limit", "fetch", "offset") for token in found)
+
+
+def _is_outside(found: Sequence[Token], word: str) -> bool:
+    """Return whether a word stands outside of all brackets."""
+    depth = 0
+    for token in found:
+        depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "sign" else 0
+        if depth == 0 and token.says(word):
+            return True
+    return False
 
 
 def _takes_unnamed(found: list[Token]) -> bool:

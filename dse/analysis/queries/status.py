@@ -92,7 +92,7 @@ def status(where: Where, now: datetime | None = None) -> Status:
     """
     place = place_of(where)
     design = ("design",) if read_about(place)["in_steps"] else ()
-    tables = open_priced(place, None, study=False, columns=(*NEEDED, *design))
+    tables = open_priced(place, None, study=False, columns=(*NEEDED, *design), metrics=(), chosen=False)
     running = place.holder()
     trials = tables.trials
     total = int(tables.about["trials"]) * int(tables.about["seeds"])

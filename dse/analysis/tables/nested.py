@@ -106,10 +106,12 @@ def _layers(entries: pl.DataFrame) -> pl.DataFrame:
     return with_columns_of(with_columns_of(entries, "events"), "wear", WEAR)
 
 
-def with_columns_of(table: pl.DataFrame, pairs: str, prefix: str = "") -> pl.DataFrame:
-    """Return a table with a column for each name in a column of pairs, which goes."""
+def with_columns_of(
+    table: pl.DataFrame, pairs: str, prefix: str = "", only: Callable[[str], bool] = lambda _: True
+) -> pl.DataFrame:
+    """Return a table with a column for each name in a column of pairs, which goes; `only` says which names."""
     key, value = (pl.element().struct.field(name) for name in ("key", "value"))
-    names = table[pairs].explode().drop_nulls().struct.field("key").unique().sort().to_list()
+    names = [*filter(only, table[pairs].explode().drop_nulls().struct.field("key").unique().sort())]
     found = [pl.col(pairs).list.eval(value.filter(key == name)).list.first().alias(prefix + name) for name in names]
     return table.with_columns(found).drop(pairs)
 

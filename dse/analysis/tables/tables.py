@@ -8,24 +8,26 @@ designs  a row for each trial: objectives as means over its seeds
 deployments  a row for each trial, seed, compensation and time of a deployment
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import polars as pl
+import pyarrow as pa
 
 from dse.analysis.tables.nested import NESTED, Nested, frame_of, with_columns_of
-from dse.analysis.tables.parameters import parameter_columns
+from dse.analysis.tables.parameters import Chosen, chosen_of, parameter_columns
 from dse.designs.outcome import METRICS
 from dse.errors import QueryError, ResultsError
 from dse.plugins import load_present
 from dse.pricing.bounds import Bound, parse_constraints
 from dse.pricing.price import COLUMNS as PRICES
+from dse.pricing.quantities import is_test_metric
 from dse.pricing.text import counted
 from dse.results.address import place_of
 from dse.results.place import Where
-from dse.results.reading import PAUSED, Damage, read_about, read_rows, tell
+from dse.results.reading import PAUSED, Damage, read_about, read_pieces, tell
 from dse.results.schema import COLUMNS, METRIC_COLUMNS
 
 JUDGING = (
@@ -118,6 +120,12 @@ class Tables:
             pl.len().alias("seeds"),
         )
 
+    @cached_property
+    def searched(self) -> pl.DataFrame:
+        """Those of `designs` that the search proposed and that are complete, each design once, at its first trial."""
+        complete = self.designs.filter((pl.col("origin") == "search") & (pl.col("state") == "complete"))
+        return complete.unique("design_key", keep="first", maintain_order=True)
+
     @property
     def unfinished(self) -> str:
         """How far a study is that has not come to its end, in words; "" for one that has."""
@@ -128,33 +136,39 @@ class Tables:
         return "" if done >= planned else f"{done} of {counted(planned, 'simulation')}"
 
 
-def open_tables(where: Where, columns: Sequence[str] | None = None) -> Tables:
+def open_tables(
+    where: Where, columns: Sequence[str] | None = None, metrics: Sequence[str] | None = None, *, chosen: bool = True
+) -> Tables:
     """Read the tables of a results folder; safe while a run writes.
 
     What rows hold of layers, epochs and times is read when it is first asked for.
 
     Args:
         where: the results.
-        columns: columns of `trials` to read beside those that say how good a design is; None for all. Parameters are
-            columns where "parameters" is among them.
+        columns: columns of `trials` to read beside those that say how good a design is; None for all.
+        metrics: metrics to read beside those that the study asks for and those of test samples; None for all.
+        chosen: whether what the search chose is read, a column for each parameter.
 
     Raises:
         ResultsError: it is none, or a part of it is damaged.
     """
     about = read_about(where)
     missing = load_present(about["plugins"])
-    flat = [name for name in COLUMNS if name not in NESTED]
-    wanted = flat if columns is None else [name for name in flat if name in (*JUDGING, *METRIC_COLUMNS, *columns)]
-    stored, damages = read_rows(place_of(where), about, wanted)
-    tell(place_of(where), about, damages)
-    everything = frame_of(stored)
-    parameters = [str(name) for name in about["parameters"]] if "parameters" in wanted else []
     objectives = [str(name) for name in about["objectives"]]
     constraints = _constraints(about, missing)
     asked = {name: f"the objective {name}" for name in objectives}
     asked = {**{bound.metric: f"the constraint on {bound.metric}" for bound in constraints}, **asked}
-    rungs = _with_asked(with_columns_of(everything, "metrics"), asked, missing)
-    rungs = rungs.with_columns(parameter_columns(everything["parameters"], parameters) if parameters else [])
+    needed = None if metrics is None else {*metrics, *asked}
+    flat = [name for name in COLUMNS if name not in NESTED and (name not in METRIC_COLUMNS or _is_needed(name, needed))]
+    wanted = flat if columns is None else [name for name in flat if name in (*JUDGING, *METRIC_COLUMNS, *columns)]
+    parameters = [str(name) for name in about["parameters"]] if chosen else []
+    read = [*wanted, "parameters"] if parameters else wanted
+    found = read_pieces(place_of(where), partial(_piece, wanted, needed), about, read)
+    tell(place_of(where), about, found.damages)
+    rungs = _with_asked(_one_behind_the_other([frame for frame, _ in found.made]), asked, missing)
+    if parameters:
+        rungs = rungs.with_columns(parameter_columns([own for _, piece in found.made for own in piece], parameters))
+    rungs = rungs if found.order is None else rungs[found.order]
     ended = rungs["state"] != PAUSED
     trials = rungs if ended.all() else rungs.filter(ended)
     return Tables(
@@ -164,10 +178,27 @@ def open_tables(where: Where, columns: Sequence[str] | None = None) -> Tables:
         nested=Nested(where, trials.select("trial", "seed")),
         parameters=parameters,
         objectives=objectives,
-        metrics=[*METRIC_COLUMNS, *(name for name in trials.columns if name not in (*COLUMNS, *parameters))],
+        metrics=[name for name in METRIC_COLUMNS if name in wanted]
+        + [name for name in trials.columns if name not in (*COLUMNS, *parameters)],
         constraints=constraints,
-        damages=damages,
+        damages=found.damages,
     )
+
+
+def _piece(columns: Sequence[str], needed: Collection[str] | None, rows: pa.Table) -> tuple[pl.DataFrame, list[Chosen]]:
+    """Return the rows of a file as a frame with a column for each metric that is needed, and their parameters."""
+    frame = with_columns_of(frame_of(rows.select(list(columns))), "metrics", only=partial(_is_needed, needed=needed))
+    return frame, [chosen_of(rows["parameters"])] if "parameters" in rows.column_names else []
+
+
+def _one_behind_the_other(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the rows of files as one frame; metrics that a file knows by name alone are null in the others."""
+    whole = pl.concat(frames, how="diagonal")
+    return whole.select(*(name for name in whole.columns if name in COLUMNS), *sorted({*whole.columns} - {*COLUMNS}))
+
+
+def _is_needed(metric: str, needed: Collection[str] | None) -> bool:
+    return needed is None or metric in needed or is_test_metric(metric)
 
 
 def _constraints(about: Mapping[str, Any], missing: Sequence[str]) -> list[Bound]:
@@ -215,8 +246,7 @@ def present(table: pl.DataFrame, names: Iterable[str]) -> list[str]:
 
 def search_trials(tables: Tables) -> pl.DataFrame:
     """Return the designs that the search proposed and that are complete, each design once, at its first trial."""
-    complete = tables.designs.filter((pl.col("origin") == "search") & (pl.col("state") == "complete"))
-    return complete.unique("design_key", keep="first", maintain_order=True)
+    return tables.searched
 
 
 def controls(tables: Tables) -> pl.DataFrame:
