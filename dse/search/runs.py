@@ -48,14 +48,17 @@ def start(
 
     Raises:
         ResultsError: there are results of this or another study, or something else.
+        DataError: there are results of this study with another file of data.
         ExecutorError: the executor cannot be started.
         SettingError: no design is found that meets the constraints, as far as that is known without a simulation.
     """
     study.check_known()
     place = place_of(where)
     if has_results(place):
+        about = read_about(place)
+        check_files(study, about)
         if _is_of(study, place):
-            raise ResultsError(f"{place} already holds this study; go on with it by `dse resume {place}`")
+            raise ResultsError(_already_there(place, about))
         raise ResultsError(f"{place} holds the results of another study; choose another folder with --out")
     known = rows_to_reuse(reuse)
     about = {
@@ -224,16 +227,32 @@ def _is_of(study: Study, place: Place) -> bool:
 
 
 def _check_code(place: Place, was: dict[str, Any], *, other_code: bool) -> None:
-    own = plugins.load(was["plugins"])
-    changed = plugins.changes(was["plugins"], own)
-    now = {"code": code_version(), "packages": _without_plugins(package_versions(own))}
-    before = {"code": was["code"], "packages": _without_plugins(was["packages"])}
-    changed += [f"{key} was {before[key]} and is {value}" for key, value in now.items() if before[key] != value]
+    changed = _changes(was)
     if changed and not other_code:
         raise ResultsError(
             f"{place} was begun by other code: {'; '.join(changed)}. One table would hold results of both. "
             "Install what began it, or accept the mixture with --other-code; each row says what made it"
         )
+
+
+def _changes(was: dict[str, Any]) -> list[str]:
+    """Return in what the code of now differs from that which began results."""
+    own = plugins.load(was["plugins"])
+    now = {"code": code_version(), "packages": _without_plugins(package_versions(own))}
+    before = {"code": was["code"], "packages": _without_plugins(was["packages"])}
+    changed = [f"{key} was {before[key]} and is {value}" for key, value in now.items() if before[key] != value]
+    return [*plugins.changes(was["plugins"], own), *changed]
+
+
+def _already_there(place: Place, about: dict[str, Any]) -> str:
+    """Return that results of a study are there, and how to go on with them."""
+    changed = _changes(about)
+    if not changed:
+        return f"{place} already holds this study; go on with it by `dse resume {place}`"
+    return (
+        f"{place} already holds this study, begun by other code: {'; '.join(changed)}. Choose another folder with "
+        f"--out, or install what began it and go on by `dse resume {place}`; with --other-code, one table holds both"
+    )
 
 
 def _without_plugins(packages: str) -> str:

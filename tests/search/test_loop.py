@@ -13,7 +13,7 @@ from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import Store, create, read_about, read_table
 from dse.search import loop
 from dse.search.executor import LocalExecutor
-from dse.search.runs import resume, start
+from dse.search.runs import open_study, resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
 from tests.results.rows import describe
@@ -197,6 +197,8 @@ def test_other_code_does_not_resume_unless_the_user_accepts_it(undisturbed, monk
     monkeypatch.setattr("dse.search.runs.code_version", lambda: "9.9+other")
     with pytest.raises(ResultsError, match=r"was begun by other code: code was .* and is 9\.9\+other"):
         resume(undisturbed, LocalExecutor)
+    with pytest.raises(ResultsError, match=r"already holds this study, begun by other code: code was .* 9\.9\+other\."):
+        start(open_study(undisturbed, read_about(undisturbed)), undisturbed, LocalExecutor)
     resume(undisturbed, LocalExecutor, other_code=True)
 
 

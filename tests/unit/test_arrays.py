@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.data.arrays import load
+from dse.data.arrays import load, tables
 from dse.data.arrays.draws import drawn, evenly, most_drawn
 from dse.data.arrays.spec import Arrays
 from dse.data.base import BareInfo, ImageInfo, NumberInfo
@@ -421,9 +421,22 @@ def test_a_panic_of_polars_is_a_damaged_file(tmp_path: Path, monkeypatch: pytest
     def panic(*_: Any) -> None:
         raise pl.exceptions.PanicException("range end out of range")
 
-    monkeypatch.setattr(pl, "read_parquet", panic)
+    monkeypatch.setattr(pl, "from_arrow", panic)
     with pytest.raises(DataError, match="no Parquet file that can be read: range end out of range"):
         design_for(path, answer="kind")
+
+
+def test_a_damaged_parquet_file_is_told_and_ends_no_process(tmp_path: Path) -> None:
+    content = csv(tmp_path, columns(kind=Y), "mine.parquet").read_bytes()
+    told: list[str] = []
+    for place in range(4, len(content), len(content) // 60):
+        (tmp_path / "mine.parquet").write_bytes(content[:place] + bytes([content[place] ^ 99]) + content[place + 1 :])
+        try:  # the reader of polars aborts where a page claims a negative number of values
+            tables._table(Content.at(tmp_path / "mine.parquet"), csv=False)
+        except DataError as error:
+            told.append(str(error))
+    assert len(told) > 10
+    assert not any("\n" in own for own in told)
 
 
 def test_answers_that_numpy_has_no_integers_for_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from onnx import helper
 
 from dse.errors import DataError, SettingError
+from dse.networks.onnx import program
 from dse.networks.onnx.operators import OPERATORS
 from dse.networks.onnx.program import CONTROL
 from tests.onnx_models import agree, model_of, node_model, ours, reference, some, whole
@@ -418,6 +419,31 @@ def test_loops_and_scans_compute_what_onnxruntime_computes():
         how = {"num_scan_inputs": 1, "scan_input_directions": [way], "scan_output_directions": [way]}
         scan = helper.make_node("Scan", ["start", "x"], ["sum", "squares"], body=step, **how)
         agree(model_of([scan], {"start": some(5), "x": ROWS}, ["sum", "squares"]), {"start": some(5), "x": ROWS})
+
+
+def loop_body(name, step):
+    """Return a body of a loop whose step makes NAME_after of NAME_state."""
+    types = {"turn": (7, []), "goes": (9, []), "state": (1, None)}
+    held = [helper.make_tensor_value_info(f"{name}_{own}", *kind) for own, kind in types.items()]
+    ends = [helper.make_empty_tensor_value_info(f"{name}_{own}") for own in ("goes", "after")]
+    return helper.make_graph([step], name, held, ends)
+
+
+@pytest.mark.parametrize(("nested", "turns", "fails"), [(0, 50, 0), (0, 2**62, 1), (1, 7, 0), (1, 8, 1)])
+def test_loops_that_do_not_end_are_refused(nested, turns, fails, monkeypatch):
+    monkeypatch.setattr(program, "MOST_TURNS", 50)
+    body = loop_body("a", helper.make_node("Add", ["a_state", "one"], ["a_after"]))
+    if nested:  # seven turns for each of its own
+        body = loop_body("b", helper.make_node("Loop", ["six", "", "b_state"], ["b_after"], body=body))
+    loop = helper.make_node("Loop", ["turns", "", "x"], ["y"], body=body)
+    known = {"turns": np.int64(turns), "six": np.int64(6), "one": np.float32(1)}
+    model = model_of([loop], {"x": ROWS}, ["y"], known)
+    if fails:
+        with pytest.raises(DataError, match="the loops of this network take more than 50 turns"):
+            ours(model, {"x": ROWS})
+    else:
+        (found,), _ = ours(model, {"x": ROWS})
+        np.testing.assert_allclose(found, ROWS + (42 if nested else 50), rtol=1e-6)
 
 
 def test_lists_of_tensors_compute_what_onnxruntime_computes():

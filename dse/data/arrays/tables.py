@@ -1,10 +1,11 @@
 """Tables, CSV or Parquet: a row a sample, columns of numbers, and one or several with the answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
 from dse.data.arrays.given import Array, Given, parts, refuse
 from dse.errors import DataError, SettingError, did_you_mean
@@ -56,12 +57,23 @@ def _table(content: Content, *, csv: bool) -> pl.DataFrame:
         with content.open() as handle:
             if csv:
                 return pl.read_csv(handle, infer_schema_length=None)
-            return pl.read_parquet(handle)
+            return _parquet(handle)
     except (Exception, pl.exceptions.PanicException) as error:  # polars panics on some damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             f"{content.name} is no {'CSV' if csv else 'Parquet'} file that can be read: {reason}"
         ) from error
+
+
+def _parquet(handle: BinaryIO) -> pl.DataFrame:
+    """Return the table of a Parquet file.
+
+    By Arrow: the reader of polars ends the process on some damaged files. What Arrow has read is looked through before
+    polars takes it.
+    """
+    table = pq.ParquetFile(handle).read(use_threads=False)
+    table.validate(full=True)
+    return cast("pl.DataFrame", pl.from_arrow(table))
 
 
 def _columns(settings: Mapping[str, Any], table: pl.DataFrame, name: str) -> list[str]:

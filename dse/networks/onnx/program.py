@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -18,6 +19,9 @@ CONTROL = ("If", "Loop", "Scan")
 """Operators that hold graphs."""
 Scope = MutableMapping[str, Value]
 """Values by name: those of a graph before those around it."""
+MOST_TURNS = 100_000
+"""Turns of the loops of a graph, those of loops in loops counted each; a file may ask for more than ever end."""
+_turns: ContextVar[int] = ContextVar("turns", default=0)
 
 
 class NodeError(DataError):
@@ -72,6 +76,8 @@ class Program:
         Raises:
             DataError: a node cannot take what it gets.
         """
+        if outside is None:
+            _turns.set(0)
         device = next((value.device for value in feeds.values() if isinstance(value, Tensor)), None)
         constants = {name: _moved(value, device) for name, value in self.constants.items()}
         scope: Scope = ChainMap({**constants, **feeds}, *([] if outside is None else [outside]))
@@ -134,6 +140,7 @@ def _loop(step: Step, layers: nn.ModuleDict, inputs: Sequence[Value], scope: Sco
     gathered: list[list[Tensor]] = [[] for _ in body.outputs[1 + count :]]
     turn, going = 0, True if goes_on is None else bool(goes_on)
     while going and (limit is None or turn < int(number(limit))):
+        _count_turn(step.node)
         values = [torch.tensor(turn), torch.tensor(going), *states]
         again, *found = body(layers, dict(zip(body.inputs, values, strict=True)), scope)
         going, states = bool(again), found[:count]
@@ -141,6 +148,20 @@ def _loop(step: Step, layers: nn.ModuleDict, inputs: Sequence[Value], scope: Sco
             own.append(value)
         turn += 1
     return [*states, *(torch.stack(own) if own else torch.zeros(0) for own in gathered)]
+
+
+def _count_turn(node: Node) -> None:
+    """Count a turn of a loop.
+
+    Raises:
+        NodeError: there were too many.
+    """
+    _turns.set(_turns.get() + 1)
+    if _turns.get() > MOST_TURNS:
+        raise NodeError(
+            f"{node.kind} {node.name!r} does not end: the loops of this network take more than {MOST_TURNS:,} turns. "
+            "Check the number of turns in the file"
+        )
 
 
 def _scan(step: Step, layers: nn.ModuleDict, inputs: Sequence[Value], scope: Scope) -> Sequence[Value]:
