@@ -142,7 +142,7 @@ def test_every_row_says_which_plug_in_made_it(local: Path, study: Study) -> None
     assert read_about(local)["plugins"] == version == study.plugins
     chosen = {(d["architecture"], d.get("device", {}).get("card")) for d in (json.loads(row["design"]) for row in rows)}
     assert ("sign", None) in chosen
-    assert ("direct", "lab_ecram") in chosen
+    assert ("manhattan", "lab_ecram") in chosen
 
 
 def test_actors_give_the_same_table_and_one_with_other_source_is_refused(

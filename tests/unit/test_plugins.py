@@ -316,8 +316,8 @@ def test_a_design_says_which_plug_ins_it_comes_from() -> None:
         own = {"network.name": "vit", "workload.dataset": "gratings", "device.card": "lab_ecram"}
         assert compose(own).plugins == ("lab_variants",)
         assert compose({}).plugins == ()
-        assert "pulser.longest" in settings()
-    assert "pulser.longest" not in settings()
+        assert "driver.least" in settings()
+    assert "driver.least" not in settings()
     with pytest.raises(SettingError, match=r"network\.name = .vit. is not allowed"):
         compose({"network.name": "vit"})
 
@@ -328,15 +328,15 @@ name = "nested"
 plugins = ["lab_variants"]
 objectives = ["loss"]
 [design]
-architecture = "direct"
+architecture = "manhattan"
 network.name = "cnn"
 [space]
-pulser.longest = [3, 7]
+driver.least = [0.1, 0.5]
 [budget]
 trials = 2
 """
     with lab():
-        assert list(parse_study(text, tmp_path).space) == ["pulser.longest"]
+        assert list(parse_study(text, tmp_path).space) == ["driver.least"]
 
 
 def test_commands_list_plug_ins_and_explain_their_settings(install: Install, ask: Callable[..., Said]) -> None:
@@ -349,7 +349,7 @@ def test_commands_list_plug_ins_and_explain_their_settings(install: Install, ask
     assert "wrong: the plug-in 'wrong' (wrong) cannot be imported: ValueError: no" in done.stdout
     with lab():
         found = ask("settings", "--plugin", "lab_variants", "pulser")
-        assert "pulser.longest = 31" in found.stdout
+        assert "driver.least = 31" in found.stdout
         assert "lab_ecram" in ask("device", "list", "--plugin", "lab_variants").stdout
         compensations = ask("settings", "deployment.compensation").stdout
         assert "median of the outputs" in " ".join(compensations.split())

@@ -14,7 +14,7 @@ from dse.designs.hardware import platform_of
 from dse.designs.space import check_acting, parse_space
 from dse.errors import DivergedError, SettingError
 from dse.streams import stream
-from dse.testing.base import outcome_of
+from dse.testing.base import learner_of, outcome_of
 from dse.updates.pulse_trains.layer import PulsedLayer
 from dse.updates.pulse_trains.trains import meeting, rounded
 
@@ -79,11 +79,16 @@ def test_what_no_train_can_carry_is_lost() -> None:
 
 def test_rounding_keeps_the_mean_and_the_longest_train() -> None:
     wanted, draws = torch.tensor([0.25, -1.5, 0.0, 40.0]), stream(2, "pulses")
-    found = torch.stack([rounded(wanted, 31, draws) for _ in range(4000)])
+    found = torch.stack([rounded(wanted, draws, longest=31) for _ in range(4000)])
     check_mean(found[:, :3], wanted[:3].double())
     assert found[:, 3].unique().tolist() == [31]
-    with pytest.raises(DivergedError):
-        rounded(torch.tensor([torch.nan]), 31, draws)
+
+
+def test_a_gradient_that_is_no_longer_finite_ends_the_training_of_torch_modules() -> None:
+    [descent] = learner_of(compose({**SMALL, **CNN})).updates
+    descent.pulsed[0].layer.weight.grad = torch.full_like(descent.pulsed[0].layer.weight, torch.nan)
+    with pytest.raises(DivergedError, match="no longer finite"):
+        descent.step(0.1, 1)
 
 
 def test_on_ideal_cells_direct_pulses_follow_descent_in_the_mean() -> None:

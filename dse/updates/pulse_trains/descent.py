@@ -1,6 +1,6 @@
 """How the weights of torch modules learn by pulses, without an accumulator before the cells."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -8,22 +8,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.usage import LayerUsage
+from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
 from dse.pausing import State, by_number, gathered, hand_out, taken
-from dse.streams import stream
+from dse.streams import Stream, stream
 from dse.updates.descent import as_network_says
 from dse.updates.layers import Held
 from dse.updates.mixed_precision.descent import deviation_of
 from dse.updates.pace import Interval
 from dse.updates.platform import Platform
-from dse.updates.pulse_trains.trains import rounded
 from dse.updates.standing import standing_of
 from dse.updates.usage import usage_of_pairs
+
+Pulses = Callable[[Tensor, Stream], Tensor]
+"""Makes whole pulses of a layer, int64, from those wanted, signed and real, of that shape, and a stream of its own."""
 
 
 class PulsedWeights:
@@ -32,12 +35,12 @@ class PulsedWeights:
     Args:
         layer: the layer, which shows the weights in the cells to its products.
         platform: the hardware.
-        longest: most pulses of a weight at an update.
+        pulses: what makes whole pulses of wanted ones.
         seed: seed of the network.
     """
 
-    def __init__(self, layer: AnalogLayer, platform: Platform, *, longest: int, seed: int) -> None:
-        self.layer, self._longest = layer, longest
+    def __init__(self, layer: AnalogLayer, platform: Platform, *, pulses: Pulses, seed: int) -> None:
+        self.layer, self._pulses = layer, pulses
         hardware, weight = platform.crossbar_hardware, layer.weight.detach().cpu().reshape(layer.cols, -1)
         beta_us = platform.array.conductance_per_std_us / deviation_of(weight)
         array = platform.array.model_copy(update={"conductance_per_weight_us": beta_us})
@@ -83,7 +86,9 @@ class PulsedWeights:
             return
         gradient = self.layer.weight.grad.cpu().reshape(self.layer.cols, -1)
         wanted = gradient * (-learning_rate / self._pulse)
-        self.array.program(rounded(wanted, self._longest, self._draws), now_s, self.layer.events)
+        if not bool(torch.isfinite(wanted).all()):
+            raise DivergedError("an update is no longer finite")
+        self.array.program(self._pulses(wanted, self._draws), now_s, self.layer.events)
         # Rows and columns of pulses meet in the cells: nothing is multiplied digitally.
         self.layer.events.macs_update = 0
 
@@ -122,11 +127,18 @@ class PulsedWeights:
 
 
 class PulsedDescent:
-    """Moves the weights of a network; see `dse.updates.descent.Descent`. Biases and normalisation are digital."""
+    """Moves the weights of a network; see `dse.updates.descent.Descent`. Biases and normalisation are digital.
 
-    def __init__(self, network: nn.Module, platform: Platform, *, longest: int, seed: int) -> None:
+    Args:
+        network: torch modules on the crossbars of the platform.
+        platform: the hardware.
+        pulses: what makes whole pulses of wanted ones, which is where rules of this kind differ.
+        seed: seed of the network.
+    """
+
+    def __init__(self, network: nn.Module, platform: Platform, *, pulses: Pulses, seed: int) -> None:
         layers = [layer for _, layer in analog_layers(network)]
-        self.pulsed = [PulsedWeights(layer, platform, longest=longest, seed=seed) for layer in layers]
+        self.pulsed = [PulsedWeights(layer, platform, pulses=pulses, seed=seed) for layer in layers]
         in_cells = {id(layer.weight) for layer in layers}
         self._digital = [own for own in network.parameters() if id(own) not in in_cells]
         self._all = list(network.parameters())

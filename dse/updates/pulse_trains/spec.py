@@ -1,6 +1,7 @@
 """Analog stochastic gradient descent (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016): what is said of it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, cast
 
 from annotated_types import Ge, Le
@@ -50,9 +51,10 @@ class PulseTrains(AbstractUpdate):
     ) -> "PulsedDescent":
         """Return what moves the weights; see `AbstractUpdate`."""
         from dse.updates.pulse_trains.descent import PulsedDescent  # noqa: PLC0415  torch
+        from dse.updates.pulse_trains.trains import rounded  # noqa: PLC0415  torch
 
         longest = cast("TrainsSpec", platform.tables["trains"]).longest
-        return PulsedDescent(network, platform, longest=longest, seed=seed)
+        return PulsedDescent(network, platform, pulses=partial(rounded, longest=longest), seed=seed)
 
     @classmethod
     def layer(cls, rows: int, cols: int, platform: "Platform", *, seed: int, number: int) -> "PulsedLayer":

@@ -55,18 +55,13 @@ def meeting(x: Tensor, d: Tensor, pulses_per_product: float, longest: int, draws
     return (on_rows.T @ on_columns * (x.sign()[:, None] * -d.sign())).to(torch.int64)
 
 
-def rounded(wanted: Tensor, longest: int, draws: Stream) -> Tensor:
+def rounded(wanted: Tensor, draws: Stream, *, longest: int) -> Tensor:
     """Return wanted pulses as whole numbers whose mean they are.
 
     Args:
         wanted: signed pulses, any shape.
-        longest: most pulses of a cell.
         draws: stream of the rounding.
-
-    Raises:
-        DivergedError: one is not finite.
+        longest: most pulses of a cell.
     """
-    if not bool(torch.isfinite(wanted).all()):
-        raise DivergedError("an update is no longer finite")
     draw = draws.next_uniform(wanted.numel()).reshape(wanted.shape)
     return (wanted + draw).floor().clamp(-longest, longest).to(torch.int64)

@@ -14,10 +14,10 @@ from dse.testing import (
     UpdateContract,
 )
 from lab_variants.autoencoder.spec import Autoencoder
-from lab_variants.direct.spec import Direct
 from lab_variants.gdc_median import GdcMedian
 from lab_variants.gratings import Gratings
 from lab_variants.linear.spec import LinearCell
+from lab_variants.manhattan import Manhattan
 from lab_variants.mutation import Mutation
 from lab_variants.reconstruction.spec import Reconstruction
 from lab_variants.sign.spec import Sign
@@ -52,8 +52,8 @@ class TestLinearCell(CellContract):
     card = "lab_ecram"
 
 
-class TestDirect(UpdateContract):
-    variant = Direct
+class TestManhattan(UpdateContract):
+    variant = Manhattan
 
 
 class TestSign(UpdateContract):

@@ -1,1 +1,0 @@
-"""Direct pulsed training."""
