@@ -25,6 +25,7 @@ from tests.no_skips import pytest_addoption, pytest_make_collect_report, pytest_
 from tests.results.disk import DISKS, SmallDisk, small_disk_in
 from tests.s3_server import S3Server
 from tests.studies import REPLICATED_STUDY, ROOT, SMALL_STUDY
+from tests.thinned import pytest_collection_modifyitems  # noqa: F401  a hook
 from tests.waiting import HANGS_S
 
 collect_less()

@@ -34,6 +34,7 @@ def address(replicated, tmp_path_factory):
     return path.as_uri()
 
 
+@pytest.mark.slow
 def test_the_engine_finds_nothing_to_mend(address, tmp_path):
     engine = Path(FOUND.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
     with Browser(tmp_path / "profile") as browser:
@@ -45,6 +46,7 @@ def test_the_engine_finds_nothing_to_mend(address, tmp_path):
             assert browser.ask("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 def test_the_engine_finds_what_is_wrong(address, tmp_path):
     engine = Path(FOUND.submodule_search_locations[0], "axe.min.js").read_text(encoding="utf-8")
     with Browser(tmp_path / "profile") as browser:

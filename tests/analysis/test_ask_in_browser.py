@@ -116,6 +116,7 @@ def test_all_weight_on_one_objective_names_its_best_design(opened, subject):
     opened.wait(f"+document.querySelector('#ask .weight ~ .answer .chip').dataset.trial === {best}")
 
 
+@pytest.mark.slow
 def test_five_selected_designs_stand_side_by_side_with_factors(opened, subject):
     first, second = subject.front["trial"].to_list()[:2]
     opened.run("location.hash = arguments[0]", f"#designs={first},{second}")

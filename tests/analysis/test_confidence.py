@@ -115,6 +115,7 @@ def test_the_same_seed_gives_the_same_draws():
     assert front_probability(values, BOTH).tolist() == front_probability(values, BOTH).tolist()
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([2, 3]).flatmap(
         lambda width: st.tuples(

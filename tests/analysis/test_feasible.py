@@ -107,6 +107,7 @@ def test_a_price_that_the_tables_lack_is_named():
         fronts.front_title(tables, OBJECTIVES)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("bound", [HALF, Bound("accuracy", ">=", 2.0)])
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_picture_marks_what_is_infeasible(bound, seeds, tmp_path):
@@ -140,6 +141,7 @@ def test_a_metric_that_no_row_has_ends_in_a_message(undisturbed, tmp_path):
         assert fronts.front_table(none, ["validation_accuracy", "worst_writes"]).is_empty()
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("values", [[float("inf")], [float("inf"), 1e-9], [0.0], [-1.0, 5.0]])
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_quantity_of_any_values_can_be_drawn(values, seeds, tmp_path):

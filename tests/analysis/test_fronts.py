@@ -98,6 +98,7 @@ def test_bands_are_in_order_and_refused_without_seeds():
         fronts.bands_table(study(metrics, count=20), ["accuracy"])
 
 
+@pytest.mark.slow
 def test_four_objectives_with_seeds_are_a_grid_with_bars_and_bands(replicated, tmp_path):
     tables = open_tables(replicated)
     plot_front(tables, tables.objectives, tmp_path / "front.svg")

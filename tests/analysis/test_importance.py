@@ -35,6 +35,7 @@ def test_what_decides_comes_first_and_what_does_not_is_nought():
     assert (table["importance"] <= table["high"] + 1e-12).all()
 
 
+@pytest.mark.slow
 def test_dependence_follows_the_true_curve():
     tables = study(metrics, count=150)
     energy = dependence(tables, "energy_per_sample_j", "adc.bits")
@@ -45,6 +46,7 @@ def test_dependence_follows_the_true_curve():
     assert by_word["stochastic"] - by_word["nearest"] == pytest.approx(0.3, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_importances():
     tables = study(metrics, count=40)
     assert importance(tables, ["accuracy"], 3).equals(importance(tables, ["accuracy"], 3))

@@ -75,6 +75,7 @@ def odd(request, tmp_path_factory):
         return simulated(ODD[request.param], tmp_path_factory.mktemp("odd"))
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_answers_or_says_why_not(odd, command, here, tmp_path):
     more = [tmp_path / "f.png"] if command[-1] == "--plot" else []
@@ -86,6 +87,7 @@ def test_every_command_answers_or_says_why_not(odd, command, here, tmp_path):
     assert "could not be made" not in done.output
 
 
+@pytest.mark.one_in(3)
 def test_a_page_says_in_the_place_of_each_panel_why_it_is_empty(odd, here, tmp_path):
     assert here("report", odd, "--output", tmp_path / "p.html").exit_code == 0
     page = (tmp_path / "p.html").read_text()

@@ -261,6 +261,7 @@ def test_thousands_of_designs_stay_below_five_megabytes(count, subject):
     assert note in re.sub(r"\s+", " ", text)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_one_to_five_objectives(count, subject):
     names = ["accuracy", "energy_per_sample_j", "worst_writes", "loss", "set_pulses"][:count]
@@ -314,6 +315,7 @@ def test_pictures_are_files(subject, tmp_path):
     assert missing == ["front: a front needs at least two objectives to draw"]
 
 
+@pytest.mark.slow
 def test_pictures_take_any_name_of_a_control(subject, tmp_path):
     trials = subject.tables.trials.with_columns(
         origin=pl.when(pl.col("trial") == 1).then(pl.lit("$\\frac$")).otherwise("origin")
@@ -383,6 +385,7 @@ def test_a_page_without_constraints_does_not_speak_of_them(subject):
     assert "violation" not in data_of(text)["designs"]["values"]
 
 
+@pytest.mark.slow
 def test_a_page_of_a_study_in_which_nothing_is_feasible_names_the_nearest(subject, tmp_path):
     hopeless = changed(subject, constraints=[Bound("worst_writes", "<=", 1.0)])
     text = page(hopeless, ["importance"])
@@ -400,6 +403,7 @@ def worn(subject, **columns):
     return changed(subject, layers=subject.tables.layers.with_columns(**columns))
 
 
+@pytest.mark.slow
 def test_wear_of_any_name_is_on_the_page(subject, tmp_path):
     """Kinds that a cell of one's own counts: quantiles, some of them, and one number for a layer."""
     own = worn(
@@ -434,6 +438,7 @@ def test_wear_of_a_kind_alone_fills_the_panel(subject):
     assert list(held["kinds"]) == ["gate"]
 
 
+@pytest.mark.slow
 def test_a_metric_of_a_plug_in_that_is_not_here_is_shown(subject, tmp_path):
     trials = subject.tables.trials.with_columns(sparkle=pl.col("trial") * 1000.0 + 1.0)
     own = changed(subject, trials=trials, metrics=[*subject.tables.metrics, "sparkle"])

@@ -210,6 +210,7 @@ def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(brows
     assert browser.errors() == []
 
 
+@pytest.mark.slow
 def test_a_page_in_a_notebook_is_drawn_and_selects(browser, address, tmp_path):
     notebook = tmp_path / "notebook.html"
     shown = Page(urlparse(address).path)._repr_html_()

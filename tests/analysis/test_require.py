@@ -76,6 +76,7 @@ def test_what_to_simulate_next_lies_at_the_boundary(answer):
     assert good.sum() >= 4
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_same_again():
     tables = study(truth, count=100)
     first, again = (require(tables, TARGETS, seed=7) for _ in range(2))
@@ -96,6 +97,7 @@ def test_a_bound_binds_only_where_the_parameter_acts():
     assert found["accumulator.epsilon"]["high"] == pytest.approx(1.0, rel=0.1)
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_region_holds_the_share_and_cannot_be_widened_by_a_value(seed):
     tables = study(lambda p: {"accuracy": p["training.learning_rate"]}, count=60, noise=0.2, seed=seed)

@@ -19,6 +19,7 @@ DESIGN: dict[str, Any] = {
 FEW = {"dataset": "digits", "images": 40}
 
 
+@pytest.mark.slow
 def test_stored_results_have_the_utilisation_and_the_areas_of_the_simulation(tmp_path: Path) -> None:
     study = dse.Study(
         name="unused",

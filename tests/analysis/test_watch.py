@@ -188,6 +188,7 @@ def test_a_killed_driver_does_not_matter(tmp_path):
         assert get(server)[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 def test_a_browser_takes_new_results_in_and_keeps_what_was_chosen(undisturbed, tmp_path):
     with served(undisturbed) as server, Browser(tmp_path / "profile") as browser:

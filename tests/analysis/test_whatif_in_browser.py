@@ -240,6 +240,7 @@ def test_the_share_of_the_box_is_that_of_dse_front(opened, subject):
     assert f"{100 * share:.1f}%" in opened.ask("document.querySelector('.whatif-results .facts').textContent")
 
 
+@pytest.mark.slow
 def test_a_study_without_events_says_so(browser, subject, tmp_path):
     tables = subject.tables.with_nested(layers=subject.tables.layers.clear())
     shown(browser, Subject(subject.where, tables, subject.objectives), tmp_path)

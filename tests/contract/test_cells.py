@@ -43,6 +43,7 @@ def trained(settings: dict[str, Any]) -> tuple[list[Epoch], list[LayerUsage]]:
     return curve, learner.usage()
 
 
+@pytest.mark.slow
 def test_a_cell_of_ones_own_learns_in_a_deep_network() -> None:
     curve, layers = trained(CNN)
     assert curve[-1].metrics["accuracy"] > 0.5  # ten classes

@@ -281,6 +281,7 @@ def test_a_card_beside_the_study_file_travels_with_the_results(ask, small_study,
     assert "it does not have the checksum that it had" in ask("resume", tmp_path / "r", "--executor", "local").stderr
 
 
+@pytest.mark.slow
 def test_ray_that_cannot_start_is_told_with_a_way_out(dse, small_study, tmp_path):
     done = dse("run", small_study, "--out", tmp_path / "r", env={"RAY_TMPDIR": "/proc/nowhere"})
     assert done.returncode == 2

@@ -50,6 +50,7 @@ def test_more_seeds_and_objectives_keep_the_trials_that_were_proposed(begun, tmp
     assert read_about(begun)["history"][0]["proposed"] == 9  # one was decided, and under way
 
 
+@pytest.mark.slow
 def test_an_extended_study_is_a_function_of_its_files_and_of_when_they_took_over(begun, tmp_path):
     """Interrupted again after the extension, resumed without naming the file, with answers in another order."""
     wanted = study_of(edited(MORE_SEEDS, LOSS_TOO), tmp_path)
@@ -173,6 +174,7 @@ def held(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.parent.name != "log"}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("named", [True, False])
 def test_an_extension_with_an_edited_card_is_refused_and_leaves_the_results(of_a_card, named, tmp_path, monkeypatch):
     """By the card, which is named; were it not in the key, by the designs of the stored trials."""

@@ -111,6 +111,7 @@ def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, 
     noted("driver killed while it starts", 6, 6)
 
 
+@pytest.mark.slow
 def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_path, here, noted):
     runs = OnRay(long_study, tmp_path)
     with runs.caught(4, 66):
@@ -124,6 +125,7 @@ def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_pa
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("signal_number", ENDING)
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def study(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_kills_at_any_step_change_nothing(study, undisturbed, tmp_path, noted):
     """Each falls a random moment after some new rows: of the start, of pauses, of ends and of further seeds."""
     chance, folder, total = random.Random(15), tmp_path / "r", rows(undisturbed)

@@ -45,6 +45,7 @@ def test_a_study_in_an_object_store_gives_the_table_of_one_on_a_disk(s3, here, s
     assert all(name.startswith(f"{where} trial ") for name in read_table(other)["came_from"].to_pylist())
 
 
+@pytest.mark.slow
 def test_a_killed_driver_is_refused_a_successor_only_until_its_lease_runs_out(s3, here, undisturbed, tmp_path):
     """The successor watches the lease of the killed one stand still; the lease is made short for it."""
     where = s3.address(f"study{next(numbers)}")

@@ -91,6 +91,7 @@ def test_failed_seeds_are_counted_apart_and_widen_the_interval() -> None:
     assert most["interval_95"] == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_plain_and_noise_aware_networks_are_followed_over_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_plain_and_noise_aware_networks_are_followed_over_time(
     assert (tmp_path / "accuracies.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,6 +252,7 @@ def test_an_objective_of_a_plug_in_that_is_gone_is_named_with_it(
         assert "the plug-in 'lab-variants' is not installed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_changed_is_told_from_what_to_what_and_gone_on_with_where_asked(
     tmp_path: Path, ask: Ask
 ) -> None:

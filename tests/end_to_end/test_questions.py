@@ -38,6 +38,7 @@ ASKED = {
 }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("question", ASKED)
 @pytest.mark.usefixtures("few_forests")
 def test_a_question_is_answered_to_people_and_programs(question, ask, replicated, undisturbed, tmp_path):

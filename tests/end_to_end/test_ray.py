@@ -242,6 +242,7 @@ def test_room_counts_whole_devices_and_their_fractions():
     assert offer(nodes) == "the cluster offers a: 8 CPU, 2 GPU; b: 4 CPU, 0 GPU"
 
 
+@pytest.mark.slow
 def test_our_own_ray_listens_on_the_loopback_interface_alone(pool):
     (node,) = living_nodes()
     assert node["NodeManagerAddress"] == "127.0.0.1"

@@ -17,6 +17,7 @@ def test_a_report_lands_in_the_results_and_can_be_made_again(ask, undisturbed, t
     assert ask("front", results).returncode == 0, "the folder is still a results folder"
 
 
+@pytest.mark.slow
 def test_figures_are_written_to_a_folder(ask, undisturbed, tmp_path):
     done = ask("report", undisturbed, "--format", "png", "--output", tmp_path / "figures", "--without", "importance")
     assert done.returncode == 0, done.stderr

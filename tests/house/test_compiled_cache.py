@@ -73,6 +73,7 @@ TAKEN_OVER = [
 ]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("taken_over", TAKEN_OVER)
 def test_a_folder_that_others_may_write_to_is_passed_over_and_a_private_one_made(
     tmp_path: Path, taken_over: Callable[[Path], None]

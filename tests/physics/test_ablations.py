@@ -91,11 +91,13 @@ def dotted(settings: dict[str, Any]) -> dict[str, Any]:
     return {path.replace(".", "__"): value for path, value in settings.items()}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("stream", SILENT)
 def test_a_stream_of_noise_matters_while_its_source_is_on(stream: str) -> None:
     assert not same(conductances(trained(built())), conductances(trained(with_other_stream(built(), stream))))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("stream", SILENT)
 def test_a_source_of_noise_that_is_off_draws_on_nothing(stream: str) -> None:
     off = dotted(SILENT[stream])
@@ -124,6 +126,7 @@ def test_with_every_source_off_no_stream_matters() -> None:
     assert same(conductances(trained(built(**settings))), conductances(trained(other)))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "off",
     [

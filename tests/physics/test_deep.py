@@ -129,6 +129,7 @@ def test_a_digital_network_counts_multiplications() -> None:
     assert set(EVENT_NAMES) == set(found.layers[0].events)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "acting",
     [

@@ -71,6 +71,7 @@ def test_the_distance_of_normal_distributions_is_the_closed_form() -> None:
     assert frechet_distance(a, a) == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> None:
     judge = scorer_of(digits)
     test = digits.test
@@ -124,6 +125,7 @@ def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dat
     assert found.metrics["set_pulses"] > 1000  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_a_generator_learns(digits: Dataset) -> None:
     settings = {**GAN, "architecture": "float", "network.hidden": [32, 64], "training.epochs": 8}
     curve = outcome_of({**settings, "training.batch_size": 10, "training.learning_rate": 0.1}, digits).curve
@@ -156,6 +158,7 @@ def test_events_are_those_counted_by_hand(few: Dataset) -> None:
         assert digital["macs_update"] == wanted["macs_update"]
 
 
+@pytest.mark.slow
 def test_pulses_and_wear_of_both_networks_are_reported(few: Dataset) -> None:
     learner = learner_of({**GAN, **BUSY}, few)
     train(learner, GAN["training.epochs"], sample_time_s=0.01)
@@ -172,6 +175,7 @@ def test_pulses_and_wear_of_both_networks_are_reported(few: Dataset) -> None:
         assert sum(layer.events["set_pulses_update"] for layer in own) > 0
 
 
+@pytest.mark.slow
 def test_the_same_design_and_seed_give_the_same_outcome_and_pictures(few: Dataset) -> None:
     settings = {**GAN, "accumulator.bits": 6, "accumulator.rounding": "stochastic", "training.learning_rate": 1.0}
     first = outcome_of(settings, few)

@@ -91,6 +91,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("name", [name for name, own in NETWORK.names.items() if not issubclass(own, FileSpec)])
 def test_a_network_begins_with_what_its_seed_says_whatever_torch_has_drawn(

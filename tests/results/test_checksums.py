@@ -71,6 +71,7 @@ def folder_place(folder):
     return place_of(folder)
 
 
+@pytest.mark.slow
 def test_no_flip_of_a_byte_in_any_file_changes_an_answer_silently(fresh, caplog, noted):
     """A thousand bytes of all files, in turn: what is read is as it was, or something is told."""
     folder = fresh()
@@ -140,6 +141,7 @@ def edited(about):
     }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("what", [*edited({"parameters": []}), "gone", "no JSON"])
 def test_a_description_that_was_changed_is_read_from_its_copy_and_mended(fresh, here, caplog, what, noted):
     folder = fresh()

@@ -108,6 +108,7 @@ def test_a_study_file_of_any_bytes_is_told(content, here, tmp_path, noted):
     noted("broken files that were answered in words, or taken where they are valid", 1, 1)
 
 
+@pytest.mark.slow
 @fuzz
 @given(card=broken_text(CARD), costs=broken_text(COSTS))
 def test_a_broken_card_is_told(card, costs, here, tmp_path, noted):
@@ -157,6 +158,7 @@ def ask(here, folder):
     return told
 
 
+@pytest.mark.slow
 @fuzz
 @given(data=st.data())
 def test_a_broken_description_is_told(data, here, fresh, noted):
@@ -179,6 +181,7 @@ def test_a_broken_description_is_told(data, here, fresh, noted):
     noted("broken files that were answered in words, or taken where they are valid", 1, 1)
 
 
+@pytest.mark.slow
 @fuzz
 @given(data=st.data())
 def test_a_broken_part_is_told_and_the_rest_is_kept(data, here, fresh, caplog, noted):
@@ -197,6 +200,7 @@ def test_a_broken_part_is_told_and_the_rest_is_kept(data, here, fresh, caplog, n
     noted("broken files that were answered in words, or taken where they are valid", 1, 1)
 
 
+@pytest.mark.slow
 @settings(fuzz, max_examples=20)
 @given(data=st.data())
 def test_a_broken_log_is_told_and_the_rest_is_kept(data, here, fresh, noted):
@@ -212,6 +216,7 @@ def test_a_broken_log_is_told_and_the_rest_is_kept(data, here, fresh, noted):
     noted("broken files that were answered in words, or taken where they are valid", 1, 1)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", ["study_key", "trial", "state"])
 @pytest.mark.parametrize("value", [["x"], {"x": 1}, 1.5, True])
 def test_a_line_of_a_wrong_kind_under_its_checksum_is_damaged(name, value, undisturbed):
@@ -260,6 +265,7 @@ def test_a_study_file_cannot_reach_out_of_its_folder(here, tmp_path):
             assert "must lie in or below the folder of the study file" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_description_cannot_reach_out_of_its_folder(here, fresh):
     folder = fresh()
     about = json.loads((folder / "study.json").read_text())

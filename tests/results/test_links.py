@@ -122,6 +122,7 @@ def test_the_folder_itself_may_be_reached_by_a_link(folder, tmp_path):
     assert read_table(folder)["trial"].to_pylist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_report_takes_the_place_of_a_link(undisturbed, outside, tmp_path, here):
     results = tmp_path / "results"
     shutil.copytree(undisturbed, results)

@@ -176,6 +176,7 @@ def test_prices_of_an_old_table_are_those_that_it_stores(name):
     assert joined["energy_per_sample_j"].equals(joined["energy_per_sample_j_again"])
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "command",
@@ -202,6 +203,7 @@ def test_every_reading_command_reads_an_old_table(name, command, here):
     assert not [old for old in (*renamed.QUANTITIES, *renamed.SETTINGS) if old in done.stdout]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_of_an_old_table_shows_the_curves_that_it_has(name, here, tmp_path):
     done = here("report", OLD / name, "--output", tmp_path / "page.html", "--without", "importance")
@@ -227,6 +229,7 @@ def test_a_query_that_names_an_old_column_is_told_the_new_one(here):
         assert said in done.stderr
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("name", "trial"), [("perceptron", 4), ("deployed", 5), ("cnn", 0), ("gan", 3), ("lstm", 2)])
 def test_a_stored_trial_replays_to_the_last_bit(name, trial, here):
     if WITHOUT_DATA.get(name):
@@ -243,6 +246,7 @@ def test_a_stored_trial_replays_to_the_last_bit(name, trial, here):
     assert "all equal to the last bit" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_resumed_study_ends_in_the_table_that_it_would_have_had(old, here):
     whole = read_table(OLD / "perceptron").drop(["study_key"])
     folder = old("perceptron")
@@ -274,6 +278,7 @@ def test_a_resume_that_is_refused_leaves_an_old_table_as_it_was(old, here):
     assert {path: after[path] for path in before} == before
 
 
+@pytest.mark.slow
 def test_an_old_study_can_be_extended(old, here, tmp_path):
     folder = old("gan")
     more = (folder / "source" / "study.toml").read_text().replace("trials = 4", "trials = 5")
@@ -377,6 +382,7 @@ def test_a_trial_of_version_5_replays_to_the_last_bit(name, here):
         assert "all equal to the last bit" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_study_of_version_5_ends_in_the_table_of_one_of_this_version(tmp_path, here):
     shutil.copytree(OLD_5 / "killed", tmp_path / "killed")
     shutil.copy(OLD_5 / "perceptron" / "source" / "study.toml", tmp_path / "study.toml")

@@ -139,6 +139,7 @@ def test_a_log_and_its_part_together_count_each_row_once(folder):
     assert not list((folder / "log").iterdir())
 
 
+@pytest.mark.slow
 def test_small_parts_are_united_while_a_study_runs(folder, monkeypatch):
     monkeypatch.setattr("dse.results.store.SEAL_ROWS", 2)
     monkeypatch.setattr("dse.results.store.UNITE_BELOW", (16, 128))

@@ -109,6 +109,7 @@ def feasible_share(folder):
     return float((trials["worst_writes"] <= 250).tail(len(trials) - 16).mean())
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 80), ("nsga2", 150)])
 def test_a_search_with_a_constraint_spends_more_trials_in_the_feasible_region(sampler, trials, tmp_path):
     """Of random designs one in nine is feasible, and a search without the constraint has fewer."""
@@ -126,6 +127,7 @@ def test_draws_do_not_depend_on_constraints(sampler, tmp_path):
     assert results(plain).equals(results(held))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 60), ("nsga2", 60)])
 def test_stops_and_answers_in_another_order_change_nothing(sampler, trials, tmp_path):
     """NSGA-II forgets generations on the way, and keeps the violations of parents."""
@@ -252,6 +254,7 @@ def test_commands_say_how_many_are_infeasible_and_all_leaves_constraints_out(con
     assert f"infeasible: {infeasible} designs" in ask("status", constrained).stdout
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "command",
     [
@@ -322,6 +325,7 @@ def test_the_dashboard_has_the_violations(constrained):
         assert list(found[trial].values()) == pytest.approx(violations, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_an_extension_may_add_change_and_remove_constraints_and_simulates_nothing_again(tmp_path):
     class Counts(LocalExecutor):
         jobs = 0
@@ -344,6 +348,7 @@ def test_an_extension_may_add_change_and_remove_constraints_and_simulates_nothin
     assert trials[30:50].sum() > trials[10:30].sum()
 
 
+@pytest.mark.slow
 def test_an_extension_by_a_constraint_is_the_same_when_it_is_stopped_and_resumed(tmp_path):
     folder = tmp_path / "r"
     with pytest.raises(KeyboardInterrupt):

@@ -41,6 +41,7 @@ def rows_of(folder):
     return to_rows(read_table(folder))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("sampler", SAMPLED)
 def test_a_search_ends_when_all_designs_were_tried(sampler, tmp_path):
     folder = tmp_path / "r"

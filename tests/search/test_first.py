@@ -46,6 +46,7 @@ def proposals(folder):
     return [json.loads(row["parameters"]) for row in to_rows(read_table(folder)) if row["seed"] == 0]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("sampler", [sampler.name for sampler in SAMPLERS])
 def test_they_are_the_first_trials_and_the_points_after_them_are_those_of_any_study(sampler, tmp_path):
     folder, other = tmp_path / "r", tmp_path / "other"
@@ -60,6 +61,7 @@ def test_they_are_the_first_trials_and_the_points_after_them_are_those_of_any_st
         assert found[3:6] == points[3:6]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("sampler", ["random", "nsga2", "model"])
 def test_a_study_with_them_is_stopped_resumed_and_extended_like_any(sampler, tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "r"

@@ -228,6 +228,7 @@ def test_four_designs_at_least_are_drawn_blindly(earlier):
     assert [plain.ask().parameters for _ in range(4)] == [learning.ask().parameters for _ in range(4)]
 
 
+@pytest.mark.slow
 def test_earlier_designs_that_mislead_are_told_apart(earlier, tmp_path):
     """The losses of another number of epochs say the opposite; a group learns to be far away."""
     text = study_text(40, "quasi_random").replace("[space]", "[design]\ntraining.epochs = 3\n[space]")

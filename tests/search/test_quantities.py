@@ -86,6 +86,7 @@ def test_the_mean_over_seeds_is_told(told, tmp_path):
         assert values == pytest.approx([sum(row["validation_accuracy"] for row in own) / 3, sum(lives) / 3], rel=1e-12)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_stops_and_answers_in_another_order_change_nothing(sampler, tmp_path):
     text = text_of(QUANTITIES, trials=70, sampler=sampler)
@@ -96,6 +97,7 @@ def test_stops_and_answers_in_another_order_change_nothing(sampler, tmp_path):
     assert stopped.equals(whole)
 
 
+@pytest.mark.slow
 def test_the_search_moves_to_the_best_of_a_price(tmp_path):
     """The smallest area is that of the narrowest network, of which draws would make one in six."""
     run_to_the_end(text_of(["cells_m2"], trials=60), tmp_path / "r")
@@ -103,6 +105,7 @@ def test_the_search_moves_to_the_best_of_a_price(tmp_path):
     assert sum(width == 0.25 for width in widths[-20:]) > 10
 
 
+@pytest.mark.slow
 def test_cells_that_nothing_wears_live_for_ever_and_the_search_goes_on(told, tmp_path):
     def unworn(job):
         outcome = sized(job)
@@ -147,6 +150,7 @@ def test_a_query_knows_the_objectives_whether_they_are_stored_or_not(results):
     assert "rank" in query(tables, "SELECT * FROM ranks").columns
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "command",
     [

@@ -65,6 +65,7 @@ def test_the_table_is_that_of_any_order_of_completion(straight, tmp_path):
         assert whole(tmp_path / f"{slots}").equals(whole(straight))
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_a_study_that_was_stopped_again_and_again(straight, tmp_path):
     folder = tmp_path / "r"
     with pytest.raises(KeyboardInterrupt):
@@ -79,6 +80,7 @@ def test_the_table_is_that_of_a_study_that_was_stopped_again_and_again(straight,
     assert whole(folder).equals(whole(straight))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("lost", ["paused", "decisions"])
 def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, straight, tmp_path, caplog):
     folder = tmp_path / "r"
@@ -198,6 +200,7 @@ def test_decisions_that_are_damaged_are_told_and_those_of_others_are_passed_over
     assert "lines 2, 5 are not what was written" in caplog.text
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sampler", ["quasi_random", "tpe"])
 def test_any_sampler_goes_with_rungs(sampler, tmp_path):
     text = TEXT.replace('"model"', f'"{sampler}"').replace("trials = 16", "trials = 9")
@@ -209,6 +212,7 @@ def test_any_sampler_goes_with_rungs(sampler, tmp_path):
     assert whole(tmp_path / "r").equals(whole(tmp_path / "straight"))
 
 
+@pytest.mark.slow
 def test_epochs_are_a_budget_and_more_of_them_extend_the_table(tmp_path):
     text = TEXT.replace("trials = 16", "epochs = 40").replace("startup = 9", "startup = 6")
     start(study_of(text, tmp_path), tmp_path / "r", LocalExecutor)

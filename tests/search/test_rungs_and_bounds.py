@@ -60,6 +60,7 @@ def rows_of(folder):
     return read_table(folder, paused=True).sort_by([("trial", "ascending")]).to_pylist()
 
 
+@pytest.mark.slow
 def test_every_design_is_explained_the_first_as_what_the_study_file_names(bounded):
     rows = rows_of(bounded)
     said = {trial: "\n".join(explain(bounded, trial).lines) for trial in {row["trial"] for row in rows}}

@@ -103,6 +103,7 @@ trials = 12
     assert "device.write_noise_scale: 0.1 to 1.0 in steps of 0.1" in here("check", tmp_path / "s.toml").stdout
 
 
+@pytest.mark.slow
 def test_nsga2_proposes_the_same_whether_it_forgets_what_it_no_longer_looks_at_or_not():
     """Some trials fail, and some are in flight when a generation begins."""
 

@@ -62,6 +62,7 @@ def areas(folder, study):
     return [values[1] for values in study.criteria.of(rows)]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("sampler", [sampler.name for sampler in SAMPLERS])
 def test_no_sampler_has_a_design_simulated_that_is_known_to_be_infeasible(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler)
@@ -74,6 +75,7 @@ def test_no_sampler_has_a_design_simulated_that_is_known_to_be_infeasible(sample
     assert any(own.is_out for own in known)  # there was something to leave out
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("sampler", ["random", "quasi_random", "nsga2", "model"])
 def test_kills_and_resumes_do_not_change_what_is_left_out(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler, bound="1.2e-7")
@@ -84,6 +86,7 @@ def test_kills_and_resumes_do_not_change_what_is_left_out(sampler, tmp_path):
     assert table(tmp_path / "r").equals(table(tmp_path / "whole"))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "model"])
 def test_where_a_model_proposes_what_is_infeasible_a_random_design_that_is_not_takes_its_place(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler, bound="1.1e-7")
@@ -93,6 +96,7 @@ def test_where_a_model_proposes_what_is_infeasible_a_random_design_that_is_not_t
         proposer.tell(number, [0.5, 1e-7], [0.0])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sampler", ["random", "model"])
 def test_a_study_that_began_with_them_goes_on_with_them(sampler, tmp_path):
     """As an earlier version did."""
@@ -122,6 +126,7 @@ def test_where_no_design_can_meet_a_constraint_it_is_said_before_anything_runs(t
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_constraint_that_becomes_impossible_by_an_extension_ends_in_the_same_message(tmp_path, monkeypatch):
     monkeypatch.setattr(draws, "MOST_MISSED", 100)
     start(study_of(tmp_path), tmp_path / "r", LocalExecutor)

@@ -56,6 +56,7 @@ def spec_of(fit: CellFit) -> CellSpec:
     return CellSpec.parse({"card": "fitted", "write_noise_scale": 1.0, "read_noise_scale": 1.0, **values})
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("settings", "given", "reads"),
     [
@@ -99,6 +100,7 @@ def test_reset_and_granularity_are_recovered() -> None:
     assert fit.entries["granularity_us"].value == pytest.approx(2 / 3 * (means[-1] - means[0]) / pulses, rel=0.05)
 
 
+@pytest.mark.slow
 def test_averaged_reads_count_with_the_noise_that_is_left() -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **WIDE, "read_noise_scale": 0.5})
     given = Given(0.03, 0.13, reads_averaged=4, g_min_us=0.0, g_max_us=100.0)
@@ -106,6 +108,7 @@ def test_averaged_reads_count_with_the_noise_that_is_left() -> None:
     assert all(abs(z) < 5.0 for z in scores.values()), scores
 
 
+@pytest.mark.slow
 def test_in_the_real_window_the_bias_left_is_small() -> None:
     """The mean of 10 fits: each parameter within t = 5 of the truth (5e-3 for all 7 together) and within 5 %."""
     cell = CellSpec.parse(read_cell("pcm_gst"))

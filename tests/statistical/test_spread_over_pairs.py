@@ -85,6 +85,7 @@ def test_equal_pairs_divide_the_variance_of_a_read_by_their_number(pairs: int) -
     torch.testing.assert_close(many, torch.full((6, 4), single / pairs), rtol=1e-5, atol=0.0)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("pairs", NUMBERS)
 @pytest.mark.parametrize("way", ["at the outputs", "cell by cell"])
 def test_reads_of_a_weight_scatter_with_the_variance_of_its_pairs(way: str, pairs: int) -> None:

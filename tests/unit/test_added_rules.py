@@ -99,6 +99,7 @@ def test_a_perceptron_takes_rules_that_make_its_layers(rule: str) -> None:
         compose({"architecture": rule})
 
 
+@pytest.mark.slow
 def test_conditions_speak_of_all_rules_that_they_hold_for() -> None:
     by_path = {setting.path: setting for setting in reference()}
     assert "pulses.share" in settings()

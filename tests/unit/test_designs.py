@@ -142,6 +142,7 @@ def test_every_single_setting_changes_the_key() -> None:
     assert len(set(keys.values())) == len(keys)
 
 
+@pytest.mark.one_in(5)
 @VARIANTS
 def test_a_setting_of_a_variant_changes_the_key_or_its_network_says_that_it_has_no_effect(variant: Settings) -> None:
     network, data = network_of(variant), data_of(variant)
@@ -161,6 +162,7 @@ def test_a_setting_of_a_variant_changes_the_key_or_its_network_says_that_it_has_
             assert compose({**switch, path: another(path, switch)}).key != compose(switch).key, path
 
 
+@pytest.mark.slow
 def test_a_setting_changes_no_key_under_any_of_its_conditions_in_any_variant() -> None:
     held: dict[tuple[str, str], bool] = {}
     expected: dict[str, tuple[str, Settings]] = {}

@@ -223,6 +223,7 @@ def test_wear_never_goes_back(digits: Dataset) -> None:
             assert bool((reset_after >= reset_before).all())
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(("every", "batch", "rounds"), [(25, 10, 36), (30, 10, 35), (1, 100, 11), (0, 10, 0)])
 def test_maintenance_comes_after_whole_mini_batches(every: int, batch: int, rounds: int, digits: Dataset) -> None:
     # 107 mini-batches of 10 and one of 7: after 25 images means after every third, and after the last 27 images.

@@ -166,6 +166,7 @@ def test_the_card_loads_and_says_where_each_number_comes_from(tmp_path: Path) ->
     assert (tmp_path / "mine.fit.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_card(tmp_path: Path) -> None:
     path = csv(tmp_path, trains())
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

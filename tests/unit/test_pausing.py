@@ -131,6 +131,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_that_paused_ends_as_one_that_did_not(kind: str, restored: list[str]) -> None:
     design = compose(KINDS[kind])
@@ -144,6 +145,7 @@ def test_a_training_that_paused_ends_as_one_that_did_not(kind: str, restored: li
     assert len({epoch.loss for epoch in whole.curve}) == 4
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("kind", PLAIN)
 def test_so_does_one_on_the_plain_path(kind: str, plain: None, restored: list[str]) -> None:
     design = compose(KINDS[kind])
@@ -161,6 +163,7 @@ def test_cells_of_a_compiled_parameter_go_on_plainly(monkeypatch: pytest.MonkeyP
     assert restored == ["2"]
 
 
+@pytest.mark.slow
 def test_another_process_goes_on(tmp_path: Path) -> None:
     design = compose(KINDS["stochastic words"])
     data = design.workload.load()

@@ -85,6 +85,7 @@ def test_an_archive_that_cannot_be_had_is_named(tmp_path: Path, monkeypatch: pyt
         cifar10.Cifar10.download(tmp_path)
 
 
+@pytest.mark.slow
 @needs_cifar10
 def test_cifar_has_the_published_counts() -> None:
     data = load("cifar10", 0.1)

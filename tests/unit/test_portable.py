@@ -24,6 +24,7 @@ def said(program, **env):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_libraries_that_are_loaded_after_this_package_take_no_wider_code_than_avx2():
     found = said(f"{WIDE} p.pin(); {SAID}")
     assert found["said"] == "x86-64"
@@ -31,12 +32,14 @@ def test_libraries_that_are_loaded_after_this_package_take_no_wider_code_than_av
     assert not found["numpy"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 def test_a_library_that_was_there_before_is_told(library):
     """A process that loaded it first computes as its processor does, and its rows say so."""
     assert said(f"import {library}; {WIDE} p.os.environ.clear(); p.pin(); {SAID}")["said"] == "x86-64 with AVX-512"
 
 
+@pytest.mark.slow
 def test_a_process_that_inherits_the_environment_may_load_them_in_any_order():
     assert said(f"import numpy; {WIDE} p.pin(); {SAID}", **portable._ours())["said"] == "x86-64"
 

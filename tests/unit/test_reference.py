@@ -27,6 +27,7 @@ def run(*arguments: str) -> str:
     return done.output
 
 
+@pytest.mark.slow
 def test_every_setting_is_explained_with_what_it_may_be() -> None:
     assert set(by_path()) == set(settings())
     for setting in by_path().values():
