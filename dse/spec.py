@@ -207,11 +207,19 @@ def field_at(path: str, *models: type[BaseModel], tables: bool = False) -> Field
     Raises:
         SettingError: where there is none, naming the nearest.
     """
+    field = find_field(path, *models, tables=tables)
+    if field is None:
+        raise SettingError(f"unknown parameter {path!r}{_hint(path, models)}")
+    return field
+
+
+def find_field(path: str, *models: type[BaseModel], tables: bool = False) -> FieldInfo | None:
+    """Return what `field_at` does, or None where there is no such field: looking for the nearest name takes long."""
     for model in models:
         _, rest, field, _ = _walk(model, path.split("."))
         if not rest and field is not None and (tables or _model_of(field.annotation) is None):
             return field
-    raise SettingError(f"unknown parameter {path!r}{_hint(path, models)}")
+    return None
 
 
 def _hint(path: str, models: Sequence[type[BaseModel]]) -> str:

@@ -18,7 +18,8 @@ from dse.designs.settings import (
 from dse.designs.tables import Design
 from dse.devices.card import unit_of
 from dse.errors import SettingError, did_you_mean
-from dse.spec import Condition, allowed, field_at, meaning, written
+from dse.spec import Condition, allowed, find_field, meaning, written
+from dse.variants import kept_for_variants
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _belongs_elsewhere(path: str, family: Family, name: str) -> bool:
     return table in UPDATE.tables and table not in {*Design.model_fields, *UPDATE.names[name].tables}
 
 
+@kept_for_variants
 def _having(path: str, family: Family) -> list[str]:
     """Return the variants of a family whose designs have a setting."""
     return [name for name in family.names if not _belongs_elsewhere(path, family, name)]
@@ -157,8 +159,5 @@ def _in_words(condition: Condition) -> str:
 
 def table_of(path: str) -> str:
     """Return what the table at a path is, as its field says; "" for one without."""
-    try:
-        field = field_at(path, Design, *every_class(), tables=True)
-    except SettingError:
-        return ""
-    return meaning(field)
+    field = find_field(path, Design, *every_class(), tables=True)
+    return "" if field is None else meaning(field)

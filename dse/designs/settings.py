@@ -27,7 +27,7 @@ from dse.devices.base import AbstractCell
 from dse.errors import SettingError
 from dse.networks import NETWORKS
 from dse.networks.base import AbstractNetwork
-from dse.spec import OF_RULES, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, is_added, leaf_paths
+from dse.spec import OF_RULES, ActsUnless, ActsUnlessAny, Condition, allowed, field_at, find_field, is_added, leaf_paths
 from dse.tasks.base import AbstractTask
 from dse.updates import UPDATES
 from dse.updates.base import AbstractUpdate
@@ -319,7 +319,8 @@ def _check_condition(condition: Condition, said: str) -> None:
 def _look_up(path: str, said: str, *, tables: bool = False) -> list[FieldInfo]:
     """Return the fields of a path in all variants that have it."""
     of_families = [family.field for family in FAMILIES if family.path == path]
-    found = of_families or [field for model in every_class() for field in _fields(path, model, tables=tables)]
+    everywhere = (find_field(path, model, tables=tables) for model in every_class())
+    found = of_families or [field for field in everywhere if field is not None]
     if not found:
         try:
             field_at(path, *every_class(), tables=tables)
@@ -327,13 +328,6 @@ def _look_up(path: str, said: str, *, tables: bool = False) -> list[FieldInfo]:
             msg = f"{said}: {error}"
             raise ValueError(msg) from None
     return found
-
-
-def _fields(path: str, model: type[Design], *, tables: bool) -> list[FieldInfo]:
-    try:
-        return [field_at(path, model, tables=tables)]
-    except SettingError:
-        return []
 
 
 def _may_be(field: FieldInfo, value: Any) -> bool:
