@@ -105,6 +105,7 @@ def test_a_design_that_misses_a_bound_by_less_than_is_shown_learns_which(browser
     assert browser.errors() == []
 
 
+@pytest.mark.slow
 def test_all_weight_on_one_objective_names_its_best_design(opened, subject):
     opened.run("""
       for (const slider of [...document.querySelectorAll('#ask .weight input')].slice(1)) {

@@ -52,6 +52,7 @@ def tables(place: Path) -> Tables:
     return open_tables(place)
 
 
+@pytest.mark.slow
 def test_curves_hold_pulses_wear_and_prices_of_shorter_trainings(tables: Tables) -> None:
     """The study trains for 1, 3 and 4 epochs: points of the longest are what the others came to."""
     card = read_cost_card("bottom_up_28nm")

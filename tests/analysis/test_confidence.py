@@ -38,6 +38,7 @@ def test_intervals_are_those_of_student(replicated):
     assert set(same["ci95"]) == {0.0}
 
 
+@pytest.mark.slow
 def test_one_seed_has_a_mean_and_no_interval(undisturbed):
     found = intervals(open_tables(undisturbed))
     assert set(found["seeds"]) == {1}
@@ -54,6 +55,7 @@ def test_a_metric_missing_under_one_seed_has_no_interval(replicated):
     assert np.isnan(front_probability(values, BOTH)).tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_draws_have_the_interval_that_is_shown():
     values = np.random.default_rng(5).normal(size=(4, 3, 2))
     drawn = np.stack(list(drawn_means(values, 20_000)))
@@ -63,6 +65,7 @@ def test_draws_have_the_interval_that_is_shown():
     assert np.median(drawn, axis=0) == pytest.approx(values.mean(axis=1), abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_probability_of_the_better_of_two_is_that_of_student():
     # One objective differs, and of the other design the mean is known: a t distribution of two degrees at a bound.
     values = np.array([[[0.0, 1.0], [1.0, 1.0], [2.5, 1.0]], [[1.0, 1.0]] * 3])

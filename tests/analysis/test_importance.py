@@ -21,6 +21,7 @@ def metrics(p):
     }
 
 
+@pytest.mark.slow
 def test_what_decides_comes_first_and_what_does_not_is_nought():
     table = importance(study(metrics, count=150), ["accuracy", "energy_per_sample_j"])
     accuracy = table.filter(pl.col("objective") == "accuracy")

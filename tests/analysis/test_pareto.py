@@ -24,6 +24,7 @@ def by_definition(points, goals):
     return [known[i] and not dominated(i) for i in range(len(costs))]
 
 
+@pytest.mark.slow
 @given(
     st.integers(2, 4).flatmap(
         lambda width: st.tuples(

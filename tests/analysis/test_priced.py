@@ -112,6 +112,7 @@ def test_variants_of_one_simulation_share_its_noise():
     assert np.array_equal(together[:, 0, 0], together[:, 1, 0])
 
 
+@pytest.mark.slow
 def test_designs_left_out_are_left_out_with_all_their_variants(tables, few_forests):
     free = priced(tables, CARD, AXES, [ENERGY])
     found = importance(free, ["accuracy", ENERGY])
@@ -121,6 +122,7 @@ def test_designs_left_out_are_left_out_with_all_their_variants(tables, few_fores
     assert energy["designs"][0] == 4 * importance(tables, [ENERGY])["designs"][0]
 
 
+@pytest.mark.slow
 def test_require_finds_the_card_that_a_target_needs(replicated):
     cards = ["bottom_up_28nm", "bottom_up_14nm"]
     energies = open_priced(replicated, [ENERGY], cards).designs.group_by("card").agg(pl.col(ENERGY).min())
@@ -180,6 +182,7 @@ def test_worlds_are_drawn_within_the_ranges_and_repeat():
     assert all(card.values[name] == CARD.values[name] for card in cards for name in fixed)
 
 
+@pytest.mark.slow
 def test_shares_are_those_of_fronts_counted_one_by_one(tables):
     objectives = ["accuracy", ENERGY]
     doubtful = replace(CARD, ranges={"adc_fixed_j": (0.0, 1e-8), "chi_memory_per_bit_j": (1e-16, 1e-12)})

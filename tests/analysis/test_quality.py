@@ -74,6 +74,7 @@ def test_joules_beside_pulses_lose_no_digits():
     assert volume == pytest.approx(3e-9 * 1e6 + 2e-9 * 5e5, rel=1e-12)
 
 
+@pytest.mark.slow
 @given(cases())
 @judged
 def test_the_worst_and_the_best_values_are_those_of_complete_points(case):
@@ -85,6 +86,7 @@ def test_the_worst_and_the_best_values_are_those_of_complete_points(case):
             assert np.abs(found).tolist() == np.abs(expected).tolist()
 
 
+@pytest.mark.slow
 @given(cases(), st.booleans())
 @judged
 def test_the_distance_is_the_shortest_way_to_the_front_over_what_is_worse(case, chunked):
@@ -111,6 +113,7 @@ def test_the_distance_is_the_shortest_way_to_the_front_over_what_is_worse(case, 
     assert ((found == 0.0) == is_on_front(points, goals)).all()
 
 
+@pytest.mark.slow
 @given(cases(), st.data())
 @judged
 def test_the_epsilon_front_holds_what_no_other_beats_by_more_than_epsilon(case, data):
@@ -129,6 +132,7 @@ def test_the_epsilon_front_holds_what_no_other_beats_by_more_than_epsilon(case, 
         assert found.tolist() == is_on_front(points, goals).tolist()
 
 
+@pytest.mark.slow
 @given(cases(size=10))
 @settings(max_examples=25, derandomize=True, deadline=None)
 def test_the_knee_value_is_what_the_best_choice_would_cost_more_without_the_point(case):
@@ -150,6 +154,7 @@ def test_the_corner_of_a_bent_front_is_its_knee():
     assert x[np.nanargmax(quality.knees(bent, ["minimise", "minimise"]))] == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 @given(cases(), cases())
 @judged
 def test_coverage_is_the_share_that_is_weakly_dominated(case, other):

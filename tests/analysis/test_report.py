@@ -182,6 +182,7 @@ def test_wear_is_that_of_the_layers(subject):
     assert 0 not in held["of"], "a digital network has no cells"
 
 
+@pytest.mark.slow
 def test_importances_are_those_of_dse_importance(subject):
     table = importance(subject.tables, subject.objectives)
     for held in panels._importance(subject)["objectives"]:
@@ -221,6 +222,7 @@ def test_the_page_is_whole_and_fetches_nothing(subject):
     assert subject.tables.about["name"] in read.texts["title", None]
 
 
+@pytest.mark.slow
 def test_text_of_a_user_is_text(replicated, subject, tmp_path):
     (tmp_path / "source").mkdir()
     study = (replicated / "source" / "study.toml").read_text()
@@ -244,6 +246,7 @@ def test_text_of_a_user_is_text(replicated, subject, tmp_path):
     assert read.texts["td", None].count(EVIL) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [DRAWN + 500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_designs_stay_below_five_megabytes(count, subject):
     """The page draws as many of any more; that it does is what keeps it small, and is seen with a few hundred more."""
@@ -308,6 +311,7 @@ def test_a_study_that_failed_throughout_shows_its_failures(subject):
     assert data_of(text)["designs"]["trial"] == []
 
 
+@pytest.mark.slow
 def test_pictures_are_files(subject, tmp_path):
     written, missing = write_pictures(tmp_path / "new", subject.where, subject.tables, ["accuracy"], "svg")
     assert [path.name for path in written] == ["curves.svg", "energy.svg", "wear.svg", "importance.svg"]

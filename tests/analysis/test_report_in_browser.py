@@ -186,6 +186,7 @@ def test_the_policy_of_the_page_stops_what_would_run(browser, address, tmp_path)
     assert count(browser, "#front .mark") > 0
 
 
+@pytest.mark.slow
 def test_infeasible_designs_are_crosses_and_wear_of_any_name_can_be_chosen(browser, subject, tmp_path, few_forests):
     bound = Bound("worst_writes", "<=", subject.searched["worst_writes"].median())
     layers = subject.tables.layers.with_columns(wear_gate_max=pl.lit(5.0), wear_bulk=pl.col("layer") + 7.0)

@@ -60,6 +60,7 @@ def test_how_sure_it_is_is_counted_inside_held_out_and_predicted(answer):
     assert predicted["share"] > 0.8
 
 
+@pytest.mark.slow
 def test_noise_makes_it_less_sure():
     clear = summary_table(require(study(truth), TARGETS))["share"].to_list()
     noisy = summary_table(require(study(truth, noise=0.04), TARGETS))["share"].to_list()

@@ -62,6 +62,7 @@ def test_pictures_are_written_in_the_format_of_their_ending(tables, tmp_path, en
     assert (tmp_path / f"front.{ending}").read_bytes().startswith(mark)
 
 
+@pytest.mark.slow
 def test_a_picture_shows_every_design_in_every_pair_of_objectives(tables, tmp_path):
     plot_front(tables, tables.objectives, tmp_path / "front.svg")
     drawn = (tmp_path / "front.svg").read_text()

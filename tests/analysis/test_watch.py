@@ -203,6 +203,7 @@ def test_a_browser_takes_new_results_in_and_keeps_what_was_chosen(undisturbed, t
         assert browser.errors() == []
 
 
+@pytest.mark.slow
 def test_a_run_with_watch_starts_a_server_that_outlives_it_and_an_object_store_is_read(s3, here, tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr("subprocess.Popen", lambda command, **options: started.append((command[3:], options)))

@@ -117,6 +117,7 @@ def on_card(subject, changes, card=OWN):
     return Subject(subject.where, dataclasses.replace(tables, trials=trials), subject.objectives)
 
 
+@pytest.mark.slow
 def test_ranks_and_front_follow_as_dse_front_has_them(opened, subject):
     changes = {name: 100 * read_cost_card(OWN).values[name] for name in CONVERTERS}
     other = on_card(subject, changes)
@@ -229,6 +230,7 @@ def test_the_tornado_beside_the_sliders_is_that_of_dse_ranges(opened, subject):
     assert max(max(shares) for shares in said.values()) > 0
 
 
+@pytest.mark.slow
 def test_the_share_of_the_box_is_that_of_dse_front(opened, subject):
     from dse.analysis.fronts.pareto import checked, points_of  # noqa: PLC0415
     from dse.analysis.fronts.quality import hypervolume, ideal, worst  # noqa: PLC0415

@@ -74,6 +74,7 @@ def study(tmp_path):
     return parse_study(SMALL_STUDY, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_job_brings_the_study_and_the_code_it_was_submitted_with(study, tmp_path, monkeypatch):
     folder = tmp_path / "packed"
     folder.mkdir()

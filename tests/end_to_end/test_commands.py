@@ -194,6 +194,7 @@ def test_a_folder_of_another_study_is_refused_and_one_of_this_is_resumed(ask, un
     assert ask("resume", undisturbed, "--executor", "local").returncode == 0
 
 
+@pytest.mark.slow
 def test_run_with_resume_goes_on_with_this_study_and_no_other(ask, undisturbed, small_study, tmp_path):
     def go_on(study):
         return ask("run", study, "--executor", "local", "--quiet", "--out", undisturbed, "--resume")
@@ -209,6 +210,7 @@ def test_run_with_resume_goes_on_with_this_study_and_no_other(ask, undisturbed, 
     assert (undisturbed / "study.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_edited_study_is_not_resumed(ask, small_study, tmp_path):
     assert ask("run", small_study, "--executor", "local", "--out", tmp_path / "r").returncode == 0
     copy = tmp_path / "r" / "source" / "study.toml"
@@ -267,6 +269,7 @@ def test_unreadable_data_is_told(ask, tmp_path):
     assert "is unreadable" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_card_beside_the_study_file_travels_with_the_results(ask, small_study, tmp_path):
     text = (files("device_library") / "cells" / "pcm_gst.toml").read_text()
     (tmp_path / "cards").mkdir()

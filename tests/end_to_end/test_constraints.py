@@ -3,6 +3,7 @@
 import json
 
 import polars as pl
+import pytest
 
 from tests.studies import SMALL_STUDY
 
@@ -14,6 +15,7 @@ def with_constraints(text):
     return SMALL_STUDY.replace("[workload]", f"{text}[workload]")
 
 
+@pytest.mark.slow
 def test_the_life_of_a_study_with_constraints(here, tmp_path):
     study, results = tmp_path / "study.toml", tmp_path / "results"
     study.write_text(with_constraints(LOOSE))

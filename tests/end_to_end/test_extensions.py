@@ -37,6 +37,7 @@ def test_more_trials_give_the_table_of_a_study_that_asked_for_them_at_once(begun
     assert read_about(begun)["trials"] == 21
 
 
+@pytest.mark.slow
 def test_more_seeds_and_objectives_keep_the_trials_that_were_proposed(begun, tmp_path):
     before = results(begun)
     wanted = study_of(edited(MORE_SEEDS, LOSS_TOO), tmp_path)
@@ -70,6 +71,7 @@ def test_an_extended_study_is_a_function_of_its_files_and_of_when_they_took_over
     assert [entry["proposed"] for entry in read_about(begun)["history"]] == [9, 14]
 
 
+@pytest.mark.slow
 def test_a_kill_while_a_study_is_extended_leaves_it_as_it_was_or_extended(begun, tmp_path, monkeypatch):
     wanted = study_of(edited(MORE_SEEDS), tmp_path)
 
@@ -101,12 +103,14 @@ def test_a_changed_meaning_is_refused_setting_by_setting(change, message, tmp_pa
         refuse_changes(study_of(SMALL_STUDY, tmp_path), study_of(edited(change), tmp_path))
 
 
+@pytest.mark.slow
 def test_a_changed_description_is_an_extension(begun, tmp_path):
     wanted = study_of(edited(('name = "small"', 'name = "small"\ndescription = "new"')), tmp_path)
     resume(begun, LocalExecutor, wanted=wanted)
     assert (begun / read_about(begun)["source"] / "study.toml").read_text() == wanted.text
 
 
+@pytest.mark.slow
 def test_a_trial_in_flight_when_a_study_stopped_is_proposed_as_it_was(undisturbed, tmp_path):
     """Answers come newest first, so that later trials are stored and earlier ones are not."""
     with pytest.raises(KeyboardInterrupt):

@@ -101,6 +101,7 @@ def test_ranges_and_numbers_of_numpy_become_toml() -> None:
     assert own.checked.space["adc.bits"] == dse.IntRange(4, 8, step=2)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_is_extended(tmp_path: Path) -> None:
     first = dse.run(study(trials=2), tmp_path / "r", executor="local", quiet=True)
     assert len(first.designs) == 3
@@ -115,6 +116,7 @@ def test_a_run_goes_on_and_is_extended(tmp_path: Path) -> None:
         dse.open(tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_a_run_of_a_file_has_the_table_of_the_command(tmp_path: Path, undisturbed: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL_STUDY)
     own = dse.run(tmp_path / "small.toml", tmp_path / "r", executor="local", quiet=True)
@@ -122,6 +124,7 @@ def test_a_run_of_a_file_has_the_table_of_the_command(tmp_path: Path, undisturbe
     assert own.trials.drop(made_by).equals(dse.open(undisturbed).trials.drop(made_by))
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_the_commands(undisturbed: Path, ask: Any) -> None:
     results = dse.open(undisturbed)
 

@@ -49,6 +49,7 @@ def test_damaged_rows_are_simulated_again_on_resume(undisturbed, tmp_path):
     assert [p.name for p in (copy / "damaged").iterdir()] == [part.name]
 
 
+@pytest.mark.slow
 def test_designs_simulated_before_are_taken_over_and_say_so(undisturbed, tmp_path):
     """Other prices, the same search by quasi-random points: nothing has to be simulated but what is new."""
     jobs = []
@@ -78,6 +79,7 @@ def test_rows_of_other_code_or_data_are_not_taken_over(undisturbed, tmp_path, mo
     assert read_table(tmp_path / "new")["came_from"].null_count == 3
 
 
+@pytest.mark.slow
 def test_results_of_one_study_unite_and_resume(begun, undisturbed, tmp_path):
     assert merge([begun, undisturbed], tmp_path / "c") == 15
     assert results(tmp_path / "c").equals(results(undisturbed))
@@ -87,6 +89,7 @@ def test_results_of_one_study_unite_and_resume(begun, undisturbed, tmp_path):
     resume(tmp_path / "c", LocalExecutor)
 
 
+@pytest.mark.slow
 def test_results_of_different_studies_unite_in_a_table(here, undisturbed, tmp_path):
     start(study_of(edited(("seed = 3", "seed = 4"), LOSS_TOO), tmp_path), tmp_path / "b", LocalExecutor)
     done = here("merge", undisturbed, tmp_path / "b", "--out", tmp_path / "c")
@@ -206,6 +209,7 @@ def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_
     assert "not running; last result 20" in here("status", folder).stdout
 
 
+@pytest.mark.slow
 def test_logs_are_json_lines_where_asked_for(here, small_study, tmp_path):
     done = here("run", small_study, "--executor", "local", "--out", tmp_path / "r", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]

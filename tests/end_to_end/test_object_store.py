@@ -68,6 +68,7 @@ def test_a_killed_driver_is_refused_a_successor_only_until_its_lease_runs_out(s3
     assert set(read_table(where)["study_key"].to_pylist()) == {study.key}
 
 
+@pytest.mark.slow
 def test_a_study_survives_that_its_store_is_away_for_a_while(s3, undisturbed, tmp_path):
     """The driver pauses, says so, and ends with the table of an undisturbed run."""
     (tmp_path / "s.toml").write_text(SMALL_STUDY)

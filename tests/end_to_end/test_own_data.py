@@ -113,6 +113,7 @@ def test_a_study_is_checked_with_its_data_and_goes_through_every_command(ask: Ca
     assert read_about(out)["data_files"]["mine.npz"]["sha256"] in page.read_text()
 
 
+@pytest.mark.slow
 def test_results_find_a_large_file_where_it_was_and_say_so_when_it_is_gone(
     ask: Callable[..., Any], mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,6 +63,7 @@ def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table)
 
 
+@pytest.mark.slow
 def test_a_folder_takes_more_seeds_and_refuses_another_experiment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +132,7 @@ def test_hybrid_networks_are_told_by_size_over_time_and_by_wear(
     assert (tmp_path / "hybrid.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_samples_are_those_of_the_trained_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
     picture = tmp_path / "samples.png"

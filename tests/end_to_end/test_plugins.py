@@ -123,6 +123,7 @@ def local(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_studies_of_the_example_are_valid_and_say_which_plug_in_they_use(site: Path, ask: Ask) -> None:
     for path in sorted((FOLDER / "studies").glob("*.toml")):
         done = ask("check", path)
@@ -145,6 +146,7 @@ def test_every_row_says_which_plug_in_made_it(local: Path, study: Study) -> None
     assert ("manhattan", "lab_ecram") in chosen
 
 
+@pytest.mark.slow
 def test_actors_give_the_same_table_and_one_with_other_source_is_refused(
     local: Path, study: Study, site: Path, a_ray: None, tmp_path: Path
 ) -> None:
@@ -224,6 +226,7 @@ def gone(local: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[
     assert plugins.load_present(["lab-variants"]) == []
 
 
+@pytest.mark.slow
 def test_results_whose_plug_in_is_gone_are_read_as_far_as_they_need_nothing_of_it(
     gone: None, local: Path, ask: Ask
 ) -> None:
@@ -238,6 +241,7 @@ def test_results_whose_plug_in_is_gone_are_read_as_far_as_they_need_nothing_of_i
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_objective_of_a_plug_in_that_is_gone_is_named_with_it(
     gone: None, local: Path, tmp_path: Path, ask: Ask
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_question_is_answered_to_people_and_programs(question, ask, replicated
     assert set(columns) <= set(rows[0])
 
 
+@pytest.mark.slow
 def test_an_answer_is_written_as_parquet_and_csv(ask, replicated, tmp_path):
     question = ("require", replicated, "--accuracy", ">= 0.2")
     ask(*question, "--format", "parquet", "--output", tmp_path / "answer.parquet")

@@ -227,6 +227,7 @@ def test_a_request_that_no_node_can_meet_is_refused_at_once():
         RayPool(resources=ResourcesSpec(gpus=0.5))
 
 
+@pytest.mark.slow
 def test_room_counts_whole_devices_and_their_fractions():
     nodes = [
         {"NodeManagerAddress": "a", "Resources": {"CPU": 8.0, "GPU": 2.0}},

@@ -162,6 +162,7 @@ def changed(path: Path) -> None:
     onnx.save(model, path)
 
 
+@pytest.mark.slow
 def test_networks_are_compared_within_one_study_and_replayed_when_their_files_are_gone(tmp_path):
     path, out = compared(tmp_path / "a"), tmp_path / "results"
     start(read_study(path), out, LocalExecutor)

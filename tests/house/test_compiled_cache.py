@@ -39,6 +39,7 @@ def test_a_named_cache_holds_folders_named_by_the_source(name: str, tmp_path: Pa
     assert [path.name for path in Path(folder).iterdir()] == [f"arithmetic-{digest}"]
 
 
+@pytest.mark.slow
 def test_a_process_without_a_home_or_a_cache_to_write_to_uses_temporary_files(tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("no folder")

@@ -100,6 +100,7 @@ def test_no_modules_import_each_other_in_a_circle():
     assert circles(import_graph(SOURCES)) == set()
 
 
+@pytest.mark.slow
 def test_no_sub_packages_import_each_other_in_a_circle():
     assert circles(by_folder(import_graph(SOURCES), FOLDERS)) == set()
 
@@ -119,6 +120,7 @@ def loaded(statement):
     return set(done.stdout.splitlines()[-1].split())
 
 
+@pytest.mark.slow
 def test_analysis_loads_neither_torch_nor_ray_nor_optuna():
     paths = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "dse" / "analysis").rglob("[!_]*.py"))
     modules = [".".join(path.parts) for path in paths]
@@ -126,6 +128,7 @@ def test_analysis_loads_neither_torch_nor_ray_nor_optuna():
     assert not loaded(f"import {', '.join(modules)}") & {"torch", "ray", "optuna"}
 
 
+@pytest.mark.slow
 def test_pricing_loads_no_torch():
     assert "torch" not in loaded("import dse.pricing.price, dse.pricing.card")
 

@@ -107,6 +107,7 @@ def test_a_source_of_noise_that_is_off_draws_on_nothing(stream: str) -> None:
     assert sum(layer.events.set_pulses_update for layer in plain) > 0
 
 
+@pytest.mark.slow
 def test_stochastic_rounding_is_the_only_user_of_its_stream() -> None:
     def run(rounding: str, seed: int) -> list[Tensor]:
         layers = built(accumulator__rounding=rounding, accumulator__bits=4)
@@ -211,6 +212,7 @@ def test_with_ideal_converters_nothing_is_rounded_or_cut() -> None:
     assert layer.events.adc_cut_forward == 0
 
 
+@pytest.mark.slow
 def test_without_refresh_nothing_is_reset_or_read_for_it() -> None:
     layers = trained(built(refresh__every_samples=0))
     for layer in layers:

@@ -228,6 +228,7 @@ def test_test_images_and_held_out_ones_are_read_with_noise_of_their_own() -> Non
     assert seen == ["evaluation", "selection"]
 
 
+@pytest.mark.slow
 def test_what_is_programmed_anew_was_read_with_the_noise_of_a_read() -> None:
     again = {"training.epochs": 1, "deployment.reprogram": True, **OFF, "device.drift_exponent": 0.0}
     still = run({**again, "device.read_noise_scale": 0.0})

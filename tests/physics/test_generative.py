@@ -88,6 +88,7 @@ def test_the_judge_knows_the_classes_and_images_from_noise(digits: Dataset) -> N
     assert judge.distance(one_class, "test") > 5 * distances[0]  # a generator that knows one digit is found out
 
 
+@pytest.mark.slow
 def test_another_judge_of_the_same_data_is_the_same(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
     images = few.test.floats(torch.arange(50))
@@ -95,6 +96,7 @@ def test_another_judge_of_the_same_data_is_the_same(few: Dataset, monkeypatch: p
     assert first == second
 
 
+@pytest.mark.slow
 def test_designs_that_learn_from_fewer_images_have_the_same_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.tasks.generation.frechet.LEARNED_IMAGES", 500)
     scorer_of.cache_clear()

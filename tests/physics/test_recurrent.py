@@ -201,6 +201,7 @@ def test_a_digital_control_counts_the_same_products(words: Text) -> None:
         assert layer.events == expected
 
 
+@pytest.mark.slow
 def test_the_same_design_and_seed_give_the_same_outcome(words: Text) -> None:
     settings = {**LSTM, "accumulator.bits": 6, "accumulator.rounding": "stochastic", "refresh.every_samples": 100}
     first = outcome_of(settings, words)

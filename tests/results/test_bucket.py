@@ -54,6 +54,7 @@ def test_rows_are_readable_as_soon_as_they_are_acknowledged_and_after_sealing(ad
     assert trials(address) == list(range(7))
 
 
+@pytest.mark.slow
 def test_small_parts_are_united(address, monkeypatch):
     monkeypatch.setattr(store_module, "SEAL_ROWS", 1)
     monkeypatch.setattr(store_module, "UNITE_PARTS", 4)

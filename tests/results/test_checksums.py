@@ -217,6 +217,7 @@ def test_rows_of_the_study_before_it_was_extended_belong_to_it(mine):
     assert read_table(mine)["trial"].to_pylist() == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_rows_of_all_studies_that_are_united_belong_together_and_no_others(undisturbed, priced, here, tmp_path, caplog):
     other = SMALL_STUDY.replace("seed = 3", "seed = 4")
     second = simulated(other, tmp_path)

@@ -117,6 +117,7 @@ def fails_at(monkeypatch, tmp_path):
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs the names of open files")
 def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, fails_at, monkeypatch, noted):
     """Every operation in turn: the study pauses, goes on, and ends with the table of an undisturbed one."""
@@ -161,6 +162,7 @@ def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):
     assert trials(tmp_path / "r") == list(range(60))
 
 
+@pytest.mark.slow
 def test_readers_beside_a_writer_see_every_acknowledged_row_once(tmp_path):
     """Rows are appended, sealed and united as fast as they can be, while the table is read again and again."""
     folder = tmp_path / "r"

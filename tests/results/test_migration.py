@@ -217,6 +217,7 @@ def test_old_and_new_results_compare_as_one_study(here):
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 def test_a_query_that_names_an_old_column_is_told_the_new_one(here):
     for sql, said in (
         ("SELECT energy_per_image_j FROM trials", "energy_per_image_j is called energy_per_sample_j now"),
@@ -291,6 +292,7 @@ def test_an_old_study_can_be_extended(old, here, tmp_path):
     assert here("resume", folder, "--executor", "local", "--quiet", "--other-code").exit_code == 0
 
 
+@pytest.mark.slow
 def test_parts_of_an_old_study_unite_with_those_that_this_version_made(old, here, tmp_path):
     first, second = old("perceptron"), tmp_path / "second"
     shutil.copytree(first, second)

@@ -69,6 +69,7 @@ def beyond(value, bound):
     return (value - bound) / max(abs(value), abs(bound))
 
 
+@pytest.mark.slow
 def test_the_sampler_is_told_by_how_much_means_over_seeds_meet_or_miss_each_bound(told, tmp_path):
     """In the order of names: an area, which the table does not store, and writes of the most written cell."""
     run_to_the_end(text_of(WRITES, AREA, seeds=2), tmp_path / "r")
@@ -83,6 +84,7 @@ def test_the_sampler_is_told_by_how_much_means_over_seeds_meet_or_miss_each_boun
     assert {max(violations) > 0.0 for _, violations in told.values()} == {True, False}
 
 
+@pytest.mark.slow
 def test_a_study_without_constraints_tells_of_none(told, tmp_path):
     run_to_the_end(text_of(), tmp_path / "r")
     assert {len(violations) for _, violations in told.values()} == {0}
@@ -109,7 +111,7 @@ def feasible_share(folder):
     return float((trials["worst_writes"] <= 250).tail(len(trials) - 16).mean())
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 80), ("nsga2", 150)])
 def test_a_search_with_a_constraint_spends_more_trials_in_the_feasible_region(sampler, trials, tmp_path):
     """Of random designs one in nine is feasible, and a search without the constraint has fewer."""
@@ -127,7 +129,7 @@ def test_draws_do_not_depend_on_constraints(sampler, tmp_path):
     assert results(plain).equals(results(held))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "trials"), [("tpe", 60), ("nsga2", 60)])
 def test_stops_and_answers_in_another_order_change_nothing(sampler, trials, tmp_path):
     """NSGA-II forgets generations on the way, and keeps the violations of parents."""
@@ -287,6 +289,7 @@ def hopeless(tmp_path_factory):
     return run_to_the_end(text, tmp_path_factory.mktemp("h") / "r")
 
 
+@pytest.mark.slow
 def test_where_nothing_is_feasible_commands_say_so_and_which_is_nearest(hopeless, ask, tmp_path):
     writes = open_tables(hopeless).trials["worst_writes"]
     near = f"the nearest is trial {writes.arg_min()} with worst_writes = {writes.min()}"
@@ -302,6 +305,7 @@ def test_where_nothing_is_feasible_commands_say_so_and_which_is_nearest(hopeless
     assert near in page.read_text()
 
 
+@pytest.mark.slow
 def test_variants_on_free_axes_are_judged_each_on_its_own(tmp_path):
     free = "\n[free]\ncell_area_m2 = [1e-14, 1e-12]\n"
     folder = run_to_the_end(text_of(AREA, trials=20, sampler="random") + free, tmp_path / "r")

@@ -49,6 +49,7 @@ def whole(folder):
     return read_table(folder, paused=True).select(RESULT_COLUMNS)
 
 
+@pytest.mark.slow
 def test_shorter_trainings_are_taken_from_longer_ones_and_are_what_they_would_be(tmp_path):
     executor = Counts()
     start(parse_study(TEXT, tmp_path), tmp_path / "r", lambda: executor)

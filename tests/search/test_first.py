@@ -77,6 +77,7 @@ def test_a_study_with_them_is_stopped_resumed_and_extended_like_any(sampler, tmp
     assert proposals(folder)[:24] == proposals(whole)
 
 
+@pytest.mark.slow
 def test_they_are_in_the_key_of_a_study_only_where_there_are_some(tmp_path):
     plain, with_some, with_others = (
         parse_study(text_of(first=own), tmp_path) for own in ("", FIRST, FIRST.replace("9", "8"))

@@ -244,6 +244,7 @@ def test_earlier_designs_that_mislead_are_told_apart(earlier, tmp_path):
     assert misled > 0.9 * alone
 
 
+@pytest.mark.slow
 def test_rungs_learn_too(earlier, tmp_path):
     more = "[search]\nrungs = [1, 3]"
     text = text_of(more="[design]\ntraining.epochs = 5\n").replace("[search]", more)
@@ -266,6 +267,7 @@ def test_rungs_learn_too(earlier, tmp_path):
 # Where it is kept
 
 
+@pytest.mark.slow
 def test_the_table_is_the_same_after_a_kill_when_the_earlier_results_are_gone(earlier, tmp_path):
     shutil.copytree(earlier / "narrow", tmp_path / "narrow")
     start(parse_study(text_of(trials=14), tmp_path), tmp_path / "whole", lambda: LocalExecutor(free))
@@ -281,6 +283,7 @@ def test_the_table_is_the_same_after_a_kill_when_the_earlier_results_are_gone(ea
     assert line.strip() == f"the models also knew {EARLIER} designs of earlier results"
 
 
+@pytest.mark.slow
 def test_an_extension_goes_on_with_what_was_learned(earlier, tmp_path):
     shutil.copytree(earlier / "narrow", tmp_path / "narrow")
     start(parse_study(text_of(trials=14), tmp_path), tmp_path / "whole", lambda: LocalExecutor(free))

@@ -59,6 +59,7 @@ def test_a_resumed_study_simulates_no_finished_trial_again(undisturbed):
     resume(undisturbed, Refuses)
 
 
+@pytest.mark.slow
 def test_the_trials_in_flight_never_exceed_the_lookahead(study, tmp_path):
     executor = Scrambled(50, seed=9)
     start(study, tmp_path / "r", lambda: executor)
@@ -173,6 +174,7 @@ def test_settings_that_contradict_each_other_fail_alone(tmp_path):
     assert any(row["state"] == "complete" for row in rows)
 
 
+@pytest.mark.slow
 def test_a_table_of_other_proposals_is_refused(study, tmp_path):
     folder: Path = tmp_path / "r"
     start(study, folder, LocalExecutor)
@@ -202,6 +204,7 @@ def test_other_code_does_not_resume_unless_the_user_accepts_it(undisturbed, monk
     resume(undisturbed, LocalExecutor, other_code=True)
 
 
+@pytest.mark.slow
 def test_wear_of_any_name_goes_the_whole_way(tmp_path, ask):
     """From a cell of one's own through the table into queries, one trial, the page and the pictures."""
 

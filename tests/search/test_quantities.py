@@ -65,6 +65,7 @@ def run_to_the_end(text, folder, simulate=sized):
     start(parse_study(text, folder.parent), folder, lambda: LocalExecutor(simulate))
 
 
+@pytest.mark.slow
 def test_objectives_are_those_of_the_closed_form_and_of_the_price_to_the_last_bit(told, tmp_path):
     run_to_the_end(text_of(QUANTITIES), tmp_path / "r")
     rows = read_table(tmp_path / "r").to_pylist()
@@ -86,7 +87,7 @@ def test_the_mean_over_seeds_is_told(told, tmp_path):
         assert values == pytest.approx([sum(row["validation_accuracy"] for row in own) / 3, sum(lives) / 3], rel=1e-12)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_stops_and_answers_in_another_order_change_nothing(sampler, tmp_path):
     text = text_of(QUANTITIES, trials=70, sampler=sampler)

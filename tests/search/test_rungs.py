@@ -59,6 +59,7 @@ def straight(tmp_path_factory):
     return folder / "r"
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_any_order_of_completion(straight, tmp_path):
     for slots in (1, 3):
         start(study_of(TEXT, tmp_path), tmp_path / f"{slots}", lambda slots=slots: Scrambled(slots, seed=slots))
@@ -200,7 +201,7 @@ def test_decisions_that_are_damaged_are_told_and_those_of_others_are_passed_over
     assert "lines 2, 5 are not what was written" in caplog.text
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["quasi_random", "tpe"])
 def test_any_sampler_goes_with_rungs(sampler, tmp_path):
     text = TEXT.replace('"model"', f'"{sampler}"').replace("trials = 16", "trials = 9")

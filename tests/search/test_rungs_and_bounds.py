@@ -84,6 +84,7 @@ def test_a_design_that_waits_is_told_of_as_one(bounded):
     assert " designs, objectives" in repr(results)
 
 
+@pytest.mark.slow
 def test_a_bound_on_what_is_known_may_be_loosened_while_epochs_are_the_budget(bounded, tmp_path):
     folder = shutil.copytree(bounded, tmp_path / "r")
     before = rows_of(folder)

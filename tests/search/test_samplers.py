@@ -23,6 +23,7 @@ from tests.conftest import simulated
 SAMPLERS_BY_NAME = [sampler.name for sampler in SAMPLERS]
 
 
+@pytest.mark.slow
 def test_models_learn_where_the_best_results_are():
     """The objectives do not conflict, so that proposals move to the corner of both; the middle is 7 and 1.7."""
     tpe = propose(Tpe(), trials=60)[-20:]
@@ -52,6 +53,7 @@ def test_proposals_are_those_that_were_recorded(name, digest):
     assert hashlib.sha256(proposals.encode()).hexdigest()[:16] == digest
 
 
+@pytest.mark.slow
 def test_auto_proposes_as_the_model_does_and_hands_over_to_nsga2_which_knows_what_came_before(monkeypatch):
     monkeypatch.setattr(sampler, "MODEL_TRIALS", 14)
     found = propose(Auto(), trials=40)

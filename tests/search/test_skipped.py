@@ -96,7 +96,7 @@ def test_where_a_model_proposes_what_is_infeasible_a_random_design_that_is_not_t
         proposer.tell(number, [0.5, 1e-7], [0.0])
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "model"])
 def test_a_study_that_began_with_them_goes_on_with_them(sampler, tmp_path):
     """As an earlier version did."""
@@ -176,6 +176,7 @@ def test_a_study_of_what_must_be_simulated_asks_for_nothing(tmp_path):
     assert knowable(example, study.card, study.criteria.quantities) == set()
 
 
+@pytest.mark.slow
 def test_settings_that_contradict_each_other_are_a_trial_as_before(tmp_path):
     varied = '"array.initial_min_us" = [0.1, 3.0]\n"array.initial_max_us" = [2.0, 8.0]\n[constraints]'
     study = parse_study(text_of().replace("[constraints]", varied), tmp_path)

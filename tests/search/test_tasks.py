@@ -99,6 +99,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_study_of_a_generator_fills_the_table(generated: Path) -> None:
     tables = open_tables(generated)
     assert tables.trials["state"].to_list() == ["complete"] * 3

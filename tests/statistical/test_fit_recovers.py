@@ -81,6 +81,7 @@ def test_the_fit_recovers_the_response(settings: dict[str, float], given: Given,
         assert fit.entries["g_min_us"].value == pytest.approx(0.1, abs=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(  # without the ends of the window it is the easier one, and shown by 1,000 cells above
     "settings", [pytest.param(WIDE, id="wide window", marks=pytest.mark.slow), pytest.param({}, id="real window")]
 )
@@ -90,6 +91,7 @@ def test_ten_thousand_cells_give_the_mean_curve_within_2_percent(settings: dict[
     assert spec_of(fit).mean_response_us(PULSES)[1:] == pytest.approx(cell.mean_response_us(PULSES)[1:], rel=0.02)
 
 
+@pytest.mark.slow
 def test_reset_and_granularity_are_recovered() -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **WIDE})
     fit = fitted(measured(cell, seed=6), QUIET)
@@ -120,6 +122,7 @@ def test_in_the_real_window_the_bias_left_is_small() -> None:
         assert values.mean() == pytest.approx(getattr(cell, name), rel=0.05)
 
 
+@pytest.mark.slow
 def test_leaving_the_censoring_out_would_show() -> None:
     """The check of the check: taken as plain observations, conductances at the ends bias the response by z > 5."""
     cell = CellSpec.parse(read_cell("pcm_gst"))
@@ -135,6 +138,7 @@ def test_the_model_follows_the_measured_mean_and_deviation() -> None:
         assert row["model_std_us"] == pytest.approx(row["std_us"], rel=0.08)
 
 
+@pytest.mark.slow
 def test_a_cell_without_history_is_told_so() -> None:
     cell = CellSpec.parse(read_cell("pcm_gst_history_free"))
     fit = fitted(measured(cell, seed=10), QUIET)
@@ -143,6 +147,7 @@ def test_a_cell_without_history_is_told_so() -> None:
     assert fit.entries["history_pulses"].note.startswith("not determined")
 
 
+@pytest.mark.slow
 def test_shorter_trains_are_used_up_to_their_end() -> None:
     cell = CellSpec.parse({**read_cell("pcm_gst"), **WIDE})
     trains = measured(cell, seed=11)
@@ -151,6 +156,7 @@ def test_shorter_trains_are_used_up_to_their_end() -> None:
     assert all(abs(z) < 5.0 for z in scores.values()), scores
 
 
+@pytest.mark.slow
 def test_the_unit_of_conductance_does_not_matter() -> None:
     trains = measured(CellSpec.parse(read_cell("pcm_gst")), seed=12, number=200)
     small, large = fitted(trains, QUIET), fitted(Trains("simulated.csv", 50.0 * trains.g_us), QUIET)

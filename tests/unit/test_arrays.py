@@ -480,6 +480,7 @@ def test_a_path_that_cannot_be_is_refused(file: str, message: str) -> None:
         compose({"workload.dataset": "arrays", "workload.file": file})
 
 
+@pytest.mark.slow
 def test_a_study_with_own_data_is_checked_without_torch() -> None:
     given = {"workload.dataset": "arrays", "workload.file": str(OWN / "images.npz")}
     code = f"import sys; from dse.designs.design import compose; compose({given!r}); print('torch' in sys.modules)"

@@ -50,7 +50,7 @@ def learns(channels, outputs, samples, size, stride) -> None:
         assert float((tensor.grad - exact).abs().max()) < 1e-4 * float(exact.abs().max())
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("threads", "first"), [(1, "dse"), (2, "torch")])
 def test_narrow_kernels_of_one_place_learn_within_their_memory(threads: int, first: str) -> None:
     """A process that loads torch before dse takes wider registers where the processor has them."""

@@ -93,6 +93,7 @@ def test_more_images_than_there_are_is_an_error(images):
         compose({"workload.images": images})
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_mnist_has_the_published_counts():
     data = load("mnist", 0.0)

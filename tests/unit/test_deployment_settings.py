@@ -169,6 +169,7 @@ def test_drift_acts_after_the_longest_training_where_cells_are_kept() -> None:
     study('"retained_accuracy"', "device.drift_exponent = 0.05\ndeployment.repetitions = 2")
 
 
+@pytest.mark.slow
 def test_accuracies_over_life_go_into_a_table(tmp_path: Path) -> None:
     own = study(
         '"validation_retained_accuracy", "energy_per_sample_j"',

@@ -46,6 +46,7 @@ def test_a_saturated_curve_that_wanders_does_not_fall() -> None:
     assert "falls by" in falls(g)
 
 
+@pytest.mark.slow
 def test_a_bad_fit_is_told_with_its_picture_and_taken_when_accepted(tmp_path: Path) -> None:
     path, out = csv(tmp_path, up_and_down()), tmp_path / "accepted.toml"
     fit = fit_file(path, out, accept=True, **FEW)
@@ -148,6 +149,7 @@ def test_a_miss_needs_more_than_chance_and_more_than_a_little() -> None:
     assert misses([row, wide], np.array([10.0, 10.0])) == []
 
 
+@pytest.mark.slow
 def test_a_link_in_the_place_of_the_picture_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("somebody's")
     (tmp_path / "card.fit.png").symlink_to(tmp_path / "kept.txt")

@@ -114,6 +114,7 @@ def test_networks_whose_products_nobody_looked_at_claim_nothing(settings):
     assert known(compose(settings), CARD, NAMES) == {}
 
 
+@pytest.mark.slow
 def test_designs_that_are_priced_together_are_those_that_are_priced_alone():
     designs = [compose({**BASE, **settings}) for settings, *_ in CASES[:8]]
     assert known_of(designs, CARD, NAMES) == [known(design, CARD, NAMES) for design in designs]
@@ -144,6 +145,7 @@ def test_a_convolutional_network_of_a_plug_in_is_not_known_unless_it_names_its_u
     assert known(compose({**BASE, **CNN}), CARD, NAMES) == {}
 
 
+@pytest.mark.slow
 def test_a_perceptron_is_known_without_torch():
     code = """
 import sys

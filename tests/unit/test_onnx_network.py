@@ -566,6 +566,7 @@ def test_a_design_knows_a_network_by_its_content(tmp_path):
     assert keys[0] == keys[1] != keys[2]
 
 
+@pytest.mark.slow
 def test_settings_load_without_torch_and_onnx():
     code = "import sys, dse.networks\nprint('torch' in sys.modules, 'onnx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

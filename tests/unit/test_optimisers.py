@@ -140,6 +140,7 @@ def outcome_of(settings: dict[str, Any]) -> Outcome:
     return found
 
 
+@pytest.mark.slow
 def test_each_setting_acts_on_crossbars() -> None:
     losses = [
         outcome_of(own).curve[-1].loss

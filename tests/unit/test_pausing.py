@@ -154,6 +154,7 @@ def test_so_does_one_on_the_plain_path(kind: str, plain: None, restored: list[st
     assert restored == ["2"]
 
 
+@pytest.mark.slow
 def test_cells_of_a_compiled_parameter_go_on_plainly(monkeypatch: pytest.MonkeyPatch, restored: list[str]) -> None:
     design = compose(KINDS["convolutions"])
     data = design.workload.load()
@@ -187,6 +188,7 @@ print(json.dumps(result_fields(evaluate(design, 3, data, start=state))))
     assert json.loads(found) == json.loads(json.dumps(result_fields(outcome_of(design, data))))
 
 
+@pytest.mark.slow
 def test_a_paused_outcome_is_the_training_until_then() -> None:
     """Schedules follow the whole training; metrics, curve and account are those of that epoch."""
     design = compose({**CNN, **FLOAT, "training.schedule": "cosine", **KEPT})
@@ -239,6 +241,7 @@ def test_what_a_training_cannot_take_lets_it_start_from_the_beginning(restored: 
     assert restored == []
 
 
+@pytest.mark.slow
 def test_what_cannot_say_what_it_goes_on_from_starts_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     design = compose(CNN)
     data = design.workload.load()

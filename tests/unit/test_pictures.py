@@ -68,6 +68,7 @@ def write_cifar(folder: Path, labels: np.ndarray) -> None:
         (folder / cifar10.FOLDER / name).write_bytes(records.tobytes())
 
 
+@pytest.mark.slow
 def test_missing_or_wrong_files_of_cifar_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data_batch_1.bin is missing. Download it with `dse data cifar10`"):
         cifar10.Cifar10().read(tmp_path)

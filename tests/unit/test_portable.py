@@ -32,7 +32,7 @@ def test_libraries_that_are_loaded_after_this_package_take_no_wider_code_than_av
     assert not found["numpy"]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 def test_a_library_that_was_there_before_is_told(library):
     """A process that loaded it first computes as its processor does, and its rows say so."""
@@ -44,6 +44,7 @@ def test_a_process_that_inherits_the_environment_may_load_them_in_any_order():
     assert said(f"import numpy; {WIDE} p.pin(); {SAID}", **portable._ours())["said"] == "x86-64"
 
 
+@pytest.mark.slow
 def test_what_the_environment_sets_is_kept_and_told():
     found = said(f"{WIDE} p.pin(); {SAID}", ATEN_CPU_CAPABILITY="default")
     assert found["env"]["ATEN_CPU_CAPABILITY"] == "default"

@@ -546,6 +546,7 @@ def test_pricing_on_many_cards_at_once_equals_pricing_on_each_exactly(monkeypatc
     assert price_cards(layers, cards).equals(at_once)
 
 
+@pytest.mark.slow
 def test_a_trial_of_many_layers_has_the_same_price_in_a_table_of_any_size() -> None:
     dice = random.Random(4)
     rows = [

@@ -56,6 +56,7 @@ def check_mean(values: torch.Tensor, expected: torch.Tensor) -> None:
     assert bool(((values.double().mean(dim=0) - expected).abs() <= 5.0 * error + 1e-9).all())
 
 
+@pytest.mark.slow
 def test_trains_meet_as_often_as_the_product_says_and_with_the_variance_of_their_lines() -> None:
     strength, longest, draws = 8.0, 10, stream(1, "trains")
     found = torch.stack([meeting(X, D, strength, longest, draws) for _ in range(4000)]).double()
@@ -91,6 +92,7 @@ def test_a_gradient_that_is_no_longer_finite_ends_the_training_of_torch_modules(
         descent.step(0.1, 1)
 
 
+@pytest.mark.slow
 def test_on_ideal_cells_direct_pulses_follow_descent_in_the_mean() -> None:
     """The mean change of the weights is -rate times the mean of x^T d over the mini-batch, within z = 5."""
     own = layer()
@@ -113,6 +115,7 @@ def test_the_account_holds_the_cells_and_no_accumulator() -> None:
     assert usage.wear["never_pulsed"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_longest_train_acts_on_perceptrons_and_on_torch_modules() -> None:
     for network in ({}, CNN):
         plain, other = (compose({**SMALL, **network, **more}) for more in ({}, {"trains.longest": 1}))

@@ -40,6 +40,7 @@ def test_the_page_in_the_repository_is_what_the_command_prints() -> None:
     assert PAGE.read_text() == run("--format", "markdown"), "run `dse settings --format markdown` into the page"
 
 
+@pytest.mark.slow
 def test_defaults_are_those_of_the_networks_that_have_them() -> None:
     sizes = {
         name: compose({"network.name": name, "workload.dataset": data}).training.batch_size

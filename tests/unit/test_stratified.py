@@ -29,6 +29,7 @@ def test_a_class_of_one_sample_and_sides_smaller_than_the_classes_are_refused() 
             split_by_class(np.array(labels), held_out, 1)
 
 
+@pytest.mark.slow
 def test_the_digits_are_those_of_scikit_learn_without_importing_it() -> None:
     pixels, classes = load_digits(return_X_y=True)
     assert np.array_equal(_table(), np.column_stack([pixels, classes]))
