@@ -80,6 +80,12 @@ def configure_logging(log_format: str) -> None:
     logger.propagate = False
 
 
+def plain_warnings() -> None:
+    """Let warnings of commands that configure no log be without what a terminal would obey, too."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Plain("%(message)s"))
+
+
 log = logging.getLogger(__name__)
 
 

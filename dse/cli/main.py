@@ -32,6 +32,7 @@ from dse.cli.show import show
 from dse.cli.status import status
 from dse.cli.submit import submit
 from dse.cli.watch import watch
+from dse.progress import plain_warnings
 from dse.startup import collect_less
 
 
@@ -55,6 +56,7 @@ def main() -> None:
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
     collect_less()
+    plain_warnings()
 
 
 _COMMANDS = (

@@ -75,17 +75,19 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def fresh(folder: Path, name: str) -> Path:
-    """Return the path of something that is made anew in a folder; a link of that name is gone, its target stays.
+    """Return the path of something that is made anew in a folder.
+
+    A link of that name is gone, its target stays; so is a pipe, which would be waited for.
 
     Raises:
-        ResultsError: the link cannot be removed.
+        ResultsError: it cannot be removed.
     """
     path = folder / name
     try:
-        if path.is_symlink():
+        if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
             path.unlink()
     except OSError as error:
-        raise ResultsError(f"cannot replace the link {path}: {error.strerror}") from None
+        raise ResultsError(f"cannot replace {path}: {error.strerror}") from None
     return path
 
 

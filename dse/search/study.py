@@ -308,6 +308,8 @@ def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None, forme
         SettingError: everything that is wrong with it, as far as it can be told at once.
         DataError: a file that it names is missing, or not what it should be.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for, and a device may have no end
+        raise SettingError(f"the study file {path} is no file")
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except OSError as error:

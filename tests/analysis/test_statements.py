@@ -238,3 +238,11 @@ def test_an_order_that_a_query_asks_for_or_that_of_the_table_stays(tables):
 def test_rows_of_no_order_that_are_cut_are_told(tables, caplog):
     query(tables, "SELECT DISTINCT trial FROM layers LIMIT 2")
     assert "which rows come is not fixed; add ORDER BY" in caplog.text
+
+
+def test_describe_tells_columns_and_types(tables):
+    found = query(tables, "DESCRIBE designs")
+    assert dict(found.iter_rows())["trial"] == "Int64"
+    assert found["column"].to_list() == tables.designs.columns
+    with pytest.raises(QueryError, match="DESCRIBE takes one table"):
+        query(tables, "DESCRIBE")

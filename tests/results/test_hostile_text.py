@@ -1,15 +1,19 @@
 """Text of results and cards of others reaches a terminal as text: nothing in it is obeyed."""
 
+import logging
 import os
 import unicodedata
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from dse.analysis.tables.render import render
-from dse.errors import SettingError, printable
+from dse.devices.fit.table import read_table
+from dse.errors import DseError, SettingError, printable
 from dse.pricing.card import read_cost_card
 from dse.results.store import Store, create
+from dse.search.study import read_study
 from tests.results.rows import ABOUT, row
 
 ESCAPES = "a\x1b[31mred\x1b]0;title\x07\x9b2J\r\u202egnirts\u2066 [bold]b[/bold] :smile:"
@@ -70,3 +74,19 @@ def test_a_card_that_is_a_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(SettingError, match=r"the card pipe\.toml is no file"):
         read_cost_card("pipe.toml", tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_study, read_table])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_file_that_is_a_pipe_or_has_no_end_is_refused_at_once(read, kind, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DseError, match="is no file"):
+        read(Path("/dev/zero") if kind == "device" else tmp_path / kind)
+
+
+def test_a_warning_of_any_command_commands_no_terminal(here):
+    assert logging.lastResort is not None
+    logging.lastResort.setFormatter(None)
+    assert here("plugins").exit_code == 0
+    assert logging.lastResort.format(logging.makeLogRecord({"msg": ESCAPES})) == printable(ESCAPES)

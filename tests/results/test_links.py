@@ -7,7 +7,7 @@ import pytest
 
 from dse.errors import ResultsError
 from dse.results.folder import Folder
-from dse.results.inside import OutsideError, read_plain
+from dse.results.inside import OutsideError, fresh, read_plain
 from dse.results.store import Store, create, read_about, read_table
 from tests.results.rows import ABOUT, row
 
@@ -113,6 +113,15 @@ def test_a_pipe_is_no_file(folder):
         read_plain(folder / "study.json")
     with pytest.raises(OutsideError, match="no plain file"):
         read_table(folder)
+
+
+def test_what_is_made_anew_takes_the_place_of_a_pipe(folder):
+    for name in ("report.html", "other.html"):
+        os.mkfifo(folder / "report.html")
+        (folder / "other.html").write_text("kept")
+        assert fresh(folder, name) == folder / name
+        assert (folder / "report.html").exists() == (name != "report.html")
+        assert (folder / "other.html").read_text() == "kept"
 
 
 def test_the_folder_itself_may_be_reached_by_a_link(folder, tmp_path):

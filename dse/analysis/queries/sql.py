@@ -80,11 +80,25 @@ def query(tables: Tables, sql: str, prices: Priced | None = None, curves: Priced
     # What a query does not name is not even read; SHOW TABLES shows those that are read.
     names = STORED if pieces[0].says("show") else named_tables(pieces, makers)
     used = {name: with_words_apart(makers[name](), tables.parameters) for name in names}
+    if pieces[0].says("describe"):
+        return _described(used)
     try:
         with pl.SQLContext(used, eager=True) as context:
             return _in_order(context.execute(sql), pieces)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError) as error:
         raise QueryError(f"the query failed: {_reason(error, used)}\n{_renamed(sql) or _columns(used)}") from None
+
+
+def _described(used: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the columns of tables with their types, which the SQL of polars cannot tell.
+
+    Raises:
+        QueryError: no table is named, or several.
+    """
+    if len(used) != 1:
+        raise QueryError(f"DESCRIBE takes one table, as in DESCRIBE trials\n{_tables()}")
+    ((_, table),) = used.items()
+    return pl.DataFrame({"column": table.columns, "type": [str(kind) for kind in table.dtypes]})
 
 
 def _in_order(found: pl.DataFrame, pieces: Sequence[Token]) -> pl.DataFrame:

@@ -64,6 +64,8 @@ def read_table(path: Path) -> Table:
 
 
 def _text(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a pipe would be waited for, and a device may have no end
+        raise DataError(f"{path} is no file")
     try:
         raw = path.read_bytes()
     except OSError as error:
