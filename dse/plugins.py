@@ -438,6 +438,7 @@ _READERS: Mapping[str, tuple[str, str]] = {
     "cells": ("dse.devices.card", "read_cell"),
     "programmed_cells": ("dse.devices.card", "read_programmed_cell"),
     "costs": ("dse.pricing.card", "read_cost_card"),
+    "converters": ("dse.pricing.card", "read_converters"),
 }
 """Module and function that read the cards of a kind."""
 

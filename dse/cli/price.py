@@ -35,6 +35,7 @@ def price(
     """
     from dse.analysis.costs import prices as p  # noqa: PLC0415
     from dse.analysis.tables.tables import open_tables  # noqa: PLC0415
+    from dse.pricing.card import unlike  # noqa: PLC0415
     from dse.pricing.price import COLUMNS  # noqa: PLC0415
 
     if published == (results is not None):
@@ -52,6 +53,8 @@ def price(
     on = ", ".join(card.name for card in chosen)
     title = f"{tables.about['name']} on {on}; designs priced: {tables.layers['trial'].n_unique()}"
     emit(p.side_by_side(table) if format_ == "table" else table, format_, output, title=title)
+    for line in unlike(chosen):
+        echo(f"note: {line}", err=True)
     note = p.without_price(table)
     if note:
         echo(note, err=True)

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
@@ -78,6 +79,7 @@ class PairArray:
         self.dac, self.adc = dac, adc
         self.ranges = [adc.range, adc.backward_range]
         self.peaks = [0.0, 0.0]
+        self._errors: dict[int, ConverterErrors | None] = {}
         self._variation = stream(seed, "cell variation", layer)
         self.cells = self._started(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
         self._write_noise = stream(seed, "write noise", layer)
@@ -86,6 +88,21 @@ class PairArray:
         self.evaluation_noise = stream(seed, "read noise of evaluations", layer)
         self._refresh_reads = stream(seed, "refresh reads", layer)
         self._reset_noise = stream(seed, "reset", layer)
+        self._conversions = {
+            noise.key: noise_of_conversions(noise)
+            for noise in (self._forward_noise, self._backward_noise, self.evaluation_noise)
+        }
+        self._number = (seed, layer)
+
+    def converter_errors(self, way: int) -> ConverterErrors | None:
+        """Return the errors of the converters of a direction; no error passes back to the last row, of a bias."""
+        if self.adc.errors is None:
+            return None
+        if way not in self._errors:
+            outputs = self.cols if way == 0 else self.rows - 1
+            seed, layer = self._number
+            self._errors[way] = errors_of(self.adc, way, [(0, outputs)], 1, seed=seed, layer=layer)
+        return self._errors[way]
 
     def _started(self, cell: AbstractCell, initial: Tensor) -> Cells:
         """Return fresh cells; `initial` gives G+ and G- of every weight, uS, shape (2, rows, cols)."""
@@ -167,9 +184,11 @@ class PairArray:
             events.drive_time_forward += ordered_sum(driven.numpy())
             events.dac_forward += batch * self.rows
             events.adc_forward += batch * self.cols
-            events.adc_cut_forward += count_cut(analog, self.adc.bits, self.ranges[0])
             self.peaks[0] = max(self.peaks[0], float(analog.abs().max()))
-        return quantise_signed(analog, self.adc.bits, self.ranges[0])
+        y, cut = self._converted(0, analog, noise)
+        if events is not None:
+            events.adc_cut_forward += cut
+        return y
 
     def backward(self, sensed: Sensed, d: Tensor, events: Events) -> Tensor:
         """Return ADC(DAC(d / s) W^T) s without the bias row, s being the largest |d| of each sample.
@@ -193,9 +212,18 @@ class PairArray:
         events.drive_time_backward += ordered_sum(driven.abs().numpy())
         events.dac_backward += batch * self.cols
         events.adc_backward += batch * (self.rows - 1)
-        events.adc_cut_backward += count_cut(analog, self.adc.bits_backward, self.ranges[1])
         self.peaks[1] = max(self.peaks[1], float(analog.abs().max()))
-        return quantise_signed(analog, self.adc.bits_backward, self.ranges[1]) * scale
+        y, cut = self._converted(1, analog, self._backward_noise)
+        events.adc_cut_backward += cut
+        return y * scale
+
+    def _converted(self, way: int, analog: Tensor, noise: Stream) -> tuple[Tensor, int]:
+        """Return products behind the converters of a direction, and how many were cut."""
+        bits, full_scale = (self.adc.bits, self.adc.bits_backward)[way], self.ranges[way]
+        errors = self.converter_errors(way)
+        if errors is not None:
+            return errors.convert(analog, full_scale, 0, self._conversions[noise.key])
+        return quantise_signed(analog, bits, full_scale), count_cut(analog, bits, full_scale)
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
@@ -253,7 +281,10 @@ class PairArray:
         events.set_pulses_refresh += self.cells.pulse(cells, count[written], now_s, self._write_noise)
 
     def _parts(self) -> dict[str, Any]:
-        return {"streams": by_number([*self.streams, self.evaluation_noise]), "cells": self.cells}
+        parts: dict[str, Any] = {"streams": by_number([*self.streams, self.evaluation_noise]), "cells": self.cells}
+        if self.adc.errors is not None:
+            parts["conversions"] = by_number(list(self._conversions.values()))
+        return parts
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return cells, ranges and where its streams stand; see `dse.pausing.Pausable`."""

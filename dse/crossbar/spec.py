@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from dse.crossbar.error_spec import ConverterErrorSpec
+from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS
 from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wiring import ArrayWires
 from dse.spec import ActsUnless, Added, Spec
@@ -13,6 +15,7 @@ Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
 BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
 Unused = Literal["absent", "present"]
+Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -138,11 +141,24 @@ class AdcSpec(Spec):
     """Training images between two calibrations, rounded up to whole mini-batches."""
     headroom: Annotated[float, Gt(0.0), Le(100.0), ActsUnless(ranging="fixed"), *NO_CONVERTERS] = 1.0
     """A calibrated range in units of the largest magnitude seen; below 1 it cuts the tail and refines the steps."""
+    columns_per_converter: Annotated[Sharing, *NO_CONVERTERS, Added()] = "card"
+    """Columns of an array that share a converter and are read in turn (backward: rows): the more, the slower and the
+    smaller, and neighbours share its errors; "card" takes the number of the cost card, and errors of each column."""
+    errors: Annotated[ConverterErrorSpec | None, *NO_CONVERTERS] = None
+    """Errors of converters, from one to the next and in every conversion; absent where they do not err."""
 
     @property
     def bits_backward(self) -> Resolution:
         """Resolution of backward outputs, "same" resolved."""
         return self.bits if self.backward_bits == "same" else self.backward_bits
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What prices must know, for the events of a layer; nothing where the card says all."""
+        facts = {} if self.columns_per_converter == "card" else {COLUMNS_PER_ADC: self.columns_per_converter}
+        correction = "none" if self.errors is None or self.errors.are_none else self.errors.correction
+        corrected = {"none": (), "offset": CORRECTIONS[:1], "offset_and_gain": CORRECTIONS}[correction]
+        return {**facts, **dict.fromkeys(corrected, 1)}
 
 
 class RefreshSpec(Spec):

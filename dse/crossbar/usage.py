@@ -16,6 +16,13 @@ WEAR_NAMES: tuple[str, ...] = (
 ARRAY_LINES = ("array_rows", "array_columns")
 """Names, among the events of a layer, of the inputs and outputs that each of its arrays has, used or not; a layer whose
 arrays are made to fit has none."""
+COLUMNS_PER_ADC = "columns_per_adc"
+"""Name, among the events of a layer, of the columns that share a converter, where the design says so and not the card.
+"""
+CORRECTIONS = ("corrects_offset", "corrects_gain")
+"""Names, among the events of a layer, of what is corrected digitally behind every conversion: 1 where it is."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS)
+"""What prices find among the events of some layers; others have none of it."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
+from dse.crossbar.converter_errors import errors_of
 from dse.crossbar.pairs import Sensed
-from dse.crossbar.spec import AdcSpec, DacSpec, wires_of
+from dse.crossbar.spec import DacSpec, wires_of
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
@@ -32,11 +33,11 @@ def deployed_perceptron(
     deployed: list[PerceptronLayer] = []
     for number, layer in enumerate(layers):
         cells = 2 * layer.rows * layer.cols
-        dac_bits, adc_bits, adc_range = spec.dac_bits, spec.adc_bits, None
+        dac_bits, adc_bits, adc_range, adc = spec.dac_bits, spec.adc_bits, None, spec.adc
         held = layer.held()
         if isinstance(held, Held):
             array = held.array
-            dac_bits, adc_bits, adc_range = array.dac.bits, array.adc.bits, array.ranges[0]
+            dac_bits, adc_bits, adc_range, adc = array.dac.bits, array.adc.bits, array.ranges[0], array.adc
             cells = array.size if spec.device is None else cells
             matrix = _matrix(held, number, spec, seed, trained_until_s)
         elif spec.device is not None:
@@ -53,6 +54,8 @@ def deployed_perceptron(
                 dac_bits=dac_bits,
                 adc_bits=adc_bits,
                 adc_range=adc_range,
+                adc=adc,
+                errors=errors_of(adc, 0, [(0, layer.cols)], 1, seed=seed, layer=number),
                 vectors=spec.gdc_vectors,
             )
         )
@@ -137,6 +140,6 @@ def _read_once(sensed: Sensed, noise: Stream) -> Tensor:
 def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:
     """Give a layer that was trained digitally the arrays and converters of its deployment."""
     tiles = [None if lines == "whole" else lines for lines in (spec.tile_rows, spec.tile_columns)]
-    dac, adc = DacSpec(bits=spec.dac_bits), AdcSpec(bits=spec.adc_bits)
+    dac, adc = DacSpec(bits=spec.dac_bits), spec.adc
     unused = spec.unused_lines == "present"
     layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1], unused_lines=unused)

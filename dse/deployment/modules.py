@@ -21,6 +21,7 @@ from dse.crossbar.analog import (
     calibrate_on,
     weighted_layers,
 )
+from dse.crossbar.converter_errors import noise_of_conversions
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
 from dse.crossbar.usage import LayerUsage
@@ -62,13 +63,18 @@ class ModuleLayer(AbstractDeployedLayer):
         # A linear layer of the same array, converters and tiles measures drift under fixed inputs.
         shape = self.layer.rows, self.layer.cols
         digital = nn.Linear(*shape, bias=False, device="meta").to_empty(device=self.device)
-        self._probe = AnalogLinear(digital, self.layer.crossbars, number=self.layer.number)
+        self._probe = AnalogLinear(digital, self.layer.crossbars, seed=self.layer.seed, number=self.layer.number)
         self._fixed = torch.from_numpy(fixed_inputs(self.vectors, self.layer.rows)).to(self.device)
 
     @property
     def resolutions(self) -> tuple[Resolution, Resolution]:
         """Bits of the input converters and of the output converters."""
         return self.layer.crossbars.dac.bits, self.layer.crossbars.adc.bits
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What prices must know of its converters."""
+        return self.layer.crossbars.adc.facts
 
     def read(self, noise: Stream) -> None:
         """Let products see a new read of the cells."""
@@ -103,6 +109,7 @@ class ModuleLayer(AbstractDeployedLayer):
         noise = self.matrix.noise("calibration")
         _show(self._probe, self.matrix, noise, self.device)
         self._probe.noise = {**self._probe.noise, "evaluation": noise}
+        self._probe.conversions = {**self._probe.conversions, "evaluation": noise_of_conversions(noise)}
         yield
 
 
@@ -216,6 +223,8 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         reads = super().reads(purpose)
         for own, noise in zip(self.layers, reads, strict=True):
             own.layer.noise = {**own.layer.noise, "evaluation": noise, "forward": noise}
+            conversions = noise_of_conversions(noise)
+            own.layer.conversions = {**own.layer.conversions, "evaluation": conversions, "forward": conversions}
         return reads
 
     def _read(self, reads: Sequence[Stream]) -> None:

@@ -67,13 +67,22 @@ class AbstractDeployedLayer(ABC):
     def count_response(self) -> None:
         """Count the products that a response takes."""
 
+    @property
+    @abstractmethod
+    def facts(self) -> dict[str, int]:
+        """What prices must know of its converters; see `dse.crossbar.spec.AdcSpec.facts`."""
+
     def account(self, trained: LayerUsage) -> LayerUsage:
         """Return the account of the trained layer with what its deployment took."""
         self.matrix.renew(0)
         dac_bits, adc_bits = self.resolutions
         return replace(
             trained,
-            events={name: trained.events[name] + getattr(self.events, name) for name in EVENT_NAMES},
+            events={
+                **trained.events,
+                **{name: trained.events[name] + getattr(self.events, name) for name in EVENT_NAMES},
+                **self.facts,
+            },
             deployed_cells=self.cells,
             deployed_dac_bits=_resolution(dac_bits),
             deployed_adc_bits=_resolution(adc_bits),

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dse.crossbar.spec import Resolution
+from dse.crossbar.converter_errors import ConverterErrors, noise_of_conversions
+from dse.crossbar.spec import AdcSpec, Resolution
 from dse.data.images import Split
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
 from dse.errors import SettingError
@@ -33,6 +34,8 @@ class PerceptronLayer(AbstractDeployedLayer):
         dac_bits: resolution of the inputs, which lie in [0, 1].
         adc_bits: resolution of the outputs.
         adc_range: largest magnitude of an output that is not cut; None for a range measured after programming.
+        adc: the output converters, for their errors.
+        errors: what they do to products; None where they do not err.
         vectors: fixed inputs of drift compensation.
         factor: the digital factor of each output, shape (cols,).
         range: the range in use.
@@ -43,6 +46,8 @@ class PerceptronLayer(AbstractDeployedLayer):
     dac_bits: Resolution
     adc_bits: Resolution
     adc_range: float | None
+    adc: AdcSpec
+    errors: ConverterErrors | None = None
     vectors: int = 32
     factor: Floats = field(init=False)
     range: float = 0.0
@@ -50,6 +55,7 @@ class PerceptronLayer(AbstractDeployedLayer):
     def __post_init__(self) -> None:
         self.factor = np.ones(self.cols, np.float32)
         self._fixed, self._amplitude = fixed_inputs(self.vectors, self.rows), f32(1.0)
+        self._reads: tuple[Stream, Stream] | None = None
 
     @property
     def resolutions(self) -> tuple[Resolution, Resolution]:
@@ -61,18 +67,32 @@ class PerceptronLayer(AbstractDeployedLayer):
         """Whether the range of the output converters is measured after programming."""
         return self.adc_range is None and self.adc_bits != "ideal"
 
+    @property
+    def facts(self) -> dict[str, int]:
+        """What prices must know of its converters."""
+        return self.adc.facts
+
     def product(self, x: Floats, noise: Stream, *, adc_range: float | None = None) -> Floats:
         """Return ADC(DAC(x) W) for one mini-batch, shape (samples, cols); without a range, before the converter."""
         seen = self.matrix.read(noise)
         variance = np.empty((0, 0), np.float32) if seen.noise_variance is None else _array(seen.noise_variance)
         dac_step = 0.0 if self.dac_bits == "ideal" else 1.0 / (2**self.dac_bits - 1)
-        adc_step = 0.0 if adc_range is None or self.adc_bits == "ideal" else adc_range / (2 ** (self.adc_bits - 1) - 1)
+        is_kept = adc_range is None or self.adc_bits == "ideal" or self.errors is not None
+        adc_step = 0.0 if is_kept else adc_range / (2 ** (self.adc_bits - 1) - 1)
         y = np.empty((len(x), self.cols), np.float32)
         draws = np.array([noise.key, noise.events], np.uint64)
         kernel.products(x, _array(seen.weight), variance, dac_step, adc_range or 0.0, adc_step, draws, y)
         if seen.noise_variance is not None:
             noise.events += len(x)
-        return y
+        if adc_range is None or self.errors is None:
+            return y
+        return self.errors.convert(torch.from_numpy(y), adc_range, 0, self._conversions(noise))[0].numpy()
+
+    def _conversions(self, reads: Stream) -> Stream:
+        """Return the stream of the noise of conversions beside a stream of reads, which goes on as long as that."""
+        if self._reads is None or self._reads[0] is not reads:
+            self._reads = reads, noise_of_conversions(reads)
+        return self._reads[1]
 
     def count(self, x: Floats) -> None:
         """Count the products with some inputs."""

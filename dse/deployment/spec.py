@@ -5,7 +5,8 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
-from dse.crossbar.spec import Bits, TileLines, Unused
+from dse.crossbar.error_spec import ConverterErrorSpec
+from dse.crossbar.spec import AdcSpec, Bits, Sharing, TileLines, Unused
 from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
@@ -88,6 +89,12 @@ class DeploymentSpec(Spec):
     adc_bits: Annotated[Bits, ActsUnless(on_crossbars=True)] = 8
     """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
     its outputs over training images, measured after programming."""
+    columns_per_converter: Annotated[Sharing, ActsUnless(on_crossbars=True), ActsUnless(adc_bits="ideal"), Added()] = (
+        "card"
+    )
+    """Columns of its arrays that share an output converter; see `adc.columns_per_converter`."""
+    errors: Annotated[ConverterErrorSpec | None, ActsUnless(on_crossbars=True), ActsUnless(adc_bits="ideal")] = None
+    """Errors of its output converters; see `adc.errors`."""
     tile_rows: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
     """Inputs of an array, for a network of convolutions that was trained digitally; "whole" for all of a layer."""
     tile_columns: Annotated[TileLines, ActsUnless(on_crossbars=True)] = 256
@@ -106,6 +113,11 @@ class DeploymentSpec(Spec):
         """All compensations that are evaluated, each once, the chosen one last."""
         others: dict[Compensation, None] = {how: None for how in self.compared if how != self.compensation}
         return (*others, self.compensation)
+
+    @property
+    def adc(self) -> AdcSpec:
+        """The output converters of a network that was trained digitally."""
+        return AdcSpec(bits=self.adc_bits, columns_per_converter=self.columns_per_converter, errors=self.errors)
 
     @model_validator(mode="after")
     def _times_ascend(self) -> "DeploymentSpec":

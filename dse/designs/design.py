@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from dse import renamed
+from dse.crossbar.error_spec import ConverterErrorSpec
 from dse.crossbar.wire_spec import WireSpec
 from dse.designs.named_files import with_files
 from dse.designs.settings import (
@@ -69,9 +70,11 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         tables.setdefault(table, {})
     for table in ("array", "deployment"):
         _drop_ideal_wires(tables.get(table, {}))
+    _drop_no_errors(tables.get("deployment", {}))
     if rule.on_crossbars:
         cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
         tables["device"] = {**cell, **tables["device"], "card": cell["card"]}
+        _drop_no_errors(tables["adc"])
         for table in ("dac", "adc"):
             _drop_redundant_backward_bits(tables[table], default_of(f"{table}.bits"))
         _fit_default_calibration(tables, given)
@@ -207,6 +210,14 @@ def _drop_ideal_wires(table: dict[str, Any]) -> None:
         del table["wires"]
     elif spec.column_ohm == spec.row_ohm:
         del wires["column_ohm"]
+
+
+def _drop_no_errors(table: dict[str, Any]) -> None:
+    """Leave out converters that do not err, in place."""
+    errors = table.get("errors")
+    spec, _ = (None, None) if errors is None else ConverterErrorSpec.checked(errors)
+    if spec is not None and spec.are_none:
+        del table["errors"]
 
 
 def _programmed_cell(card: str, folder: Path | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Cost cards: the constants that turn events into energy, time, area and lifetime.
 
 `CONSTANTS` is the one table of what a card gives: name, unit, largest value that is no slip of the unit, meaning. A
-card that builds on another names it, `base = "bottom_up_28nm"`, and gives only what differs.
+card that builds on another names it, `base = "bottom_up_28nm"`, and gives only what differs. A card may take its
+converters from one of `device_library/converters`, `adc = "flash"`, which gives what differs from the base.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +24,14 @@ class Constant:
         largest: largest value; beyond it lies a slip of the unit, such as a number in picojoules under joules.
         meaning: one line.
         positive: whether 0 is refused, because something is divided by it.
+        default: its value on a card that does not give it, which changes no price; None for one that must be given.
     """
 
     unit: str
     largest: float
     meaning: str
     positive: bool = False
+    default: float | None = None
 
 
 def _j(meaning: str, unit: str = "J") -> Constant:
@@ -50,6 +53,7 @@ CONSTANTS: dict[str, Constant] = {
     "adc_per_bit_j": _j("the same, for each bit", "J/bit"),
     "adc_per_code_j": _j("the same, for each of 2^bits codes", "J/code"),
     "adc_per_code2_j": _j("the same, for each of 4^bits squared codes", "J/code^2"),
+    "adc_bits_min": Constant("bits", 32, "resolution from which the converter's formula holds", default=0.0),
     "adc_bits_max": Constant("bits", 32, "resolution up to which the converter's formula holds"),
     "adc_fixed_s": _s("duration of a conversion, whatever its resolution"),
     "adc_per_bit_s": _s("the same, for each bit", "s/bit"),
@@ -75,6 +79,9 @@ CONSTANTS: dict[str, Constant] = {
     "cell_bits": Constant("bits", 32, "bits of a digital memory that one analog cell stands for in an inference"),
     # Accumulators and digital parts of a crossbar
     "chi_memory_per_bit_j": _j("read or write of a bit of an accumulator in static memory", "J/bit"),
+    "chi_memory_per_root_bit_j": Constant(
+        "J/bit^1.5", 1e-9, "the same, for the root of the bits that a layer keeps in static memory", default=0.0
+    ),
     "dram_per_bit_j": _j("read or write of a bit of an accumulator in dynamic memory outside the chip", "J/bit"),
     "binary_read_per_bit_j": _j("read of a bit of an accumulator in binary PCM", "J/bit"),
     "binary_write_j": _j("pulse that changes a bit of an accumulator in binary PCM, mean of SET and RESET"),
@@ -99,13 +106,18 @@ CONSTANTS: dict[str, Constant] = {
     "weight_read_per_bit_j": _j("read of a bit of a digital weight", "J/bit"),
     "weight_read_transposed_per_bit_j": _j("the same in backward products, across the rows of the memory", "J/bit"),
     "weight_write_per_bit_j": _j("write of a bit of a digital weight", "J/bit"),
+    "weight_memory_per_root_bit_j": Constant(
+        "J/bit^1.5", 1e-9, "access of a bit of a digital weight, for the root of the bits of a layer", default=0.0
+    ),
     # Wear
     "set_endurance_pulses": Constant("pulses", 1e18, "SET pulses that a cell endures", positive=True),
     "reset_endurance_cycles": Constant("cycles", 1e18, "full RESET cycles that a cell endures", positive=True),
     "binary_endurance_cycles": Constant("cycles", 1e18, "writes that a binary cell endures", positive=True),
     "trainings_per_day": Constant("1/day", 1e6, "duty: trainings on the same cells in a day", positive=True),
 }
-"""Every constant of a cost card; a card gives all of them, itself or through its base."""
+"""Every constant of a cost card; a card gives all of them but those with a default, itself or through its base."""
+UNSAID = "not on the card: the default, which changes no price"
+"""The source of a constant that a card does not give."""
 GROUPS: dict[str, str] = {
     "adc_fixed_j": "Analog-to-digital converters",
     "dac_fixed_j": "Digital-to-analog converters",
@@ -132,11 +144,13 @@ class CostCard:
         name: name of the card.
         values: the value of every constant of `CONSTANTS`, in the unit given there.
         ranges: (low, high) of the constants on which sources disagree.
+        lineage: the cards of the library that it builds on, each with why it is unlike its own base, or "".
     """
 
     name: str
     values: Mapping[str, float]
     ranges: Mapping[str, tuple[float, float]]
+    lineage: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse constants that are unknown, missing or out of range.
@@ -146,6 +160,7 @@ class CostCard:
         """
         for key, value in self.values.items():
             check_constant(f"cost card {self.name}", key, value)
+        object.__setattr__(self, "values", {**_defaults(), **self.values})
         missing = [key for key in CONSTANTS if key not in self.values]
         if missing:
             raise SettingError(f"cost card {self.name}: missing {', '.join(missing)}")
@@ -192,7 +207,29 @@ def read_cost_card(name: str, folder: Path | None = None) -> CostCard:
         name=card.name,
         values={key: given[key].value for key in CONSTANTS},
         ranges={key: ends for key in CONSTANTS if (ends := _range(given[key])) is not None},
+        lineage=_lineage(card),
     )
+
+
+def _lineage(card: Card) -> tuple[tuple[str, str], ...]:
+    """Return a card and those that it builds on, with why each is unlike its base."""
+    own = ((card.name, card.unlike_base or ""),)
+    return own if card.base is None else (*own, *_lineage(read_card("costs", card.base)))
+
+
+def unlike(cards: Sequence[CostCard]) -> list[str]:
+    """Return a line for each two cards that must not be read as a step of technology, and why."""
+    lines: list[str] = []
+    for card in cards:
+        for place, (name, why) in enumerate(card.lineage):
+            bases = {base for base, _ in card.lineage[place + 1 :]}
+            without = [own for own in cards if why and bases & dict(own.lineage).keys() - {name} and own is not card]
+            lines += [
+                f"{card.name} and {own.name} are no step of technology: {why}"
+                for own in without
+                if name not in dict(own.lineage)
+            ]
+    return lines
 
 
 def card_entries(name: str, folder: Path | None = None) -> tuple[Card, Mapping[str, Entry]]:
@@ -202,7 +239,8 @@ def card_entries(name: str, folder: Path | None = None) -> tuple[Card, Mapping[s
         SettingError: see `read_cost_card`.
     """
     card = read_card("costs", name, folder)
-    given = _entries(card, name, (card.name,))
+    unsaid = {key: Entry(value, UNITS[key], UNSAID) for key, value in _defaults().items()}
+    given = {**unsaid, **_entries(card, name, (card.name,))}
     missing = [key for key in CONSTANTS if key not in given]
     if missing:
         raise SettingError(f"cost card {name}: missing {', '.join(missing)}")
@@ -213,14 +251,40 @@ def _entries(card: Card, name: str, chain: tuple[str, ...]) -> Mapping[str, Entr
     """Return the entries of a card over those of its base; `chain` names the cards on the way."""
     for key, entry in card.entries.items():
         _check_entry(f"cost card {name}", key, entry)
+    own = {**_converters(card, name), **card.entries}
     if card.base is None:
-        return card.entries
+        return own
     if card.base.endswith(".toml"):
         raise SettingError(f"cost card {name}: base = {card.base!r} must be a card of the device library")
     if card.base in chain:
         raise SettingError(f"cost card {name}: its bases go round in a circle, {' -> '.join((*chain, card.base))}")
     base = read_card("costs", card.base)
-    return {**_entries(base, card.base, (*chain, card.base)), **card.entries}
+    return {**_entries(base, card.base, (*chain, card.base)), **own}
+
+
+def _converters(card: Card, name: str) -> Mapping[str, Entry]:
+    """Return the entries of the card of converters that a cost card names; they come before its own."""
+    if card.adc is None:
+        return {}
+    if card.adc.endswith(".toml"):
+        raise SettingError(f"cost card {name}: adc = {card.adc!r} must be a card of converters of the device library")
+    return read_converters(card.adc)
+
+
+def read_converters(name: str) -> Mapping[str, Entry]:
+    """Return what a card of converters of the device library gives: constants of cost cards, by name.
+
+    Raises:
+        SettingError: see `read_cost_card`.
+    """
+    entries = read_card("converters", name).entries
+    for key, entry in entries.items():
+        _check_entry(f"converter {name}", key, entry)
+    return entries
+
+
+def _defaults() -> dict[str, float]:
+    return {key: known.default for key, known in CONSTANTS.items() if known.default is not None}
 
 
 def _range(entry: Entry) -> tuple[float, float] | None:

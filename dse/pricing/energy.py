@@ -5,10 +5,12 @@ layers of a trial. A card gives **rates**, such as the energy of a conversion fo
 what one part of the hardware does in one phase of the training: the sum of some quantities times their rates.
 
     array            siemens * V_read^2 t_read           siemens: drive time * cells on a line * mean G
-    adc              n (a + b B + c 2^B + d 4^B)         n conversions of B bits
+    adc              n (a + b B + c 2^B + d 4^B)         n conversions of B bits; where these are corrected digitally,
+                     also n additions of B bits, and n multiplications of B by B bits
     dac              n (a + b B)
     set, reset       pulses * energy of a pulse
-    chi_memory       words read and written * bits * energy of a bit (static or dynamic); in binary PCM words read
+    chi_memory       words read and written * bits * energy of a bit (static or dynamic; that of static memory may grow
+                     with the root of the bits that a layer keeps there); in binary PCM words read
                      * bits * energy of a read + bits changed * energy of a write
     chi_adds         additions * bits * gates * energy of a gate, or float additions
     outer_products   B^2 multiplier cells for each product d x^T of B-bit factors, or float multiplications
@@ -30,9 +32,13 @@ from operator import add
 
 import polars as pl
 
+from dse.crossbar.usage import CORRECTIONS
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
+NO_BITS = 1e3
+"""More bits than any converter has."""
+ADDER_AND_MULTIPLIER = ("gates_per_adder_bit", "gates_per_multiplier_cell")
 PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh", "deployment")
 PARTS: tuple[str, ...] = (
     "array",
@@ -102,6 +108,22 @@ def _conversions() -> dict[str, pl.Expr]:
     return quantities
 
 
+def _corrections() -> dict[str, pl.Expr]:
+    """Return digital corrections of conversions, of layers that have some; see `dse.crossbar.usage`."""
+    sources = {
+        "forward": ("adc_forward", "adc_bits", _on_crossbar),
+        "backward": ("adc_backward", "adc_backward_bits", _on_crossbar),
+        "deployment": ("adc_deployment", "deployed_adc_bits", _deployed),
+    }
+    quantities: dict[str, pl.Expr] = {}
+    for phase, (count, column, where) in sources.items():
+        bits = _number(column)
+        adds, multiplies = (pl.when(pl.col(name) > 0) for name in CORRECTIONS)
+        quantities[f"{phase}_corrected_bits"] = where(adds.then(_when_used(count, bits)).otherwise(0.0))
+        quantities[f"{phase}_corrected_cells"] = where(multiplies.then(_when_used(count, bits * bits)).otherwise(0.0))
+    return quantities
+
+
 def _partial_sums() -> dict[str, pl.Expr]:
     return {
         f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
@@ -134,12 +156,17 @@ def _array() -> dict[str, pl.Expr]:
     return quantities
 
 
+def _weights() -> pl.Expr:
+    return pl.col("rows").cast(pl.Float64) * pl.col("cols")
+
+
 def _accumulators() -> dict[str, pl.Expr]:
     bits, operand = _number("chi_bits"), _number("operand_bits")
     word = bits.fill_null(FLOAT_BITS)
     accesses = pl.col("chi_reads") + pl.col("chi_writes")
     return {
         "sram_bits": _stored_in("sram", accesses * word),
+        "sram_root_bits": _stored_in("sram", accesses * word * (_weights() * word).sqrt()),
         "dram_bits": _stored_in("dram", accesses * word),
         "pcm_bits_read": _stored_in("pcm", pl.col("chi_reads") * word),
         "pcm_flips": _stored_in("pcm", pl.col("chi_flips").cast(pl.Float64)),
@@ -153,6 +180,7 @@ def _accumulators() -> dict[str, pl.Expr]:
 def _digital_network() -> dict[str, pl.Expr]:
     # A word is read once for all the places of a sample where it is multiplied; the rest is read by updates.
     forward, backward = (pl.col(f"macs_{phase}") // pl.col("places") for phase in ("forward", "backward"))
+    root = _weights().sqrt()
     return {
         "macs_forward": _digital(pl.col("macs_forward")),
         "macs_backward": _digital(pl.col("macs_backward")),
@@ -161,6 +189,11 @@ def _digital_network() -> dict[str, pl.Expr]:
         "backward_reads": _digital(backward),
         "update_reads": _digital(pl.col("weight_reads") - forward - backward),
         "weight_writes": _digital(pl.col("weight_writes")),
+        # Words of a layer lie in one memory, whose size in bits follows when a card says how long a word is.
+        "forward_root_reads": _digital(forward * root),
+        "backward_root_reads": _digital(backward * root),
+        "update_root_reads": _digital((pl.col("weight_reads") - forward - backward) * root),
+        "root_writes": _digital(pl.col("weight_writes") * root),
     }
 
 
@@ -168,7 +201,11 @@ def _optimiser() -> dict[str, pl.Expr]:
     # On crossbars digital words of weights are those of an optimiser before chi, floats of 32 bits. A word takes two
     # multiply-accumulates: one that lets it fade and adds the gradient, and one in the direction.
     steps = 2 * pl.col("weight_writes")
+    # Words and chi are written once an update for each weight.
+    kept = pl.when(pl.col("chi_adds") > 0).then(pl.col("weight_writes") / pl.col("chi_adds")).otherwise(0.0)
+    accesses = (pl.col("weight_reads") + pl.col("weight_writes")) * FLOAT_BITS
     return {
+        "optimiser_root_bits": _on_crossbar(accesses * (_weights() * kept * FLOAT_BITS).sqrt()),
         "optimiser_bits_read": _on_crossbar(pl.col("weight_reads") * FLOAT_BITS),
         "optimiser_bits_written": _on_crossbar(pl.col("weight_writes") * FLOAT_BITS),
         "optimiser_macs": _on_crossbar(steps.cast(pl.Float64)),
@@ -179,6 +216,7 @@ QUANTITIES: dict[str, pl.Expr] = {
     **_optimiser(),
     **_array(),
     **_conversions(),
+    **_corrections(),
     **_partial_sums(),
     **_accumulators(),
     **_digital_network(),
@@ -191,17 +229,26 @@ QUANTITIES: dict[str, pl.Expr] = {
     "resets_deployment": pl.col("resets_deployment").cast(pl.Float64),
 }
 """Quantities of a layer over training and deployment; null where a converter is ideal."""
-LONGEST: dict[str, pl.Expr] = {
-    f"{phase}_adc_bits": pl.when((pl.col(cells) > 0) & (pl.col(count) > 0)).then(_number(bits)).otherwise(0.0)
-    for phase, count, bits, cells in (
-        ("forward", "adc_forward", "adc_bits", "cells"),
-        ("backward", "adc_backward", "adc_backward_bits", "cells"),
-        ("refresh", "refresh_reads", "adc_bits", "cells"),
-        ("deployment", "adc_deployment", "deployed_adc_bits", "deployed_cells"),
-        ("single_reads", "single_reads_deployment", "deployed_adc_bits", "deployed_cells"),
-    )
-}
+
+
+def _resolutions(unused: float) -> dict[str, pl.Expr]:
+    """Return the resolution of the converters of a layer by phase; `unused` where none is used."""
+    return {
+        phase: pl.when((pl.col(cells) > 0) & (pl.col(count) > 0)).then(_number(bits)).otherwise(unused)
+        for phase, count, bits, cells in (
+            ("forward", "adc_forward", "adc_bits", "cells"),
+            ("backward", "adc_backward", "adc_backward_bits", "cells"),
+            ("refresh", "refresh_reads", "adc_bits", "cells"),
+            ("deployment", "adc_deployment", "deployed_adc_bits", "deployed_cells"),
+            ("single_reads", "single_reads_deployment", "deployed_adc_bits", "deployed_cells"),
+        )
+    }
+
+
+LONGEST: dict[str, pl.Expr] = {f"{phase}_adc_bits": bits for phase, bits in _resolutions(0.0).items()}
 """Resolution of the converters of a layer that are used; the longest of a trial decides whether it has a price."""
+SHORTEST: dict[str, pl.Expr] = {f"{phase}_fewest_bits": bits for phase, bits in _resolutions(NO_BITS).items()}
+"""The same for the shortest of a trial."""
 
 Bill = dict[tuple[str, str], pl.Expr]
 """(phase, part) -> joules over training and deployment, from sums of quantities and constants of a card."""
@@ -218,8 +265,12 @@ def _adc(phase: str, share: pl.Expr | None = None) -> pl.Expr:
         (f"{phase}_conversions_codes", constant("adc_per_code_j")),
         (f"{phase}_conversions_codes2", constant("adc_per_code2_j")),
     )
-    within = pl.col(f"{phase}_adc_bits") <= constant("adc_bits_max")
-    return pl.when(within).then(energy if share is None else energy * share).otherwise(None)
+    if share is None:
+        adder, multiplier = (constant(name) * constant("gate_j") for name in ADDER_AND_MULTIPLIER)
+        energy = energy + _sum((f"{phase}_corrected_bits", adder), (f"{phase}_corrected_cells", multiplier))
+    below = pl.col(f"{phase}_adc_bits") <= constant("adc_bits_max")
+    above = pl.col(f"{phase}_fewest_bits") >= constant("adc_bits_min")
+    return pl.when(below & above).then(energy if share is None else energy * share).otherwise(None)
 
 
 def bill() -> Bill:
@@ -230,6 +281,7 @@ def bill() -> Bill:
         "forward": ("forward_reads", word * constant("weight_read_per_bit_j")),
         "backward": ("backward_reads", word * constant("weight_read_transposed_per_bit_j")),
     }
+    by_size = _word_by_size()
     items: Bill = {}
     for phase in ("forward", "backward"):
         items[phase, "array"] = _sum((f"{phase}_siemens", read))
@@ -242,8 +294,14 @@ def bill() -> Bill:
         functions = "activations" if phase == "forward" else "derivatives"
         items[phase, "activations"] = _sum((functions, constant("activation_j")))
         items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
-        items[phase, "digital_memory"] = _sum(reads[phase])
+        items[phase, "digital_memory"] = _sum(reads[phase], (f"{phase}_root_reads", by_size))
     return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read)}
+
+
+def _word_by_size() -> pl.Expr:
+    """Return what the size of its memory adds to the energy of a digital word, over the root of the words there."""
+    word = constant("digital_word_bits")
+    return word * word**0.5 * constant("weight_memory_per_root_bit_j")
 
 
 def _update_items() -> Bill:
@@ -254,6 +312,7 @@ def _update_items() -> Bill:
             ("dram_bits", constant("dram_per_bit_j")),
             ("pcm_bits_read", constant("binary_read_per_bit_j")),
             ("pcm_flips", constant("binary_write_j")),
+            ("sram_root_bits", constant("chi_memory_per_root_bit_j")),
         ),
         "chi_adds": _sum(
             ("adder_bits", constant("gates_per_adder_bit") * gate), ("float_adds", constant("float_add_j"))
@@ -272,6 +331,9 @@ def _update_items() -> Bill:
             ("weight_writes", word * constant("weight_write_per_bit_j")),
             ("optimiser_bits_read", constant("weight_read_per_bit_j")),
             ("optimiser_bits_written", constant("weight_write_per_bit_j")),
+            ("update_root_reads", _word_by_size()),
+            ("root_writes", _word_by_size()),
+            ("optimiser_root_bits", constant("weight_memory_per_root_bit_j")),
         ),
     }
     return {("update", part): energy for part, energy in parts.items()}

@@ -14,11 +14,13 @@ their own. Accumulators in dynamic memory lie outside the chip and take no area,
 Digital lanes are shared by the layers and laid out for the longest words. An optimiser before the accumulators keeps
 float words on the chip, and multiplies and adds floats in their lanes. Where lines that a layer leaves unused are
 there (`array_rows` and `array_columns` among its events), their cells, drivers and converters take area, and no time.
+So do the adder and the multiplier of a converter that is corrected digitally, within the time of a conversion. As many
+columns share a converter as the design says (`columns_per_adc` among its events), else as the card does.
 """
 
 import polars as pl
 
-from dse.crossbar.usage import ARRAY_LINES
+from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, trained
 
@@ -51,8 +53,10 @@ def _bits(direction: str) -> pl.Expr:
 
 
 def _priced(direction: str, amount: pl.Expr) -> pl.Expr:
-    """Return null where a converter is ideal or beyond its formula."""
-    return pl.when(_bits(direction) <= constant("adc_bits_max")).then(amount).otherwise(None)
+    """Return null where a converter is ideal or outside of its formula."""
+    bits = _bits(direction)
+    within = (bits <= constant("adc_bits_max")) & (bits >= constant("adc_bits_min"))
+    return pl.when(within).then(amount).otherwise(None)
 
 
 def _conversion_s(direction: str, lines: pl.Expr) -> pl.Expr:
@@ -63,7 +67,7 @@ def _conversion_s(direction: str, lines: pl.Expr) -> pl.Expr:
 
 
 def _read_s(direction: str, outputs: pl.Expr, lines: pl.Expr) -> pl.Expr:
-    turns = pl.min_horizontal(constant("columns_per_adc"), outputs)
+    turns = pl.min_horizontal(_columns_per_adc(), outputs)
     return constant("read_time_s") + turns * _conversion_s(direction, lines)
 
 
@@ -79,8 +83,8 @@ def _used(count: str, amount: pl.Expr) -> pl.Expr:
 
 
 def with_arrays(layers: pl.DataFrame) -> pl.DataFrame:
-    """Return a table of layers with columns for the lines of arrays, null where these are made to fit."""
-    lacking = [name for name in ARRAY_LINES if name not in layers.columns]
+    """Return a table of layers with columns for what some layers have among their events, null where they do not."""
+    lacking = [name for name in FACTS if name not in layers.columns]
     return layers.with_columns(pl.lit(None, pl.Float64).alias(name) for name in lacking)
 
 
@@ -89,8 +93,12 @@ def _or_there(fitting: pl.Expr, there: pl.Expr) -> pl.Expr:
     return pl.when(ARRAY_ROWS.is_null()).then(fitting).otherwise(there)
 
 
+def _columns_per_adc() -> pl.Expr:
+    return pl.col(COLUMNS_PER_ADC).cast(pl.Float64).fill_null(constant("columns_per_adc"))
+
+
 def _converters(outputs: pl.Expr) -> pl.Expr:
-    return (outputs / constant("columns_per_adc")).ceil()
+    return (outputs / _columns_per_adc()).ceil()
 
 
 def latencies() -> dict[str, pl.Expr]:
@@ -128,8 +136,13 @@ def latencies() -> dict[str, pl.Expr]:
 
 
 def _adc_m2(direction: str) -> pl.Expr:
-    scale = pl.lit(2.0) ** (constant("adc_area_exponent") * _bits(direction))
-    return _priced(direction, constant("adc_area_fixed_m2") + constant("adc_area_scale_m2") * scale)
+    bits = _bits(direction)
+    scale = pl.lit(2.0) ** (constant("adc_area_exponent") * bits)
+    own = constant("adc_area_fixed_m2") + constant("adc_area_scale_m2") * scale
+    adds, multiplies = (pl.when(pl.col(name) > 0) for name in CORRECTIONS)
+    gates = adds.then(bits).otherwise(0.0) * constant("gates_per_adder_bit")
+    gates = gates + multiplies.then(bits * bits).otherwise(0.0) * constant("gates_per_multiplier_cell")
+    return _priced(direction, own + gates * constant("gate_area_m2"))
 
 
 def areas() -> dict[str, pl.Expr]:

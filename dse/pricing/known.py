@@ -229,6 +229,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "macs_update": vectors * size if layer.updates_all else UNKNOWN,
         "activations": samples * layer.activations,
         **_arrays(design, layer),
+        **adc.facts,
     }
 
 

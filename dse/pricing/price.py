@@ -12,7 +12,7 @@ once, so that all of them agree bit for bit. Columns, for every item, phase and 
     model_size_bits                                     bits of the model that inference reads
     trainings_to_first_cell, years_to_first_cell, ...   lifetime; see `dse.pricing.wear`
 
-What has no price (ideal converters, resolutions beyond the converter's formula) gives null, never a guess. An inference
+What has no price (ideal converters, resolutions outside of their formula) gives null, never a guess. An inference
 reads the cells as they were in training: their mean conductance and the inputs of the training images.
 """
 
@@ -25,7 +25,7 @@ import polars as pl
 
 from dse.errors import QueryError, did_you_mean
 from dse.pricing.card import CostCard, as_frame, constant
-from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, bill
+from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, SHORTEST, bill
 from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, with_arrays
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
@@ -135,12 +135,13 @@ def trials_of(layers: pl.DataFrame) -> pl.DataFrame:
     """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers."""
     worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
     return (
-        layers.with_columns(**_numbers({**QUANTITIES, **LONGEST}))
+        layers.with_columns(**_numbers({**QUANTITIES, **LONGEST, **SHORTEST}))
         .group_by(*KEYS, maintain_order=True)
         .agg(
             pl.col("train_samples").first(),
             *QUANTITIES,
             *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
+            *(pl.col(name).nan_min().fill_nan(None) for name in SHORTEST),
             *(pl.col(name).max() for name in worn),
             pl.col("cells").sum().alias("wearing"),
             pl.when("infers").then(pl.col("cells")).otherwise(0).sum().alias("read"),

@@ -1,5 +1,6 @@
 """Which prices designs of a study can have: judged by pricing a layer in which everything happens once."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,13 +52,14 @@ def check_prices(wanted: Wanted, scope: Scope, card: CostCard) -> None:
 
 
 def _check_converters(priced: Wanted, scope: Scope, card: CostCard) -> None:
-    """Refuse converters that are ideal, or have more bits than the formulas of a card hold for."""
+    """Refuse converters that are ideal, or have more or fewer bits than the formulas of a card hold for."""
     cases = [(path, value, columns) for path, columns in _converters(scope).items() for value in scope.values(path)]
     cases = [case for case in cases if case[1] != SAME]
     changes = [dict.fromkeys(columns, None if value == "ideal" else value) for _, value, columns in cases]
     for (path, value, _), lacking in zip(cases, _without_price(priced, changes, card), strict=True):
         if lacking:
-            ends = "" if value == "ideal" else f" (its converters end at {card.adc_bits_max:g} bits)"
+            least, most = card.adc_bits_min, card.adc_bits_max
+            ends = "" if value == "ideal" else f" (its converters have {least:g} to {most:g} bits)"
             what = "energy" if lacking == "energy_per_sample_j" else lacking
             raise SettingError(
                 f"{path} = {shown(value)} has no price on card {card.name}{ends}; choose other bits, or leave {what} "
@@ -107,6 +109,8 @@ def _check_lifetimes(priced: Wanted, scope: Scope) -> None:
 def _without_price(priced: Wanted, changes: list[dict[str, Any]], card: CostCard) -> list[str | None]:
     """Return for each change of a layer the first quantity that then has no price, or None."""
     example = {name: _example(type_) for name, type_ in LAYER_COLUMNS.items()}
+    resolutions = [name for name in example if name.endswith("adc_bits") or name == "adc_backward_bits"]
+    example |= dict.fromkeys(resolutions, max(1, math.ceil(card.adc_bits_min)))
     results = [{"train_samples": 1, "layers": [{**example, **change}]} for change in changes]
     found = prices_of(results, card, list(priced))
     return [next((name for name, value in prices.items() if value is None), None) for prices in found]

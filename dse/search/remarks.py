@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from dse.designs.settings import NETWORK, network_of
 from dse.designs.space import Parameter
 from dse.networks.base import AbstractNetwork
+from dse.pricing.axes import FreeAxes
+from dse.pricing.card import unlike
 from dse.search.spec import StudySpec
 from dse.spec import written
 
@@ -16,6 +18,8 @@ class _Study(Protocol):
     @property
     def fixed(self) -> Mapping[str, Any]: ...
     @property
+    def free(self) -> FreeAxes: ...
+    @property
     def space(self) -> Mapping[str, Parameter]: ...
 
 
@@ -25,7 +29,13 @@ ONE_KNOB = ("accumulator.epsilon", "training.learning_rate")
 
 def remarks(study: _Study) -> Sequence[str]:
     """Return a line for each thing that is worth to know of a study."""
-    return [*_one_knob(study), *_off_compiled_code(study), *_slow_values(study), *_on_accelerators(study)]
+    return [
+        *_one_knob(study),
+        *_off_compiled_code(study),
+        *_slow_values(study),
+        *_on_accelerators(study),
+        *unlike(list(study.free.cards.values())),
+    ]
 
 
 def _one_knob(study: _Study) -> Sequence[str]:

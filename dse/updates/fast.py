@@ -36,12 +36,13 @@ ROUNDINGS = {"nearest": state.NEAREST, "stochastic": state.STOCHASTIC, "toward_z
 def takes(layers: Sequence[Layer]) -> bool:
     """Return whether layers can be learned in compiled code: all on PCM of equal hardware, or all digital.
 
-    Wires mix the cells of an array, and compiled code goes from cell to weight.
+    Wires mix the cells of an array, and compiled code goes from cell to weight. Its converters do not err.
     """
     hardware = [layer.hardware for layer in layers if isinstance(layer, CrossbarLayer)]
     kinds = {type(layer) for layer in layers}
     pairs = [layer for layer in layers if isinstance(layer, CrossbarLayer)]
     cells = all(compiles(layer) and layer.array.wires is None for layer in pairs)
+    cells = cells and all(layer.hardware.adc.errors is None for layer in pairs)
     return cells and kinds in ({CrossbarLayer}, {FloatLayer}) and all(own == hardware[0] for own in hardware)
 
 

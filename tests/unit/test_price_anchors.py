@@ -151,11 +151,14 @@ def test_every_constant_of_a_card_acts_on_a_price() -> None:
             "adc_area_fixed_m2": 1e-10,
             "dac_fixed_j": 1e-13,
             "adc_bits_max": 8.0,
+            "chi_memory_per_root_bit_j": 1e-16,
+            "weight_memory_per_root_bit_j": 1e-16,
         },
         "base",
     )
     cards = [base]
-    cards += [base.with_values({key: base.values[key] * 0.5}, key) for key in CONSTANTS]
+    changed = {key: base.values[key] * 0.5 for key in CONSTANTS} | {"adc_bits_min": 9.0}
+    cards += [base.with_values({key: changed[key]}, key) for key in CONSTANTS]
     tables = [a.layers.with_columns(trial=pl.lit(n, pl.Int64)) for n, a in enumerate(read_anchors())]
     for number, storage in ((10, "pcm"), (11, "dram"), (12, "sram")):
         changes = {"trial": number, "chi_storage": storage, "chi_flips": 10**6, "wear_flip_max": 10**6}

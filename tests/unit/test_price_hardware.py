@@ -59,6 +59,12 @@ def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
     assert tiled["converters_m2"] == pytest.approx(converters + 2 * dacs, rel=1e-9)
 
 
+def said(*layers: dict[str, Any], card: CostCard = CARD, **facts: float) -> dict[str, Any]:
+    """Return the price of layers among whose events stands what prices must know."""
+    known = table(*layers).with_columns(**{name: pl.lit(value) for name, value in facts.items()})
+    return price(known, card).row(0, named=True)
+
+
 def there_of(layer: dict[str, Any], *, rows: int, columns: int) -> dict[str, Any]:
     """Return the price of a layer whose arrays have so many lines."""
     layers = table(layer).with_columns(pl.lit(rows).alias("array_rows"), pl.lit(columns).alias("array_columns"))
@@ -79,6 +85,65 @@ def test_lines_that_are_there_take_area_and_no_time() -> None:
     assert {name: there[name] for name in same} == {name: fitting[name] for name in same}
     full = there_of(CROSSBAR, rows=CROSSBAR["rows"], columns=CROSSBAR["cols"])
     assert full["cells_m2"] == pytest.approx(row(CROSSBAR)["cells_m2"], rel=1e-12)
+
+
+def test_columns_that_share_a_converter_are_those_of_the_design_where_it_says_so() -> None:
+    own = said({**CROSSBAR, "activations": 0, "partial_adds_forward": 0}, columns_per_adc=4)
+    expected = 2e-7 + 4 * conversion_s(9, 65)
+    assert own["latency_per_inference_s"] == pytest.approx(expected, rel=1e-12)
+    drivers = (65 + 16) * CARD.dac_area_m2
+    wanted = math.ceil(16 / 4) * adc_m2(9) + math.ceil(64 / 4) * adc_m2(6) + drivers
+    assert own["converters_m2"] == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_corrected_converter_has_an_adder_and_a_multiplier() -> None:
+    plain = row(CROSSBAR)
+    offset = said(CROSSBAR, corrects_offset=1)
+    both = said(CROSSBAR, corrects_offset=1, corrects_gain=1)
+    counts = {9: math.ceil(16 / 6), 6: math.ceil(64 / 6)}
+    adders = sum(n * 9 * bits * 6e-13 for bits, n in counts.items())
+    multipliers = sum(n * 11 * bits * bits * 6e-13 for bits, n in counts.items())
+    assert offset["converters_m2"] - plain["converters_m2"] == pytest.approx(adders, rel=1e-9)
+    assert both["converters_m2"] - offset["converters_m2"] == pytest.approx(multipliers, rel=1e-9)
+    assert both["latency_per_sample_s"] == plain["latency_per_sample_s"]
+    adds = sum(CROSSBAR[f"adc_{way}"] * bits for way, bits in (("forward", 9), ("backward", 6)))
+    assert offset["adc_j"] - plain["adc_j"] == pytest.approx(adds * 9 * 4e-16, rel=1e-6)
+    cells = sum(CROSSBAR[f"adc_{way}"] * bits**2 for way, bits in (("forward", 9), ("backward", 6)))
+    assert both["adc_j"] - offset["adc_j"] == pytest.approx(cells * 11 * 4e-16, rel=1e-6)
+    assert both["energy_j"] - plain["energy_j"] == pytest.approx(both["adc_j"] - plain["adc_j"], rel=1e-6)
+
+
+@pytest.mark.parametrize("bits", [4, 12])
+def test_a_bit_of_a_memory_costs_with_the_root_of_its_size(bits: int) -> None:
+    card = CARD.with_values({"chi_memory_per_root_bit_j": 3e-16, "weight_memory_per_root_bit_j": 5e-16})
+    chi = {**CROSSBAR, "chi_bits": bits}
+    found, plain = row(chi, card=card), row(chi)
+    more = (90_000 + 80_000) * bits * 3e-16 * math.sqrt(65 * 16 * bits)
+    assert found["update_chi_memory_j"] - plain["update_chi_memory_j"] == pytest.approx(more, rel=1e-9)
+    assert found["energy_j"] - plain["energy_j"] == pytest.approx(more, rel=1e-6)
+    dram = {**chi, "chi_storage": "dram"}
+    assert row(dram, card=card)["energy_j"] == row(dram)["energy_j"]
+    digital, flat = row(DIGITAL, card=card), row(DIGITAL)
+    words = DIGITAL["weight_reads"] + DIGITAL["weight_writes"]
+    more = words * 16 * 5e-16 * math.sqrt(65 * 16 * 16)
+    assert digital["digital_memory_j"] - flat["digital_memory_j"] == pytest.approx(more, rel=1e-9)
+    assert digital["energy_j"] - flat["energy_j"] == pytest.approx(more, rel=1e-6)
+
+
+def test_words_of_an_optimiser_lie_in_a_memory_as_large_as_they_are() -> None:
+    card = CARD.with_values({"weight_memory_per_root_bit_j": 5e-16})
+    own = {**CROSSBAR, "weight_reads": 140_000, "weight_writes": 140_000}  # two words a weight
+    more = 280_000 * 32 * 5e-16 * math.sqrt(65 * 16 * 2 * 32)
+    assert row(own, card=card)["energy_j"] - row(own)["energy_j"] == pytest.approx(more, rel=1e-6)
+
+
+def test_fewer_bits_than_a_formula_holds_for_have_no_price() -> None:
+    card = CARD.with_values({"adc_bits_min": 7.0})  # forward converters have 9 bits, backward ones 6
+    r = row(CROSSBAR, card=card)
+    lacking = ("backward_adc_j", "energy_j", "backward_per_sample_s", "converters_m2")
+    assert [r[name] for name in lacking] == [None] * 4
+    assert r["energy_per_inference_j"] == row(CROSSBAR)["energy_per_inference_j"]
+    assert row(CROSSBAR, {**CROSSBAR, "adc_bits": 6}, card=card)["forward_adc_j"] is None
 
 
 def test_an_update_takes_its_additions_and_its_pulses() -> None:

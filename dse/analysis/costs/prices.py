@@ -151,7 +151,7 @@ def without_price(table: pl.DataFrame) -> str:
     first = lacking.row(0, named=True)
     return (
         f"note: {len(lacking)} of {len(table)} prices are unknown, first trial {first['trial']} ({first['origin']}) on "
-        f"{first['card']}: its converters are ideal, or have more bits than adc_bits_max of the card"
+        f"{first['card']}: its converters are ideal, or have bits outside of adc_bits_min to adc_bits_max of the card"
     )
 
 

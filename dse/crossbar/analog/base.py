@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from dse.crossbar.analog.spec import Crossbars
+from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated
 from dse.crossbar.cuts import Tile, cuts
 from dse.crossbar.events import Events
@@ -43,7 +44,9 @@ class AnalogLayer(nn.Module, ABC):
         places: products with the weights that a sample took in the last counted pass: windows of a convolution, else 1.
         words: what a digital product counts, by the shape of its inputs; see `products`.
         watching: whether the ranges of the output converters grow to whatever passes; see `calibrate_on`.
+        conversions: streams of the noise of converters, by purpose.
         number: number of the layer, which separates its random streams from those of the others.
+        seed: seed of the trial.
         label: its name in the module that it was made from, for people.
     """
 
@@ -63,13 +66,15 @@ class AnalogLayer(nn.Module, ABC):
         self.counting = self.watching = self.digital = False
         self.places = 1
         self.words: dict[Any, Any] = {}
-        self.number = number
+        self.number, self.seed = number, seed
         self.label = ""
         self.ranges = [crossbars.adc.range, crossbars.adc.backward_range]
         self.peaks = [0.0, 0.0]
         self.noise: dict[str, Stream] = {
             purpose: stream(seed, f"{purpose} read noise", number) for purpose in ("forward", "backward", "evaluation")
         }
+        self.conversions = {purpose: noise_of_conversions(noise) for purpose, noise in self.noise.items()}
+        self._errors: dict[Any, ConverterErrors | None] = {}
 
     @property
     def rows(self) -> int:
@@ -109,6 +114,18 @@ class AnalogLayer(nn.Module, ABC):
             return self.weight
         return cast("Tensor", _SeenThrough.apply(self.weight, self.effective_weight))
 
+    def converter_errors(self, way: int) -> ConverterErrors | None:
+        """Return the errors of the output converters of a direction, 0 for forward, 1 for backward products."""
+        crossbars = self.crossbars
+        if crossbars.adc.errors is None:
+            return None
+        key = way, crossbars
+        if key not in self._errors:
+            tiles = (self.column_tiles, self.row_tiles)
+            outputs, summed = tiles[way], len(tiles[1 - way])
+            self._errors[key] = errors_of(crossbars.adc, way, outputs, summed, seed=self.seed, layer=self.number)
+        return self._errors[key]
+
     def read_variance(self) -> Tensor | None:
         """Return the variance of one read of each weight, or None."""
         variance = self.read_noise() if callable(self.read_noise) else self.read_noise
@@ -127,7 +144,8 @@ class AnalogLayer(nn.Module, ABC):
         )
 
     def _parts(self) -> dict[str, Any]:
-        return {"events": self.events, "noise": self.noise}
+        parts: dict[str, Any] = {"events": self.events, "noise": self.noise}
+        return parts if self.crossbars.adc.errors is None else {**parts, "conversions": self.conversions}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what it has beside parameters and buffers; see `dse.pausing.Pausable`."""

@@ -29,12 +29,13 @@ def takes(layer: Any, x: Tensor) -> bool:
     """Return whether the products of a layer can be taken over time, all else being taken one by one.
 
     They can on a CPU, in float32, where nobody looks at single products: no hook, no calibration of a deployment, no
-    digital factor or bias of the outputs.
+    digital factor or bias of the outputs; and where converters do not err.
     """
     if (
         takes_single_steps()
         or not isinstance(layer, AnalogLinear)
         or layer.watching
+        or layer.crossbars.adc.errors is not None
         or any(getattr(layer, name) for name in HOOKS)
     ):
         return False

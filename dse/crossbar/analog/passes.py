@@ -62,10 +62,15 @@ def quantise_and_fold(parts: Tensor, bits: int, scales: Tensor, targets: Tensor,
         arrays = parts.flatten(2).contiguous().numpy(), out.numpy(), scales.numpy()
         return int(converters.quantise_and_fold(*arrays, levels, targets.numpy()))
     parts, cut = quantise(parts, bits, scales)
+    fold(parts, targets, out)
+    return cut
+
+
+def fold(parts: Tensor, targets: Tensor, out: Tensor) -> None:
+    """Add converted parts where they belong; see `quantise_and_fold`."""
     inside = (targets.reshape(-1) < out.shape[1]).to(out.device)
     where = targets.reshape(-1).to(out.device)[inside]
     out.index_add_(1, where, parts.reshape(parts.shape[0], -1, parts.shape[3])[:, inside])
-    return cut
 
 
 def add_noise(y: Tensor, variance: Tensor, noise: Stream) -> bool:

@@ -22,11 +22,13 @@ from dse.crossbar.analog.earlier import adds_noise_by_torch
 from dse.crossbar.analog.passes import (
     add_noise,
     drives,
+    fold,
     largest_magnitudes,
     quantise,
     quantise_and_fold,
     scale_and_quantise,
 )
+from dse.crossbar.converter_errors import ConverterErrors
 from dse.crossbar.cuts import Tile
 from dse.streams import Stream
 
@@ -88,11 +90,11 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     tiles: list[Tile | None] = [*layer.row_tiles]
     parts: list[Tensor] = []
     cut = 0
-    for rows in tiles if adc != "ideal" and len(tiles) > 1 else [None]:
+    for number, rows in enumerate(tiles if adc != "ideal" and len(tiles) > 1 else [None]):
         part = layer.exact(driven, weight, rows=rows)
         if variance is not None:
             part = _with_read_noise(part, layer.exact(driven.square(), variance, rows=rows), noise)
-        part, beyond = _converted(layer, FORWARD, part, adc, scales)
+        part, beyond = _converted(layer, part, adc, scales, number)
         parts, cut = [*parts, part], cut + beyond
     y = reduce(Tensor.add_, parts)
     if layer.counting:
@@ -134,21 +136,41 @@ def _through_converters(
 ) -> tuple[Tensor, int]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
     bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
+    errors = layer.converter_errors(BACKWARD)
     targets = layer.targets(x)
     channels, cut = x.shape[1], 0
     sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
     step = max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
     for start in range(0, d.shape[0], step):
         some = slice(start, start + step)
-        for own in (slice(*columns) for columns in layer.column_tiles):
+        for number, own in enumerate(slice(*columns) for columns in layer.column_tiles):
             part = layer.unfolded(d[some, own], weight[own])
             if variance is not None:
                 part = _with_read_noise(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
             _watch(layer, BACKWARD, part, scales[some])
-            cut += quantise_and_fold(part, bits, scales[some] * layer.ranges[BACKWARD], targets, sums[some])
+            limits = scales[some] * layer.ranges[BACKWARD]
+            if errors is not None:
+                cut += _err_and_fold(part, limits, number, (errors, layer.conversions["backward"]), targets, sums[some])
+            else:
+                cut += quantise_and_fold(part, bits, limits, targets, sums[some])
     if x.dim() == 2:
         return sums[:, 0], cut
     return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
+
+
+def _err_and_fold(
+    part: Tensor, limits: Tensor, tile: int, errors: tuple[ConverterErrors, Stream], targets: Tensor, out: Tensor
+) -> int:
+    """Pass parts through converters that err, and add them where they belong; see `quantise_and_fold`.
+
+    Rows of an array go through the places of a kernel channel by channel, parts through the channels place by place.
+    """
+    taps, channels = part.shape[2:]
+    full_scale = limits.reshape(-1, 1, 1, 1).to(part.device)
+    own, noise = errors
+    part, cut = own.convert(part, full_scale, tile, noise, lambda rows: rows.view(channels, taps).t())
+    fold(part, targets, out)
+    return cut
 
 
 def _driven(layer: AnalogLayer, x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
@@ -177,12 +199,17 @@ def noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
     return torch.addcmul(y, variance.clamp_min(0.0).sqrt(), draw)
 
 
-def _converted(layer: AnalogLayer, way: int, y: Tensor, bits: Bits, scales: Tensor) -> tuple[Tensor, int]:
-    """Return products after the converter of a direction, and how many were cut."""
+def _converted(layer: AnalogLayer, y: Tensor, bits: Bits, scales: Tensor, tile: int) -> tuple[Tensor, int]:
+    """Return forward products of a tile of rows after its converters, and how many were cut."""
     if bits == "ideal":
         return y, 0
-    _watch(layer, way, y, scales)
-    return quantise(y, bits, scales * layer.ranges[way], in_place=True)
+    _watch(layer, FORWARD, y, scales)
+    limits, errors = scales * layer.ranges[FORWARD], layer.converter_errors(FORWARD)
+    if errors is None:
+        return quantise(y, bits, limits, in_place=True)
+    noise = layer.conversions["forward" if layer.counting else "evaluation"]
+    full_scale = limits.reshape(-1, *[1] * (y.dim() - 1)).to(y.device)
+    return errors.convert(y, full_scale, tile, noise, lambda own: own.reshape(layer.per_column))
 
 
 def _watch(layer: AnalogLayer, way: int, y: Tensor, scales: Tensor) -> None:

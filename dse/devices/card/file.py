@@ -25,7 +25,7 @@ from typing import Any, cast
 from dse.errors import SettingError, did_you_mean
 from dse.variants import forget, kept_for_variants
 
-KINDS = ("cells", "programmed_cells", "costs")
+KINDS = ("cells", "programmed_cells", "costs", "converters")
 """Kinds of cards; each has a folder of its name in the device library."""
 
 
@@ -49,6 +49,8 @@ class Card:
         title: its title.
         entries: its numbers, by name.
         base: the card of costs that it builds on.
+        adc: the card of converters whose numbers it takes, of a card of costs.
+        unlike_base: why its numbers beside those of its base must not be read as a step of technology.
         model: the model of a cell, where it names one.
     """
 
@@ -57,6 +59,8 @@ class Card:
     entries: Mapping[str, Entry]
     base: str | None = None
     model: str | None = None
+    adc: str | None = None
+    unlike_base: str | None = None
 
 
 def device_library() -> Traversable:
@@ -95,7 +99,7 @@ def owner_of_card(kind: str, name: str) -> str | None:
 
 
 def library(kind: str) -> list[str]:
-    """Return the names of the cards of a kind ("cells", "programmed_cells" or "costs") in the device library."""
+    """Return the names of the cards of a kind, one of `KINDS`, in the device library."""
     folder = device_library() / kind
     own = (item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
     return sorted([*own, *(name for of, name in _added if of == kind)])
@@ -140,7 +144,7 @@ def _library_text(kind: str, name: str) -> str:
         return _added[kind, name][1]
     known = library(kind)
     if name not in known:
-        what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}[kind]
+        what = {"cells": "device", "programmed_cells": "programmed cell", "costs": "cost card"}.get(kind, "converter")
         raise SettingError(
             f"unknown {what} {name!r}{did_you_mean(name, known)} (the library has {', '.join(known)}; "
             "a name that ends in .toml is read as a file)"
@@ -152,7 +156,7 @@ def read_card(kind: str, name: str, folder: Path | None = None) -> Card:
     """Read a card from the device library, or from a file where `name` ends in .toml.
 
     Args:
-        kind: "cells", "programmed_cells" or "costs".
+        kind: one of `KINDS`.
         name: name in the library, or path of a file relative to `folder`.
         folder: the folder of the study file; the current one by default.
 
@@ -172,17 +176,19 @@ def _parsed(kind: str, name: str, text: str) -> Card:
     table.pop("about", None)
     if kind == "cells":
         table.pop("fit", None)
-    base = _word(name, table, "base", "a card") if kind == "costs" else None
-    model = _word(name, table, "model", "a model of cells") if kind == "cells" else None
+    base = _word(name, table, "base", "the name of a card") if kind == "costs" else None
+    adc = _word(name, table, "adc", "the name of a card of converters") if kind == "costs" else None
+    unlike = _word(name, table, "unlike_base", "what differs, in words") if kind == "costs" else None
+    model = _word(name, table, "model", "the name of a model of cells") if kind == "cells" else None
     entries = {key: _entry(name, key, value) for key, value in table.items()}
-    return Card(name=Path(name).stem, title=title, entries=entries, base=base, model=model)
+    return Card(name=Path(name).stem, title=title, entries=entries, base=base, model=model, adc=adc, unlike_base=unlike)
 
 
 def _word(card: str, table: dict[str, Any], key: str, what: str) -> str | None:
     """Take a line of a card out of its table, and return the name that it gives, if any."""
     word = table.pop(key, None)
     if word is not None and not isinstance(word, str):
-        raise SettingError(f"the card {card}: {key} = {word!r} must be the name of {what}")
+        raise SettingError(f"the card {card}: {key} = {word!r} must be {what}")
     return word
 
 

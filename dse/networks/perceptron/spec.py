@@ -37,7 +37,9 @@ class Perceptron(AbstractNetwork):
     tasks = (Recognition, Regression)
     plain_with: ClassVar[Mapping[str, str]] = {
         "array.wires": "a perceptron learns on the plain path, because wires mix the cells of an array at every "
-        "update; large mini-batches (training.batch_size) cost the least"
+        "update; large mini-batches (training.batch_size) cost the least",
+        "adc.errors": "a perceptron learns on the plain path, because compiled converters do not err; large "
+        "mini-batches (training.batch_size) cost the least",
     }
     idle: ClassVar[Mapping[str, Condition]] = {
         **{f"array.{what}": {} for what in ("conductance_per_std_us", "read_noise_per")},
