@@ -13,6 +13,7 @@ the two have the same distribution.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import Tensor
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
+from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.devices.base import AbstractCell, Cells, read_us
 from dse.kernel.arithmetic import ordered_sum
@@ -176,19 +178,24 @@ class PairArray:
         driven = quantise_unsigned(x, self.dac.bits)
         # Measuring accuracy must not shift the noise that training sees.
         noise = self.evaluation_noise if events is None else self._forward_noise
-        analog = _product(driven, sensed.weight, sensed.noise_variance, noise)
+        planes = planes_of(driven, self.dac, 0, signed=False)
+        products: list[Tensor] = []
+        for plane, worth in planes:
+            analog = _product(plane, sensed.weight, sensed.noise_variance, noise)
+            y, cut = self._converted(0, analog, noise)
+            products.append(y if worth == 1.0 else y * worth)
+            if events is not None:
+                events.line_drives_forward += int(torch.count_nonzero(plane))
+                events.drive_time_forward += ordered_sum(plane.numpy())
+                events.adc_cut_forward += cut
+                self.peaks[0] = max(self.peaks[0], float(analog.abs().max()))
         if events is not None:
-            batch = x.shape[0]
+            batch = x.shape[0] * len(planes)
             events.mvm_forward += batch
-            events.line_drives_forward += int(torch.count_nonzero(driven))
-            events.drive_time_forward += ordered_sum(driven.numpy())
             events.dac_forward += batch * self.rows
             events.adc_forward += batch * self.cols
-            self.peaks[0] = max(self.peaks[0], float(analog.abs().max()))
-        y, cut = self._converted(0, analog, noise)
-        if events is not None:
-            events.adc_cut_forward += cut
-        return y
+            events.partial_adds_forward += (batch - x.shape[0]) * self.cols
+        return reduce(Tensor.add, products)
 
     def backward(self, sensed: Sensed, d: Tensor, events: Events) -> Tensor:
         """Return ADC(DAC(d / s) W^T) s without the bias row, s being the largest |d| of each sample.
@@ -205,17 +212,22 @@ class PairArray:
         driven = quantise_signed(d / scale, self.dac.bits_backward)
         weight = sensed.weight[:-1].T
         variance = None if sensed.noise_variance is None else sensed.noise_variance[:-1].T
-        analog = _product(driven, weight, variance, self._backward_noise)
-        batch = d.shape[0]
+        planes = planes_of(driven, self.dac, 1, signed=True)
+        products: list[Tensor] = []
+        for plane, worth in planes:
+            analog = _product(plane, weight, variance, self._backward_noise)
+            events.line_drives_backward += int(torch.count_nonzero(plane))
+            events.drive_time_backward += ordered_sum(plane.abs().numpy())
+            self.peaks[1] = max(self.peaks[1], float(analog.abs().max()))
+            y, cut = self._converted(1, analog, self._backward_noise)
+            events.adc_cut_backward += cut
+            products.append(y if worth == 1.0 else y * worth)
+        batch = d.shape[0] * len(planes)
         events.mvm_backward += batch
-        events.line_drives_backward += int(torch.count_nonzero(driven))
-        events.drive_time_backward += ordered_sum(driven.abs().numpy())
         events.dac_backward += batch * self.cols
         events.adc_backward += batch * (self.rows - 1)
-        self.peaks[1] = max(self.peaks[1], float(analog.abs().max()))
-        y, cut = self._converted(1, analog, self._backward_noise)
-        events.adc_cut_backward += cut
-        return y * scale
+        events.partial_adds_backward += (batch - d.shape[0]) * (self.rows - 1)
+        return reduce(Tensor.add, products) * scale
 
     def _converted(self, way: int, analog: Tensor, noise: Stream) -> tuple[Tensor, int]:
         """Return products behind the converters of a direction, and how many were cut."""

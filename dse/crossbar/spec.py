@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
 from dse.crossbar.error_spec import ConverterErrorSpec
-from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS
+from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS, PULSE_STEPS
 from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wiring import ArrayWires
 from dse.spec import ActsUnless, Added, Spec
@@ -98,6 +98,14 @@ def wires_of(
     return ArrayWires(wires, rows, columns, inputs_first, unused_lines=unused == "present")
 
 
+NO_DACS = (
+    ActsUnless(bits="ideal", backward_bits="same"),
+    ActsUnless(bits="ideal", backward_bits="ideal"),
+)
+"""The same for converters of inputs."""
+Coding = Literal["levels", "pulse_width", "bit_serial"]
+
+
 class DacSpec(Spec):
     """Digital-to-analog converters of the inputs: rows in forward products, columns in backward products.
 
@@ -110,11 +118,41 @@ class DacSpec(Spec):
     """Resolution of forward inputs; "ideal" passes floats."""
     backward_bits: BackwardBits = "same"
     """Resolution of backward inputs, which have converters of their own; "same" takes `bits`."""
+    coding: Annotated[Coding, *NO_DACS, Added()] = "levels"
+    """How an input drives its line: "levels" by one pulse of a converter; "pulse_width" by a driver of one bit, as long
+    as its magnitude, in steps of the card's `pulse_step_s`, so that every bit doubles the time; "bit_serial" by a pulse
+    for each bit of its magnitude, and output converters convert every one, whose words are shifted and added."""
 
     @property
     def bits_backward(self) -> Resolution:
         """Resolution of backward inputs, "same" resolved."""
         return self.bits if self.backward_bits == "same" else self.backward_bits
+
+    def largest(self, way: int, *, signed: bool) -> int | None:
+        """Return the largest code of a magnitude, 0 for forward and 1 for backward inputs; None where ideal."""
+        bits = (self.bits, self.bits_backward)[way]
+        return None if bits == "ideal" else int(2 ** (bits - 1 if signed else bits)) - 1
+
+    def planes(self, way: int, *, signed: bool) -> int | None:
+        """Return how many bits of a magnitude drive a line one after the other; None where they do so together."""
+        largest = self.largest(way, signed=signed)
+        return None if largest is None or self.coding != "bit_serial" else largest.bit_length()
+
+    def driver_bits(self, way: int) -> Resolution:
+        """Return the resolution of the driver of a line."""
+        bits = (self.bits, self.bits_backward)[way]
+        return 1 if self.coding == "bit_serial" and bits != "ideal" else bits
+
+    def facts(self, *, signed: bool) -> dict[str, int]:
+        """Return what prices must know, for the events of a layer; nothing where one pulse drives a line.
+
+        Args:
+            signed: whether forward inputs are signed, as those of deep networks.
+        """
+        if self.coding != "pulse_width":
+            return {}
+        steps = (self.largest(0, signed=signed), self.largest(1, signed=True))
+        return {name: own for name, own in zip(PULSE_STEPS, steps, strict=True) if own is not None}
 
 
 class AdcSpec(Spec):

@@ -21,7 +21,9 @@ COLUMNS_PER_ADC = "columns_per_adc"
 """
 CORRECTIONS = ("corrects_offset", "corrects_gain")
 """Names, among the events of a layer, of what is corrected digitally behind every conversion: 1 where it is."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS)
+PULSE_STEPS = ("pulse_steps", "pulse_steps_backward")
+"""Names, among the events of a layer, of the steps of a pulse at full scale, where inputs are coded in its width."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS)
 """What prices find among the events of some layers; others have none of it."""
 
 
@@ -38,7 +40,8 @@ class LayerUsage:
         events: counts by name; see `dse.crossbar.events`.
         wear: "set_max", "set_q50", ..., "reset_max", ..., "writes_max": pulses of single cells; "flip_max", ...: writes
             of single binary cells of the accumulators.
-        dac_bits: resolution of the forward input converters; None where ideal or digital.
+        dac_bits: resolution of the forward input converters, 1 where bits drive a line one after the other; None where
+            ideal or digital.
         dac_backward_bits: resolution of the backward input converters; None where ideal or digital.
         adc_bits: resolution of the forward output converters; None where ideal or digital.
         adc_backward_bits: resolution of the backward output converters; None where ideal or digital.

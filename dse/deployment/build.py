@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
 from dse.crossbar.converter_errors import errors_of
 from dse.crossbar.pairs import Sensed
-from dse.crossbar.spec import DacSpec, wires_of
+from dse.crossbar.spec import wires_of
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
@@ -33,11 +33,11 @@ def deployed_perceptron(
     deployed: list[PerceptronLayer] = []
     for number, layer in enumerate(layers):
         cells = 2 * layer.rows * layer.cols
-        dac_bits, adc_bits, adc_range, adc = spec.dac_bits, spec.adc_bits, None, spec.adc
+        adc_range, dac, adc = None, spec.dac, spec.adc
         held = layer.held()
         if isinstance(held, Held):
             array = held.array
-            dac_bits, adc_bits, adc_range, adc = array.dac.bits, array.adc.bits, array.ranges[0], array.adc
+            adc_range, dac, adc = array.ranges[0], array.dac, array.adc
             cells = array.size if spec.device is None else cells
             matrix = _matrix(held, number, spec, seed, trained_until_s)
         elif spec.device is not None:
@@ -51,10 +51,9 @@ def deployed_perceptron(
                 cells=cells,
                 rows=layer.rows,
                 cols=layer.cols,
-                dac_bits=dac_bits,
-                adc_bits=adc_bits,
-                adc_range=adc_range,
+                dac=dac,
                 adc=adc,
+                adc_range=adc_range,
                 errors=errors_of(adc, 0, [(0, layer.cols)], 1, seed=seed, layer=number),
                 vectors=spec.gdc_vectors,
             )
@@ -140,6 +139,6 @@ def _read_once(sensed: Sensed, noise: Stream) -> Tensor:
 def _put_on_crossbars(layer: AnalogLayer, spec: DeploymentSpec) -> None:
     """Give a layer that was trained digitally the arrays and converters of its deployment."""
     tiles = [None if lines == "whole" else lines for lines in (spec.tile_rows, spec.tile_columns)]
-    dac, adc = DacSpec(bits=spec.dac_bits), spec.adc
+    dac, adc = spec.dac, spec.adc
     unused = spec.unused_lines == "present"
     layer.crossbars = Crossbars(dac=dac, adc=adc, tile_rows=tiles[0], tile_columns=tiles[1], unused_lines=unused)

@@ -69,12 +69,12 @@ class ModuleLayer(AbstractDeployedLayer):
     @property
     def resolutions(self) -> tuple[Resolution, Resolution]:
         """Bits of the input converters and of the output converters."""
-        return self.layer.crossbars.dac.bits, self.layer.crossbars.adc.bits
+        return self.layer.crossbars.dac.driver_bits(0), self.layer.crossbars.adc.bits
 
     @property
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
-        return self.layer.crossbars.adc.facts
+        return {**self.layer.crossbars.adc.facts, **self.layer.crossbars.dac.facts(signed=True)}
 
     def read(self, noise: Stream) -> None:
         """Let products see a new read of the cells."""

@@ -9,13 +9,17 @@ Products run in compiled code with sums in a fixed order, as in training, so tha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dse.crossbar.converter_errors import ConverterErrors, noise_of_conversions
-from dse.crossbar.spec import AdcSpec, Resolution
+from dse.crossbar.converters import quantise_unsigned
+from dse.crossbar.pairs import Sensed
+from dse.crossbar.planes import planes_of
+from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
 from dse.data.images import Split
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
 from dse.errors import SettingError
@@ -31,10 +35,9 @@ class PerceptronLayer(AbstractDeployedLayer):
     Attributes:
         rows: inputs, bias row included.
         cols: outputs.
-        dac_bits: resolution of the inputs, which lie in [0, 1].
-        adc_bits: resolution of the outputs.
+        dac: converters of the inputs, which lie in [0, 1].
+        adc: converters of the outputs.
         adc_range: largest magnitude of an output that is not cut; None for a range measured after programming.
-        adc: the output converters, for their errors.
         errors: what they do to products; None where they do not err.
         vectors: fixed inputs of drift compensation.
         factor: the digital factor of each output, shape (cols,).
@@ -43,10 +46,9 @@ class PerceptronLayer(AbstractDeployedLayer):
 
     rows: int
     cols: int
-    dac_bits: Resolution
-    adc_bits: Resolution
-    adc_range: float | None
+    dac: DacSpec
     adc: AdcSpec
+    adc_range: float | None
     errors: ConverterErrors | None = None
     vectors: int = 32
     factor: Floats = field(init=False)
@@ -60,25 +62,38 @@ class PerceptronLayer(AbstractDeployedLayer):
     @property
     def resolutions(self) -> tuple[Resolution, Resolution]:
         """Bits of the input converters and of the output converters."""
-        return self.dac_bits, self.adc_bits
+        return self.dac.driver_bits(0), self.adc.bits
 
     @property
     def measures_range(self) -> bool:
         """Whether the range of the output converters is measured after programming."""
-        return self.adc_range is None and self.adc_bits != "ideal"
+        return self.adc_range is None and self.adc.bits != "ideal"
 
     @property
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
-        return self.adc.facts
+        return {**self.adc.facts, **self.dac.facts(signed=False)}
 
     def product(self, x: Floats, noise: Stream, *, adc_range: float | None = None) -> Floats:
         """Return ADC(DAC(x) W) for one mini-batch, shape (samples, cols); without a range, before the converter."""
-        seen = self.matrix.read(noise)
+        seen, planes = self.matrix.read(noise), self._planes(x)
+        products = [(self._of_plane(plane, seen, noise, adc_range), worth) for plane, worth in planes]
+        return reduce(np.add, [y if worth == 1.0 else y * f32(worth) for y, worth in products])
+
+    def _planes(self, x: Floats) -> Sequence[tuple[Floats, float]]:
+        """Return what drives the lines one after the other; the inputs before their converters where all do at once."""
+        if self.dac.planes(0, signed=False) is None:
+            return [(x, 1.0)]
+        driven = quantise_unsigned(torch.from_numpy(x), self.dac.bits)
+        return [(plane.numpy(), worth) for plane, worth in planes_of(driven, self.dac, 0, signed=False)]
+
+    def _of_plane(self, x: Floats, seen: Sensed, noise: Stream, adc_range: float | None) -> Floats:
+        """Return a product behind its converters; without a range, before them."""
         variance = np.empty((0, 0), np.float32) if seen.noise_variance is None else _array(seen.noise_variance)
-        dac_step = 0.0 if self.dac_bits == "ideal" else 1.0 / (2**self.dac_bits - 1)
-        is_kept = adc_range is None or self.adc_bits == "ideal" or self.errors is not None
-        adc_step = 0.0 if is_kept else adc_range / (2 ** (self.adc_bits - 1) - 1)
+        largest = None if self.dac.coding == "bit_serial" else self.dac.largest(0, signed=False)
+        dac_step = 0.0 if largest is None else 1.0 / largest
+        bits = "ideal" if self.errors is not None else self.adc.bits
+        adc_step = 0.0 if adc_range is None or bits == "ideal" else adc_range / (2 ** (bits - 1) - 1)
         y = np.empty((len(x), self.cols), np.float32)
         draws = np.array([noise.key, noise.events], np.uint64)
         kernel.products(x, _array(seen.weight), variance, dac_step, adc_range or 0.0, adc_step, draws, y)
@@ -96,14 +111,16 @@ class PerceptronLayer(AbstractDeployedLayer):
 
     def count(self, x: Floats) -> None:
         """Count the products with some inputs."""
-        driven = x
-        if self.dac_bits != "ideal":
-            step = f32(1.0 / (2**self.dac_bits - 1))
-            driven = np.rint(x / step) * step
-        self.events.mvm_deployment += len(x)
-        self.events.drive_time_deployment += ordered_sum(driven)
-        self.events.dac_deployment += x.size
-        self.events.adc_deployment += len(x) * self.cols
+        planes, largest = self._planes(x), self.dac.largest(0, signed=False)
+        for plane, _ in planes:
+            driven = plane
+            if len(planes) == 1 and largest is not None:
+                step = f32(1.0 / largest)
+                driven = np.rint(plane / step) * step
+            self.events.drive_time_deployment += ordered_sum(driven)
+        self.events.mvm_deployment += len(x) * len(planes)
+        self.events.dac_deployment += x.size * len(planes)
+        self.events.adc_deployment += len(x) * self.cols * len(planes)
 
     def scale(self, factor: Floats | None) -> None:
         """Scale the outputs; see `AbstractDeployedLayer`."""
@@ -112,7 +129,7 @@ class PerceptronLayer(AbstractDeployedLayer):
     def first_response(self) -> Floats:
         """Make the fixed inputs small enough for the converters; see `AbstractDeployedLayer`."""
         self._amplitude = f32(1.0)
-        if self.adc_bits != "ideal":
+        if self.adc.bits != "ideal":
             y = self.product(self._fixed, self.matrix.noise("calibration"))
             self._amplitude = f32(min(1.0, self.range / (float(np.abs(y).max()) or 1.0)))
         return self.response()

@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
 from dse.crossbar.error_spec import ConverterErrorSpec
-from dse.crossbar.spec import AdcSpec, Bits, Sharing, TileLines, Unused
+from dse.crossbar.spec import AdcSpec, Bits, Coding, DacSpec, Sharing, TileLines, Unused
 from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
@@ -89,6 +89,8 @@ class DeploymentSpec(Spec):
     adc_bits: Annotated[Bits, ActsUnless(on_crossbars=True)] = 8
     """Output converters of a network that was trained digitally; the range of each layer is the largest magnitude of
     its outputs over training images, measured after programming."""
+    coding: Annotated[Coding, ActsUnless(on_crossbars=True), ActsUnless(dac_bits="ideal"), Added()] = "levels"
+    """How inputs drive the lines of its arrays; see `dac.coding`."""
     columns_per_converter: Annotated[Sharing, ActsUnless(on_crossbars=True), ActsUnless(adc_bits="ideal"), Added()] = (
         "card"
     )
@@ -113,6 +115,11 @@ class DeploymentSpec(Spec):
         """All compensations that are evaluated, each once, the chosen one last."""
         others: dict[Compensation, None] = {how: None for how in self.compared if how != self.compensation}
         return (*others, self.compensation)
+
+    @property
+    def dac(self) -> DacSpec:
+        """The input converters of a network that was trained digitally."""
+        return DacSpec(bits=self.dac_bits, coding=self.coding)
 
     @property
     def adc(self) -> AdcSpec:

@@ -24,6 +24,7 @@ class LayerProducts:
         tiled: whether a layer that is larger than an array is cut.
         updates_all: whether an update forms the products of all inputs and errors; else it leaves out inputs of zero,
             and how many those are is not known.
+        unsigned: whether its inputs lie in [0, 1], with levels on one side of 0.
     """
 
     rows: int
@@ -38,6 +39,7 @@ class LayerProducts:
     infers: bool = True
     tiled: bool = True
     updates_all: bool = True
+    unsigned: bool = False
 
 
 Products = tuple[LayerProducts, ...]

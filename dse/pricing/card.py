@@ -24,7 +24,7 @@ class Constant:
         largest: largest value; beyond it lies a slip of the unit, such as a number in picojoules under joules.
         meaning: one line.
         positive: whether 0 is refused, because something is divided by it.
-        default: its value on a card that does not give it, which changes no price; None for one that must be given.
+        default: its value on a card that does not give it; None for one that must be given.
     """
 
     unit: str
@@ -69,6 +69,9 @@ CONSTANTS: dict[str, Constant] = {
     # The array
     "read_voltage_v": Constant("V", 10, "voltage of a read pulse"),
     "read_time_s": _s("duration of a read pulse at full-scale input; smaller inputs last in proportion"),
+    "pulse_step_s": Constant(
+        "s", 1e-2, "step of a pulse whose width codes an input; as many as codes make the longest", default=1e-9
+    ),
     "refresh_conversions_per_read": Constant("1", 1, "conversions that the read of one cell for refresh takes"),
     "set_pulse_j": _j("a SET pulse"),
     "reset_pulse_j": _j("a RESET pulse"),
@@ -116,7 +119,7 @@ CONSTANTS: dict[str, Constant] = {
     "trainings_per_day": Constant("1/day", 1e6, "duty: trainings on the same cells in a day", positive=True),
 }
 """Every constant of a cost card; a card gives all of them but those with a default, itself or through its base."""
-UNSAID = "not on the card: the default, which changes no price"
+UNSAID = "not on the card: the default of the framework"
 """The source of a constant that a card does not give."""
 GROUPS: dict[str, str] = {
     "adc_fixed_j": "Analog-to-digital converters",

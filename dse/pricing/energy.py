@@ -4,10 +4,11 @@ A layer's events give **quantities** that no card enters, such as conversions ti
 layers of a trial. A card gives **rates**, such as the energy of a conversion for each bit. An **item** of the bill is
 what one part of the hardware does in one phase of the training: the sum of some quantities times their rates.
 
-    array            siemens * V_read^2 t_read           siemens: drive time * cells on a line * mean G
+    array            siemens * V_read^2 t_read           siemens: drive time * cells on a line * mean G; t_read
+                     is the longest pulse, of as many steps as codes, where inputs are coded in the width of pulses
     adc              n (a + b B + c 2^B + d 4^B)         n conversions of B bits; where these are corrected digitally,
                      also n additions of B bits, and n multiplications of B by B bits
-    dac              n (a + b B)
+    dac              n (a + b B)                         B = 1 where pulses have one height
     set, reset       pulses * energy of a pulse
     chi_memory       words read and written * bits * energy of a bit (static or dynamic; that of static memory may grow
                      with the root of the bits that a layer keeps there); in binary PCM words read
@@ -32,13 +33,15 @@ from operator import add
 
 import polars as pl
 
-from dse.crossbar.usage import CORRECTIONS
+from dse.crossbar.usage import CORRECTIONS, PULSE_STEPS
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
 NO_BITS = 1e3
 """More bits than any converter has."""
 ADDER_AND_MULTIPLIER = ("gates_per_adder_bit", "gates_per_multiplier_cell")
+STEPS_OF = {"forward": PULSE_STEPS[0], "backward": PULSE_STEPS[1], "deployment": PULSE_STEPS[0]}
+"""Where a layer says how many steps the longest pulse of a direction has."""
 PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh", "deployment")
 PARTS: tuple[str, ...] = (
     "array",
@@ -137,12 +140,21 @@ def _array() -> dict[str, pl.Expr]:
     backward = pl.col("drive_time_backward") * (pl.col("rows") - pl.col("bias_rows")) * pl.col("cells") / weights
     deployed_line = pl.col("deployed_cells") / pl.col("rows")
     deployment = pl.col("drive_time_deployment") * deployed_line + pl.col("single_reads_deployment")
-    quantities = {
-        "forward_siemens": _on_crossbar(pl.col("drive_time_forward") * line * siemens),
-        "backward_siemens": _on_crossbar(backward * siemens),
-        "refresh_siemens": _on_crossbar(pl.col("refresh_reads") * siemens),
-        "deployment_siemens": _deployed(deployment * pl.col("deployed_conductance_us") * 1e-6),
+    conductance = pl.col("deployed_conductance_us")
+    driven = {
+        "forward": (_on_crossbar, pl.col("drive_time_forward") * line * siemens, pl.lit(0.0)),
+        "backward": (_on_crossbar, backward * siemens, pl.lit(0.0)),
+        "deployment": (
+            _deployed,
+            deployment * conductance * 1e-6,
+            pl.col("single_reads_deployment") * conductance * 1e-6,
+        ),
     }
+    quantities = {"refresh_siemens": _on_crossbar(pl.col("refresh_reads") * siemens)}
+    for phase, (where, amount, single_reads) in driven.items():
+        steps, wide = _number(STEPS_OF[phase]), pl.when(pl.col(STEPS_OF[phase]) > 0)
+        quantities[f"{phase}_siemens"] = where(wide.then(single_reads).otherwise(amount))
+        quantities[f"{phase}_siemens_steps"] = where(wide.then((amount - single_reads) * steps).otherwise(0.0))
     inputs = (
         ("forward", "dac_bits", _on_crossbar),
         ("backward", "dac_backward_bits", _on_crossbar),
@@ -151,6 +163,7 @@ def _array() -> dict[str, pl.Expr]:
     for phase, column, where in inputs:
         bits = _number(column)
         one = pl.when(bits.is_null()).then(None).otherwise(1.0)
+        bits = pl.when(pl.col(STEPS_OF[phase]) > 0).then(one).otherwise(bits)
         quantities[f"{phase}_drives"] = where(_when_used(f"dac_{phase}", one))
         quantities[f"{phase}_drives_bits"] = where(_when_used(f"dac_{phase}", bits))
     return quantities
@@ -276,6 +289,7 @@ def _adc(phase: str, share: pl.Expr | None = None) -> pl.Expr:
 def bill() -> Bill:
     """Return every item that can occur."""
     read = constant("read_voltage_v") * constant("read_voltage_v") * constant("read_time_s")
+    step = constant("read_voltage_v") * constant("read_voltage_v") * constant("pulse_step_s")
     word = constant("digital_word_bits")
     reads = {
         "forward": ("forward_reads", word * constant("weight_read_per_bit_j")),
@@ -284,7 +298,7 @@ def bill() -> Bill:
     by_size = _word_by_size()
     items: Bill = {}
     for phase in ("forward", "backward"):
-        items[phase, "array"] = _sum((f"{phase}_siemens", read))
+        items[phase, "array"] = _sum((f"{phase}_siemens", read), (f"{phase}_siemens_steps", step))
         items[phase, "dac"] = _sum(
             (f"{phase}_drives", constant("dac_fixed_j")), (f"{phase}_drives_bits", constant("dac_per_bit_j"))
         )
@@ -295,7 +309,7 @@ def bill() -> Bill:
         items[phase, "activations"] = _sum((functions, constant("activation_j")))
         items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
         items[phase, "digital_memory"] = _sum(reads[phase], (f"{phase}_root_reads", by_size))
-    return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read)}
+    return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read, step)}
 
 
 def _word_by_size() -> pl.Expr:
@@ -348,9 +362,9 @@ def _refresh_items(read: pl.Expr) -> Bill:
     }
 
 
-def _deployment_items(read: pl.Expr) -> Bill:
+def _deployment_items(read: pl.Expr, step: pl.Expr) -> Bill:
     return {
-        ("deployment", "array"): _sum(("deployment_siemens", read)),
+        ("deployment", "array"): _sum(("deployment_siemens", read), ("deployment_siemens_steps", step)),
         ("deployment", "dac"): _sum(
             ("deployment_drives", constant("dac_fixed_j")), ("deployment_drives_bits", constant("dac_per_bit_j"))
         ),

@@ -1,6 +1,7 @@
 """Latency and area of a layer, from its events, its size and a card.
 
-    read of an array       t_read + min(columns_per_adc, outputs) * t_conversion
+    read of an array       t_read + min(columns_per_adc, outputs) * t_conversion; where inputs are coded in the width of
+                           pulses, t_read is the longest, codes * step
     forward, backward      products * read of an array + (activations + additions of parts) / (lanes * clock)
     update                 (additions to accumulators + 2 * words of an optimiser before them) / (lanes * clock)
                            + pulses * t_pulse / parallel pulses
@@ -22,7 +23,7 @@ import polars as pl
 
 from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS
 from dse.pricing.card import constant
-from dse.pricing.energy import FLOAT_BITS, trained
+from dse.pricing.energy import FLOAT_BITS, STEPS_OF, trained
 
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
 BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
@@ -67,8 +68,10 @@ def _conversion_s(direction: str, lines: pl.Expr) -> pl.Expr:
 
 
 def _read_s(direction: str, outputs: pl.Expr, lines: pl.Expr) -> pl.Expr:
-    turns = pl.min_horizontal(_columns_per_adc(), outputs)
-    return constant("read_time_s") + turns * _conversion_s(direction, lines)
+    turns, steps = pl.min_horizontal(_columns_per_adc(), outputs), STEPS_OF[direction]
+    longest = pl.col(steps).cast(pl.Float64) * constant("pulse_step_s")
+    pulse = pl.when(pl.col(steps) > 0).then(longest).otherwise(constant("read_time_s"))
+    return pulse + turns * _conversion_s(direction, lines)
 
 
 def _single_read_s(direction: str) -> pl.Expr:

@@ -196,8 +196,10 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
     samples, size = design.train_samples, layer.rows * layer.cols
     row_tiles, column_tiles = _tiles(design, layer)
     vectors = samples * layer.vectors
-    back = vectors if layer.back else 0
-    added = samples * (layer.inside * column_tiles - layer.reached) if layer.back else 0
+    planes = dac.planes(0, signed=not layer.unsigned) or 1
+    back_planes = dac.planes(1, signed=True) or 1
+    back = vectors * back_planes if layer.back else 0
+    added = samples * (layer.inside * column_tiles * back_planes - layer.reached) if layer.back else 0
     bits = bits_of_weight(device, design.array.pairs_per_weight, chi)
     unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
     refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()
@@ -211,17 +213,17 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "column_tiles": column_tiles,
         "cells": 2 * design.array.pairs_per_weight * size,
         "inference_bits": size * bits if layer.infers else 0.0,
-        "dac_bits": whole(dac.bits),
-        "dac_backward_bits": whole(dac.bits_backward),
+        "dac_bits": whole(dac.driver_bits(0)),
+        "dac_backward_bits": whole(dac.driver_bits(1)),
         "adc_bits": whole(adc.bits),
         "adc_backward_bits": whole(adc.bits_backward),
         "chi_bits": 0 if chi is None else whole(chi.bits),
         "chi_storage": None if chi is None else chi.storage,
         "operand_bits": whole("float" if chi is None else chi.operand_bits),
-        "mvm_forward": vectors,
-        "dac_forward": vectors * layer.rows * column_tiles,
-        "adc_forward": vectors * layer.cols * row_tiles,
-        "partial_adds_forward": vectors * layer.cols * (row_tiles - 1),
+        "mvm_forward": vectors * planes,
+        "dac_forward": vectors * planes * layer.rows * column_tiles,
+        "adc_forward": vectors * planes * layer.cols * row_tiles,
+        "partial_adds_forward": vectors * layer.cols * (row_tiles * planes - 1),
         "mvm_backward": back,
         "dac_backward": back * layer.cols * row_tiles,
         "adc_backward": back * (layer.rows - layer.bias_rows) * column_tiles,
@@ -230,6 +232,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "activations": samples * layer.activations,
         **_arrays(design, layer),
         **adc.facts,
+        **dac.facts(signed=not layer.unsigned),
     }
 
 

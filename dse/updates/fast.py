@@ -36,13 +36,15 @@ ROUNDINGS = {"nearest": state.NEAREST, "stochastic": state.STOCHASTIC, "toward_z
 def takes(layers: Sequence[Layer]) -> bool:
     """Return whether layers can be learned in compiled code: all on PCM of equal hardware, or all digital.
 
-    Wires mix the cells of an array, and compiled code goes from cell to weight. Its converters do not err.
+    Wires mix the cells of an array, and compiled code goes from cell to weight. Its converters do not err, and all
+    bits of an input drive a line together.
     """
     hardware = [layer.hardware for layer in layers if isinstance(layer, CrossbarLayer)]
     kinds = {type(layer) for layer in layers}
     pairs = [layer for layer in layers if isinstance(layer, CrossbarLayer)]
     cells = all(compiles(layer) and layer.array.wires is None for layer in pairs)
-    cells = cells and all(layer.hardware.adc.errors is None for layer in pairs)
+    own = [layer.hardware for layer in pairs]
+    cells = cells and all(of.adc.errors is None and of.dac.coding != "bit_serial" for of in own)
     return cells and kinds in ({CrossbarLayer}, {FloatLayer}) and all(own == hardware[0] for own in hardware)
 
 

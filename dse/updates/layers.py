@@ -201,6 +201,7 @@ class CrossbarLayer:
             operand_bits=self.hardware.accumulator.operand_bits,
             surveys_us=self.conductance_surveys_us,
             standing=self.standing(),
+            signed=False,
         )
         return replace(own, bias_rows=1)
 

@@ -52,6 +52,7 @@ def usage_of_pairs(
     operand_bits: int | str,
     surveys_us: Sequence[float],
     standing: Mapping[str, float] | None = None,
+    signed: bool = True,
 ) -> LayerUsage:
     """Return the account of a layer whose weights are pairs of cells, with accumulators or without.
 
@@ -65,6 +66,7 @@ def usage_of_pairs(
         operand_bits: resolution of the factors of an update.
         surveys_us: mean conductance of a cell at the ends of the epochs, uS.
         standing: where its cells stand; see `dse.updates.standing`.
+        signed: whether its forward inputs are signed.
     """
     (rows, cols), cells, adc, dac = size, array.cells, array.adc, array.dac
     chi, flips = (None, None) if accumulator is None else (accumulator.spec, accumulator.flips)
@@ -74,8 +76,8 @@ def usage_of_pairs(
         cols=cols,
         cells=array.size,
         inference_bits=rows * cols * bits_of_weight(cells.spec, array.pairs, chi),
-        dac_bits=whole(dac.bits),
-        dac_backward_bits=whole(dac.bits_backward),
+        dac_bits=whole(dac.driver_bits(0)),
+        dac_backward_bits=whole(dac.driver_bits(1)),
         adc_bits=whole(adc.bits),
         adc_backward_bits=whole(adc.bits_backward),
         adc_range=None if adc.bits == "ideal" else ranges[0],
@@ -84,7 +86,7 @@ def usage_of_pairs(
         chi_storage=None if chi is None else chi.storage,
         operand_bits=whole(operand_bits),
         mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
-        events={**counts(events), **adc.facts},
+        events={**counts(events), **adc.facts, **dac.facts(signed=signed)},
         wear={**wear_of(cells.wear()["set"], cells.wear()["reset"], flips), **(standing or {})},
     )
 

@@ -1,5 +1,7 @@
 """Life after training: what must hold exactly, and that compensation gives back what drift takes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -78,7 +80,9 @@ def test_products_are_those_of_the_trained_array_to_the_last_bit() -> None:
         def read(self, noise: Stream) -> Sensed:
             return array.sense(100.0)
 
-    layer = PerceptronLayer(matrix=Held(), cells=1300, rows=65, cols=10, dac_bits=6, adc_bits=6, adc_range=8.0)  # type: ignore[arg-type]
+    held: Any = Held()
+    dac, adc = DacSpec(bits=6), AdcSpec(bits=6)
+    layer = PerceptronLayer(matrix=held, cells=1300, rows=65, cols=10, dac=dac, adc=adc, adc_range=8.0)
     mine = layer.product(x.numpy(), Stream(array.evaluation_noise.key), adc_range=8.0)
     assert np.array_equal(mine, array.forward(array.sense(100.0), x).numpy())
 
@@ -94,8 +98,8 @@ def perceptron(how_bits="ideal", **changes) -> DeployedPerceptron:
             cells=2 * w.numel(),
             rows=w.shape[0],
             cols=w.shape[1],
-            dac_bits=how_bits,
-            adc_bits=how_bits,
+            dac=DacSpec(bits=how_bits),
+            adc=AdcSpec(bits=how_bits),
             adc_range=None,
             vectors=16,
         )

@@ -29,13 +29,14 @@ def takes(layer: Any, x: Tensor) -> bool:
     """Return whether the products of a layer can be taken over time, all else being taken one by one.
 
     They can on a CPU, in float32, where nobody looks at single products: no hook, no calibration of a deployment, no
-    digital factor or bias of the outputs; and where converters do not err.
+    digital factor or bias of the outputs; and where converters do not err, and all bits of an input drive together.
     """
     if (
         takes_single_steps()
         or not isinstance(layer, AnalogLinear)
         or layer.watching
         or layer.crossbars.adc.errors is not None
+        or layer.crossbars.dac.coding == "bit_serial"
         or any(getattr(layer, name) for name in HOOKS)
     ):
         return False

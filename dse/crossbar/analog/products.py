@@ -30,6 +30,7 @@ from dse.crossbar.analog.passes import (
 )
 from dse.crossbar.converter_errors import ConverterErrors
 from dse.crossbar.cuts import Tile
+from dse.crossbar.planes import planes_of
 from dse.streams import Stream
 
 FORWARD, BACKWARD = 0, 1
@@ -84,21 +85,24 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     """Return ADC(DAC(x) W), and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
     driven, scales = _driven(layer, x, dac, adc)
+    planes = planes_of(driven, layer.crossbars.dac, FORWARD, signed=True, scales=scales)
     # Measuring accuracy must not shift the noise that training sees.
     noise = layer.noise["forward" if layer.counting else "evaluation"]
     weight, variance = _reads(layer, weight, noise)
     tiles: list[Tile | None] = [*layer.row_tiles]
     parts: list[Tensor] = []
     cut = 0
-    for number, rows in enumerate(tiles if adc != "ideal" and len(tiles) > 1 else [None]):
-        part = layer.exact(driven, weight, rows=rows)
-        if variance is not None:
-            part = _with_read_noise(part, layer.exact(driven.square(), variance, rows=rows), noise)
-        part, beyond = _converted(layer, part, adc, scales, number)
-        parts, cut = [*parts, part], cut + beyond
+    for plane, worth in planes:
+        for number, rows in enumerate(tiles if adc != "ideal" and len(tiles) > 1 else [None]):
+            part = layer.exact(plane, weight, rows=rows)
+            if variance is not None:
+                part = _with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
+            part, beyond = _converted(layer, part, adc, scales, number)
+            parts, cut = [*parts, part if worth == 1.0 else part * worth], cut + beyond
     y = reduce(Tensor.add_, parts)
     if layer.counting:
-        count_forward(layer, driven, y, drives(driven, scales, layer.windows(driven)), cut)
+        driving = _driving([drives(plane, scales, layer.windows(plane)) for plane, _ in planes])
+        count_forward(layer, driven, y, driving, cut, len(planes))
     return y
 
 
@@ -108,17 +112,28 @@ def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor
     driven, scales = _driven(layer, d, dac, adc)
     noise = layer.noise["backward"]
     weight, variance = _reads(layer, weight, noise)
+    planes = planes_of(driven, layer.crossbars.dac, BACKWARD, signed=True, scales=scales)
+    parts: list[Tensor] = []
     cut = 0
-    if adc == "ideal":
-        back = layer.transposed(driven, weight, x)
-        if variance is not None:
-            back = _with_read_noise(back, layer.transposed(driven.square(), variance, x), noise)
-    else:
-        back, cut = _through_converters(layer, driven, weight, variance, x, scales)
+    for plane, worth in planes:
+        if adc == "ideal":
+            back = layer.transposed(plane, weight, x)
+            if variance is not None:
+                back = _with_read_noise(back, layer.transposed(plane.square(), variance, x), noise)
+        else:
+            back, beyond = _through_converters(layer, plane, weight, variance, x, scales)
+            cut += beyond
+        parts.append(back if worth == 1.0 else back * worth)
     if layer.counting:
         ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
-        count_backward(layer, driven, x, drives(driven, scales, ones), cut)
-    return back
+        driving = _driving([drives(plane, scales, ones) for plane, _ in planes])
+        count_backward(layer, driven, x, driving, cut, len(planes))
+    return parts[0] if len(parts) == 1 else reduce(Tensor.add, parts)
+
+
+def _driving(planes: list[tuple[int, float]]) -> tuple[int, float]:
+    """Return how many lines were driven, and for how long, over all bits."""
+    return sum(lines for lines, _ in planes), sum(time for _, time in planes)
 
 
 def outer(layer: AnalogLayer, x: Tensor, d: Tensor) -> Tensor:
@@ -274,32 +289,39 @@ def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: i
     layer.events.macs_update += macs_update
 
 
-def count_forward(layer: AnalogLayer, driven: Tensor, y: Tensor, driving: tuple[int, float], cut: int) -> None:
-    """Count forward products: what drove the array and came out, lines and time of driving, values that were cut."""
+def count_forward(
+    layer: AnalogLayer, driven: Tensor, y: Tensor, driving: tuple[int, float], cut: int, planes: int = 1
+) -> None:
+    """Count forward products: what drove the array and came out, lines and time of driving, values that were cut.
+
+    `planes` bits of an input drove the array one after the other, each with a product of its own.
+    """
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
     lines, time = driving
     layer.places = vectors // max(driven.shape[0], 1)
-    events.mvm_forward += vectors
+    events.mvm_forward += vectors * planes
     events.activations += vectors * layer.activations
     events.line_drives_forward += lines
     events.drive_time_forward += time
-    events.dac_forward += vectors * layer.rows * len(layer.column_tiles)
-    events.adc_forward += vectors * layer.cols * row_tiles
+    events.dac_forward += vectors * planes * layer.rows * len(layer.column_tiles)
+    events.adc_forward += vectors * planes * layer.cols * row_tiles
     events.adc_cut_forward += cut
-    events.partial_adds_forward += vectors * layer.cols * (row_tiles - 1)
+    events.partial_adds_forward += vectors * layer.cols * (row_tiles * planes - 1)
 
 
-def count_backward(layer: AnalogLayer, driven: Tensor, x: Tensor, driving: tuple[int, float], cut: int) -> None:
+def count_backward(
+    layer: AnalogLayer, driven: Tensor, x: Tensor, driving: tuple[int, float], cut: int, planes: int = 1
+) -> None:
     """Count backward products, likewise; x has the shape of the inputs of the layer."""
     events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
     lines, time = driving
-    events.mvm_backward += vectors
+    events.mvm_backward += vectors * planes
     events.line_drives_backward += lines
     events.drive_time_backward += time
-    events.dac_backward += vectors * layer.cols * len(layer.row_tiles)
-    events.adc_backward += vectors * layer.rows * column_tiles
+    events.dac_backward += vectors * planes * layer.cols * len(layer.row_tiles)
+    events.adc_backward += vectors * planes * layer.rows * column_tiles
     events.adc_cut_backward += cut
     windows = layer.windows(x)
     inside, reached = (1, 1) if windows is None else (round(float(windows.sum())), int(torch.count_nonzero(windows)))
     images = x.shape[0] * x.shape[1]
-    events.partial_adds_backward += images * (inside * column_tiles - reached)
+    events.partial_adds_backward += images * (inside * column_tiles * planes - reached)

@@ -41,6 +41,9 @@ class Perceptron(AbstractNetwork):
         "adc.errors": "a perceptron learns on the plain path, because compiled converters do not err; large "
         "mini-batches (training.batch_size) cost the least",
     }
+    slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
+        ("dac.coding", "bit_serial"): "a perceptron learns on the plain path, where every bit of an input is a product"
+    }
     idle: ClassVar[Mapping[str, Condition]] = {
         **{f"array.{what}": {} for what in ("conductance_per_std_us", "read_noise_per")},
         "accumulator.inference": {},
@@ -86,6 +89,7 @@ class Perceptron(AbstractNetwork):
                 bias_rows=1,
                 tiled=False,
                 updates_all=False,
+                unsigned=True,
             )
             for number, (rows, cols) in enumerate(self.layer_sizes(info.pixels, info.outputs))
         )

@@ -73,6 +73,7 @@ class PulsedLayer:
             operand_bits="float",
             surveys_us=self._own.conductance_surveys_us,
             standing=self._own.standing(),
+            signed=False,
         )
         return replace(own, bias_rows=1)
 
