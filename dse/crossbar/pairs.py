@@ -33,16 +33,31 @@ from dse.streams import Stream, stream
 
 
 @dataclass(frozen=True)
+class Slice:
+    """A digit of weights in columns of its own, whose products are converted apart.
+
+    Attributes:
+        weight: its cells in units of the largest conductance, of the shape of the weights.
+        worth: weight that the largest conductance stands for.
+    """
+
+    weight: Tensor
+    worth: float
+
+
+@dataclass(frozen=True)
 class Sensed:
     """What the array presents to a product at one moment.
 
     Attributes:
         weight: sum_n (G+_n(t) - G-_n(t)) / (N beta), shape (rows, cols).
         noise_variance: variance of one read of each weight, shape (rows, cols), or None without read noise.
+        slices: digits of the weights, where each has columns and conversions of its own; products see these then.
     """
 
     weight: Tensor
     noise_variance: Tensor | None
+    slices: tuple[Slice, ...] = ()
 
 
 class PairArray:

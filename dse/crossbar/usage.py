@@ -23,7 +23,9 @@ CORRECTIONS = ("corrects_offset", "corrects_gain")
 """Names, among the events of a layer, of what is corrected digitally behind every conversion: 1 where it is."""
 PULSE_STEPS = ("pulse_steps", "pulse_steps_backward")
 """Names, among the events of a layer, of the steps of a pulse at full scale, where inputs are coded in its width."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS)
+SLICES = ("slices", "deployed_slices")
+"""Names, among the events of a layer, of the digits that a weight has columns for, in inference and in a deployment."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES)
 """What prices find among the events of some layers; others have none of it."""
 
 

@@ -8,12 +8,15 @@ from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers
 from dse.crossbar.converter_errors import errors_of
 from dse.crossbar.pairs import Sensed
 from dse.crossbar.spec import wires_of
+from dse.crossbar.wiring import ArrayWires
 from dse.data.augmentation import Pictures
 from dse.data.images import Dataset
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
 from dse.deployment.modules import Answers, DeployedModule, Inputs
 from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
+from dse.deployment.slices import SlicedMatrix
 from dse.deployment.spec import DeploymentSpec
+from dse.devices.spec import ProgrammedCellSpec
 from dse.streams import Stream, stream
 from dse.updates.layers import Held, Layer
 
@@ -31,6 +34,7 @@ def deployed_perceptron(
         trained_until_s: when the training ended on its clock, s.
     """
     deployed: list[PerceptronLayer] = []
+    slices = 1 if spec.device is None else spec.slices
     for number, layer in enumerate(layers):
         cells = 2 * layer.rows * layer.cols
         adc_range, dac, adc = None, spec.dac, spec.adc
@@ -38,11 +42,12 @@ def deployed_perceptron(
         if isinstance(held, Held):
             array = held.array
             adc_range, dac, adc = array.ranges[0], array.dac, array.adc
-            cells = array.size if spec.device is None else cells
+            cells = array.size if spec.device is None else cells * spec.slices
             matrix = _matrix(held, number, spec, seed, trained_until_s)
         elif spec.device is not None:
+            cells *= spec.slices
             wires = wires_of(spec.wires, "whole", "whole", inputs_first=True)
-            matrix = ProgrammedMatrix(held, spec.device, seed=seed, name=number, wires=wires)
+            matrix = _programmed(held, spec, spec.device, seed=seed, name=number, wires=wires)
         else:
             raise TypeError("digital weights are deployed on cells that are programmed; the deployment has none")
         deployed.append(
@@ -54,7 +59,8 @@ def deployed_perceptron(
                 dac=dac,
                 adc=adc,
                 adc_range=adc_range,
-                errors=errors_of(adc, 0, [(0, layer.cols)], 1, seed=seed, layer=number),
+                errors=errors_of(adc, 0, [(0, layer.cols)], slices, seed=seed, layer=number),
+                slices=slices,
                 vectors=spec.gdc_vectors,
             )
         )
@@ -95,13 +101,14 @@ def deployed_module(
         if held is not None:
             own = held[number]
             matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s)
-            cells[name] = own.array.size if spec.device is None else cells[name]
+            cells[name] = own.array.size if spec.device is None else cells[name] * spec.slices
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
             weight = layer.weight.detach().cpu()
             rows, columns, unused = spec.tile_rows, spec.tile_columns, spec.unused_lines
             wires = wires_of(spec.wires, rows, columns, inputs_first=False, unused=unused)
-            matrices[name] = ProgrammedMatrix(weight, spec.device, seed=seed, name=layer.number, wires=wires)
+            matrices[name] = _programmed(weight, spec, spec.device, seed=seed, name=layer.number, wires=wires)
+            cells[name] *= spec.slices
     return DeployedModule(
         network,
         matrices,
@@ -125,7 +132,24 @@ def _matrix(held: Held, number: int, spec: DeploymentSpec, seed: int, trained_un
     array, noise = held.array, stream(seed, "reads for reprogramming", number)
     learned = _read_once(array.presented(array.cells.conductance_us(trained_until_s), wired=False), noise)
     learned = learned if held.digital is None else learned + held.digital
-    return ProgrammedMatrix(learned, spec.device, seed=seed, name=number, reads=array.size, wires=array.wires)
+    return _programmed(learned, spec, spec.device, seed=seed, name=number, reads=array.size, wires=array.wires)
+
+
+def _programmed(
+    weight: Tensor,
+    spec: DeploymentSpec,
+    cell: ProgrammedCellSpec,
+    *,
+    seed: int,
+    name: int,
+    wires: ArrayWires | None,
+    reads: int = 0,
+) -> Matrix:
+    """Return weights in fresh cells: as they are, or digit by digit."""
+    if spec.weight_bits == "analog":
+        return ProgrammedMatrix(weight, cell, seed=seed, name=name, wires=wires, reads=reads)
+    cut = {"bits": spec.weight_bits, "slices": spec.slices}
+    return SlicedMatrix(weight, cell, **cut, seed=seed, name=name, wires=wires, reads=reads)
 
 
 def _read_once(sensed: Sensed, noise: Stream) -> Tensor:

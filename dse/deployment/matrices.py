@@ -59,6 +59,7 @@ class ProgrammedMatrix:
         name: name or number of the layer, which separates its random streams from those of others.
         reads: reads of single cells that it took to learn the weights, 0 for digital ones.
         wires: the wires of its arrays; None for ideal ones.
+        limit: weight that the largest conductance stands for; by default the largest magnitude of `weight`.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class ProgrammedMatrix:
         name: str | int,
         reads: int = 0,
         wires: ArrayWires | None = None,
+        limit: float | None = None,
     ) -> None:
+        self._limit = limit
         self._target, self._spec, self._seed, self._name, self._reads = weight, spec, seed, name, reads
         self._wires = wires
         self.renew(0)
@@ -81,7 +84,7 @@ class ProgrammedMatrix:
         writes, exponents = (
             stream(self._seed, purpose, self._name, repetition) for purpose in ("programming", "drift exponents")
         )
-        self.cells = ProgrammedCells.program(self._spec, self._target, writes, exponents)
+        self.cells = ProgrammedCells.program(self._spec, self._target, writes, exponents, self._limit)
         self.age(0.0)
 
     def age(self, time_s: float) -> None:

@@ -24,7 +24,7 @@ from dse.crossbar.analog import (
 from dse.crossbar.converter_errors import noise_of_conversions
 from dse.crossbar.events import Events
 from dse.crossbar.spec import Resolution
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import SLICES, LayerUsage
 from dse.data.images import Split
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
@@ -74,7 +74,9 @@ class ModuleLayer(AbstractDeployedLayer):
     @property
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
-        return {**self.layer.crossbars.adc.facts, **self.layer.crossbars.dac.facts(signed=True)}
+        own, slices = self.layer.crossbars, len(self.layer.slices)
+        sliced = {} if slices <= 1 else {SLICES[1]: slices}
+        return {**own.adc.facts, **own.dac.facts(signed=True), **sliced}
 
     def read(self, noise: Stream) -> None:
         """Let products see a new read of the cells."""
@@ -277,7 +279,7 @@ def _inference(number: int, layer: AnalogLayer | DigitalLayer, cells: ModuleLaye
         operand_bits=0,
         row_tiles=len(layer.row_tiles),
         column_tiles=len(layer.column_tiles),
-        events={**deployed.events, **arrays_of(layer)},
+        events={**deployed.events, **arrays_of(layer), **({SLICES[0]: len(layer.slices)} if layer.slices else {})},
     )
 
 
@@ -308,4 +310,5 @@ def _show(layer: AnalogLayer, matrix: Matrix, noise: Stream, device: str) -> Non
     seen, shape = matrix.read(noise), layer.weight.shape
     variance = seen.noise_variance
     layer.effective_weight = seen.weight.reshape(shape).to(device)
+    layer.slices = tuple(replace(own, weight=own.weight.reshape(shape).to(device)) for own in seen.slices)
     layer.read_noise = None if variance is None else variance.reshape(shape).to(device)

@@ -8,7 +8,7 @@ Products run in compiled code with sums in a fixed order, as in training, so tha
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import numpy as np
@@ -17,9 +17,10 @@ from torch import Tensor
 
 from dse.crossbar.converter_errors import ConverterErrors, noise_of_conversions
 from dse.crossbar.converters import quantise_unsigned
-from dse.crossbar.pairs import Sensed
+from dse.crossbar.pairs import Sensed, Slice
 from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
+from dse.crossbar.usage import SLICES
 from dse.data.images import Split
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
 from dse.errors import SettingError
@@ -40,6 +41,7 @@ class PerceptronLayer(AbstractDeployedLayer):
         adc_range: largest magnitude of an output that is not cut; None for a range measured after programming.
         errors: what they do to products; None where they do not err.
         vectors: fixed inputs of drift compensation.
+        slices: digits of a weight, each with columns of its own.
         factor: the digital factor of each output, shape (cols,).
         range: the range in use.
     """
@@ -51,6 +53,7 @@ class PerceptronLayer(AbstractDeployedLayer):
     adc_range: float | None
     errors: ConverterErrors | None = None
     vectors: int = 32
+    slices: int = 1
     factor: Floats = field(init=False)
     range: float = 0.0
 
@@ -72,13 +75,27 @@ class PerceptronLayer(AbstractDeployedLayer):
     @property
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
-        return {**self.adc.facts, **self.dac.facts(signed=False)}
+        sliced = {} if self.slices == 1 else {SLICES[1]: self.slices}
+        return {**self.adc.facts, **self.dac.facts(signed=False), **sliced}
 
     def product(self, x: Floats, noise: Stream, *, adc_range: float | None = None) -> Floats:
         """Return ADC(DAC(x) W) for one mini-batch, shape (samples, cols); without a range, before the converter."""
-        seen, planes = self.matrix.read(noise), self._planes(x)
-        products = [(self._of_plane(plane, seen, noise, adc_range), worth) for plane, worth in planes]
+        products = self._products(x, noise, adc_range)
         return reduce(np.add, [y if worth == 1.0 else y * f32(worth) for y, worth in products])
+
+    def peak(self, x: Floats, noise: Stream) -> float:
+        """Return the largest magnitude before a converter, never 0."""
+        return max(float(np.abs(y).max()) for y, _ in self._products(x, noise, None)) or 1.0
+
+    def _products(self, x: Floats, noise: Stream, adc_range: float | None) -> list[tuple[Floats, float]]:
+        """Return the products that are converted apart, of bits and digits, and what each is worth."""
+        seen = self.matrix.read(noise)
+        slices = seen.slices or (Slice(seen.weight, 1.0),)
+        return [
+            (self._of_plane(plane, replace(seen, weight=own.weight), noise, adc_range, number), worth * own.worth)
+            for plane, worth in self._planes(x)
+            for number, own in enumerate(slices)
+        ]
 
     def _planes(self, x: Floats) -> Sequence[tuple[Floats, float]]:
         """Return what drives the lines one after the other; the inputs before their converters where all do at once."""
@@ -87,7 +104,7 @@ class PerceptronLayer(AbstractDeployedLayer):
         driven = quantise_unsigned(torch.from_numpy(x), self.dac.bits)
         return [(plane.numpy(), worth) for plane, worth in planes_of(driven, self.dac, 0, signed=False)]
 
-    def _of_plane(self, x: Floats, seen: Sensed, noise: Stream, adc_range: float | None) -> Floats:
+    def _of_plane(self, x: Floats, seen: Sensed, noise: Stream, adc_range: float | None, number: int) -> Floats:
         """Return a product behind its converters; without a range, before them."""
         variance = np.empty((0, 0), np.float32) if seen.noise_variance is None else _array(seen.noise_variance)
         largest = None if self.dac.coding == "bit_serial" else self.dac.largest(0, signed=False)
@@ -101,7 +118,7 @@ class PerceptronLayer(AbstractDeployedLayer):
             noise.events += len(x)
         if adc_range is None or self.errors is None:
             return y
-        return self.errors.convert(torch.from_numpy(y), adc_range, 0, self._conversions(noise))[0].numpy()
+        return self.errors.convert(torch.from_numpy(y), adc_range, number, self._conversions(noise))[0].numpy()
 
     def _conversions(self, reads: Stream) -> Stream:
         """Return the stream of the noise of conversions beside a stream of reads, which goes on as long as that."""
@@ -120,7 +137,7 @@ class PerceptronLayer(AbstractDeployedLayer):
             self.events.drive_time_deployment += ordered_sum(driven)
         self.events.mvm_deployment += len(x) * len(planes)
         self.events.dac_deployment += x.size * len(planes)
-        self.events.adc_deployment += len(x) * self.cols * len(planes)
+        self.events.adc_deployment += len(x) * self.cols * len(planes) * self.slices
 
     def scale(self, factor: Floats | None) -> None:
         """Scale the outputs; see `AbstractDeployedLayer`."""
@@ -130,8 +147,8 @@ class PerceptronLayer(AbstractDeployedLayer):
         """Make the fixed inputs small enough for the converters; see `AbstractDeployedLayer`."""
         self._amplitude = f32(1.0)
         if self.adc.bits != "ideal":
-            y = self.product(self._fixed, self.matrix.noise("calibration"))
-            self._amplitude = f32(min(1.0, self.range / (float(np.abs(y).max()) or 1.0)))
+            peak = self.peak(self._fixed, self.matrix.noise("calibration"))
+            self._amplitude = f32(min(1.0, self.range / peak))
         return self.response()
 
     def response(self) -> Floats:
@@ -178,8 +195,7 @@ class DeployedPerceptron(AbstractDeployedNetwork[PerceptronLayer]):
 
     def _measure(self, layer: PerceptronLayer, x: Floats) -> None:
         if layer.measures_range:
-            y = layer.product(x, layer.matrix.noise("calibration"))
-            layer.range = float(np.abs(y).max()) or 1.0
+            layer.range = layer.peak(x, layer.matrix.noise("calibration"))
             if self._counting:
                 layer.count(x)
 

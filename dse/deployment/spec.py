@@ -1,6 +1,6 @@
 """What can be chosen about the life of a network after training: cells, times, compensation."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
@@ -12,6 +12,7 @@ from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
 from dse.spec import ActsUnless, ActsUnlessAny, Added, OneOf, Spec
 
+WeightBits = Annotated[int, Ge(2), Le(16)] | Literal["analog"]
 HOUR_S, DAY_S = 3600.0, 86400.0
 MONTH_S, YEAR_S = 30 * DAY_S, 365 * DAY_S
 TIMES_S = (1.0, HOUR_S, DAY_S, MONTH_S, YEAR_S)
@@ -107,6 +108,11 @@ class DeploymentSpec(Spec):
     """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`."""
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None
     """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""
+    weight_bits: Annotated[WeightBits, _KEPT, Added()] = "analog"
+    """Bits, sign included, to which weights are rounded before they are programmed; "analog" rounds nothing."""
+    slices: Annotated[int, Ge(1), Le(15), _KEPT, ActsUnless(weight_bits="analog"), Added()] = 1
+    """Digits into which the magnitude of a weight is cut, at most `weight_bits` - 1: each has a pair of columns of its
+    own, side by side, and conversions of its own, which are shifted and added. `tile_columns` counts outputs."""
     device: Annotated[ProgrammedCellSpec | None, _KEPT] = None
     """The programmed cell; absent where trained cells are kept."""
 
@@ -125,6 +131,18 @@ class DeploymentSpec(Spec):
     def adc(self) -> AdcSpec:
         """The output converters of a network that was trained digitally."""
         return AdcSpec(bits=self.adc_bits, columns_per_converter=self.columns_per_converter, errors=self.errors)
+
+    @model_validator(mode="after")
+    def _every_slice_has_a_bit(self) -> "DeploymentSpec":
+        most = 1 if self.weight_bits == "analog" else self.weight_bits - 1
+        if self.slices > most:
+            msg = f"slices = {self.slices} of a weight are more than its bits without the sign; " + (
+                f"give at most {most}, or more weight_bits than {self.weight_bits}"
+                if self.weight_bits != "analog"
+                else "give weight_bits"
+            )
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _times_ascend(self) -> "DeploymentSpec":

@@ -16,12 +16,13 @@ Digital lanes are shared by the layers and laid out for the longest words. An op
 float words on the chip, and multiplies and adds floats in their lanes. Where lines that a layer leaves unused are
 there (`array_rows` and `array_columns` among its events), their cells, drivers and converters take area, and no time.
 So do the adder and the multiplier of a converter that is corrected digitally, within the time of a conversion. As many
-columns share a converter as the design says (`columns_per_adc` among its events), else as the card does.
+columns share a converter as the design says (`columns_per_adc` among its events), else as the card does; an output has
+a column for each digit of a weight (`slices`, `deployed_slices`).
 """
 
 import polars as pl
 
-from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS
+from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS, SLICES
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, STEPS_OF, trained
 
@@ -78,7 +79,8 @@ def _single_read_s(direction: str) -> pl.Expr:
     conversion = pl.when(constant("refresh_conversions_per_read") > 0).then(
         constant("refresh_conversions_per_read") * _conversion_s(direction, TILE_ROWS)
     )
-    return (constant("read_time_s") + conversion.otherwise(0.0)) / (_converters(TILE_COLS) * ROW_TILES * COLUMN_TILES)
+    converters = _converters(TILE_COLS * _slices(direction)) * ROW_TILES * COLUMN_TILES
+    return (constant("read_time_s") + conversion.otherwise(0.0)) / converters
 
 
 def _used(count: str, amount: pl.Expr) -> pl.Expr:
@@ -94,6 +96,11 @@ def with_arrays(layers: pl.DataFrame) -> pl.DataFrame:
 def _or_there(fitting: pl.Expr, there: pl.Expr) -> pl.Expr:
     """Return what a layer takes of arrays that are made to fit, or of those that are there."""
     return pl.when(ARRAY_ROWS.is_null()).then(fitting).otherwise(there)
+
+
+def _slices(direction: str) -> pl.Expr:
+    """Return the columns of an output: one for each digit of a weight."""
+    return pl.col(SLICES[direction == "deployment"]).cast(pl.Float64).fill_null(1.0)
 
 
 def _columns_per_adc() -> pl.Expr:
@@ -112,7 +119,8 @@ def latencies() -> dict[str, pl.Expr]:
     functions = {"forward": pl.col("activations"), "backward": trained(pl.col("activations"))}
     digital_steps = {phase: (own + pl.col(f"partial_adds_{phase}")) / digital for phase, own in functions.items()}
     analog = {
-        "forward": _used("mvm_forward", _read_s("forward", TILE_COLS, TILE_ROWS)) + digital_steps["forward"],
+        "forward": _used("mvm_forward", _read_s("forward", TILE_COLS * _slices("forward"), TILE_ROWS))
+        + digital_steps["forward"],
         "backward": _used("mvm_backward", _read_s("backward", BACKWARD_ROWS / ROW_TILES, TILE_COLS))
         + digital_steps["backward"],
         "update": (pl.col("chi_adds") + 2 * pl.col("weight_writes")) / (constant("chi_lanes") * constant("clock_hz"))
@@ -129,7 +137,7 @@ def latencies() -> dict[str, pl.Expr]:
         "refresh": pl.lit(0.0),
     }
     deployment = (
-        _used("mvm_deployment", _read_s("deployment", TILE_COLS, TILE_ROWS))
+        _used("mvm_deployment", _read_s("deployment", TILE_COLS * _slices("deployment"), TILE_ROWS))
         + _used("single_reads_deployment", _single_read_s("deployment"))
         + pl.col("resets_deployment") * constant("reset_pulse_s") / pulses
         + pl.col("set_pulses_deployment") * constant("set_pulse_s") / pulses
@@ -159,7 +167,7 @@ def areas() -> dict[str, pl.Expr]:
     tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
     rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
     columns_of_one, rows_of_one = _or_there(TILE_COLS, ARRAY_COLS), _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS)
-    outputs = _converters(columns_of_one) * tiles * _adc_m2("forward")
+    outputs = _converters(columns_of_one * _slices("forward")) * tiles * _adc_m2("forward")
     inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * dac
     converters = outputs + rows * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")

@@ -15,6 +15,7 @@ from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_c
 from dse.crossbar.converters import calibrated
 from dse.crossbar.cuts import Tile, cuts
 from dse.crossbar.events import Events
+from dse.crossbar.pairs import Slice
 from dse.crossbar.traits import traits_of
 from dse.errors import SettingError
 from dse.pausing import State, gathered, hand_out, taken
@@ -31,6 +32,7 @@ class AnalogLayer(nn.Module, ABC):
         weight: the weights that learn; clean, or kept in cells by `MixedPrecisionSgd`.
         bias: digital biases, or None.
         effective_weight: what products see instead of `weight`, of its shape; gradients still go to `weight`.
+        slices: digits of the weights in columns of their own, which products see instead; empty for whole weights.
         output_scale: digital factor of the outputs before the bias: one number, or one for each output.
         read_noise: variance of one read of each weight, in units of weight squared, or None for noiseless reads.
         crossbars: arrays and converters.
@@ -60,6 +62,7 @@ class AnalogLayer(nn.Module, ABC):
         self.traits = traits_of(own)
         self.crossbars = crossbars
         self.effective_weight: Tensor | None = None
+        self.slices: tuple[Slice, ...] = ()
         self.output_scale: Tensor | None = None
         self.read_noise: ReadNoise | None = None
         self.events = Events()
@@ -119,10 +122,10 @@ class AnalogLayer(nn.Module, ABC):
         crossbars = self.crossbars
         if crossbars.adc.errors is None:
             return None
-        key = way, crossbars
+        key = way, crossbars, len(self.slices)
         if key not in self._errors:
             tiles = (self.column_tiles, self.row_tiles)
-            outputs, summed = tiles[way], len(tiles[1 - way])
+            outputs, summed = tiles[way], len(tiles[1 - way]) * max(1, len(self.slices))
             self._errors[key] = errors_of(crossbars.adc, way, outputs, summed, seed=self.seed, layer=self.number)
         return self._errors[key]
 

@@ -35,6 +35,7 @@ def takes(layer: Any, x: Tensor) -> bool:
         takes_single_steps()
         or not isinstance(layer, AnalogLinear)
         or layer.watching
+        or layer.slices
         or layer.crossbars.adc.errors is not None
         or layer.crossbars.dac.coding == "bit_serial"
         or any(getattr(layer, name) for name in HOOKS)

@@ -9,6 +9,7 @@ where a converter stands, with its exact variance, sum_i x_i^2 sigma_i^2; where 
 of windows are added first, which is the same in distribution.
 """
 
+import itertools
 from functools import partial, reduce
 from typing import Any, Literal, NamedTuple, cast
 
@@ -30,6 +31,7 @@ from dse.crossbar.analog.passes import (
 )
 from dse.crossbar.converter_errors import ConverterErrors
 from dse.crossbar.cuts import Tile
+from dse.crossbar.pairs import Slice
 from dse.crossbar.planes import planes_of
 from dse.streams import Stream
 
@@ -92,13 +94,16 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     tiles: list[Tile | None] = [*layer.row_tiles]
     parts: list[Tensor] = []
     cut = 0
-    for plane, worth in planes:
-        for number, rows in enumerate(tiles if adc != "ideal" and len(tiles) > 1 else [None]):
-            part = layer.exact(plane, weight, rows=rows)
-            if variance is not None:
-                part = _with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
-            part, beyond = _converted(layer, part, adc, scales, number)
-            parts, cut = [*parts, part if worth == 1.0 else part * worth], cut + beyond
+    cuts_of = tiles if adc != "ideal" and len(tiles) > 1 else [None]
+    slices = layer.slices or (Slice(weight, 1.0),)
+    turns = itertools.product(planes, enumerate(slices), enumerate(cuts_of))
+    for (plane, of_plane), (place, own), (number, rows) in turns:
+        part = layer.exact(plane, own.weight, rows=rows)
+        if variance is not None:
+            part = _with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
+        part, beyond = _converted(layer, part, adc, scales, place * len(cuts_of) + number)
+        worth = of_plane * own.worth
+        parts, cut = [*parts, part if worth == 1.0 else part * worth], cut + beyond
     y = reduce(Tensor.add_, parts)
     if layer.counting:
         driving = _driving([drives(plane, scales, layer.windows(plane)) for plane, _ in planes])
@@ -296,6 +301,7 @@ def count_forward(
 
     `planes` bits of an input drove the array one after the other, each with a product of its own.
     """
+    slices = max(1, len(layer.slices))
     events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
     lines, time = driving
     layer.places = vectors // max(driven.shape[0], 1)
@@ -304,9 +310,9 @@ def count_forward(
     events.line_drives_forward += lines
     events.drive_time_forward += time
     events.dac_forward += vectors * planes * layer.rows * len(layer.column_tiles)
-    events.adc_forward += vectors * planes * layer.cols * row_tiles
+    events.adc_forward += vectors * planes * layer.cols * row_tiles * slices
     events.adc_cut_forward += cut
-    events.partial_adds_forward += vectors * layer.cols * (row_tiles * planes - 1)
+    events.partial_adds_forward += vectors * layer.cols * (row_tiles * planes * slices - 1)
 
 
 def count_backward(
