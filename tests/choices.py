@@ -36,8 +36,9 @@ NEEDED: dict[str, Settings] = {
 """What a data set or a network needs beside its name."""
 ACTS_WITH: dict[str, Settings] = {
     "workload.channels": {"workload.file": str(OWN / "images.npz"), "workload.answer": ""},
+    "deployment.slices": {"deployment.weight_bits": 8},
 }
-"""Settings that act on some files alone, and one of these."""
+"""Settings that act on some files, or beside some values, alone, and one of these."""
 WORDS: dict[str, list[str]] = {
     "workload.file": [str(OWN / "other.csv"), str(OWN / "table.csv")],
     "workload.answer": ["size", "kind"],

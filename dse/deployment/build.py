@@ -36,24 +36,21 @@ def deployed_perceptron(
     deployed: list[PerceptronLayer] = []
     slices = 1 if spec.device is None else spec.slices
     for number, layer in enumerate(layers):
-        cells = 2 * layer.rows * layer.cols
         adc_range, dac, adc = None, spec.dac, spec.adc
         held = layer.held()
         if isinstance(held, Held):
             array = held.array
             adc_range, dac, adc = array.ranges[0], array.dac, array.adc
-            cells = array.size if spec.device is None else cells * spec.slices
-            matrix = _matrix(held, number, spec, seed, trained_until_s)
+            matrix = _matrix(held, number, spec, seed, trained_until_s, inputs_first=True)
         elif spec.device is not None:
-            cells *= spec.slices
             wires = wires_of(spec.wires, "whole", "whole", inputs_first=True)
-            matrix = _programmed(held, spec, spec.device, seed=seed, name=number, wires=wires)
+            matrix = _programmed(held, spec, spec.device, seed=seed, name=number, wires=wires, inputs_first=True)
         else:
             raise TypeError("digital weights are deployed on cells that are programmed; the deployment has none")
         deployed.append(
             PerceptronLayer(
                 matrix=matrix,
-                cells=cells,
+                cells=matrix.size,
                 rows=layer.rows,
                 cols=layer.cols,
                 dac=dac,
@@ -97,18 +94,27 @@ def deployed_module(
     matrices: dict[str, Matrix] = {}
     cells: dict[str, int] = {}
     for number, (name, layer) in enumerate(analog_layers(network)):
-        cells[name] = 2 * layer.rows * layer.cols
         if held is not None:
-            own = held[number]
-            matrices[name] = _matrix(own, layer.number, spec, seed, trained_until_s)
-            cells[name] = own.array.size if spec.device is None else cells[name] * spec.slices
+            columns = layer.crossbars.tile_columns
+            matrices[name] = _matrix(
+                held[number], layer.number, spec, seed, trained_until_s, inputs_first=False, tile_columns=columns
+            )
         elif spec.device is not None:
             _put_on_crossbars(layer, spec)
             weight = layer.weight.detach().cpu()
             rows, columns, unused = spec.tile_rows, spec.tile_columns, spec.unused_lines
             wires = wires_of(spec.wires, rows, columns, inputs_first=False, unused=unused)
-            matrices[name] = _programmed(weight, spec, spec.device, seed=seed, name=layer.number, wires=wires)
-            cells[name] *= spec.slices
+            matrices[name] = _programmed(
+                weight,
+                spec,
+                spec.device,
+                seed=seed,
+                name=layer.number,
+                wires=wires,
+                inputs_first=False,
+                tile_columns=layer.crossbars.tile_columns,
+            )
+        cells[name] = matrices[name].size
     return DeployedModule(
         network,
         matrices,
@@ -125,14 +131,33 @@ def deployed_module(
     )
 
 
-def _matrix(held: Held, number: int, spec: DeploymentSpec, seed: int, trained_until_s: float) -> Matrix:
+def _matrix(
+    held: Held,
+    number: int,
+    spec: DeploymentSpec,
+    seed: int,
+    trained_until_s: float,
+    *,
+    inputs_first: bool,
+    tile_columns: int | None = None,
+) -> Matrix:
     """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
     if spec.device is None:
         return KeptMatrix(held.array, trained_until_s, seed=seed, name=number, digital=held.digital)
     array, noise = held.array, stream(seed, "reads for reprogramming", number)
-    learned = _read_once(array.presented(array.cells.conductance_us(trained_until_s), wired=False), noise)
+    learned = _read_once(array.presented(array.conductance_us(trained_until_s), wired=False), noise)
     learned = learned if held.digital is None else learned + held.digital
-    return _programmed(learned, spec, spec.device, seed=seed, name=number, reads=array.size, wires=array.wires)
+    return _programmed(
+        learned,
+        spec,
+        spec.device,
+        seed=seed,
+        name=number,
+        wires=array.wires,
+        inputs_first=inputs_first,
+        tile_columns=tile_columns,
+        reads=array.size,
+    )
 
 
 def _programmed(
@@ -143,13 +168,26 @@ def _programmed(
     seed: int,
     name: int,
     wires: ArrayWires | None,
+    inputs_first: bool,
+    tile_columns: int | None = None,
     reads: int = 0,
-) -> Matrix:
-    """Return weights in fresh cells: as they are, or digit by digit."""
-    if spec.weight_bits == "analog":
+) -> ProgrammedMatrix | SlicedMatrix:
+    """Return weights in fresh cells: as they are in pairs, or digit by digit, or beside an offset column."""
+    if spec.weight_bits == "analog" and spec.reference == "pair":
         return ProgrammedMatrix(weight, cell, seed=seed, name=name, wires=wires, reads=reads)
-    cut = {"bits": spec.weight_bits, "slices": spec.slices}
-    return SlicedMatrix(weight, cell, **cut, seed=seed, name=name, wires=wires, reads=reads)
+    return SlicedMatrix(
+        weight,
+        cell,
+        bits=spec.weight_bits,
+        slices=spec.slices,
+        reference=spec.reference,
+        inputs_first=inputs_first,
+        tile_columns=tile_columns,
+        seed=seed,
+        name=name,
+        wires=wires,
+        reads=reads,
+    )
 
 
 def _read_once(sensed: Sensed, noise: Stream) -> Tensor:

@@ -110,9 +110,12 @@ class DeploymentSpec(Spec):
     """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""
     weight_bits: Annotated[WeightBits, _KEPT, Added()] = "analog"
     """Bits, sign included, to which weights are rounded before they are programmed; "analog" rounds nothing."""
-    slices: Annotated[int, Ge(1), Le(15), _KEPT, ActsUnless(weight_bits="analog"), Added()] = 1
-    """Digits into which the magnitude of a weight is cut, at most `weight_bits` - 1: each has a pair of columns of its
+    slices: Annotated[int, Ge(1), Le(16), _KEPT, ActsUnless(weight_bits="analog"), Added()] = 1
+    """Digits into which a weight is cut, at most `weight_bits`, without the sign of a pair: each has columns of its
     own, side by side, and conversions of its own, which are shifted and added. `tile_columns` counts outputs."""
+    reference: Annotated[Literal["pair", "column"], _KEPT, Added()] = "pair"
+    """What a weight is measured against: "pair" the other column of its own, of which one is programmed; "column" an
+    offset column of the array, in the middle of the window, so that a weight takes half the cells. Without wires."""
     device: Annotated[ProgrammedCellSpec | None, _KEPT] = None
     """The programmed cell; absent where trained cells are kept."""
 
@@ -134,9 +137,10 @@ class DeploymentSpec(Spec):
 
     @model_validator(mode="after")
     def _every_slice_has_a_bit(self) -> "DeploymentSpec":
-        most = 1 if self.weight_bits == "analog" else self.weight_bits - 1
+        paired = self.reference == "pair"
+        most = 1 if self.weight_bits == "analog" else self.weight_bits - paired
         if self.slices > most:
-            msg = f"slices = {self.slices} of a weight are more than its bits without the sign; " + (
+            msg = f"slices = {self.slices} of a weight are more than its bits{' without the sign' * paired}; " + (
                 f"give at most {most}, or more weight_bits than {self.weight_bits}"
                 if self.weight_bits != "analog"
                 else "give weight_bits"

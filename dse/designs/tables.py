@@ -140,6 +140,10 @@ class Design(Spec):
         if self.programs != (self.deployment.device is not None):
             msg = "deployment.device belongs to a deployment that programs cells, and to no other"
             raise ValueError(msg)
+        wires = self.array.wires if self.rule.on_crossbars else self.deployment.wires
+        if self.programs and self.deployment.reference == "column" and wires is not None:
+            msg = 'deployment.reference = "column" is not worked out with wires; give "pair", or leave the wires out'
+            raise ValueError(msg)
         estimated = [how for how in self.deployment.compensations if compensation_named(how).needs_batch_norm]
         if estimated and not self.network.has_batch_norm:
             raise ValueError(no_batch_norm(estimated[-1]))

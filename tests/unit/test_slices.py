@@ -42,7 +42,7 @@ def sliced(weight: torch.Tensor, bits: int, slices: int, card: str = "ideal_prog
     return SlicedMatrix(weight, cell(card), bits=bits, slices=slices, seed=1, name=0, **more)
 
 
-@pytest.mark.parametrize(("bits", "slices", "digits"), [(8, 1, [7]), (8, 3, [3, 2, 2]), (5, 4, [1, 1, 1, 1])])
+@pytest.mark.parametrize(("bits", "slices", "digits"), [(7, 1, [7]), (7, 3, [3, 2, 2]), (4, 4, [1, 1, 1, 1])])
 def test_a_magnitude_is_cut_as_evenly_as_can_be(bits: int, slices: int, digits: list[int]) -> None:
     assert digits_of(bits, slices) == digits
 
@@ -54,7 +54,7 @@ def test_digits_add_up_to_the_rounded_weights(bits: int, slices: int) -> None:
     seen = sliced(weight, bits, slices).read(READS)
     assert len(seen.slices) == slices
     assert seen.weight == pytest.approx(torch.round(weight / limit * largest) / largest * limit, abs=1e-6)
-    for own, length in zip(seen.slices, digits_of(bits, slices), strict=True):
+    for own, length in zip(seen.slices, digits_of(bits - 1, slices), strict=True):
         levels = own.weight * (2**length - 1)
         assert levels == pytest.approx(torch.round(levels), abs=1e-5)
         assert float(own.weight.abs().max()) <= 1.0
@@ -126,14 +126,50 @@ def test_programming_counts_the_cells_of_all_digits() -> None:
     assert two.resets_deployment == 2 * one.resets_deployment == 4 * 54
 
 
+@pytest.mark.parametrize(("bits", "slices"), [("analog", 1), (6, 1), (6, 4)])
+@pytest.mark.parametrize("inputs_first", [False, True])
+def test_columns_beside_an_offset_column_hold_the_weights(bits: Any, slices: int, inputs_first: bool) -> None:
+    weight = normal(7, 9)
+    more = {"reference": "column", "inputs_first": inputs_first, "tile_columns": 4}
+    own = sliced(weight, bits, slices, **more)
+    seen, limit = own.read(READS), weight.abs().max()
+    largest = (2**6 - 1) / 2
+    rounded = limit * (torch.round((weight / limit + 1) * largest) / largest - 1)
+    assert seen.weight == pytest.approx(weight if bits == "analog" else rounded, abs=1e-5)
+    assert max(float(part.weight.abs().max()) for part in seen.slices) <= 1.0 + 1e-6
+    tiles, lines = (3, 7) if inputs_first else (2, 9)
+    assert own.size == 63 * slices + tiles * lines
+    events = Events()
+    own.count_programming(events)
+    assert events.resets_deployment == own.size
+
+
+def test_what_an_offset_column_errs_by_all_outputs_of_its_array_err_by() -> None:
+    weight = torch.zeros(8, 50)
+    seen = sliced(weight, "analog", 1, "pcm_joshi2020", reference="column", tile_columns=4).read(stream(1, "reads"))
+    error = seen.weight - weight
+    together = error.reshape(2, 4, 50).mean(dim=1)
+    # The mean of four columns keeps what the offset column of their array errs by: half of the variance, not a fifth.
+    share = float(together.var()) / float(error.var())
+    assert share == pytest.approx(0.5 + 0.5 / 4, abs=0.2)
+    assert not torch.equal(together[0], together[1])
+
+
+def test_an_offset_column_has_a_conductance_of_its_own() -> None:
+    own = sliced(normal(6, 9), "analog", 1, reference="column")
+    low, high = 0.4 * cell().g_max_us, 0.6 * cell().g_max_us
+    assert low < own.mean_conductance_us() < high
+
+
 SMALL: dict[str, Any] = {"workload.dataset": "digits", "network.hidden": (8,), "training.epochs": 1}
 SMALL |= {"architecture": "float", "deployment.times_s": (1.0,), "deployment.repetitions": 1}
 
 
 def test_whole_analog_weights_are_the_default_and_change_no_design() -> None:
     plain = compose(SMALL)
-    assert compose({**SMALL, "deployment.weight_bits": "analog", "deployment.slices": 1}).key == plain.key
-    assert not {"weight_bits", "slices"} & plain.as_dict()["deployment"].keys()
+    given = {"deployment.weight_bits": "analog", "deployment.slices": 1, "deployment.reference": "pair"}
+    assert compose({**SMALL, **given}).key == plain.key
+    assert not {"weight_bits", "slices", "reference"} & plain.as_dict()["deployment"].keys()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +177,15 @@ def test_whole_analog_weights_are_the_default_and_change_no_design() -> None:
     [
         ({"deployment.weight_bits": 4, "deployment.slices": 4}, "slices = 4 .* more than its bits .* give at most 3"),
         ({"deployment.weight_bits": 1}, 'an integer from 2 to 16 or "analog"'),
-        ({"deployment.weight_bits": 4, "deployment.slices": 0}, "an integer from 1 to 15"),
+        ({"deployment.weight_bits": 4, "deployment.slices": 0}, "an integer from 1 to 16"),
+        (
+            {"deployment.reference": "column", "deployment.weight_bits": 4, "deployment.slices": 5},
+            "slices = 5 of a weight are more than its bits; give at most 4",
+        ),
+        (
+            {"deployment.reference": "column", "deployment.wires.row_ohm": 1.0},
+            'deployment.reference = "column" is not worked out with wires; give "pair"',
+        ),
     ],
 )
 def test_more_slices_than_bits_are_refused(given: dict[str, Any], said_: str) -> None:
@@ -152,8 +196,12 @@ def test_more_slices_than_bits_are_refused(given: dict[str, Any], said_: str) ->
 def test_a_perceptron_is_deployed_in_digits() -> None:
     data = load("digits", 0.25, 200)
     given = {**SMALL, "deployment.weight_bits": 5, "deployment.slices": 2}
-    outcome, plain = (evaluate(compose(own), 0, data) for own in (given, SMALL))
+    beside = {**SMALL, "deployment.reference": "column"}
+    outcome, plain, column = (evaluate(compose(own), 0, data) for own in (given, SMALL, beside))
     assert isinstance(outcome, Outcome)
+    assert isinstance(column, Outcome)
+    for layer in column.layers:
+        assert layer.deployed_cells == layer.rows * (layer.cols + 1)
     assert isinstance(plain, Outcome)
     for own, other in zip(outcome.layers, plain.layers, strict=True):
         assert own.deployed_cells == 2 * other.deployed_cells
