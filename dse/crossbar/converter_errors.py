@@ -5,7 +5,7 @@ own. Only what is known of a product, its place and its tile, decides which conv
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,9 @@ class ConverterErrors:
     gain: Tensor
     inl: Tensor
 
-    def convert(self, y: Tensor, full_scale: Any, tile: int, noise: Stream, outputs: Any = None) -> tuple[Tensor, int]:
+    def convert(
+        self, y: Tensor, full_scale: Any, tile: int, noise: Stream, outputs: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, int]:
         """Return products behind the converters, and how many were cut.
 
         Args:

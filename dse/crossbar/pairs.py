@@ -23,10 +23,11 @@ from torch import Tensor
 
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
+from dse.crossbar.endurance import endurance_of
 from dse.crossbar.events import Events
 from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
-from dse.devices.base import AbstractCell, Cells, read_us
+from dse.devices.base import AbstractCell, Cells, read_at
 from dse.kernel.arithmetic import ordered_sum
 from dse.pausing import State, by_number, gathered, hand_out, taken
 from dse.streams import Stream, stream
@@ -99,6 +100,7 @@ class PairArray:
         self._errors: dict[int, ConverterErrors | None] = {}
         self._variation = stream(seed, "cell variation", layer)
         self.cells = self._started(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
+        self.endurance = endurance_of(cell, (2, self.pairs, rows, cols), seed=seed, layer=layer)
         self._write_noise = stream(seed, "write noise", layer)
         self._forward_noise = stream(seed, "forward read noise", layer)
         self._backward_noise = stream(seed, "backward read noise", layer)
@@ -156,7 +158,27 @@ class PairArray:
 
     def sense(self, now_s: float) -> Sensed:
         """Return the weights and their read noise, as products see them at a time; valid until the next pulse."""
-        return self.presented(self.cells.conductance_us(now_s))
+        return self.presented(self.conductance_us(now_s))
+
+    def conductance_us(self, now_s: float) -> Tensor:
+        """Return the conductances at a time, worn cells where they stick, uS."""
+        g = self.cells.conductance_us(now_s)
+        return g if self.endurance is None else self.endurance.shown(self.cells, g)
+
+    def _pulse(self, cells: Tensor, count: Tensor, now_s: float) -> int:
+        """Send pulses to cells (see `Cells.pulse`), of which worn ones take none, and return how many were sent."""
+        if self.endurance is None:
+            return self.cells.pulse(cells, count, now_s, self._write_noise)
+        self.cells.pulse(*self.endurance.lasting(self.cells, cells, count), now_s, self._write_noise)
+        return int(count.abs().sum())
+
+    def _reset(self, cells: Tensor, now_s: float) -> int:
+        """Send a RESET pulse to cells, which worn ones do not take, and return how many were sent."""
+        if self.endurance is None:
+            return self.cells.reset(cells, now_s, self._reset_noise)
+        alive = ~self.endurance.worn(self.cells).view(-1)[cells]
+        self.cells.reset(cells[alive], now_s, self._reset_noise)
+        return cells.numel()
 
     def presented(self, g: Tensor, *, wired: bool = True) -> Sensed:
         """Return what conductances present to products.
@@ -246,7 +268,7 @@ class PairArray:
 
     def _converted(self, way: int, analog: Tensor, noise: Stream) -> tuple[Tensor, int]:
         """Return products behind the converters of a direction, and how many were cut."""
-        bits, full_scale = (self.adc.bits, self.adc.bits_backward)[way], self.ranges[way]
+        bits, full_scale = self.adc.bits if way == 0 else self.adc.bits_backward, self.ranges[way]
         errors = self.converter_errors(way)
         if errors is not None:
             return errors.convert(analog, full_scale, 0, self._conversions[noise.key])
@@ -278,7 +300,7 @@ class PairArray:
             if both:
                 own = own * (p[takes].sign() if plane < self.pairs else -p[takes].sign())
             cells = (plane if both else plane + (p[takes] < 0) * self.pairs) * flat.numel() + where[takes]
-            events.set_pulses_update += self.cells.pulse(cells, own, now_s, self._write_noise)
+            events.set_pulses_update += self._pulse(cells, own, now_s)
 
     def refresh(self, spec: RefreshSpec, now_s: float, events: Events, drifted_to_s: float | None = None) -> None:
         """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`.
@@ -289,7 +311,8 @@ class PairArray:
             events: counts to add to.
             drifted_to_s: time at which drift was last evaluated, s; `now_s` where not given.
         """
-        read = read_us(self.cells, now_s if drifted_to_s is None else drifted_to_s, self._refresh_reads)
+        g = self.conductance_us(now_s if drifted_to_s is None else drifted_to_s)
+        read = read_at(self.cells, g, self._refresh_reads)
         read = read.reshape(2, -1)
         events.refresh_reads += read.numel()
         difference = read[0] - read[1]
@@ -299,13 +322,13 @@ class PairArray:
             return
         pairs = read.shape[1]
         events.refreshed_pairs += where.numel()
-        events.resets += self.cells.reset(torch.cat([where, where + pairs]), now_s, self._reset_noise)
+        events.resets += self._reset(torch.cat([where, where + pairs]), now_s)
         target = difference[where]
         response = torch.tensor(self.cells.spec.mean_response_us(spec.max_pulses))
         count = (target.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
         written = count > 0
         cells = (where + (target < 0) * pairs)[written]
-        events.set_pulses_refresh += self.cells.pulse(cells, count[written], now_s, self._write_noise)
+        events.set_pulses_refresh += self._pulse(cells, count[written], now_s)
 
     def _parts(self) -> dict[str, Any]:
         parts: dict[str, Any] = {"streams": by_number([*self.streams, self.evaluation_noise]), "cells": self.cells}

@@ -66,6 +66,18 @@ class ArraySpec(Spec):
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=False)] = None
     """The wires of the arrays; absent where they have no resistance."""
 
+    tolerated_loss: Annotated[
+        float,
+        Gt(0.0),
+        Le(1.0),
+        ActsUnless(on_crossbars=False),
+        ActsUnless({"device.set_endurance_pulses": "endless", "device.reset_endurance_pulses": "endless"}),
+        ActsUnless({"device.set_endurance_pulses": "endless", "refresh.every_samples": 0}),
+        Added(),
+    ] = 0.05
+    """How much worse than its best what the task measures may become while cells wear out; `lifetime_samples` ends
+    there."""
+
     @model_validator(mode="after")
     def _range_is_open(self) -> "ArraySpec":
         if self.initial_min_us > self.initial_max_us:

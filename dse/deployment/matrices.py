@@ -24,6 +24,11 @@ Purpose = Literal["evaluation", "selection", "calibration"]
 class Matrix(Protocol):
     """Weights on cells, shape (rows, cols)."""
 
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        ...
+
     def renew(self, repetition: int) -> None:
         """Begin a repetition; the time is 0."""
         ...
@@ -60,6 +65,7 @@ class ProgrammedMatrix:
         reads: reads of single cells that it took to learn the weights, 0 for digital ones.
         wires: the wires of its arrays; None for ideal ones.
         limit: weight that the largest conductance stands for; by default the largest magnitude of `weight`.
+        sides: cells of a weight: 2 for a pair, of which one is programmed; 1 where no weight is below 0.
     """
 
     def __init__(
@@ -72,11 +78,17 @@ class ProgrammedMatrix:
         reads: int = 0,
         wires: ArrayWires | None = None,
         limit: float | None = None,
+        sides: int = 2,
     ) -> None:
-        self._limit = limit
+        self._limit, self._sides = limit, sides
         self._target, self._spec, self._seed, self._name, self._reads = weight, spec, seed, name, reads
         self._wires = wires
         self.renew(0)
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self._sides * self._target.numel()
 
     def renew(self, repetition: int) -> None:
         """Program fresh cells."""
@@ -110,12 +122,13 @@ class ProgrammedMatrix:
 
     def mean_conductance_us(self) -> float:
         """Return the mean conductance of a cell at this time, uS."""
-        return self.cells.mean_conductance_us(self._time_s)
+        mean = self.cells.mean_conductance_us(self._time_s)  # of pairs
+        return mean if self._sides == 2 else 2.0 * mean
 
     def count_programming(self, events: Events) -> None:
         """Count a RESET for every cell, and pulses with a read that verifies each for every programmed one."""
         pulses = round(self._spec.programming_pulses * self.cells.programmed)
-        events.resets_deployment += 2 * self._target.numel()
+        events.resets_deployment += self.size
         events.set_pulses_deployment += pulses
         events.single_reads_deployment += pulses + self._reads
 
@@ -144,6 +157,11 @@ class KeptMatrix:
         self._digital = digital
         self.renew(0)
 
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self._array.size
+
     def renew(self, repetition: int) -> None:
         """Begin other reads."""
         self._repetition = repetition
@@ -165,7 +183,7 @@ class KeptMatrix:
 
     def mean_conductance_us(self) -> float:
         """Return the mean conductance of a cell at this time, uS."""
-        conductance = self._array.cells.conductance_us(self._end_s + self._time_s)
+        conductance = self._array.conductance_us(self._end_s + self._time_s)
         return float(conductance.double().mean())
 
     def count_programming(self, events: Events) -> None:

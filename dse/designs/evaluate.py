@@ -13,7 +13,7 @@ from dse.data.base import Data
 from dse.designs.deployed import with_deployment
 from dse.designs.hardware import platform_of
 from dse.designs.outcome import Failure, Outcome
-from dse.designs.report import counted, learned
+from dse.designs.report import counted, endured, learned
 from dse.designs.tables import Design
 from dse.errors import DivergedError
 from dse.pausing import CannotPauseError, State, UnlikeStateError, taken
@@ -99,7 +99,7 @@ def _outcome_of(training: Training, design: Design, data: Data, platform: Platfo
     layers, samples = learner.usage(), max(1, len(curve)) * learner.samples
     found = learned(curve[-1]) if curve else learner.measure(0.0)
     return Outcome(
-        metrics={**found, **counted(layers)},
+        metrics={**found, **counted(layers), **endured(design, curve, learner.samples)},
         train_samples=samples,
         simulated_time_s=None if design.clock is None else samples * platform.sample_time_s,
         layers=tuple(layers),

@@ -39,6 +39,13 @@ COMMON_METRICS: dict[str, Metric] = {
     "reset_pulses": Metric("minimise", "pulses", "RESET pulses of all cells over the training", low=0.0),
     "weights": Metric("minimise", "1", "weights in matrices of the network, bias rows included", low=0.0),
     "cells": Metric("minimise", "1", "cells of the network; 0 for a digital one", low=0.0),
+    "lifetime_samples": Metric(
+        "maximise",
+        "1",
+        "training samples until worn cells have cost more than array.tolerated_loss for good; at least so many, where "
+        "the whole training did not",
+        low=0.0,
+    ),
     "inference_bits": Metric(
         "minimise", "bits", "size of the model: bits of all weights that inference reads", low=0.0
     ),

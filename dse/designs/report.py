@@ -3,12 +3,38 @@
 from collections.abc import Mapping, Sequence
 
 from dse.crossbar.usage import ARRAY_LINES, LayerUsage
+from dse.designs.tables import Design
+from dse.metric import signs_of
 from dse.tasks.curve import Epoch
+
+LIFETIME = "lifetime_samples"
+"""The metric of cells that wear out while they learn."""
 
 
 def learned(last: Epoch) -> dict[str, float]:
     """Return the metrics of the last epoch."""
     return {"loss": last.loss, **last.metrics}
+
+
+def endured(design: Design, curve: Sequence[Epoch], samples: int) -> dict[str, float]:
+    """Return how long the network of a design with cells that wear out kept what it had learned; nothing of others.
+
+    It is lost when what its task measures first, on held-out samples where there are some, falls behind the best of the
+    training by more than is tolerated, and does not come back.
+
+    Args:
+        design: the design.
+        curve: its learning curve.
+        samples: training samples of an epoch.
+    """
+    if design.device is None or not design.device.wears_out or not design.task.measures or not curve:
+        return {}
+    measure = design.task.measures[0]
+    name = f"validation_{measure.name}" if f"validation_{measure.name}" in curve[-1].metrics else measure.name
+    sign = signs_of([measure.goal])[0]
+    values = [sign * point.metrics[name] for point in curve]
+    kept = [n for n, value in enumerate(values, 1) if value <= min(values) + design.array.tolerated_loss]
+    return {LIFETIME: kept[-1] * samples}
 
 
 def counted(layers: Sequence[LayerUsage]) -> Mapping[str, float | int]:

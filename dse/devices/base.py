@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, S
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
-from dse.spec import Condition, Spec
+from dse.spec import ActsUnless, Added, Condition, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from dse.streams import Stream
+
+
+ENDLESS = "endless"
+"""The endurance of a cell that nothing wears out."""
+Endured = Annotated[float, Ge(1.0), Le(1e18)] | Literal["endless"]
+Spread = Annotated[float, Ge(0.0), Le(5.0)]
+Worn = Literal["held", "set", "reset"]
 
 
 class AbstractCell(Spec):
@@ -33,6 +40,24 @@ class AbstractCell(Spec):
     """Highest conductance that a pulse can leave, uS."""
     granularity_us: Annotated[float, Gt(0.0), Le(100.0)]
     """Mean size of a step over the range in use, uS: the unit of the threshold epsilon."""
+
+    set_endurance_pulses: Annotated[Endured, ActsUnless(on_crossbars=False), Added()] = ENDLESS
+    """Median of the SET pulses that a cell endures (pulses in both directions of a cell that goes both ways); then it
+    is worn, and ignores all pulses."""
+    set_endurance_spread: Annotated[Spread, ActsUnless(set_endurance_pulses=ENDLESS), Added()] = 0.0
+    """Standard deviation of the logarithm of that number from cell to cell."""
+    reset_endurance_pulses: Annotated[
+        Endured, ActsUnless(on_crossbars=False), ActsUnless({"refresh.every_samples": 0}), Added()
+    ] = ENDLESS
+    """Median of the RESET pulses that a cell endures, which wear it apart from SET pulses."""
+    reset_endurance_spread: Annotated[
+        Spread, ActsUnless(reset_endurance_pulses=ENDLESS), ActsUnless({"refresh.every_samples": 0}), Added()
+    ] = 0.0
+    """Standard deviation of the logarithm of that number from cell to cell."""
+    worn_state: Annotated[Worn, ActsUnless(set_endurance_pulses=ENDLESS, reset_endurance_pulses=ENDLESS), Added()] = (
+        "held"
+    )
+    """Where a worn cell sticks: "held" where its last pulse left it, "set" at g_max_us, "reset" at g_min_us."""
 
     model: ClassVar[str]
     """Name of the model, by which a card names it."""
@@ -60,6 +85,11 @@ class AbstractCell(Spec):
             msg = f"g_min_us = {self.g_min_us} must lie below g_max_us = {self.g_max_us}"
             raise ValueError(msg)
         return self
+
+    @property
+    def wears_out(self) -> bool:
+        """Whether pulses wear cells out."""
+        return self.set_endurance_pulses != ENDLESS or self.reset_endurance_pulses != ENDLESS
 
     @classmethod
     def decided(cls) -> Mapping[str, Any]:
@@ -123,6 +153,10 @@ class Cells(Protocol):
 
 def read_us(cells: Cells, now_s: float, noise: "Stream") -> "Tensor":
     """Return one noisy read of every cell at a time, uS."""
-    g = cells.conductance_us(now_s)
+    return read_at(cells, cells.conductance_us(now_s), noise)
+
+
+def read_at(cells: Cells, g: "Tensor", noise: "Stream") -> "Tensor":
+    """Return one noisy read of every cell at given conductances, uS."""
     std = cells.read_noise_std_us(g)
     return g if std is None else g + std * noise.next_normal(g.numel()).reshape(g.shape)

@@ -13,7 +13,7 @@ from typing import Any
 
 from dse.crossbar.usage import LayerUsage
 from dse.designs.outcome import Outcome
-from dse.designs.report import counted, learned
+from dse.designs.report import counted, endured, learned
 from dse.designs.tables import Design
 from dse.results.rows import Row, result_fields
 from dse.results.schema import ABOUT_LAYER, EVENT_COLUMNS, WEAR, WEAR_COLUMNS
@@ -67,7 +67,7 @@ def prefix(row: Mapping[str, Any], epochs: int, design: Design) -> Row:
     samples = row["train_samples"] // row["epochs"] * epochs
     layers, curve = layers_at(row, epochs), [point for point in _curve(row) if point.epoch <= epochs]
     outcome = Outcome(
-        metrics={**learned(curve[-1]), **counted(layers)},
+        metrics={**learned(curve[-1]), **counted(layers), **endured(design, curve, samples // epochs)},
         train_samples=samples,
         simulated_time_s=None if design.clock is None else samples * design.clock.sample_time_s,
         layers=tuple(layers),

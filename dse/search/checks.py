@@ -8,6 +8,7 @@ from typing import Any
 from dse.deployment.measure import after_a_day
 from dse.deployment.spec import DAY_S, TIMES_S
 from dse.designs.design import Design, compose, with_model
+from dse.designs.report import LIFETIME
 from dse.designs.settings import CELL, NETWORK, UPDATE, completed, data_of, default_of
 from dse.errors import QueryError, SettingError
 from dse.pricing.bounds import Bound, check_possible, parse_constraints
@@ -177,6 +178,7 @@ def check_wanted(wanted: Wanted, scope: Scope, controls: Mapping[str, Design], c
         SettingError: a quantity that some design could not have, and why.
     """
     _check_deployment(wanted, scope)
+    _check_endurance(wanted, scope)
     _check_tasks(wanted, scope, controls)
     _check_validation(wanted, scope)
     check_prices(wanted, scope, card)
@@ -195,6 +197,18 @@ def _check_deployment(wanted: Wanted, scope: Scope) -> None:
         for times in scope.values("deployment.times_s"):
             if DAY_S not in times:
                 raise SettingError(f"{wanted[name]} needs {DAY_S:g} among deployment.times_s = {list(times)}")
+
+
+def _check_endurance(wanted: Wanted, scope: Scope) -> None:
+    """Refuse the lifetime of a training whose cells nothing wears out."""
+    if LIFETIME not in wanted:
+        return
+    ends = [compose({**scope.fixed, **scope.corner(u)}, scope.folder) for u in (0.0, LAST)]
+    if not all(design.device is not None and design.device.wears_out for design in ends):
+        raise SettingError(
+            f"{wanted[LIFETIME]} has no value where cells do not wear out; give all designs cells that do, by "
+            'device.set_endurance_pulses = 1e4, or by a card, such as device.card = "pcm_gst_wearing"'
+        )
 
 
 def _check_tasks(wanted: Wanted, scope: Scope, controls: Mapping[str, Design]) -> None:

@@ -26,6 +26,9 @@ class _Study(Protocol):
 ONE_KNOB = ("accumulator.epsilon", "training.learning_rate")
 """Words of chi count in units of the threshold, so that pulses follow the rate over epsilon alone."""
 
+WEARING = ("device.set_endurance_pulses", "device.reset_endurance_pulses")
+"""Settings that let cells wear out while they learn."""
+
 
 def remarks(study: _Study) -> Sequence[str]:
     """Return a line for each thing that is worth to know of a study."""
@@ -33,6 +36,7 @@ def remarks(study: _Study) -> Sequence[str]:
         *_one_knob(study),
         *_off_compiled_code(study),
         *_slow_values(study),
+        *_wearing(study),
         *_on_accelerators(study),
         *unlike(list(study.free.cards.values())),
     ]
@@ -57,6 +61,13 @@ def _off_compiled_code(study: _Study) -> Sequence[str]:
         for path, why in network.plain_with.items()
         if any(own.startswith(f"{path}.") for own in given)
     ]
+
+
+def _wearing(study: _Study) -> Sequence[str]:
+    """Return a line where cells of a study wear out, which compiled code knows nothing of."""
+    given = [path for path in (*study.fixed, *study.space) if path in WEARING]
+    why = "cells that wear out take the plain path, step by step in tensor operations, which takes many times as long"
+    return [f"{given[0]}: {why}"] if given else []
 
 
 def _slow_values(study: _Study) -> Sequence[str]:

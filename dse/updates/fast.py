@@ -50,7 +50,8 @@ def takes(layers: Sequence[Layer]) -> bool:
 
 def compiles(layer: CrossbarLayer) -> bool:
     """Return whether there is compiled code for the cells of a layer."""
-    return type(layer.array.cells) is PcmCells  # one of its own below it may do something else
+    # One of its own below it may do something else; and compiled cells do not wear out.
+    return type(layer.array.cells) is PcmCells and layer.array.endurance is None
 
 
 @dataclass(frozen=True)

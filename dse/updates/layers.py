@@ -187,7 +187,7 @@ class CrossbarLayer:
 
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
-        self.conductance_surveys_us.append(mean(self.array.cells.conductance_us(now_s).numpy()))
+        self.conductance_surveys_us.append(mean(self.array.conductance_us(now_s).numpy()))
 
     def usage(self, number: int) -> LayerUsage:
         """Return what happened in the layer; see `Layer`."""

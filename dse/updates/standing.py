@@ -6,6 +6,7 @@ layers has them as `wear_NAME`, at the end and after each epoch.
     never_pulsed       share of the cells that took no pulse since they began: their updates are still in accumulators
     above_threshold    share of the cells above the conductance from which a refresh erases a pair
     at_window_end      share of the cells within a hundredth of a microsiemens of the end of their window
+    worn               share of the cells that are worn out, where they can be
     weight_steps       root mean square of the weights in units of a step, the granularity of a pulse in a pair
     weight_rms         the same of digital weights, in standard deviations of the initial ones
     weights_beyond_N   share of digital weights beyond N such deviations: with c uS a deviation, N c uS is the window
@@ -40,7 +41,9 @@ def standing_of(array: PairArray, threshold_us: float | None) -> dict[str, float
     level, counted = cells.conductance_us(0.0), cells.wear()
     rested = (counted["set"] == 0) & (counted["reset"] == 0)
     difference = (level[0] - level[1]).sum(dim=0)
+    worn = {} if array.endurance is None else {"worn": _share(array.endurance.worn(cells))}
     found = {
+        **worn,
         "never_pulsed": _share(rested),
         "at_window_end": _share(level >= cells.spec.g_max_us - END_US),
         "weight_steps": root_mean_square(difference) / cells.spec.granularity_us,

@@ -19,6 +19,8 @@ from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
 from dse.pricing.card import read_cost_card
 from dse.pricing.known import known
+from dse.results.rows import result_fields
+from dse.search.criteria import prices_of
 from dse.streams import stream
 from tests.data import load
 from tests.unit.test_price import CARD, CROSSBAR, KEPT
@@ -143,8 +145,7 @@ def test_a_design_counts_what_is_known_before(coding: str) -> None:
     outcome = evaluate(design, 0, data)
     assert isinstance(outcome, Outcome)
     card, names = read_cost_card("bottom_up_28nm"), ["latency_per_inference_s", "forward_adc_j", "forward_dac_j"]
-    priced = outcome.price(card)
-    assert known(design, card, names) == {name: priced[name] for name in names}
+    assert known(design, card, names) == prices_of([result_fields(outcome)], card, names)[0]
     layer = outcome.layers[0]
     assert layer.dac_bits == (1 if coding == "bit_serial" else 4)
     samples = design.train_samples

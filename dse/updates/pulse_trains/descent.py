@@ -94,7 +94,7 @@ class PulsedWeights:
 
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
-        self.surveys_us.append(mean(self.array.cells.conductance_us(now_s).numpy()))
+        self.surveys_us.append(mean(self.array.conductance_us(now_s).numpy()))
 
     def usage(self, number: int) -> LayerUsage:
         """Return what happened in the layer."""
