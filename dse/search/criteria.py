@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from dse.crossbar.usage import ARRAY_LINES
+from dse.crossbar.usage import FACTS
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CostCard
 from dse.pricing.price import COLUMNS, price
@@ -126,14 +126,14 @@ def prices_of(
         A dictionary for each result, by name; None where something has no price, and for results without layers.
     """
     layers = [
-        {"trial": number, "seed": 0, "train_samples": result["train_samples"], **layer, **_lines(layer)}
+        {"trial": number, "seed": 0, "train_samples": result["train_samples"], **layer, **_facts(layer)}
         for number, result in enumerate(results)
         for layer in result["layers"]
     ]
     found: list[dict[str, float | None]] = [dict.fromkeys(names) for _ in results]
     if layers:
         head = {"trial": pa.int64(), "seed": pa.int64(), "train_samples": pa.int64()}
-        columns = {**head, **LAYER_COLUMNS, **dict.fromkeys(ARRAY_LINES, pa.float64())}
+        columns = {**head, **LAYER_COLUMNS, **dict.fromkeys(FACTS, pa.float64())}
         table = pa.Table.from_pylist(layers, schema=pa.schema(list(columns.items())))
         priced = price(cast("pl.DataFrame", pl.from_arrow(table)), card, names)
         for row in priced.drop("seed").iter_rows(named=True):
@@ -141,7 +141,7 @@ def prices_of(
     return found
 
 
-def _lines(layer: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the lines of the arrays of a layer, which are among its further events; None where they fit the layer."""
+def _facts(layer: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return what prices find among the further events of a layer; None for what is not there."""
     events = dict(layer.get("events", {}))
-    return {name: events.get(name) for name in ARRAY_LINES}
+    return {name: events.get(name) for name in FACTS}
