@@ -6,7 +6,8 @@ whichever ends first:
     limit = median * exp(spread * N(0, 1)), rounded down, at least 1       drawn for each cell once, SET and RESET apart
 
 Pulses beyond are sent, counted and paid for, and change nothing: a controller that updates blindly does not know. So
-learning goes on round worn cells. They stay where their last pulse left them, or go to an end of the window.
+learning goes on round worn cells. They stay where their last pulse left them, or go to an end of the window. Arrays may
+have spare rows, onto which a refresh moves those that are too worn.
 """
 
 import math
@@ -31,11 +32,29 @@ class Endurance:
         cell: the cell.
         set_pulses: SET pulses that each endures, int64, of the shape of the cells; likewise
         reset_pulses: RESET pulses.
+        seed: seed of the trial.
+        layer: number of the layer.
     """
 
     cell: AbstractCell
     set_pulses: Tensor
     reset_pulses: Tensor
+    seed: int
+    layer: int
+
+    def replace(self, cells: Cells, chosen: Tensor, generation: int) -> None:
+        """Let fresh cells stand where some are; counters go on, and limits with them.
+
+        Args:
+            cells: the cells.
+            chosen: flat indices, int64.
+            generation: how many times cells there were replaced before, from 1, which draws other lives.
+        """
+        counters = chosen + generation * self.set_pulses.numel()
+        for kind, limits in (("SET", self.set_pulses), ("RESET", self.reset_pulses)):
+            drawn = _lives(self.cell, kind, stream(self.seed, f"{kind} endurance", self.layer).normal(counters))
+            reached = cells.wear()[kind.lower()].reshape(-1)[chosen]
+            limits.view(-1)[chosen] = (reached.double() + drawn).clamp_max(MOST).to(torch.int64)
 
     def worn(self, cells: Cells) -> Tensor:
         """Return which cells are worn, bool, of their shape."""
@@ -69,16 +88,19 @@ def endurance_of(cell: AbstractCell, shape: tuple[int, ...], *, seed: int, layer
     """Return what the cells of a layer endure, or None where they endure everything."""
     if not cell.wears_out:
         return None
-    medians = {"SET": cell.set_endurance_pulses, "RESET": cell.reset_endurance_pulses}
-    spreads = {"SET": cell.set_endurance_spread, "RESET": cell.reset_endurance_spread}
-    limits: list[Tensor] = []
     count = math.prod(shape)
-    for kind, median in medians.items():
-        if median == ENDLESS:
-            limits.append(torch.full(shape, int(MOST), dtype=torch.int64))
-            continue
-        draw = spreads[kind] * stream(seed, f"{kind} endurance", layer).next_normal(count)[0]
-        # torch's exponential comes from a library whose last bit depends on the processor.
-        drawn = float(median) * torch.from_numpy(exponential(draw.numpy())).double()
-        limits.append(drawn.clamp(1.0, MOST).floor().to(torch.int64).reshape(shape))
-    return Endurance(cell, *limits)
+    draws = {kind: stream(seed, f"{kind} endurance", layer).next_normal(count)[0] for kind in ("SET", "RESET")}
+    limits = [_lives(cell, kind, draw).to(torch.int64).reshape(shape) for kind, draw in draws.items()]
+    return Endurance(cell, *limits, seed, layer)
+
+
+def _lives(cell: AbstractCell, kind: str, draw: Tensor) -> Tensor:
+    """Return how many pulses of a kind cells endure, whole numbers as float64, from normal draws."""
+    is_set = kind == "SET"
+    median = cell.set_endurance_pulses if is_set else cell.reset_endurance_pulses
+    spread = cell.set_endurance_spread if is_set else cell.reset_endurance_spread
+    if median == ENDLESS:
+        return torch.full(draw.shape, MOST, dtype=torch.float64)
+    # torch's exponential comes from a library whose last bit depends on the processor.
+    drawn = float(median) * torch.from_numpy(exponential((spread * draw).numpy())).double()
+    return drawn.clamp(1.0, MOST).floor()

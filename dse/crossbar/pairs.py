@@ -23,13 +23,15 @@ from torch import Tensor
 
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated, count_cut, largest_error, quantise_signed, quantise_unsigned
-from dse.crossbar.endurance import endurance_of
+from dse.crossbar.cuts import Tile, cuts
+from dse.crossbar.endurance import Endurance, endurance_of
 from dse.crossbar.events import Events
 from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
+from dse.crossbar.usage import SPARE_ROWS
 from dse.devices.base import AbstractCell, Cells, read_at
 from dse.kernel.arithmetic import ordered_sum
-from dse.pausing import State, by_number, gathered, hand_out, taken
+from dse.pausing import State, by_number, fill, gathered, hand_out, taken
 from dse.streams import Stream, stream
 
 
@@ -101,6 +103,9 @@ class PairArray:
         self._variation = stream(seed, "cell variation", layer)
         self.cells = self._started(cell, initial_conductance_us(array, rows, cols, seed=seed, layer=layer))
         self.endurance = endurance_of(cell, (2, self.pairs, rows, cols), seed=seed, layer=layer)
+        self._spec, self._inputs_first = array, inputs_first
+        # Spare rows that each array along the inputs and outputs has taken into use.
+        self.remapped = torch.zeros([len(own) for own in self._tiles()], dtype=torch.int64)
         self._write_noise = stream(seed, "write noise", layer)
         self._forward_noise = stream(seed, "forward read noise", layer)
         self._backward_noise = stream(seed, "backward read noise", layer)
@@ -318,9 +323,15 @@ class PairArray:
         difference = read[0] - read[1]
         saturated = (read > spec.threshold_us).any(dim=0)
         where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
+        self._write_anew(where, difference, spec, now_s, events)
+        if self.endurance is not None and self._spec.spare_rows:
+            self._write_anew(self._remapped(self.endurance), difference, spec, now_s, events)
+
+    def _write_anew(self, where: Tensor, difference: Tensor, spec: RefreshSpec, now_s: float, events: Events) -> None:
+        """RESET some pairs (flat indices, int64) and write their differences, uS, open loop."""
         if where.numel() == 0:
             return
-        pairs = read.shape[1]
+        pairs = difference.numel()
         events.refreshed_pairs += where.numel()
         events.resets += self._reset(torch.cat([where, where + pairs]), now_s)
         target = difference[where]
@@ -330,6 +341,39 @@ class PairArray:
         cells = (where + (target < 0) * pairs)[written]
         events.set_pulses_refresh += self._pulse(cells, count[written], now_s)
 
+    def _tiles(self) -> tuple[list[Tile], list[Tile]]:
+        """Return the rows of each array along the inputs, and its columns along the outputs."""
+        lines = (self.rows, self.cols) if self._inputs_first else (self.cols, self.rows)
+        sizes = (None if own == "whole" else own for own in (self._spec.tile_rows, self._spec.tile_columns))
+        inputs, outputs = (cuts(count, size) for count, size in zip(lines, sizes, strict=True))
+        return inputs, outputs
+
+    def _remapped(self, endurance: Endurance) -> Tensor:
+        """Let spare rows take the place of rows that are too worn, and return the pairs there (flat indices, int64)."""
+        worn = endurance.worn(self.cells)
+        places = torch.arange(worn.numel()).reshape(worn.shape)
+        if not self._inputs_first:
+            worn, places = worn.transpose(2, 3), places.transpose(2, 3)
+        moved: list[Tensor] = []
+        inputs, outputs = self._tiles()
+        for down, rows in enumerate(inputs):
+            for across, columns in enumerate(outputs):
+                tile = (slice(None), slice(None), slice(*rows), slice(*columns))
+                share = worn[tile].double().mean(dim=(0, 1, 3))
+                worst = share.argsort(descending=True, stable=True)
+                left = self._spec.spare_rows - int(self.remapped[down, across])
+                for row in worst[share[worst] >= self._spec.remap_worn_share][:left].tolist():
+                    self.remapped[down, across] += 1
+                    cells = places[tile][:, :, row]
+                    endurance.replace(self.cells, cells.reshape(-1), int(self.remapped[down, across]))
+                    moved.append(cells[0].reshape(-1))
+        return torch.cat(moved) if moved else torch.empty(0, dtype=torch.int64)
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What prices must know, for the events of a layer."""
+        return {SPARE_ROWS: self._spec.spare_rows} if self.endurance is not None and self._spec.spare_rows else {}
+
     def _parts(self) -> dict[str, Any]:
         parts: dict[str, Any] = {"streams": by_number([*self.streams, self.evaluation_noise]), "cells": self.cells}
         if self.adc.errors is not None:
@@ -338,13 +382,20 @@ class PairArray:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return cells, ranges and where its streams stand; see `dse.pausing.Pausable`."""
-        numbers = {"selected": self.selected, "ranges": self.ranges, "peaks": self.peaks}
+        numbers: dict[str, Any] = {"selected": self.selected, "ranges": self.ranges, "peaks": self.peaks}
+        if self.facts and self.endurance is not None:
+            limits = {"set_limits": self.endurance.set_pulses, "reset_limits": self.endurance.reset_pulses}
+            numbers |= {name: own.numpy() for name, own in {**limits, "remapped": self.remapped}.items()}
         return {**{name: np.array(value) for name, value in numbers.items()}, **gathered(self._parts())}
 
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
         self.selected = int(taken(state, "selected", ()))
         self.ranges, self.peaks = (taken(state, name, (2,)).tolist() for name in ("ranges", "peaks"))
+        if self.facts and self.endurance is not None:
+            fill(self.endurance.set_pulses, state, "set_limits")
+            fill(self.endurance.reset_pulses, state, "reset_limits")
+            fill(self.remapped, state, "remapped")
         hand_out(self._parts(), state)
 
 

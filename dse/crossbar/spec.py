@@ -24,6 +24,14 @@ NO_CONVERTERS = (
 """Nothing before which a range could stand: products pass as floats both ways."""
 
 
+NOTHING_WEARS = (
+    ActsUnless(on_crossbars=False),
+    ActsUnless({"device.set_endurance_pulses": "endless", "device.reset_endurance_pulses": "endless"}),
+    ActsUnless({"device.set_endurance_pulses": "endless", "refresh.every_samples": 0}),
+)
+"""Cells that last for ever."""
+
+
 class ArraySpec(Spec):
     """How differential pairs of cells hold weights: W = (G+ - G-) / conductance_per_weight_us, the mean of all pairs.
 
@@ -66,15 +74,20 @@ class ArraySpec(Spec):
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=False)] = None
     """The wires of the arrays; absent where they have no resistance."""
 
-    tolerated_loss: Annotated[
+    spare_rows: Annotated[int, Ge(0), Le(65536), *NOTHING_WEARS, ActsUnless({"refresh.every_samples": 0}), Added()] = 0
+    """Rows of an array that stand by, at most as many as it has: a refresh that finds a row too worn erases a spare one
+    and writes the differences of its pairs there. They take area."""
+    remap_worn_share: Annotated[
         float,
         Gt(0.0),
         Le(1.0),
-        ActsUnless(on_crossbars=False),
-        ActsUnless({"device.set_endurance_pulses": "endless", "device.reset_endurance_pulses": "endless"}),
-        ActsUnless({"device.set_endurance_pulses": "endless", "refresh.every_samples": 0}),
+        *NOTHING_WEARS,
+        ActsUnless({"refresh.every_samples": 0}),
+        ActsUnless(spare_rows=0),
         Added(),
-    ] = 0.05
+    ] = 0.1
+    """Share of the cells of a row that must be worn for a spare row to take its place; the most worn come first."""
+    tolerated_loss: Annotated[float, Gt(0.0), Le(1.0), *NOTHING_WEARS, Added()] = 0.05
     """How much worse than its best what the task measures may become while cells wear out; `lifetime_samples` ends
     there."""
 
@@ -82,6 +95,9 @@ class ArraySpec(Spec):
     def _range_is_open(self) -> "ArraySpec":
         if self.initial_min_us > self.initial_max_us:
             msg = f"initial_min_us = {self.initial_min_us} is above initial_max_us = {self.initial_max_us}"
+            raise ValueError(msg)
+        if self.tile_rows != "whole" and self.spare_rows > self.tile_rows:
+            msg = f"spare_rows = {self.spare_rows} exceed the {self.tile_rows} rows of an array; give at most as many"
             raise ValueError(msg)
         return self
 

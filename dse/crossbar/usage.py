@@ -25,7 +25,9 @@ PULSE_STEPS = ("pulse_steps", "pulse_steps_backward")
 """Names, among the events of a layer, of the steps of a pulse at full scale, where inputs are coded in its width."""
 SLICES = ("slices", "deployed_slices")
 """Names, among the events of a layer, of the digits that a weight has columns for, in inference and in a deployment."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES)
+SPARE_ROWS = "spare_rows"
+"""Name, among the events of a layer, of the rows of each of its arrays that stand by."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS)
 """What prices find among the events of some layers; others have none of it."""
 
 

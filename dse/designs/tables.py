@@ -181,6 +181,24 @@ class Design(Spec):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _spare_rows_fit(self) -> "Design":
+        if not self.array.spare_rows or self.device is None:
+            return self
+        if self.device.directions == "both":
+            msg = "array.spare_rows are written by a refresh, and cells that go both ways have none; leave them out"
+            raise ValueError(msg)
+        layers = self.network.products(self.workload.info, self.training) or ()
+        cut = self.array.tile_rows != "whole"
+        least = min((layer.rows for layer in layers if not (cut and layer.tiled)), default=self.array.spare_rows)
+        if self.array.spare_rows > least:
+            msg = (
+                f"array.spare_rows = {self.array.spare_rows} exceed the {least} rows of the smallest array; give at "
+                "most as many"
+            )
+            raise ValueError(msg)
+        return self
+
     @cached_property
     def key(self) -> str:
         """A hash of the content, 20 hexadecimal digits, the same on every machine."""

@@ -17,12 +17,12 @@ float words on the chip, and multiplies and adds floats in their lanes. Where li
 there (`array_rows` and `array_columns` among its events), their cells, drivers and converters take area, and no time.
 So do the adder and the multiplier of a converter that is corrected digitally, within the time of a conversion. As many
 columns share a converter as the design says (`columns_per_adc` among its events), else as the card does; an output has
-a column for each digit of a weight (`slices`, `deployed_slices`).
+a column for each digit of a weight (`slices`, `deployed_slices`). Rows that stand by (`spare_rows`) take area.
 """
 
 import polars as pl
 
-from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS, SLICES
+from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS, SLICES, SPARE_ROWS
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, STEPS_OF, trained
 
@@ -166,13 +166,17 @@ def areas() -> dict[str, pl.Expr]:
     optimiser = ROWS * COLS * kept * FLOAT_BITS * constant("memory_bit_area_m2")
     tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
     rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
-    columns_of_one, rows_of_one = _or_there(TILE_COLS, ARRAY_COLS), _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS)
+    spare = pl.col(SPARE_ROWS).cast(pl.Float64).fill_null(0.0)
+    rows = rows + spare * tiles
+    columns_of_one = _or_there(TILE_COLS, ARRAY_COLS)
+    rows_of_one = _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS) + spare
+    standing_by = spare / _or_there(TILE_ROWS, ARRAY_ROWS)
     outputs = _converters(columns_of_one * _slices("forward")) * tiles * _adc_m2("forward")
     inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * dac
     converters = outputs + rows * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {
-        "cells": _or_there(pl.col("cells"), CELLS_THERE) * constant("cell_area_m2"),
+        "cells": _or_there(pl.col("cells"), CELLS_THERE) * (1.0 + standing_by) * constant("cell_area_m2"),
         "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
         "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
         "digital_memory": pl.when(ANALOG).then(optimiser).otherwise(weights),

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import ARRAY_LINES, WEAR_NAMES
+from dse.crossbar.usage import ARRAY_LINES, SPARE_ROWS, WEAR_NAMES
 from dse.designs.tables import Design
 from dse.networks.products import LayerProducts, Products
 from dse.pricing.card import CostCard
@@ -232,6 +232,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "activations": samples * layer.activations,
         **_arrays(design, layer),
         **adc.facts,
+        **({SPARE_ROWS: design.array.spare_rows} if design.array.spare_rows else {}),
         **dac.facts(signed=not layer.unsigned),
     }
 

@@ -86,7 +86,7 @@ def usage_of_pairs(
         chi_storage=None if chi is None else chi.storage,
         operand_bits=whole(operand_bits),
         mean_conductance_us=ordered_sum(np.array(surveys_us)) / len(surveys_us),
-        events={**counts(events), **adc.facts, **dac.facts(signed=signed)},
+        events={**counts(events), **adc.facts, **dac.facts(signed=signed), **array.facts},
         wear={**wear_of(cells.wear()["set"], cells.wear()["reset"], flips), **(standing or {})},
     )
 

@@ -21,6 +21,8 @@ from dse.errors import SettingError
 from dse.search.study import parse_study
 from dse.tasks.curve import Epoch
 from tests.data import load
+from tests.unit.test_price import CARD, CROSSBAR
+from tests.unit.test_price_hardware import adc_m2, row, said
 
 SHAPE = (2, 1, 4, 3)
 
@@ -114,6 +116,77 @@ def test_pulses_down_wear_as_those_up_do() -> None:
     assert events.set_pulses_update == 6 * 12
 
 
+def remapping(tile_rows: Any = "whole", *, inputs_first: bool = True, spare_rows: int = 1) -> PairArray:
+    spec = ArraySpec(
+        initial_mean_us=2.0, initial_std_us=0.0, tile_rows=tile_rows, spare_rows=spare_rows, remap_worn_share=0.5
+    )
+    own = cell("ideal_linear", set_endurance_pulses=3.0)
+    return PairArray(4, 3, own, spec, DacSpec(), AdcSpec(), seed=1, layer=0, inputs_first=inputs_first)
+
+
+QUIET = RefreshSpec(threshold_us=100.0, max_pulses=50)
+
+
+@pytest.mark.parametrize("inputs_first", [True, False])
+def test_a_spare_row_takes_the_place_of_the_most_worn_one_and_holds_what_it_held(inputs_first: bool) -> None:
+    own, events = remapping(inputs_first=inputs_first), Events()
+    pulses = torch.zeros(4, 3, dtype=torch.int64)
+    line = (2, slice(None)) if inputs_first else (slice(None), 2)
+    pulses[line] = 5
+    own.program(pulses, 0.0, events)
+    own.program(-pulses, 0.0, events)
+    other = torch.zeros(4, 3, dtype=torch.int64)
+    other[0, 0] = 5  # worn, but too little of its row
+    own.program(other, 0.0, events)
+    assert own.endurance is not None
+    before, count = own.endurance.worn(own.cells).clone(), 2 * (3 if inputs_first else 4)
+    assert int(before.sum()) == count + 1
+    own.refresh(QUIET, 1.0, events)
+    assert own.remapped.tolist() == [[1]]
+    after = own.endurance.worn(own.cells)
+    assert int(after.sum()) == 1
+    assert (events.refreshed_pairs, events.resets) == (count // 2, count)
+    step = own.cells.spec.granularity_us
+    own.program(pulses.clamp_max(2), 2.0, events)
+    moved = own.sense(2.0).weight[line] * own.beta_us
+    assert moved == pytest.approx(torch.full_like(moved, 2 * step), abs=1e-4)
+
+
+def test_spare_rows_run_out_array_by_array() -> None:
+    own, events = remapping(tile_rows=2, spare_rows=1), Events()
+    pulses = torch.full((4, 3), 5, dtype=torch.int64)
+    for signed in (pulses, -pulses):
+        own.program(signed, 0.0, events)
+    own.refresh(QUIET, 1.0, events)
+    assert own.remapped.tolist() == [[1], [1]]
+    assert own.endurance is not None
+    assert int(own.endurance.worn(own.cells).sum()) == 2 * 2 * 3
+    own.refresh(QUIET, 2.0, events)
+    assert own.remapped.tolist() == [[1], [1]]
+
+
+def test_remapped_rows_are_part_of_what_a_training_goes_on_from() -> None:
+    own, events = remapping(), Events()
+    pulses = torch.full((4, 3), 5, dtype=torch.int64)
+    for signed in (pulses, -pulses):
+        own.program(signed, 0.0, events)
+    own.refresh(QUIET, 1.0, events)
+    other = remapping()
+    other.restore(own.state())
+    assert other.remapped.tolist() == own.remapped.tolist()
+    for one in (own, other):
+        one.program(pulses, 2.0, Events())
+    assert torch.equal(own.conductance_us(3.0), other.conductance_us(3.0))
+
+
+def test_spare_rows_take_area() -> None:
+    own, plain = said(CROSSBAR, spare_rows=13), row(CROSSBAR)
+    assert own["cells_m2"] == pytest.approx(plain["cells_m2"] * (65 + 13) / 65, rel=1e-12)
+    converters = 13 * CARD.dac_area_m2 + (math.ceil(77 / 6) - math.ceil(64 / 6)) * adc_m2(6)
+    assert own["converters_m2"] - plain["converters_m2"] == pytest.approx(converters, rel=1e-9)
+    assert own["energy_j"] == plain["energy_j"]
+
+
 SMALL: dict[str, Any] = {"workload.dataset": "digits", "network.hidden": (8,), "training.epochs": 2}
 SMALL |= {"training.batch_size": 16, "training.learning_rate": 2.0}
 
@@ -151,23 +224,37 @@ def test_a_network_lasts_until_it_is_lost_for_good(accuracies: list[float], epoc
 
 def test_endless_cells_are_the_default_and_change_no_design() -> None:
     plain = compose(SMALL)
-    given = {"device.set_endurance_pulses": "endless", "device.set_endurance_spread": 0.3, "array.tolerated_loss": 0.2}
+    given = {"device.set_endurance_pulses": "endless", "device.set_endurance_spread": 0.3}
+    given |= {"array.tolerated_loss": 0.2, "array.spare_rows": 3}
     assert compose({**SMALL, **given}).key == plain.key
     assert not {"set_endurance_pulses", "worn_state"} & plain.as_dict()["device"].keys()
-    assert "tolerated_loss" not in plain.as_dict()["array"]
+    assert not {"tolerated_loss", "spare_rows"} & plain.as_dict()["array"].keys()
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "wrong"),
     [
         ({"device.set_endurance_pulses": 0.0}, 'a number from 1.0 .* or "endless"'),
         ({"device.set_endurance_pulses": 5.0, "device.worn_state": "open"}, 'one of "held", "set", "reset"'),
         ({"device.set_endurance_pulses": 5.0, "device.set_endurance_spread": -1.0}, "a number from 0.0 to 5.0"),
+        (
+            {"device.set_endurance_pulses": 5.0, "array.spare_rows": 10},
+            "array.spare_rows = 10 exceed the 9 rows of the smallest array",
+        ),
+        (
+            {
+                "network.name": "cnn",
+                "network.hidden": None,
+                "device.set_endurance_pulses": 5.0,
+                "array.spare_rows": 300,
+            },
+            "spare_rows = 300 exceed the 256 rows of an array",
+        ),
     ],
 )
-def test_what_no_cell_endures_is_refused(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(SettingError, match=said):
-        compose({**SMALL, **given})
+def test_what_no_cell_endures_is_refused(given: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(SettingError, match=wrong):
+        compose({name: value for name, value in {**SMALL, **given}.items() if value is not None})
 
 
 STUDY = """
