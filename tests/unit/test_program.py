@@ -23,6 +23,7 @@ TWINS = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "&": lambda a, b: np.asarray(a) * np.asarray(b),
     "fill": lambda a, b: np.where(np.isnan(a), b, a),
     "if": lambda p, a, b: np.where(np.asarray(p) > 0, a, b),
     "min": lambda *all_: reduce(np.fmin, all_),
