@@ -90,8 +90,8 @@ def endurance_of(cell: AbstractCell, shape: tuple[int, ...], *, seed: int, layer
         return None
     count = math.prod(shape)
     draws = {kind: stream(seed, f"{kind} endurance", layer).next_normal(count)[0] for kind in ("SET", "RESET")}
-    limits = [_lives(cell, kind, draw).to(torch.int64).reshape(shape) for kind, draw in draws.items()]
-    return Endurance(cell, *limits, seed, layer)
+    limits = {kind: _lives(cell, kind, draw).to(torch.int64).reshape(shape) for kind, draw in draws.items()}
+    return Endurance(cell, limits["SET"], limits["RESET"], seed, layer)
 
 
 def _lives(cell: AbstractCell, kind: str, draw: Tensor) -> Tensor:

@@ -362,7 +362,8 @@ class PairArray:
                 share = worn[tile].double().mean(dim=(0, 1, 3))
                 worst = share.argsort(descending=True, stable=True)
                 left = self._spec.spare_rows - int(self.remapped[down, across])
-                for row in worst[share[worst] >= self._spec.remap_worn_share][:left].tolist():
+                chosen = worst[share[worst] >= self._spec.remap_worn_share][:left]
+                for row in cast("list[int]", chosen.tolist()):
                     self.remapped[down, across] += 1
                     cells = places[tile][:, :, row]
                     endurance.replace(self.cells, cells.reshape(-1), int(self.remapped[down, across]))
