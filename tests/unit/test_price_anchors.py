@@ -165,6 +165,7 @@ def test_every_constant_of_a_card_acts_on_a_price() -> None:
         changes = {"trial": number, "chi_storage": storage, "chi_flips": 10**6, "wear_flip_max": 10**6}
         bits = {name: pl.lit(8, pl.Int32) for name in ("chi_bits", "operand_bits")}
         tables.append(tables[0].with_columns(**{key: pl.lit(value) for key, value in changes.items()}, **bits))
+    tables.append(tables[0].with_columns(trial=pl.lit(20, pl.Int64), pulse_steps=pl.lit(127.0)))
     priced = price_cards(pl.concat(tables, how="diagonal_relaxed"), cards)
     groups = {name[0]: frame.drop("card") for name, frame in priced.group_by("card", maintain_order=True)}
     assert {key for key in CONSTANTS if groups[key].equals(groups["base"])} == set()
