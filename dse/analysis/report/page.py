@@ -39,7 +39,7 @@ def write_page(
 
 
 def page(
-    subject: Subject, without: Sequence[str] = (), live: str | None = None, panels: Sequence[Panel] = PANELS
+    subject: Subject, without: Sequence[str] = (), live: str | None = None, panels: Sequence[Panel] | None = None
 ) -> str:
     """Return the page of a study as HTML.
 
@@ -47,7 +47,7 @@ def page(
         subject: what it is about.
         without: panels to leave out.
         live: for a page that `dse watch` serves: what tells these results from later ones. It alone asks its server.
-        panels: those of the page.
+        panels: those of the page, by default all of a study.
 
     Raises:
         QueryError: a panel to leave out that is none.

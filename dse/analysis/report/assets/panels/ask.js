@@ -137,7 +137,7 @@ function whyPart() {
     element("div", { class: "controls ask-row" }, element("span", { class: "note" }, "trial"), field, element("button", { type: "button", on: { click: ask } }, "Ask")), answer);
   let asked = null, wrong = "";
   function ask() {
-    const words = field.value.trim().toUpperCase(), found = searched.find((design) => numberOf(design) === words);
+    const words = field.value.trim().toUpperCase(), found = designs.find((design) => numberOf(design) === words);
     const ends = [d3.least(searched, (design) => design.trial), d3.greatest(searched, (design) => design.trial)];
     wrong = found ? "" : `this page holds no trial ${JSON.stringify(field.value)}; it holds ${searched.length} from ${ends.map(numberOf).join(" to ")}`;
     asked = found?.trial ?? null;
