@@ -285,6 +285,23 @@ def _place(error: BaseException) -> str:
     return f"{own[-1].filename}, line {own[-1].lineno}" if own else "before its first line"
 
 
+def failed_in(names: Iterable[str], error: BaseException) -> str:
+    """Return which of some plug-ins an error of a simulation comes from, with the reason and the line; "" where none.
+
+    That is the one whose file ran last. An error of torch below a line of a plug-in, such as of two sizes that do not
+    fit, is one of the plug-in.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    roots = {name: _root(_loaded[name].module)[1] for name in names if name in _loaded}
+    for frame in reversed(frames):
+        for name, root in roots.items():
+            if Path(frame.filename).is_relative_to(root):
+                said = (str(error).strip() or "no reason given").splitlines()[0]
+                at = f"{frame.filename}, line {frame.lineno}"
+                return f"the plug-in {name!r} failed: {type(error).__name__}: {said} ({at})"
+    return ""
+
+
 def _offers(name: str, module: ModuleType) -> dict[str, tuple[Any, ...]]:
     """Return the lists of variants of the module of a plug-in."""
     found: dict[str, tuple[Any, ...]] = {}

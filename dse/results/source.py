@@ -64,7 +64,15 @@ def offer_files(where: Where) -> None:
     Raises:
         ResultsError: there are no results.
     """
+    _offer(where, set())
+
+
+def _offer(where: Where, seen: set[str]) -> None:
+    """Offer the files of results and of those that they unite, which may name each other."""
     place = place_of(where)
+    if str(place) in seen:
+        return
+    seen.add(str(place))
     about = read_about(place)
     for name, said in cast("dict[str, dict[str, Any]]", about["data_files"]).items():
         beside = f"{about['source']}/{name}"
@@ -77,7 +85,7 @@ def offer_files(where: Where) -> None:
             offer(str(said["sha256"]), partial(_read, place, str(about["source"]), name, names))
     for other in about["merged"]:
         with suppress(ResultsError):
-            offer_files(str(other))
+            _offer(str(other), seen)
 
 
 def _read(place: Place, source: str, name: str, names: Sequence[str]) -> dict[str, bytes]:

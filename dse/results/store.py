@@ -456,8 +456,8 @@ def encode_parts(parts: Sequence[str]) -> bytes:
     return to_sealed({"parts": [name.removeprefix("trials/") for name in parts]})
 
 
-def discard(where: Where) -> None:
-    """Remove results that have no row and that nobody uses, after a start that failed."""
+def discard(where: Where) -> bool:
+    """Remove results that have no row and that nobody uses, after a start that failed; return whether they are gone."""
     place = place_of(where)
     lock = place.lock()
     try:
@@ -469,7 +469,8 @@ def discard(where: Where) -> None:
         if not has_rows:
             place.destroy()
     except (ResultsError, OSError):
-        return
+        return False
+    return not has_rows
 
 
 def _reason(error: OSError) -> str:

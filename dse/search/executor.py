@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import dse
 from dse.designs.design import Design, compose
 from dse.designs.outcome import Failure, Outcome
-from dse.errors import ExecutorError
+from dse.errors import DseError, ExecutorError, PluginError
+from dse.plugins import failed_in
 from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
 from dse.results.rows import result_fields
@@ -277,8 +278,11 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
     started_at, start = datetime.now(UTC), time.perf_counter()
     try:
         outcome = simulate(job)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+    except DseError:
+        raise
+    except Exception as error:
+        if not (isinstance(error, MemoryError | RuntimeError) and _is_out_of_memory(error)):
+            _tell_of_plugin(job, error)
             raise
         outcome = Failure("memory", f"memory ran out: {str(error).strip() or type(error).__name__}"[:300])
     return Answer(
@@ -291,6 +295,20 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
         packages=_packages_of(job),
         paused=_paused(job, outcome),
     )
+
+
+def _tell_of_plugin(job: Job, error: Exception) -> None:
+    """Raise an error of a design as one of the plug-in that it comes from, where it does.
+
+    Raises:
+        PluginError: it does.
+    """
+    where = "" if job.design is None else failed_in(job.design.plugins, error)
+    if where:
+        raise PluginError(
+            f"{where}, in trial {job.trial} seed {job.seed}. Mend it and start afresh, or leave out the designs that "
+            "it does not take"
+        ) from error
 
 
 def _packages_of(job: Job) -> str:

@@ -1,6 +1,7 @@
 """A run of a study into its results: start it, go on with it, or ask more of it."""
 
 import json
+import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +24,7 @@ from dse.search.loop import Progress, run
 from dse.search.reuse import Reusing, rows_to_reuse
 from dse.search.study import Study, is_kept, read_study
 
+log = logging.getLogger(__name__)
 MakeExecutor = Callable[[], Executor]
 Report = Callable[[Progress], None]
 
@@ -73,7 +75,10 @@ def start(
         with Store(place, patience_s) as store:
             _run(study, store, lambda: Reusing(executor(), known) if known else executor(), report)
     except Exception:
-        discard(place)
+        if discard(place):
+            log.warning(
+                "nothing was stored, and %s is gone again: there is nothing to resume, run the study anew", place
+            )
         raise
 
 

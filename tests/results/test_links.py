@@ -8,6 +8,7 @@ import pytest
 from dse.errors import ResultsError
 from dse.results.folder import Folder
 from dse.results.inside import OutsideError, fresh, read_plain
+from dse.results.source import offer_files
 from dse.results.store import Store, create, read_about, read_table
 from tests.results.rows import ABOUT, row
 
@@ -122,6 +123,14 @@ def test_what_is_made_anew_takes_the_place_of_a_pipe(folder):
         assert fresh(folder, name) == folder / name
         assert (folder / "report.html").exists() == (name != "report.html")
         assert (folder / "other.html").read_text() == "kept"
+
+
+def test_results_that_say_that_they_unite_themselves_are_gone_through_once(folder, monkeypatch):
+    asked: list[object] = []
+    about = {**read_about(folder), "merged": [str(folder), str(folder)]}
+    monkeypatch.setattr("dse.results.source.read_about", lambda place: asked.append(place) or about)
+    offer_files(folder)
+    assert len(asked) == 1
 
 
 def test_the_folder_itself_may_be_reached_by_a_link(folder, tmp_path):

@@ -281,8 +281,8 @@ def test_a_table_of_another_schema_is_refused(folder):
 def test_discard_removes_an_empty_folder_only(folder, tmp_path):
     with Store(folder) as store:
         store.append([row(0)])
-    discard(folder)
+    assert not discard(folder)
     assert trials(folder) == [0]
     create(tmp_path / "empty", ABOUT, {})
-    discard(tmp_path / "empty")
+    assert discard(tmp_path / "empty")
     assert not Path(tmp_path / "empty").exists()

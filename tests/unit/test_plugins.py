@@ -5,14 +5,18 @@ import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from dse import plugins
 from dse.designs.design import compose
 from dse.designs.settings import settings
+from dse.designs.tables import Design
 from dse.devices.card import card_text, library
 from dse.errors import PluginError, SettingError
+from dse.search.executor import Job, work
 from dse.search.study import parse_study
 from tests.conftest import Said
 from tests.lab import lab
@@ -134,6 +138,17 @@ def test_modules_that_were_imported_before_count_where_their_files_are_older(
     monkeypatch.setattr(plugins, "IMPORTED_S", own.stat().st_ctime)
     assert plugins.load(["lab"])
     del sys.modules["lab_parts.own"]
+
+
+def test_an_error_in_its_code_is_one_message_that_names_its_line(install: Install) -> None:
+    install("lab", f"{SAMPLER}def wrong(job):\n    import torch\n    return torch.ones(2, 3) @ torch.ones(2, 3)\n")
+    plugins.load(["lab"])
+    job = Job(3, 1, cast("Design", SimpleNamespace(plugins=("lab",))))
+    said = r"the plug-in 'lab' failed: RuntimeError: mat1 and mat2 .*lab\.py, line 12\), in trial 3 seed 1"
+    with pytest.raises(PluginError, match=said):
+        work(job, sys.modules["lab"].wrong)
+    with pytest.raises(ZeroDivisionError):  # of the framework: a traceback
+        work(job, lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
 
 
 def test_one_that_is_not_installed_is_named_with_the_nearest(install: Install) -> None:
