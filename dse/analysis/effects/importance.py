@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.effects.features import AxisValue, Designs, columns, designs_of, groups, matrix
+from dse.analysis.effects.forest import ENTRIES, Forest, grown
 from dse.analysis.fronts.pareto import checked
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.analysis.tables.variants import first_variants
@@ -75,7 +76,7 @@ class Fit:
         random: the stream of this sample.
     """
 
-    forest: Any
+    forest: Forest
     held_out: np.ndarray
     random: np.random.Generator
 
@@ -151,25 +152,34 @@ def learned(tables: Tables, objective: str) -> Task:
 
 
 def fits(task: Task, seed: int) -> Iterator[Fit]:
-    """Fit a forest to each bootstrap sample. O(resamples trees n log n)."""
-    from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415  a second that other commands do without
+    """Fit a forest to each bootstrap sample, several together where they are small. O(resamples trees n log n)."""
+    together = max(1, ENTRIES // (TREES * min(AT_MOST, len(task.designs))))
+    for first in range(0, RESAMPLES, together):
+        numbers = range(first, min(first + together, RESAMPLES))
+        drawn = {number: found for number in numbers if (found := _sample(task, seed, number)) is not None}
+        if not drawn:
+            continue
+        samples: list[np.ndarray] = []
+        for taken, _, random in drawn.values():
+            samples.extend(taken[random.integers(0, len(taken), size=(TREES, len(taken)))])
+        forest = grown(task.x, task.y, samples, np.random.default_rng([seed, first, 1]))
+        for place, (_, held_out, random) in enumerate(drawn.values()):
+            yield Fit(forest.part(place * TREES, TREES), held_out, random)
 
+
+def _sample(task: Task, seed: int, number: int) -> tuple[np.ndarray, np.ndarray, np.random.Generator] | None:
+    """Return the designs of a bootstrap sample, those left out, and its stream; None where those say nothing."""
     simulation = task.designs.simulation
     order, count = np.argsort(simulation, kind="stable"), int(simulation.max()) + 1
     ends = np.cumsum(np.bincount(simulation))
     members: list[np.ndarray] = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     size = min(count, max(1, AT_MOST * count // len(order)))
-    for number in range(RESAMPLES):
-        random = np.random.default_rng([seed, number])
-        drawn = random.integers(0, count, size=size)
-        taken = np.concatenate([members[int(place)] for place in drawn])
-        held_out = np.flatnonzero(~np.isin(simulation, drawn))[:AT_MOST]
-        if len(held_out) < 2 or np.ptp(task.y[held_out]) == 0:
-            continue
-        of_forest = int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])
-        forest: Any = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=of_forest)
-        forest.fit(task.x[taken], task.y[taken])
-        yield Fit(forest, held_out, random)
+    random = np.random.default_rng([seed, number])
+    drawn = random.integers(0, count, size=size)
+    held_out = np.flatnonzero(~np.isin(simulation, drawn))[:AT_MOST]
+    if len(held_out) < 2 or np.ptp(task.y[held_out]) == 0:
+        return None
+    return np.concatenate([members[int(place)] for place in drawn]), held_out, random
 
 
 def _shuffled(fit: Fit, task: Task) -> Iterator[np.ndarray]:
@@ -195,8 +205,7 @@ def _r2(fit: Fit, task: Task, tables: np.ndarray) -> list[float]:
 
 def predict(fit: Fit, tables: np.ndarray) -> np.ndarray:
     """Return predictions for tables of columns, shape (tables, designs, columns), in one call of the forest."""
-    flat: np.ndarray = fit.forest.predict(tables.reshape(-1, tables.shape[2]))
-    return flat.reshape(tables.shape[:2])
+    return fit.forest.predict(tables.reshape(-1, tables.shape[2])).reshape(tables.shape[:2])
 
 
 def dependence(tables: Tables, objective: str, parameter: str, seed: int = 0) -> pl.DataFrame:

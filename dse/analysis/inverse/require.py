@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.effects.features import Axis, AxisValue, Designs, designs_of, matrix, without_idle
+from dse.analysis.effects.forest import Forest, forest_of
 from dse.analysis.inverse.region import Levels, Region, everything, find_region, inside, levels_of
 from dse.analysis.inverse.targets import Target, met
 from dse.analysis.tables.tables import Tables, search_trials
@@ -54,7 +55,7 @@ class Answer:
     meets: np.ndarray
     region: Region
     held_out: tuple[int, int]
-    forest: Any
+    forest: Forest
     seed: int
 
 
@@ -81,10 +82,7 @@ def require(tables: Tables, targets: Sequence[Target], share: float = SHARE, see
     meets = met(table, targets)
     levels = levels_of(designs)
     region = find_region(levels, meets, share)
-    from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415  a second that other commands do without
-
-    forest: Any = RandomForestRegressor(TREES, min_samples_leaf=2, random_state=seed)
-    forest.fit(matrix(designs), meets.astype(float))
+    forest = forest_of(matrix(designs), meets.astype(np.float64), TREES, np.random.default_rng([seed, 1]))
     held_out = _held_out(levels, meets, designs.simulation, share, seed)
     return Answer(targets, designs, levels, meets, region, held_out, forest, seed)
 
@@ -232,7 +230,7 @@ def _apart(points: np.ndarray, count: int) -> list[int]:
 
 
 def _probability(answer: Answer, values: dict[str, list[AxisValue | None]]) -> np.ndarray:
-    return np.asarray(answer.forest.predict(matrix(answer.designs, values)), dtype=np.float64)
+    return answer.forest.predict(matrix(answer.designs, values))
 
 
 def drawn(answer: Answer, region: Region) -> dict[str, list[AxisValue | None]]:
