@@ -79,7 +79,7 @@ def test_owners_and_conditions_are_said(path: str, belongs_to: str, idle: tuple[
 
 
 def test_a_table_a_setting_or_a_nested_table_can_be_asked_for() -> None:
-    assert {s.path for s in reference(["dac"])} == {"dac.bits", "dac.backward_bits"}
+    assert {s.path for s in reference(["dac"])} == {"dac.bits", "dac.backward_bits", "dac.coding"}
     assert [s.path for s in reference(["adc.bits"])] == ["adc.bits"]
     assert all(s.path.startswith("deployment.device.") for s in reference(["deployment.device"]))
     assert "adc.bits = 8" in run("adc.bits")
