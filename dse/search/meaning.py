@@ -10,12 +10,15 @@ from dse.designs.space import CARDS, Parameter
 from dse.devices.card import model_of
 from dse.files import Seen
 from dse.pricing.bounds import Bound
-from dse.pricing.card import CostCard
+from dse.pricing.card import CONSTANTS, CostCard
 from dse.search.first import Designs
 from dse.search.learned import Learned
 from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec
+from dse.spec import is_added
 
+PULSE_STEP = "pulse_step_s"
+"""The constant that only designs are priced by that code inputs in the width of pulses."""
 _LATER: tuple[tuple[str, str, Any], ...] = (
     ("search", "rungs", []),
     ("search", "keep", []),
@@ -142,8 +145,25 @@ def meaning_of(study: Meant) -> dict[str, Any]:
         "cards": [content for _, content in cards],
         "controls": {name: design.as_dict() for name, design in study.controls.items()},
         "fixed": _named_plainly(study.fixed),
-        "price_card": study.card.__dict__,
+        "price_card": _price_card(study),
     }
+
+
+def _price_card(study: Meant) -> dict[str, Any]:
+    """Return what the cost card says, without later constants at their defaults, or that no design is priced by.
+
+    So keys of studies stay what they were before these constants.
+    """
+    given = (*study.fixed, *study.space, *(path for own in study.spec.controls.values() for path in flatten(own)))
+    is_wide = any(path.endswith(".coding") for path in given)
+    card = study.card
+    later = {
+        name
+        for name, known in CONSTANTS.items()
+        if known.default is not None and (card.values[name] == known.default or (name == PULSE_STEP and not is_wide))
+    }
+    values, ranges = ({k: v for k, v in own.items() if k not in later} for own in (card.values, card.ranges))
+    return {"name": card.name, "values": values, "ranges": ranges}
 
 
 def _described(study: Meant, parameters: Mapping[str, Any]) -> Described:
@@ -162,8 +182,12 @@ def _cards_beside(study: Meant, designs: Sequence[Described]) -> dict[str, dict[
         for name in names:
             if name not in used:
                 said = read(name, study.folder)
-                model = {"model": model_of(name, study.folder).model} if path == CELL.card else {}
-                found.setdefault(path, {})[name] = {**said, **model}
+                if path == CELL.card:
+                    cell = model_of(name, study.folder)
+                    added = {own for own, field in cell.model_fields.items() if is_added(field)}
+                    said = {k: v for k, v in said.items() if k not in added or v != cell.model_fields[k].default}
+                    said["model"] = cell.model
+                found.setdefault(path, {})[name] = said
     return found
 
 
