@@ -55,7 +55,8 @@ def report(
         from dse.analysis.report.page import write_page  # noqa: PLC0415
 
         path = output or fresh(here, "report.html")
-        write_page(path, results, tables, names, without)
+        for line in write_page(path, results, tables, names, without):
+            echo(f"note: {line}", err=True)
         echo(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
         return
     from dse.analysis.report.figures import write_pictures  # noqa: PLC0415

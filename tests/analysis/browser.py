@@ -63,6 +63,12 @@ class Browser:
             self._driver.get_log(kind)
         self._driver.get(address)
 
+    def used_s(self) -> float:
+        """Return the processor seconds that the main thread of the page has used; from the first call on."""
+        self._driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
+        metrics = self._driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
+
     def errors(self) -> list[str]:
         """Return what console and policy complained about since the page was opened or this was last asked."""
         return [entry["message"] for entry in self._driver.get_log("browser") if entry["level"] != "INFO"]

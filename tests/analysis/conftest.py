@@ -1,4 +1,4 @@
-"""What tests of the page share: the subject of a study under several seeds, and a browser a file."""
+"""What tests of the page share: the subject of a study under several seeds, and one browser for all."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def subject(replicated):
     return Subject(replicated, tables, tables.objectives)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     with Browser(tmp_path_factory.mktemp("profile")) as browser:
         yield browser

@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from dse.analysis.report.page import page as page_of
+from dse.analysis.report.subject import Subject
 from tests.analysis.browser import Browser, executable
+from tests.analysis.synthetic import study
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 
@@ -84,3 +86,36 @@ def test_every_panel_saves_its_pictures(opened, panel):
     assert files["png"][:8] == PNG
     assert len(files["csv"].splitlines()) > 2
     ElementTree.fromstring(files["svg"])
+
+
+def test_a_front_of_more_than_a_thousand_is_painted_whole_and_found_by_the_pointer(browser, subject, tmp_path):
+    def metrics(p):
+        return {
+            "accuracy": p["training.learning_rate"],
+            "energy_per_sample_j": 1e-9 * (1 + p["training.learning_rate"]),
+        }
+
+    tables = study(metrics, count=1200)
+    large = Subject(subject.where, tables, tables.objectives)
+    assert len(large.front) == 1200
+    path = tmp_path / "page.html"
+    path.write_text(page_of(large, ["importance"]), encoding="utf-8")
+    browser.open(path.as_uri())
+    assert browser.ask("document.querySelectorAll('#front path.mark').length") == 0
+    # Every tenth of them is under the pointer, in the colour of the front.
+    seen = browser.run(
+        "const plot = document.querySelector('#front .overlay'), box = plot.getBoundingClientRect(), seen = new Set();"
+        "for (let part = 0; part <= 1; part += 0.005) {"
+        "  plot.dispatchEvent(new PointerEvent('pointermove', { bubbles: true, clientX: box.x + part * box.width,"
+        "    clientY: box.y + (1 - part) * (box.height - 42) }));"
+        "  const ring = document.querySelector('#front .ring'); if (ring) seen.add(ring.dataset.ring);"
+        "} return [...seen];"
+    )
+    assert len(seen) > 20
+    painted = browser.run(
+        "const canvas = document.querySelector('#front canvas');"
+        "const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+        "let count = 0; for (let i = 3; i < data.length; i += 4) count += data[i] > 200; return count;"
+    )
+    assert painted > 1000
+    assert browser.errors() == []

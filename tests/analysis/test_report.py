@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -19,12 +20,13 @@ from dse.analysis.report.figures import write_pictures
 from dse.analysis.report.page import ASSETS, page
 from dse.analysis.report.panels import PANELS, filled, summary
 from dse.analysis.report.provenance import card_table, facts
-from dse.analysis.report.subject import DETAILED, DRAWN, Subject, short, thinned
+from dse.analysis.report.subject import DETAILED, EXACT, PRICED, Subject, short, thinned
 from dse.analysis.tables.tables import open_tables, search_trials
 from dse.designs.outcome import METRICS
 from dse.errors import QueryError
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CONSTANTS
+from tests.unit.test_report_columns import unpacked
 
 pytestmark = pytest.mark.usefixtures("few_forests")
 EVIL = "</script><script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
@@ -59,7 +61,24 @@ class Reader(HTMLParser):
 
 
 def data_of(text):
-    return json.loads(Reader(text).texts["script", "data"])
+    """Return the data of a page, with the columns of its designs as lists."""
+    data = json.loads(Reader(text).texts["script", "data"])
+    data["designs"] = listed_of(data["designs"])
+    return data
+
+
+def listed_of(held):
+    """Return what `Subject.describe` gives with its columns as lists."""
+    columns = unpacked(held["packed"])
+    for kind in ("values", "ci95"):
+        held[kind] = {name: listed(columns, place) for name, place in held[kind].items()}
+    return held
+
+
+def listed(columns, place):
+    own, words = place if isinstance(place, list) else (place, None)
+    values = [value if math.isfinite(value) else None for value in columns[own].tolist()]
+    return values if words is None else [None if n is None else words[int(n)] for n in values]
 
 
 @pytest.fixture
@@ -103,7 +122,7 @@ def many(subject, count):
 
 
 def test_the_designs_are_those_of_the_tables(subject):
-    held = subject.describe()
+    held = listed_of(subject.describe())
     table = subject.tables.designs.filter(pl.col("state") == "complete")
     assert sorted(held["trial"]) == sorted({*search_trials(subject.tables)["trial"], 0, 1})
     expected = {row["trial"]: row for row in table.iter_rows(named=True)}
@@ -122,7 +141,7 @@ def test_the_designs_are_those_of_the_tables(subject):
 
 
 def test_front_ranks_and_probabilities_are_those_of_dse_front(subject):
-    held = subject.describe()
+    held = listed_of(subject.describe())
     front = front_table(subject.tables, subject.objectives)
     on = [trial for trial, role in zip(held["trial"], held["role"], strict=True) if role == "front"]
     assert on == front["trial"].to_list()
@@ -171,6 +190,8 @@ def test_energies_are_those_of_dse_price_and_add_up(subject):
             assert held["of"][trial][place] == pytest.approx(adc, rel=CLOSE)
             assert sum(held["of"][trial]) == pytest.approx(total, rel=10 * CLOSE)
     assert set(held["of"]) == set(subject.detailed)
+    for trial, layers in held["layers"].items():
+        assert sum(joules for _, joules in layers) == pytest.approx(held["total"][trial], rel=10 * CLOSE)
 
 
 def test_wear_is_that_of_the_layers(subject):
@@ -247,20 +268,22 @@ def test_text_of_a_user_is_text(replicated, subject, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [DRAWN + 500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_thousands_of_designs_stay_below_five_megabytes(count, subject):
-    """The page draws as many of any more; that it does is what keeps it small, and is seen with a few hundred more."""
+@pytest.mark.parametrize("count", [PRICED + 500, EXACT + 100])
+def test_all_of_thousands_of_designs_are_held_and_a_share_of_them_can_be_priced_anew(count, subject):
     large = many(subject, count)
     large = dataclasses.replace(large, objectives=["accuracy", "energy_per_sample_j"])
     assert len(large.searched) >= count
     text = page(large)
-    assert len(text.encode()) < 5e6
+    assert len(text.encode()) < 1e7
     held = data_of(text)["designs"]
-    assert len(held["trial"]) == DRAWN + 2
+    assert len(held["trial"]) == len(large.searched) + 2
+    exact = dict(large.drawn.select("trial", "accuracy").iter_rows())
+    assert [exact[trial] for trial in held["trial"]] == held["values"]["accuracy"]
     assert set(large.front["trial"]) <= set(held["trial"])
     assert len(held["detailed"]) == DETAILED + 2
     note = " ".join(summary(large)["left_out"])
-    assert f"all {len(large.front)} on the front and {DRAWN - len(large.front)} of the" in note
+    assert f"all {len(large.front)} on the front and {PRICED - len(large.front)} of the" in note
+    assert ("seven digits" in note) == (count > EXACT)
     assert note in re.sub(r"\s+", " ", text)
 
 

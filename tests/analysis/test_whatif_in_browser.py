@@ -16,7 +16,7 @@ from dse.analysis.report.subject import Subject
 from dse.devices.card import library
 from dse.pricing.bounds import Bound
 from dse.pricing.card import CONSTANTS, read_cost_card
-from dse.pricing.price import COLUMNS
+from dse.pricing.price import COLUMNS, price
 from tests.analysis.browser import executable
 from tests.analysis.kinds import layers_of_all_kinds
 
@@ -249,3 +249,40 @@ def test_a_study_without_events_says_so(browser, subject, tmp_path):
     assert "No design has events" in browser.ask("document.getElementById('whatif').textContent")
     assert browser.ask("document.querySelectorAll('#front .mark.front').length") > 0
     assert browser.errors() == []
+
+
+def test_knees_and_how_sure_the_front_is_follow_the_prices_as_the_command_line_has_them(opened, subject):
+    """Knees are equal; shares of draws of two generators differ by chance: z = 5 of their standard errors."""
+    card = read_cost_card(OWN)
+    changes = {name: 20 * card.values[name] for name in CONVERTERS}
+    opened.run("dse.set(arguments[0])", changes)
+    trials = [design["trial"] for design in opened.ask("dse.designs()")]
+    knees, sure = (dict(zip(trials, opened.ask(f"dse.{what}()"), strict=True)) for what in ("knees", "probability"))
+    rows = price(subject.tables.layers, card.with_values(changes), [ENERGY])
+    repriced = subject.tables.trials.drop(ENERGY).join(rows, on=["trial", "seed"], how="left", maintain_order="left")
+    tables = dataclasses.replace(subject.tables, trials=repriced)
+    table = front_table(tables, subject.objectives, ranked=True, knee=True)
+    assert 0 < table["p_front"].min() < 1
+    for row in table.iter_rows(named=True):
+        if row["rank"] == 0:
+            assert knees[row["trial"]] == pytest.approx(row["knee"], rel=1e-9, abs=1e-12)
+        else:
+            assert knees[row["trial"]] is None
+        share = row["p_front"]
+        error = math.sqrt(2 * max(share * (1 - share), 1e-3) / 1000)
+        assert abs(sure[row["trial"]] - share) < 5 * error
+    shown = opened.wait(
+        "[...document.querySelectorAll('#front-table tbody tr')].map((row) => row.cells[2].textContent)"
+        ".every((text) => text !== '\u2013') && 1"
+    )
+    assert shown == 1
+
+
+def test_up_to_five_designs_stand_side_by_side_down_to_layers_curves_and_wear(opened, subject):
+    trials = subject.front["trial"].to_list()[:2]
+    opened.run("location.hash = 'designs=' + arguments[0].join()", trials)
+    opened.wait("document.querySelectorAll('#selected [data-curve]').length === 2")
+    heads = opened.ask(
+        "[...document.querySelectorAll('#selected thead th:first-child')].map((cell) => cell.textContent)"
+    )
+    assert {"energy of a training image", f"energy by layer, on {OWN}", "cells by layer"} <= set(heads)

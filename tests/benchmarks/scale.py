@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -197,7 +197,15 @@ sys.exit(status)
 def ask(made: Made, name: str, checkout: Path) -> Taken:
     """Let a checkout answer in a process of its own, check the answer, and return what it took."""
     arguments, is_right = COMMANDS[name]
-    command = [sys.executable, "-m", "dse", *(str(made.folder) if a == "FOLDER" else a for a in arguments)]
+    code, answer, taken = measured([str(made.folder) if a == "FOLDER" else a for a in arguments], checkout)
+    if code or not is_right(made, answer):
+        raise SystemExit(f"{name} of {checkout} gave another answer than it should: {answer[:500]}")
+    return taken
+
+
+def measured(arguments: Sequence[str], checkout: Path) -> tuple[int, str, Taken]:
+    """Let a checkout answer in a process of its own; return its status, its answer and what it took."""
+    command = [sys.executable, "-m", "dse", *arguments]
     env = {**os.environ, "PYTHONPATH": str(checkout), "POLARS_MAX_THREADS": "2"}
     with tempfile.TemporaryFile() as out:
         before = os.times().elapsed
@@ -213,9 +221,7 @@ def ask(made: Made, name: str, checkout: Path) -> Taken:
         out.seek(0)
         answer = out.read().decode()
     cpu_s, peak_kb = map(float, done.stderr.split()[-2:])
-    if done.returncode or not is_right(made, answer):
-        raise SystemExit(f"{name} of {checkout} gave another answer than it should: {answer[:500]}")
-    return Taken(cpu_s, after - before, peak_kb / 1024)
+    return done.returncode, answer, Taken(cpu_s, after - before, peak_kb / 1024)
 
 
 def lines(made: Made, names: list[str], against: Path | None) -> Iterator[str]:

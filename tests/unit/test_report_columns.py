@@ -19,7 +19,7 @@ def unpacked(packed):
 
     for rows, levels, width in packed["columns"]:
         if not levels:
-            found.append(take("<f8", rows))
+            found.append(take("<f4" if width == 4 else "<f8", rows).astype("<f8"))
             continue
         known = take("<f8", levels)
         found.append(known[take({1: "u1", 2: "<u2"}[width], rows)] if width else np.repeat(known, rows))
@@ -48,3 +48,13 @@ def test_few_numbers_take_little_room():
     columns = Columns()
     columns.add(np.arange(8000) % 40)
     assert len(columns.packed()["bytes"]) < 12_000
+
+
+def test_many_numbers_that_are_only_shown_take_half_the_room_and_keep_seven_digits():
+    values = np.append(np.random.default_rng(2).lognormal(-20, 8, 4000), np.nan)
+    columns = Columns()
+    places = [columns.add(values), columns.add(values, single=True)]
+    exact, single = (unpacked(columns.packed())[place] for place in places)
+    assert exact.tobytes() == values.tobytes()
+    assert np.allclose(single, values, rtol=6e-8, atol=0, equal_nan=True)
+    assert len(columns._parts[1]) == -(-len(columns._parts[0]) // 16) * 8

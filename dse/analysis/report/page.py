@@ -16,26 +16,31 @@ import jinja2
 from markupsafe import Markup
 
 from dse import __version__
-from dse.analysis.report.panels import PANELS, Filled, Panel, filled, summary
+from dse.analysis.report.panels import PANELS, Filled, Panel, filled, left_out, summary
 from dse.analysis.report.subject import Subject
 from dse.analysis.tables.render import write
 from dse.analysis.tables.tables import Tables
 from dse.results.place import Where
 
 ASSETS = files("dse.analysis.report") / "assets"
-SHARED = ("shared.js", "marks.js", "save.js", "prices.js", "ranks.js", "pricing.js")
+SHARED = ("columns.js", "shared.js", "marks.js", "save.js", "prices.js", "ranks.js", "pricing.js")
 """Scripts that panels share, in the order in which they need each other."""
 
 
 def write_page(
     path: Path, where: Where, tables: Tables, objectives: Sequence[str], without: Sequence[str] = ()
-) -> None:
+) -> list[str]:
     """Write the page of a study; `without` names panels to leave out.
+
+    Returns:
+        What the page does not hold of a large study, in sentences.
 
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a file that cannot be written.
     """
-    write(path, page(Subject(where, tables, objectives), without).encode())
+    subject = Subject(where, tables, objectives)
+    write(path, page(subject, without).encode())
+    return left_out(subject)
 
 
 def page(
@@ -53,7 +58,7 @@ def page(
         QueryError: a panel to leave out that is none.
     """
     parts = filled(subject, without, panels)
-    script, style = _script(is_live=live is not None), _asset("page.css")
+    code, style = script(is_live=live is not None), _asset("page.css")
     return (
         _templates()
         .get_template("page.html")
@@ -65,9 +70,9 @@ def page(
             parts=parts,
             data=_as_script(_data(subject, parts)),
             d3=Markup(_asset("d3.min.js")),  # noqa: S704  ours, as are the next two; nothing of a user is in them
-            script=Markup(script),  # noqa: S704
+            script=Markup(code),  # noqa: S704
             style=Markup(style),  # noqa: S704
-            policy=_policy([_asset("d3.min.js"), script], style, "" if live is None else "connect-src 'self'; "),
+            policy=_policy([_asset("d3.min.js"), code], style, "" if live is None else "connect-src 'self'; "),
             live=live,
             version=__version__,
         )
@@ -85,7 +90,7 @@ def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _script(*, is_live: bool = False) -> str:
+def script(*, is_live: bool = False) -> str:
     """Return the page's own script: what panels share, the panels, and what sets them up."""
     names = [*SHARED, *(f"panels/{p.name}.js" for p in PANELS if not p.is_text), "table.js", "main.js"]
     names += ["live.js"] if is_live else []

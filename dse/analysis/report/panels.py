@@ -17,7 +17,7 @@ from dse.analysis.effects.importance import RESAMPLES, importance
 from dse.analysis.fronts.pareto import best_first
 from dse.analysis.fronts.table import bands_table, confidence_note
 from dse.analysis.report import provenance, series
-from dse.analysis.report.subject import DETAILED, DRAWN, Json, Subject, short, thinned
+from dse.analysis.report.subject import DETAILED, EXACT, Json, Subject, short, thinned
 from dse.analysis.report.whatif import whatif
 from dse.errors import DseError, QueryError, did_you_mean
 from dse.pricing.quantities import QUANTITIES
@@ -111,21 +111,31 @@ def summary(subject: Subject) -> Json:
         "seeds": int(tables.about["seeds"]),
         "note": confidence_note(tables),
         "unfinished": tables.unfinished,
-        "left_out": _left_out(subject),
+        "left_out": left_out(subject),
         "best": _best(subject),
     }
 
 
-def _left_out(subject: Subject) -> list[str]:
-    searched, front = len(subject.searched), len(subject.front)
-    held = len(subject.drawn) - len(subject.controls)
+def left_out(subject: Subject) -> list[str]:
+    """Return what a page of a large study leaves out, in sentences."""
+    searched, front, controls = len(subject.searched), len(subject.front), len(subject.controls)
+    held, priced = len(subject.drawn) - controls, len(subject.priced) - controls
     notes: list[str] = []
     if held < searched:
-        kept = f"all {front} on the front and" if front <= DRAWN else f"{DRAWN} of {front} on the front and"
-        notes.append(f"Drawn: {kept} {max(0, held - front)} of the {searched - front} others, evenly thinned out.")
+        notes.append(f"Held: {_kept(held, front, searched)}.")
+    if priced < held:
+        notes.append(f"Priced anew when prices change: {_kept(priced, front, searched)}.")
+    if held > EXACT:
+        notes.append("Metrics that are no objectives are held to seven digits.")
     if held > DETAILED:
         notes.append(f"Curves, energy and wear are held for {DETAILED} designs, the best ranks first.")
     return notes
+
+
+def _kept(count: int, front: int, searched: int) -> str:
+    """Return which designs are kept, in words."""
+    first = f"all {front} on the front and" if front <= count else f"{count} of {front} on the front and"
+    return f"{first} {max(0, count - front)} of the {searched - front} others, evenly thinned out"
 
 
 def _best(subject: Subject) -> list[Json]:

@@ -12,8 +12,9 @@ from dse.analysis.tables.epochs import COUNTED, curves_of
 from dse.analysis.tables.nested import KEYS
 from dse.analysis.tables.tables import present
 from dse.errors import ResultsError, SettingError
-from dse.pricing.card import read_cost_card
+from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.energy import ITEMS
+from dse.pricing.price import price
 from dse.results.schema import WEAR, WEAR_COLUMNS
 
 ENERGY = "energy_per_sample_j"
@@ -57,10 +58,10 @@ def curves(subject: Subject) -> Json | None:
 
 def _detailed_curves(subject: Subject) -> pl.DataFrame:
     """Return the curves of the designs that are shown, with energies where the card of the study can be read."""
-    if subject.tables.curves.is_empty():
-        return subject.tables.curves
+    if subject.closer.curves.is_empty():
+        return subject.closer.curves
     shown, names = pl.col("trial").is_in(subject.detailed), ("curves", "layers", "trails")
-    few = subject.tables.with_nested(**{name: getattr(subject.tables, name).filter(shown) for name in names})
+    few = subject.tables.with_nested(**{name: getattr(subject.closer, name).filter(shown) for name in names})
     try:
         card = read_cost_card(*subject.card_place())
     except (ResultsError, SettingError):  # the panel of energies says so
@@ -77,7 +78,7 @@ def energy(subject: Subject) -> Json | None:
         ResultsError: the folder does not name the card that priced it.
         SettingError: the card cannot be read any more.
     """
-    layers = subject.tables.layers
+    layers = subject.closer.layers
     if layers.is_empty():
         return None
     card = read_cost_card(*subject.card_place())
@@ -90,12 +91,25 @@ def energy(subject: Subject) -> Json | None:
     columns = [f"{phase}_{part}_per_sample_j" for phase, part in used]
     return {
         "card": card.name,
+        "layers": _by_layer(few.layers, card),
         "items": [{"phase": phase, "part": part} for phase, part in used],
         "of": {row["trial"]: short([row[name] for name in columns]) for row in priced.iter_rows(named=True)},
         "total": {
             trial: short([total])[0] for trial, total in priced.select("trial", "energy_per_sample_j").iter_rows()
         },
     }
+
+
+def _by_layer(layers: pl.DataFrame, card: CostCard) -> Json:
+    """Return the energy of a training image by layer, {trial: [[layer, joules], ...]}: what each costs alone."""
+    # A layer is priced as the trial of a number of its own.
+    many = int(layers["layer"].max()) + 1  # type: ignore[arg-type]
+    alone = layers.with_columns(pl.col("trial") * many + pl.col("layer"))
+    means = price(alone, card, [ENERGY]).group_by("trial").agg(pl.col(ENERGY).mean()).drop_nulls().sort("trial")
+    found: Json = {}
+    for number, joules in means.iter_rows():
+        found.setdefault(number // many, []).append([number % many, short([joules])[0]])
+    return found
 
 
 def wear(subject: Subject) -> Json | None:
@@ -105,7 +119,7 @@ def wear(subject: Subject) -> Json | None:
 
     None where no design has cells that wear.
     """
-    layers = subject.tables.layers
+    layers = subject.closer.layers
     if layers.is_empty():
         return None
     known = wear_columns(layers.columns)

@@ -1,8 +1,9 @@
 """What a page is about: the designs that it holds, with their ranks, intervals and columns."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,25 @@ from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import best_first, checked
 from dse.analysis.fronts.plot import is_log
 from dse.analysis.fronts.table import front_table
+from dse.analysis.report.columns import Columns
 from dse.analysis.tables.tables import Tables, controls
 from dse.errors import ResultsError
 from dse.pricing.card import read_cost_card
 from dse.pricing.quantities import QUANTITIES
 from dse.results.place import Where
 
-DRAWN = 2000
-"""Designs that a page shows besides the controls; more would overlap and be slow to draw."""
+HELD = 100_000
+"""Designs that a page holds besides the controls; more would make it larger than what is sent and opened at ease."""
+PRICED = 2000
+"""Designs that a page can price anew; their events take some hundred numbers each."""
+FRONT_PRICED = 6000
+"""Of a larger front than `PRICED`, so many."""
+EXACT = 20_000
+"""Of more designs, what no front depends on is held to seven digits, and intervals for objectives alone."""
 DETAILED = 300
 """Designs of which a page also holds curve, bill and wear."""
 DIGITS = 6
-"""Significant digits of a number in a page."""
+"""Significant digits of a number in the curves and bills of a page."""
 
 Json = dict[str, Any]
 
@@ -153,29 +161,50 @@ class Subject:
 
         Controls first, then the front, best first, then others in the order of their trials, evenly thinned out.
         """
-        front = self.front["trial"].to_list()
-        others = self.searched.filter(~pl.col("trial").is_in(front))["trial"].to_list()
-        taken = thinned(front, DRAWN)
-        taken = [*self.controls["trial"].to_list(), *taken, *thinned(others, DRAWN - len(taken))]
+        taken = [*self.controls["trial"].to_list(), *self.front["trial"].to_list()[:HELD]]
+        taken += thinned(self._others, max(0, HELD - len(self.front)))
         added = [name for name in ("rank", "knee", "p_front") if name in self.ranked.columns]
         table = pl.DataFrame({"trial": taken}, schema={"trial": pl.Int64})
         designs = pl.concat([self.controls, self.searched])
-        parts = [designs, self.ranked.select("trial", *added), half_widths(self.tables, self.tables.metrics)]
+        sure = self.tables.metrics if len(taken) <= EXACT else self.objectives
+        parts = [designs, self.ranked.select("trial", *added), half_widths(self.tables, sure)]
         parts += [self.violations] if self.tables.constraints else []
         for part in parts:
             table = table.join(part, on="trial", how="left", maintain_order="left")
         return table
 
     @cached_property
+    def _others(self) -> list[int]:
+        """The trials of complete designs that are not on the front."""
+        return self.searched.join(self.front, on="trial", how="anti", maintain_order="left")["trial"].to_list()
+
+    @cached_property
+    def priced(self) -> list[int]:
+        """The trials that the page can price anew: controls, the front, then others, evenly thinned out."""
+        front = thinned(self.front["trial"].to_list(), FRONT_PRICED)
+        others = thinned(self._others, max(0, PRICED - len(front)))
+        return [*self.controls["trial"].to_list(), *front, *others]
+
+    @cached_property
     def detailed(self) -> list[int]:
         """The trials of which the page holds curve, bill and wear: controls, the front, then the rest by rank."""
         held = set(self.drawn["trial"].to_list())
-        ordered = [*self.front["trial"].to_list(), *self.ranked["trial"].to_list(), *self.searched["trial"].to_list()]
-        chosen = [trial for trial in dict.fromkeys(ordered) if trial in held]
-        return [*self.controls["trial"].to_list(), *chosen[:DETAILED]]
+        parts = (self.front["trial"], self.ranked["trial"], self.searched["trial"])
+        ordered = dict.fromkeys(itertools.chain.from_iterable(parts))
+        chosen = itertools.islice((trial for trial in ordered if trial in held), DETAILED)
+        return [*self.controls["trial"].to_list(), *chosen]
+
+    @cached_property
+    def closer(self) -> Tables:
+        """The tables, with layers and curves of those designs alone that the page has more of: priced or detailed."""
+        return replace(self.tables, nested=self.tables.nested.of([*{*self.priced, *self.detailed}]))
 
     def describe(self) -> Json:
-        """Return what every picture of the page draws from: columns, and the designs as lists by column."""
+        """Return what every picture of the page draws from: columns, and the designs as lists by column.
+
+        `values` and `ci95` are places among the columns that are `packed`, or a place and the words that its numbers
+        stand for.
+        """
         columns = [
             *map(self._metric, self.tables.metrics),
             *map(self._parameter, self.tables.parameters),
@@ -185,6 +214,15 @@ class Subject:
         names = [c["name"] for c in held]
         trials = self.drawn["trial"].to_list()
         widths = [name for name in names if f"ci95_{name}" in self.drawn.columns]
+        packed = Columns()
+        many = len(trials) > EXACT
+        deciding = {*self.objectives, *(bound.metric for bound in self.tables.constraints), "rank", "violation"}
+        widths = [name for name in widths if not many or name in self.objectives]
+        values = {
+            name: _packed(self.drawn[name], packed, single=many and name not in deciding)
+            for name in names
+            if name != "trial"
+        }
         return {
             "columns": held,
             "trial": trials,
@@ -193,10 +231,11 @@ class Subject:
             "origin": self.drawn["origin"].to_list(),
             "seeds": self.drawn["seeds"].to_list(),
             "detailed": self.detailed,
-            "values": {name: short(self.drawn[name].to_list()) for name in names} | {"trial": self.own_trials()},
-            "ci95": {name: short(self.drawn[f"ci95_{name}"].to_list()) for name in widths}
+            "values": {"trial": packed.add(self.own_trials()), **values},
+            "ci95": {name: _packed(self.drawn[f"ci95_{name}"], packed, single=many) for name in widths}
             if self.has_intervals
             else {},
+            "packed": packed.packed(),
         }
 
     def _role(self, trial: int, origin: str, rank: int | None) -> str:
@@ -210,10 +249,11 @@ class Subject:
         if metric is not None:
             known = {"unit": metric.unit.removeprefix("1"), "goal": metric.goal, "meaning": metric.meaning}
         role = "objective" if name in self.objectives else "metric"
-        return {"name": name, "role": role, "log": is_log(self.searched, name), **known}
+        varies = self.searched[name].n_unique() > 1
+        return {"name": name, "role": role, "log": is_log(self.searched, name), "varies": varies, **known}
 
     def _parameter(self, name: str) -> Json:
-        values = {_text(v): value_of(v) for v in self.drawn[name].to_list() if v is not None}
+        values = {_text(v): value_of(v) for v in self.drawn[name].unique().drop_nulls().to_list()}
         numbers = [v for v in values.values() if isinstance(v, float)]
         # Numbers among strings ("float" among bits) are categories, in their order and before the strings.
         order = sorted(values, key=lambda text: (isinstance(values[text], str), values[text]))
@@ -231,6 +271,16 @@ class Subject:
         }
         there = [name for name in meanings if name in self.drawn.columns]
         return [{"name": name, "role": "search", "log": False, "meaning": meanings[name]} for name in there]
+
+
+def _packed(column: pl.Series, packed: Columns, *, single: bool) -> int | list[Any]:
+    """Pack a column of a page; words as their places in a list."""
+    if column.dtype.is_numeric():
+        return packed.add(column.cast(pl.Float64).fill_null(math.nan).to_numpy(), single=single)
+    words = column.cast(pl.String)
+    known = words.unique().drop_nulls().sort().to_list()
+    places = words.replace_strict(known, list(range(len(known))), default=None, return_dtype=pl.Float64)
+    return [packed.add(places.fill_null(math.nan).to_numpy()), known]
 
 
 def thinned(items: Sequence[int], most: int) -> list[int]:

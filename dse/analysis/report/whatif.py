@@ -3,6 +3,7 @@
 The page runs the program of `dse.pricing.program`, so its formulas are those of `dse price`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import numpy as np
 import polars as pl
 
 from dse.analysis.costs.prices import SHOWN
+from dse.analysis.fronts.quality import weightings
 from dse.analysis.intervals import t_quantile
 from dse.analysis.report.columns import Columns
 from dse.analysis.report.subject import Json, Subject
 from dse.devices.card import Card, Entry, library
 from dse.errors import QueryError, SettingError
 from dse.pricing.axes import CARD, DIGITAL, STORAGE, FreeAxes, parse_axes
-from dse.pricing.bounds import values_of
 from dse.pricing.card import CONSTANTS, GROUPS, card_entries
 from dse.pricing.price import COLUMNS
 from dse.pricing.program import LAYER, TRIAL, Program, inputs, program
@@ -38,8 +39,8 @@ def whatif(subject: Subject) -> Json | None:
     """
     if subject.tables.variants > 1:
         raise QueryError("prices cannot be changed where designs are multiplied by free axes")
-    layers = subject.tables.layers
-    layers = layers.filter(pl.col("trial").is_in(subject.drawn["trial"].to_list())) if len(layers) else layers
+    layers = subject.closer.layers
+    layers = layers.filter(pl.col("trial").is_in(subject.priced)) if len(layers) else layers
     if layers.is_empty():
         return None
     own, cards, axes = _cards(subject)
@@ -47,7 +48,8 @@ def whatif(subject: Subject) -> Json | None:
     return {
         **_numbers(made, layers, columns),
         "program": {"nodes": made.nodes, "outputs": made.outputs},
-        "exact": _exact(subject, columns),
+        "replicates": _replicates(subject, layers, columns),
+        "weights": [columns.add(own) for own in weightings(len(subject.objectives), 0).T],
         "columns": columns.packed(),
         "student": {str(n): float(t_quantile(n - 1)) for n in _seeds(layers) if n > 1},
         "constraints": [[bound.metric, bound.sign, bound.bound] for bound in subject.tables.constraints],
@@ -86,11 +88,15 @@ def _places(frame: pl.DataFrame, columns: Columns) -> list[int]:
     return [columns.add(frame[name].to_numpy()) for name in names]
 
 
-def _exact(subject: Subject, columns: Columns) -> dict[str, int]:
-    """Pack what no card enters and the front depends on; the values that a page shows are rounded."""
+def _replicates(subject: Subject, layers: pl.DataFrame, columns: Columns) -> dict[str, int] | None:
+    """Pack what no card enters and fronts depend on, a value for each trial and seed; None where all have one seed."""
+    if not subject.has_intervals:
+        return None
     bounded = [bound.metric for bound in subject.tables.constraints]
     names = [name for name in dict.fromkeys([*subject.objectives, *bounded]) if name not in COLUMNS]
-    return {name: columns.add(values_of(subject.drawn, name)) for name in names}
+    rows = layers.select("trial", "seed").unique().sort("trial", "seed")
+    found = rows.join(subject.tables.trials, on=["trial", "seed"], how="left", maintain_order="left")
+    return {name: columns.add(found[name].cast(pl.Float64).fill_null(math.nan).to_numpy()) for name in names}
 
 
 def _seeds(layers: pl.DataFrame) -> list[int]:

@@ -64,6 +64,16 @@ class Nested:
         """Return these with some tables replaced."""
         return Nested(self.where, self.rows, {**self.given, **frames})
 
+    def of(self, trials: Sequence[int]) -> "Nested":
+        """Return the tables of some trials alone: of a large study, those of all take minutes and gigabytes."""
+        few = pl.DataFrame({"trial": trials}, schema={"trial": pl.Int64})
+        given = {
+            name: frame.join(few, on="trial", how="semi", maintain_order="left") if len(frame) else frame
+            for name, frame in self.given.items()
+        }
+        rows = self.rows.join(few, on="trial", how="semi", maintain_order="left") if len(self.rows) else self.rows
+        return Nested(self.where, rows, given)
+
     @cached_property
     def layers(self) -> pl.DataFrame:
         """A row for each trial, seed and layer: size, events, wear."""

@@ -5,24 +5,42 @@ document.documentElement.classList.add("js");
 // --- panels
 const roots = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-panel]")]);
 const panels = roots.map((root) => drawers[root.dataset.panel](root, DATA.panels[root.dataset.panel]));
-changed.on("draw", () => panels.forEach((panel) => panel.draw()));
+// Of many designs, what is in sight is drawn first.
+const MANY = 10_000;
+changed.on("draw", () => { if (designs.length > MANY) drawSeen(0); else panels.forEach((panel) => panel.draw()); });
 
 // While prices move, what is in sight follows at once, and the rest when there is time.
 let behind = [], later = 0;
 changed.on("price", () => {
+  drawSeen();
+  writeHead();
+});
+
+function drawSeen(wait = 250) {
   const boxes = roots.map((root) => root.getBoundingClientRect());
-  const isSeen = (_, i) => panels[i].isPrompt || (boxes[i].bottom > 60 && boxes[i].top < innerHeight);
+  const isSeen = (_, i) => (panels[i].isPrompt && wait) || (boxes[i].bottom > 60 && boxes[i].top < innerHeight);
   const prompt = panels.filter(isSeen);
   behind = panels.filter((panel) => !prompt.includes(panel));
   prompt.forEach((panel) => panel.draw());
-  writeHead();
   clearTimeout(later);
-  later = setTimeout(catchUp, 250);
+  later = setTimeout(catchUp, wait);
+}
+
+// The shares of draws come when they are done.
+changed.on("sure", () => {
+  if (state.colour === "p_front" || panels.some((panel) => panel.shows?.("p_front"))) changed.call("draw");
+  panels.forEach((panel) => panel.follow?.());
+  writeTable();
 });
 
 function catchUp() {
   const panel = behind.shift();
-  if (!panel) return writeTable();
+  if (!panel) {
+    document.documentElement.dataset.drawn = "all";
+    performance.mark("all drawn");
+    if (instead.values.size || rows !== asMade) writeTable();
+    return;
+  }
   panel.draw();
   later = setTimeout(catchUp);
 }
@@ -34,11 +52,12 @@ changed.on("mark", (selecting) => {
 
 // --- the tray
 const tray = document.getElementById("tray");
+let shownInTray = null;
 
 function markTray() {
   tray.hidden = !state.selected.length;
-  if (tray.dataset.shown === state.selected.join()) return;
-  tray.dataset.shown = state.selected.join();
+  if (shownInTray === state.selected) return;
+  shownInTray = state.selected;
   const chips = state.selected.slice(0, COLOURED).map((trial) => {
     const name = nameOf(byTrial.get(trial));
     const swatch = element("span", { class: "swatch" });
@@ -55,7 +74,7 @@ function markTray() {
 
 // --- the toolbar
 const colour = /** @type {HTMLSelectElement} */ (document.getElementById("colour"));
-const colours = [...columns.values()].filter((column) => column.role !== "metric" || valuesDiffer(column.name));
+const colours = [...columns.values()].filter((column) => column.role !== "metric" || column.varies);
 colour.append(
   element("option", { value: "" }, "front and rest"),
   ...colours.map((column) => element("option", { value: column.name }, column.name)),
@@ -65,10 +84,6 @@ colour.addEventListener("change", () => {
   state.colour = colour.value;
   changed.call("draw");
 });
-
-function valuesDiffer(name) {
-  return new Set(searched.map((design) => valueOf(design, name))).size > 1;
-}
 
 const theme = document.getElementById("theme");
 

@@ -77,10 +77,10 @@ function canvas(root, width, height, label, rows = null) {
   return svg;
 }
 
-// Where there are more designs than this, those off the front are painted on a canvas below the picture: elements of their
+// Where there are more designs than this, those off the front, and a front of so many, are painted on a canvas below the picture: elements of their
 // own would take seconds.
 const PAINTED = 1000;
-const isPainted = (design) => searched.length > PAINTED && ["searched", "infeasible"].includes(design.role);
+const isPainted = ({ role }) => searched.length > PAINTED && (role === "searched" || role === "infeasible" || (role === "front" && onFront.length > PAINTED));
 
 // A canvas below the picture in `root`, sharp on any screen: its context, in the picture's own units.
 function under(root, width, height) {
@@ -107,6 +107,42 @@ function colourOf(root, name) {
 function nearest(points, x, y, reach = 28) {
   const found = d3.least(points, (point) => (point.px - x) ** 2 + (point.py - y) ** 2);
   return found && Math.hypot(found.px - x, found.py - y) <= reach ? found : null;
+}
+
+// Points sorted into cells, so that a pointer asks those near it alone. The cells are a reach wide.
+class Grid {
+  constructor(points, reach = 28) {
+    this.points = points;
+    this.reach = reach;
+    this.wide = 2 + Math.floor((d3.max(points, (point) => point.px) ?? 0) / reach);
+    const cells = Int32Array.from(points, (point) => this.cell(point.px, point.py)), count = (d3.max(cells) ?? 0) + 2;
+    this.starts = new Int32Array(count + 1);
+    for (const cell of cells) this.starts[cell + 1] += 1;
+    for (let cell = 0; cell < count; cell++) this.starts[cell + 1] += this.starts[cell];
+    this.order = new Int32Array(points.length);
+    const next = this.starts.slice();
+    cells.forEach((cell, i) => { this.order[next[cell]++] = i; });
+  }
+
+  cell(x, y) {
+    return Math.max(0, Math.floor(y / this.reach)) * this.wide + Math.max(0, Math.floor(x / this.reach));
+  }
+
+  // The nearest point within reach, of equally near ones the one that is drawn last; or null.
+  nearest(x, y) {
+    let found = null, least = this.reach ** 2;
+    for (let dy = -this.reach; dy <= this.reach; dy += this.reach) {
+      for (let dx = -this.reach; dx <= this.reach; dx += this.reach) {
+        if (x + dx < 0 || y + dy < 0 || x + dx >= this.reach * this.wide) continue;
+        const cell = this.cell(x + dx, y + dy);
+        for (let n = this.starts[cell] ?? 0; n < (this.starts[cell + 1] ?? 0); n++) {
+          const point = this.points[this.order[n]], far = (point.px - x) ** 2 + (point.py - y) ** 2;
+          if (far <= least) [found, least] = [point, far];
+        }
+      }
+    }
+    return found;
+  }
 }
 
 const within = (value, low, high) => Math.max(low, Math.min(high, value));
@@ -145,7 +181,8 @@ function rolesLegend(root) {
   } else {
     const column = columns.get(state.colour);
     if (column.levels) {
-      const seen = new Map(searched.map((design) => [String(valueOf(design, state.colour)), paint(design)]));
+      const seen = new Map();
+      for (const design of searched) if (!seen.has(String(valueOf(design, state.colour)))) seen.set(String(valueOf(design, state.colour)), paint(design));
       for (const level of column.levels) if (seen.get(level)) entries.push(["round", seen.get(level), `${state.colour} ${level}`]);
     } else {
       const [low, high] = d3.extent(searched, (design) => valueOf(design, state.colour));

@@ -1,23 +1,6 @@
 // Prices of designs on a card of the reader's: runs the program that dse/pricing/program.py takes from the formulas of
 // `dse price`. Nothing is known here of converters or cells. A missing number is NaN.
 
-// Columns of numbers as dse/analysis/report/columns.py packs them.
-function unpacked(packed) {
-  const bytes = Uint8Array.from(atob(packed.bytes), (sign) => sign.charCodeAt(0)).buffer;
-  let at = 0;
-  const take = (kind, count) => {
-    const found = new kind(bytes, at, count);
-    at += Math.ceil(found.byteLength / 8) * 8;
-    return found;
-  };
-  return packed.columns.map(([rows, levels, width]) => {
-    if (!levels) return take(Float64Array, rows);
-    const known = take(Float64Array, levels);
-    const places = width ? take(width === 1 ? Uint8Array : Uint16Array, rows) : null;
-    return places ? Float64Array.from(places, (place) => known[place]) : new Float64Array(rows).fill(known[0]);
-  });
-}
-
 const OPERATIONS = {
   "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "**": (a, b) => a ** b,
   "<": (a, b) => +(a < b), "<=": (a, b) => +(a <= b), ">": (a, b) => +(a > b), ">=": (a, b) => +(a >= b), "==": (a, b) => +(a === b),
@@ -40,14 +23,13 @@ class Prices {
     this.content = content;
     this.nodes = content.program.nodes.map((node) => (node[0] === "number" ? ["number", node[1] ?? NaN] : node));
     this.outputs = content.program.outputs;
-    const columns = unpacked(content.columns);
-    this.trial = columns[0];
-    this.first = columns[1];
-    this.inputs = { layer: content.layer.map((place) => columns[place]), trial: content.trial.map((place) => columns[place]) };
+    const columns = this.columns = new Columns(content.columns);
+    this.trial = columns.at(0);
+    this.first = columns.at(1);
+    this.inputs = { layer: content.layer.map((place) => columns.at(place)), trial: content.trial.map((place) => columns.at(place)) };
     this.instead = Object.fromEntries(Object.entries(content.storages).map(([storage, levels]) => [
-      storage, Object.fromEntries(Object.entries(levels).map(([level, own]) => [level, new Map(own.map(([n, place]) => [n, columns[place]]))])),
+      storage, Object.fromEntries(Object.entries(levels).map(([level, own]) => [level, new Map(own.map(([n, place]) => [n, columns.at(place)]))])),
     ]));
-    this.exact = Object.fromEntries(Object.entries(content.exact).map(([name, place]) => [name, columns[place]]));
     this.depends = [];
     for (const [kind, ...rest] of this.nodes) {
       const own = kind === "card" ? [rest[0]] : ["number", "layer", "trial"].includes(kind) ? [] : rest.flatMap((place) => [...this.depends[place]]);
@@ -59,11 +41,14 @@ class Prices {
     this.storage = "";
     const places = new Map(designs.map((design) => [design.trial, design.i]));
     this.designOf = Int32Array.from(this.trial, (trial) => places.get(trial));
+    this.holds = new Uint8Array(designs.length); // which designs have prices here
+    this.seeds = new Uint16Array(designs.length);
+    for (const i of this.designOf) { this.holds[i] = 1; this.seeds[i] += 1; }
   }
 
   // Take a card: {constant: [value, low, high]}; what depends on a constant that differs is forgotten.
   take(card, storage = "") {
-    const same = (name) => this.card[name] && this.card[name].every((value, i) => value === card[name][i]);
+    const same = (name) => this.card[name]?.every((value, i) => value === card[name][i]);
     const differ = Object.keys(card).filter((name) => !same(name));
     const all = storage !== this.storage;
     this.card = card;
@@ -137,12 +122,11 @@ class Prices {
 
   // A price for each design that the page holds, means over seeds; NaN where a seed has none.
   means(name) {
-    const rows = this.rows(name), out = new Float64Array(designs.length), seeds = new Float64Array(designs.length);
-    rows.forEach((value, row) => {
-      out[this.designOf[row]] += value;
-      seeds[this.designOf[row]] += 1;
-    });
-    return out.map((sum, i) => (seeds[i] ? sum / seeds[i] : NaN));
+    const rows = this.rows(name), out = new Float64Array(designs.length).fill(NaN);
+    for (const i of this.designOf) out[i] = 0;
+    for (let row = 0; row < rows.length; row++) out[this.designOf[row]] += rows[row];
+    for (let i = 0; i < out.length; i++) if (this.seeds[i]) out[i] /= this.seeds[i];
+    return out;
   }
 
   // Half-widths of the 95 % intervals of these means; NaN for one seed.

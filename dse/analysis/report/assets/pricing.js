@@ -22,17 +22,18 @@ if (prices) {
   prices.take(cardOf());
   for (const { name, ...described } of WHATIF.priced) {
     if (columns.has(name)) continue;
-    const found = Array.from(prices.means(name), (value) => (Number.isFinite(value) ? value : null));
-    const known = found.filter((value) => value !== null);
-    if (!known.length) continue;
-    columns.set(name, { name, role: "metric", log: d3.min(known) > 0 && d3.max(known) > 4 * d3.min(known), ...described });
-    DATA.designs.values[name] = found;
+    const found = prices.means(name);
+    const [low, high] = d3.extent(prices.designOf, (i) => (Number.isFinite(found[i]) ? found[i] : undefined));
+    if (low === undefined) continue;
+    columns.set(name, { name, role: "metric", log: low > 0 && high > 4 * low, varies: low < high, ...described });
+    made.values.set(name, found);
   }
 }
 
-// What decides on the front, for each design: objectives and bounded quantities, without rounding.
+// What decides on the front, for each design: objectives and bounded quantities at the prices as they are now.
 function decisive(names) {
-  return new Map(names.map((name) => [name, prices.exact[name] ?? prices.means(name)]));
+  const priced = new Set(Object.keys(WHATIF.program.outputs));
+  return new Map(names.map((name) => [name, priced.has(name) ? prices.means(name) : columnOf("values", name) ?? new Float64Array(designs.length).fill(NaN)]));
 }
 
 // How far a value is beyond a bound, as dse/pricing/bounds.py has it: 0 where it is met, NaN where it is missing.
@@ -41,25 +42,41 @@ function violation(value, sign, bound) {
   return Number.isFinite(value) ? Math.min(Math.abs(value - bound) / (Math.max(Math.abs(value), Math.abs(bound)) || 1), 2) : 1;
 }
 
+const isHeld = (design) => !prices || prices.holds[design.i] > 0;
+const priced = designs.filter(isHeld), isPartial = everySearched.some((design) => !isHeld(design));
+
 // Ranks of the searched designs on the card that was taken last, by place; -1 for those that have none.
 function judged() {
   const names = [...DATA.objectives, ...WHATIF.constraints.map(([name]) => name)];
   const values = decisive([...new Set(names)]);
-  const far = designs.map((design) => d3.fsum(WHATIF.constraints, ([name, sign, bound]) => violation(values.get(name)[design.i], sign, bound)));
-  const broken = designs.map((design) => WHATIF.constraints.some(([name, sign, bound]) => violation(values.get(name)[design.i], sign, bound) !== 0));
-  const signs = DATA.objectives.map(signOf), own = DATA.objectives.map((name) => values.get(name));
-  const points = designs.map((design) => own.map((value, k) => (design.role === "control" || broken[design.i] ? NaN : signs[k] * value[design.i])));
-  return { ranks: ranksOf(points), far, broken, points };
+  const signs = DATA.objectives.map(signOf), own = DATA.objectives.map((name) => values.get(name)), missing = own.map(() => NaN);
+  const far = new Float64Array(designs.length).fill(NaN), broken = new Uint8Array(designs.length).fill(1), points = designs.map(() => missing);
+  for (const { i, role } of priced) {
+    const beyond = WHATIF.constraints.map(([name, sign, bound]) => violation(values.get(name)[i], sign, bound));
+    far[i] = d3.fsum(beyond);
+    broken[i] = +beyond.some((one) => one !== 0);
+    if (role !== "control" && !broken[i]) points[i] = own.map((costs, k) => signs[k] * costs[i]);
+  }
+  const ranks = new Int32Array(designs.length).fill(-1);
+  ranksOf(priced.map(({ i }) => points[i])).forEach((rank, n) => { ranks[priced[n].i] = rank; });
+  return { ranks, far, broken, points };
 }
 
-// The same from the values that the page shows, where nothing can be priced.
-function asShown() {
-  const points = designs.map((design) => DATA.objectives.map((name) => (["control", "infeasible"].includes(design.role) ? NaN : signOf(name) * (valueOf(design, name) ?? NaN))));
-  return { ranks: ranksOf(points), points };
+// As the table has them, at the card of the study.
+function asStored() {
+  const signs = DATA.objectives.map(signOf), own = DATA.objectives.map((name) => columnOf("values", name)), missing = DATA.objectives.map(() => NaN);
+  const points = designs.map(({ i, role }) => (role === "control" || role === "infeasible" ? missing : own.map((values, k) => (values ? signs[k] * values[i] : NaN))));
+  const ranked = columnOf("values", "rank");
+  return { points, ranks: Int32Array.from(designs, ({ i }) => (ranked && ranked[i] >= 0 ? ranked[i] : -1)) };
 }
 
 // --- all that follows from a change
-const untouched = { roles: designs.map((design) => design.role), ...(prices ? judged() : asShown()) };
+let stored = null; // worked out when it is first asked for: of many designs it takes a while
+const untouched = {
+  roles: designs.map((design) => design.role),
+  get points() { return (stored ??= asStored()).points; },
+  get ranks() { return (stored ??= asStored()).ranks; },
+};
 /** @type {{ranks: Int32Array, points: number[][]}} */
 let nowJudged = untouched;
 
@@ -71,27 +88,56 @@ function reprice(words = "") {
   else {
     nowJudged = untouched;
     designs.forEach((design, i) => { design.role = untouched.roles[i]; });
+    [drawn, searched] = [designs, everySearched];
   }
-  onFront.splice(0, Infinity, ...bestFirst(searched.filter((design) => design.role === "front")));
-  infeasible.splice(0, Infinity, ...searched.filter((design) => design.role === "infeasible"));
+  // The table of the study has the shares of its own draws.
+  clearTimeout(drawing);
+  if (isRepriced() && WHATIF.replicates && !isPartial) drawing = setTimeout(() => drawOn(probability()), 600);
+  onFront = bestFirst(searched.filter((design) => design.role === "front"));
+  infeasible = searched.filter((design) => design.role === "infeasible");
   writeAddressSoon();
   changed.call("price");
   if (words) say(words);
 }
 
 function standIn() {
-  const finite = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
+  if (isPartial) [drawn, searched] = [designs, everySearched].map((some) => some.filter((design) => design.role === "control" || isHeld(design)));
   for (const { name } of WHATIF.priced) {
     if (!columns.has(name)) continue;
-    instead.values.set(name, finite(prices.means(name)));
-    instead.ci95.set(name, finite(prices.halves(name)));
+    instead.values.set(name, prices.means(name));
+    instead.ci95.set(name, prices.halves(name));
   }
   const found = judged(), { ranks, far, broken } = found, none = designs.map(() => null);
   nowJudged = found;
   instead.values.set("rank", designs.map((design) => (ranks[design.i] < 0 ? null : ranks[design.i])));
-  if (WHATIF.constraints.length) instead.values.set("violation", finite(far));
-  for (const name of ["p_front", "knee", "distance"]) instead.values.set(name, none);
+  if (WHATIF.constraints.length) instead.values.set("violation", far);
+  if (columns.has("knee") || WHATIF.weights) instead.values.set("knee", kneesOf(found.points, ranks, weightings()));
+  for (const name of ["p_front", "distance"]) instead.values.set(name, none);
   for (const design of searched) design.role = broken[design.i] ? "infeasible" : ranks[design.i] === 0 ? "front" : "searched";
+}
+
+// --- how sure the front is: the shares of draws of the means in which designs are on it, as dse/analysis/fronts/confidence.py
+// has them, from draws of the page's own; some at a time, while nobody waits
+let drawing = 0;
+const weightings = () => WHATIF.weights.map((place) => prices.columns.at(place));
+const DRAWS = 1000;
+
+function probability(draws = DRAWS) {
+  const bounds = WHATIF.constraints, names = [...DATA.objectives, ...bounds.map(([name]) => name)];
+  const rows = names.map((name) => (name in WHATIF.replicates ? prices.columns.at(WHATIF.replicates[name]) : prices.rows(name).slice()));
+  const signs = DATA.objectives.map(signOf), isIn = (means) => bounds.every(([, sign, bound], k) => violation(means[signs.length + k], sign, bound) === 0);
+  return new FrontProbability(rows, prices.designOf, (i) => designs[i].role !== "control", signs, isIn, draws);
+}
+
+function drawOn(found) {
+  const started = performance.now();
+  while (!found.isDone && performance.now() - started < 25) found.draw();
+  if (!found.isDone) {
+    drawing = setTimeout(() => drawOn(found), 5);
+    return;
+  }
+  instead.values.set("p_front", found.shares(designs.length));
+  changed.call("sure");
 }
 
 // Set constants, {name: value}; null takes one back to the card.
@@ -162,5 +208,7 @@ globalThis.dse = prices && {
     prices.take(cardOf(), pricing.storage);
     return found;
   },
+  probability: (draws) => { const found = probability(draws); while (!found.isDone) found.draw(); return Array.from(found.shares(designs.length), (share) => known(share)); },
+  knees: () => designs.map((design) => valueOf(design, "knee")),
   set: setConstants, card: setCard, back: backToCard, toml: cardAsToml,
 };

@@ -2,21 +2,39 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const columns = new Map(DATA.designs.columns.map((column) => [column.name, column]));
-const detailed = new Set(DATA.designs.detailed);
 const designs = DATA.designs.trial.map((trial, i) => ({
   trial, i, role: DATA.designs.role[i], origin: DATA.designs.origin[i], seeds: DATA.designs.seeds[i],
 }));
 const byTrial = new Map(designs.map((design) => [design.trial, design]));
-const searched = designs.filter((design) => design.role !== "control");
+const everySearched = designs.filter((design) => design.role !== "control");
 const controls = designs.filter((design) => design.role === "control");
-const onFront = designs.filter((design) => design.role === "front");
-const infeasible = designs.filter((design) => design.role === "infeasible");
+// Those that are shown; while prices are changed, those that the page can price.
+let drawn = designs, searched = everySearched;
+let onFront = designs.filter((design) => design.role === "front");
+let infeasible = designs.filter((design) => design.role === "infeasible");
 const COLOURED = 8; // selected designs with a colour of their own
 
 // Columns and intervals that stand in for those of the table while prices are changed; see pricing.js.
 const instead = { values: new Map(), ci95: new Map() };
-const valueOf = (design, name) => (instead.values.get(name) ?? DATA.designs.values[name])?.[design.i] ?? null;
-const halfOf = (design, name) => (instead.ci95.get(name) ?? DATA.designs.ci95[name])?.[design.i] ?? null;
+const packed = new Columns(DATA.designs.packed), made = { values: new Map(), ci95: new Map() };
+
+// A column of the table, read when it is first asked for; null for one that there is not.
+function columnOf(kind, name) {
+  if (!made[kind].has(name)) made[kind].set(name, read(DATA.designs[kind][name]));
+  return made[kind].get(name);
+}
+
+function read(place) {
+  if (!Array.isArray(place)) return place === undefined ? null : packed.at(place);
+  const [own, words] = place;
+  return Array.from(packed.at(own), (n) => words[n] ?? null);
+}
+
+// A number that is missing or infinite is null to all who ask.
+const known = (value) => (value === undefined || (typeof value === "number" && !Number.isFinite(value)) ? null : value);
+const valueOf = (design, name) => known((instead.values.get(name) ?? columnOf("values", name))?.[design.i]);
+const halfOf = (design, name) => known((instead.ci95.get(name) ?? columnOf("ci95", name))?.[design.i]);
+const ofTable = (design, name) => known(columnOf("values", name)?.[design.i]); // whatever the prices are now
 // Of several studies, a number has the letter of its study.
 const numberOf = (design) => DATA.designs.names?.[design.i] ?? String(design.trial);
 const nameOf = (design) => (design.role === "control" ? design.origin : `trial ${numberOf(design)}`);
@@ -28,12 +46,13 @@ const drawers = {};
 
 // --- what is hovered and selected
 const state = { hovered: null, selected: [], colour: STUDY };
-const changed = d3.dispatch("mark", "draw", "price");
-const isSelected = (trial) => state.selected.includes(trial);
-const isTagged = (trial) => trial === state.hovered || state.selected.indexOf(trial) < COLOURED;
+const changed = d3.dispatch("mark", "draw", "price", "sure");
+let places = new Map(); // of what is selected
+const isSelected = (trial) => places.has(trial);
+const isTagged = (trial) => trial === state.hovered || (places.get(trial) ?? -1) < COLOURED;
 const tagOf = (trial) => {
-  const place = state.selected.indexOf(trial);
-  return place >= 0 && place < COLOURED ? `var(--s${place})` : "var(--ink)";
+  const place = places.get(trial) ?? COLOURED;
+  return place < COLOURED ? `var(--s${place})` : "var(--ink)";
 };
 
 function hover(trial) {
@@ -44,6 +63,7 @@ function hover(trial) {
 
 function select(trials) {
   state.selected = [...new Set(trials)].filter((trial) => byTrial.has(trial));
+  places = new Map(state.selected.map((trial, place) => [trial, place]));
   writeAddress();
   changed.call("mark", null, true);
 }
@@ -86,7 +106,7 @@ function toggle(trial) {
 
 // Designs that stand out now, the hovered one last, so that it is drawn on top.
 function standing(most = Infinity) {
-  const trials = state.selected.filter((trial) => trial !== state.hovered).slice(0, most);
+  const trials = state.selected.slice(0, most + 1).filter((trial) => trial !== state.hovered).slice(0, most);
   if (state.hovered !== null) trials.push(state.hovered);
   return trials.map((trial) => byTrial.get(trial));
 }
@@ -129,9 +149,15 @@ function labelOf(name) {
 }
 
 // --- colours
+const SHADES = 256, shades = new Map();
+
 function ramp(t) {
-  const dark = isDark();
-  return d3.interpolateViridis(dark ? 0.25 + 0.75 * t : 0.88 * t);
+  const place = Math.round(t * (SHADES - 1)) + (isDark() ? SHADES : 0);
+  if (!shades.has(place)) {
+    const part = (place % SHADES) / (SHADES - 1);
+    shades.set(place, d3.interpolateViridis(place >= SHADES ? 0.25 + 0.75 * part : 0.88 * part));
+  }
+  return shades.get(place);
 }
 
 // What a design is filled with, or null for the colour of its role.

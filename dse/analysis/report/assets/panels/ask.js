@@ -4,7 +4,7 @@ drawers.ask = (root) => {
   const parts = [limitsPart(), weightsPart(), whyPart()];
   root.append(element("div", { class: "views" }, ...parts.map((part) => part.root)));
   const draw = () => parts.forEach((part) => part.write());
-  return { draw, mark: (selecting = true) => { if (selecting) draw(); } };
+  return { draw, mark: (selecting = true) => { if (selecting) draw(); }, follow: draw };
 };
 
 const chips = (some, most = 12) => [
@@ -165,7 +165,7 @@ function reasons(design) {
   const better = searched.filter((other) => nowJudged.points[other.i].every((cost) => !Number.isNaN(cost)) && beats(nowJudged.points[other.i], own));
   if (!better.length) return [say_(element("b", {}, "It is on the front"), ": no design is as good in every objective and better in one.", ...sureOf(design))];
   const front = better.filter((other) => other.role === "front");
-  const worst = (other) => d3.max(DATA.objectives, (name, k) => (nowJudged.points[other.i][k] - own[k]) / (Math.abs(own[k]) || 1));
+  const worst = (other) => d3.max(DATA.objectives, (_, k) => (nowJudged.points[other.i][k] - own[k]) / (Math.abs(own[k]) || 1));
   const order = d3.sort(front, worst).slice(0, 5);
   return [
     say_(`${better.length} design${better.length > 1 ? "s are" : " is"} as good in every objective and better in one; of the front: `, ...chips(front)),

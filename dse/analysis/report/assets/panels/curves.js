@@ -19,7 +19,7 @@ drawers.curves = (root, content) => {
     const width = plot.clientWidth, height = Math.max(250, Math.min(360, width * 0.45));
     if (!width) return;
     rolesLegend(place);
-    held = d3.sort(held, (design) => rankOnTop(design));
+    held = onTop(held);
     const of = (design) => content.of[design.trial], name = chosen.metric;
     const values = held.flatMap((design) => of(design)[name]);
     const log = LOGARITHMIC.has(name) && d3.min(values) > 0 && d3.max(values) > 3 * d3.min(values);

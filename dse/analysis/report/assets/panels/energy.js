@@ -81,7 +81,7 @@ drawers.energy = (root, content) => {
       }).on("pointerleave", leave).on("click", () => toggle(design.trial));
     });
     legend(signs, names.map((name, i) => ["square", `var(--p${i % 11})`, words(name)]));
-    note.textContent = `On the card ${content.card}.` + (left > 0 ? ` ${left} more designs on the front are left out; select one to see it.` : "");
+    note.textContent = `On the card ${content.card}.${left > 0 ? ` ${left} more designs on the front are left out; select one to see it.` : ""}`;
     mark();
   }
 

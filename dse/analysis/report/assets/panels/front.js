@@ -22,7 +22,7 @@ drawers.front = (root, content) => {
     if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
     views.forEach((view) => view.draw());
   }
-  return { draw, mark: (selecting) => views.forEach((view) => view.mark(selecting)) };
+  return { draw, mark: (selecting) => views.forEach((view) => view.mark(selecting)), shows: (name) => views.some((view) => view.shows(name)) };
 };
 
 function pairView(x, y, bands, close) {
@@ -32,27 +32,28 @@ function pairView(x, y, bands, close) {
   const pick = (axis) => chooser(axis, names, chosen[axis], (name) => { chosen[axis] = name; draw(); });
   const remove = element("button", { type: "button", "aria-label": "Remove this view", title: "Remove this view", on: { click: close } }, "\u00d7");
   const root = element("div", { class: "view" }, element("div", { class: "controls" }, pick("y"), pick("x"), remove), plot);
-  let points = [], svg = null, at = new Map();
+  let points = [], svg = null, at = null, grid = null;
   keys(plot, "Designs over two columns", () => d3.sort(points, (point) => point.px).map((point) => point.design));
 
   function draw() {
     const width = plot.clientWidth, height = Math.max(250, Math.min(380, width * 0.72));
     if (!width) return;
-    const on = (name) => designs.map((design) => valueOf(design, name));
+    const on = (name) => drawn.map((design) => valueOf(design, name));
     const sy = scaleOf(chosen.y, on(chosen.y), [height - 42, 24]);
     const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
     const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
-    svg = canvas(plot, width, height, `${designs.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`,
-      () => tableOf(designs, [...new Set([chosen.x, chosen.y])].filter((name) => name !== "trial")));
+    svg = canvas(plot, width, height, `${drawn.length} designs: ${labelOf(chosen.y)} over ${labelOf(chosen.x)}`,
+      () => tableOf(drawn, [...new Set([chosen.x, chosen.y])].filter((name) => name !== "trial")));
     svg.classed("is-coloured", state.colour !== "");
     axes(svg, sx, sy, box, { x: labelOf(chosen.x), y: labelOf(chosen.y) });
     drawBands(svg, sx, sy, box, bands, chosen);
-    points = designs.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
+    points = drawn.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
     offScale(svg, points, box);
     points = points.filter((point) => point.px !== undefined && point.py !== undefined);
     if (STUDY) drawFronts(svg, points, chosen);
-    points.sort((a, b) => rankOnTop(a.design) - rankOnTop(b.design));
-    at = new Map(points.map((point) => [point.design.trial, point]));
+    points = onTop(points, ({ design }) => design);
+    grid = null;
+    at = (design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) });
     drawIntervals(svg, points.filter((point) => point.design.role === "front"), sx, sy, box, chosen);
     if (searched.length > PAINTED) paintMarks(plot, points.filter((point) => isPainted(point.design)), width, height);
     drawMarks(svg, points.filter((point) => !isPainted(point.design)), box);
@@ -63,7 +64,7 @@ function pairView(x, y, bands, close) {
 
   // The brush takes presses; one without a drag is a click.
   function pointer() {
-    const under = (event) => nearest(points, ...d3.pointer(event, svg.node()));
+    const under = (event) => (grid ??= new Grid(points)).nearest(...d3.pointer(event, svg.node()));
     const brush = d3.brush().extent([[0, 0], [+svg.attr("width"), +svg.attr("height")]]).touchable(false);
     const area = svg.append("g").attr("class", "brush").call(brush);
     brush.on("end", (event) => {
@@ -93,7 +94,7 @@ function pairView(x, y, bands, close) {
       svg.classed("has-selection", chosen.size > 0);
       svg.selectAll(".mark").classed("is-selected", (point) => chosen.has(point.design.trial));
     }
-    const rings = standing(300).map((design) => at.get(design.trial)).filter(Boolean);
+    const rings = standing(300).map(at).filter((point) => point.px !== undefined && point.py !== undefined);
     svg.select(".rings").selectAll("circle").data(rings, (point) => point.design.trial).join("circle")
       .attr("class", "ring").attr("data-ring", (point) => point.design.trial)
       .attr("r", (point) => (point.design.trial === state.hovered ? 9 : isTagged(point.design.trial) ? 7 : 4))
@@ -101,7 +102,7 @@ function pairView(x, y, bands, close) {
       .attr("cx", (point) => point.px).attr("cy", (point) => point.py)
       .style("stroke", (point) => tagOf(point.design.trial));
   }
-  return { root, draw, mark };
+  return { root, draw, mark, shows: (name) => name === chosen.x || name === chosen.y };
 }
 
 // The front of each study in two columns alone, as steps through what beats all else.
@@ -110,15 +111,23 @@ function drawFronts(svg, points, { x, y }) {
   const paint = painter(), some = points.filter(({ design }) => !["control", "infeasible"].includes(design.role));
   for (const [study, own] of d3.group(some, ({ design }) => valueOf(design, STUDY))) {
     const costs = own.map((point) => ({ point, cost: [x, y].map((name) => signOf(name) * valueOf(point.design, name)) }));
-    let least = Infinity;
-    const front = d3.sort(costs, (a, b) => a.cost[0] - b.cost[0] || a.cost[1] - b.cost[1]).filter(({ cost }) => cost[1] < least && ((least = cost[1]), true));
+    const front = [];
+    for (const each of d3.sort(costs, (a, b) => a.cost[0] - b.cost[0] || a.cost[1] - b.cost[1])) {
+      if (!front.length || each.cost[1] < front.at(-1).cost[1]) front.push(each);
+    }
     svg.append("path").attr("class", "surface of-study").attr("data-study", study)
       .attr("d", d3.line(({ point }) => point.px, ({ point }) => point.py).curve(d3.curveStepAfter)(front))
       .style("stroke", state.colour === STUDY ? paint(own[0].design) : null);
   }
 }
 
-const rankOnTop = (design) => ({ infeasible: 0, searched: 1, front: 2, control: 3 })[design.role];
+const ON_TOP = ["infeasible", "searched", "front", "control"];
+
+// Things in the order in which they are drawn, by the role of their design.
+function onTop(some, designOf = (design) => design) {
+  const of = d3.group(some, (each) => designOf(each).role);
+  return ON_TOP.flatMap((role) => of.get(role) ?? []);
+}
 
 function drawMarks(svg, points, box) {
   const paint = painter();
@@ -136,19 +145,26 @@ function drawMarks(svg, points, box) {
 }
 
 function paintMarks(plot, points, width, height) {
-  const context = under(plot, width, height), paint = painter(), usual = colourOf(plot, "searched"), turn = 2 * Math.PI;
+  const context = under(plot, width, height), paint = painter(), turn = 2 * Math.PI, isMany = searched.length > MANY;
+  const usual = { searched: colourOf(plot, "searched"), infeasible: colourOf(plot, "searched"), front: colourOf(plot, "front") };
+  let now = "";
   for (const { design, px, py } of points) {
-    const colour = paint(design) ?? usual;
+    const colour = paint(design) ?? usual[design.role];
+    if (now !== colour + design.role) {
+      now = colour + design.role;
+      context.globalAlpha = design.role === "front" ? 1 : design.role === "infeasible" ? 0.5 : isMany ? 0.4 : state.colour ? 0.9 : 0.6;
+      context.strokeStyle = context.fillStyle = colour;
+    }
+    if (isMany && design.role !== "front") {
+      context.fillRect(px - 1.5, py - 1.5, 3, 3);
+      continue;
+    }
     context.beginPath();
     if (design.role === "infeasible") {
-      context.globalAlpha = 0.5;
-      context.strokeStyle = colour;
       context.moveTo(px - 3, py - 3); context.lineTo(px + 3, py + 3); context.moveTo(px - 3, py + 3); context.lineTo(px + 3, py - 3);
       context.stroke();
     } else {
-      context.globalAlpha = state.colour ? 0.9 : 0.6;
-      context.fillStyle = colour;
-      context.arc(px, py, searched.length > 20_000 ? 2 : 3, 0, turn);
+      context.arc(px, py, design.role === "front" ? 4.5 : 3, 0, turn);
       context.fill();
     }
   }
@@ -172,21 +188,23 @@ function offScale(svg, points, box) {
 }
 
 function drawIntervals(svg, points, sx, sy, box, chosen) {
-  const bars = svg.append("g").attr("class", "intervals");
+  // One element for all bars: a front of thousands has as many.
+  const bars = [];
   for (const { design, px, py } of points) {
     for (const [axis, scale] of [["x", sx], ["y", sy]]) {
       const half = halfOf(design, chosen[axis]), middle = valueOf(design, chosen[axis]);
       if (half === null || middle === null) continue;
       const ends = [middle - half, middle + half].map((value) => scale.at(value) ?? (axis === "x" ? box.left : box.bottom));
       const line = axis === "x" ? ends.map((end) => [within(end, box.left, box.right), py]) : ends.map((end) => [px, within(end, box.top, box.bottom)]);
-      bars.append("line").attr("class", "bar95").attr("x1", line[0][0]).attr("y1", line[0][1]).attr("x2", line[1][0]).attr("y2", line[1][1]);
+      bars.push(`M${line[0]}L${line[1]}`);
     }
   }
+  svg.append("path").attr("class", "bar95").attr("data-bars", bars.length).attr("d", bars.join("") || null);
 }
 
 // Surfaces that 10, 50 and 90 % of drawn fronts attain: stairs towards the worse side of both objectives.
 function drawBands(svg, sx, sy, box, bands, chosen) {
-  if (!bands || !bands.objectives.includes(chosen.x) || !bands.objectives.includes(chosen.y) || chosen.x === chosen.y) return;
+  if (!bands?.objectives.includes(chosen.x) || !bands.objectives.includes(chosen.y) || chosen.x === chosen.y) return;
   const turned = bands.objectives[0] !== chosen.x;
   for (const [percentile, [first, second]] of Object.entries(bands.surfaces)) {
     const corners = d3.zip(...(turned ? [second, first] : [first, second]))

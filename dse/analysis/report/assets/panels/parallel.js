@@ -5,8 +5,10 @@ drawers.parallel = (root, content) => {
   const place = element("div", { class: "scroll" });
   const plot = element("div");
   place.append(plot);
-  root.append(signs, place);
-  let held = designs;
+  const thin = element("p", { class: "note" });
+  root.append(signs, place, thin);
+  const MOST = 3000; // lines of designs off the front: more would cover each other
+  let held = designs, left = 0;
   const brushed = new Map();
   let svg = null, lines = new Map(), tracks = [];
   keys(plot, "Designs over parameters and objectives", () => onFront);
@@ -17,16 +19,20 @@ drawers.parallel = (root, content) => {
     const names = content.axes, step = Math.max(112, (shown - 110) / Math.max(1, names.length - 1));
     const width = Math.max(shown, 110 + step * (names.length - 1)), height = 330, top = 46, bottom = height - 14;
     brushed.clear();
-    held = d3.sort(designs, (design) => rankOnTop(design));
+    const others = searched.filter((design) => design.role !== "front");
+    left = Math.max(0, others.length - MOST);
+    const some = left ? d3.range(MOST).map((i) => others[Math.floor((i * others.length) / MOST)]) : others;
+    held = onTop([...some, ...onFront, ...controls]);
+    thin.textContent = left ? `Drawn: all ${onFront.length} on the front and ${MOST} of the ${others.length} others, evenly thinned out. What is selected along axes is of all.` : "";
     rolesLegend(signs);
     const tracksOf = names.map((name, i) => {
       const flip = columns.get(name)?.goal === "minimise";
-      const scale = scaleOf(name, designs.map((design) => valueOf(design, name)), flip ? [top, bottom] : [bottom, top]);
+      const scale = scaleOf(name, drawn.map((design) => valueOf(design, name)), flip ? [top, bottom] : [bottom, top]);
       return { name, x: 55 + i * step, scale };
     });
     tracks = tracksOf;
-    svg = canvas(plot, width, height, `Parallel coordinates of ${designs.length} designs over ${names.join(", ")}`, () => tableOf(designs, names));
-    lines = new Map(held.map((design) => [design.trial, tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))])]));
+    svg = canvas(plot, width, height, `Parallel coordinates of ${held.length} designs over ${names.join(", ")}`, () => tableOf(drawn, names));
+    lines = new Map(held.map((design) => [design.trial, lineOf(design)]));
     drawLines(width, height);
     svg.append("g").attr("class", "standing");
     svg.append("rect").attr("class", "hit").attr("width", width).attr("height", bottom).attr("fill", "transparent")
@@ -43,12 +49,13 @@ drawers.parallel = (root, content) => {
     mark();
   }
 
+  const lineOf = (design) => tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))]);
   // A design in which a parameter does not act has a gap there.
   const path = d3.line().defined(([, y]) => y !== undefined);
 
   function drawLines(width, height) {
     const paint = painter();
-    if (searched.length > PAINTED) paintLines(width, height, paint);
+    if (held.some(isPainted)) paintLines(width, height, paint);
     svg.append("g").selectAll("path").data(held.filter((design) => !isPainted(design))).join("path")
       .attr("class", (design) => `line ${design.role}`).attr("data-trial", (design) => design.trial)
       .attr("d", (design) => path(lines.get(design.trial)))
@@ -58,7 +65,7 @@ drawers.parallel = (root, content) => {
 
   function paintLines(width, height, paint) {
     const context = under(plot, width, height), usual = colourOf(plot, "searched");
-    context.globalAlpha = Math.max(0.04, (state.colour ? 0.45 : 0.28) * Math.min(1, 2000 / searched.length));
+    context.globalAlpha = Math.max(0.04, (state.colour ? 0.45 : 0.28) * Math.min(1, 2000 / held.length));
     for (const design of held.filter(isPainted)) {
       context.strokeStyle = paint(design) ?? usual;
       context.beginPath();
@@ -86,7 +93,7 @@ drawers.parallel = (root, content) => {
       if (event.selection) brushed.set(name, event.selection);
       else brushed.delete(name);
       const through = searched.filter((design) => [...brushed].every(([axis, [low, high]]) => {
-        const [, y] = lines.get(design.trial)[tracks.findIndex((track) => track.name === axis)];
+        const y = tracks.find((track) => track.name === axis).scale.at(valueOf(design, axis));
         return y !== undefined && y >= low && y <= high;
       }));
       select(brushed.size ? through.map((design) => design.trial) : []);
@@ -114,7 +121,7 @@ drawers.parallel = (root, content) => {
     }
     svg.select(".standing").selectAll("path").data(standing(300), (design) => design.trial).join("path")
       .attr("class", (design) => `line on-top is-selected${isTagged(design.trial) ? "" : " is-thin"}`).attr("data-line", (design) => design.trial)
-      .attr("d", (design) => path(lines.get(design.trial))).style("stroke", (design) => tagOf(design.trial));
+      .attr("d", (design) => path(lines.get(design.trial) ?? lineOf(design))).style("stroke", (design) => tagOf(design.trial));
   }
   return { draw, mark };
 };

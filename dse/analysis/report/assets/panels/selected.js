@@ -17,6 +17,63 @@ drawers.selected = (root) => {
     return [element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of energies, scrolls sideways" }, element("table", { class: "grid bill" }, element("thead", {}, head), element("tbody", {}, ...body)))];
   }
 
+  // Rows below a head of the chosen designs.
+  function tableOfRows(title, chosen, rows) {
+    if (!rows.length) return [];
+    const head = element("tr", {}, element("th", { scope: "col" }, title), ...chosen.map((design) => element("th", { scope: "col", class: "number" }, nameOf(design))));
+    const body = rows.map(([words, cells]) => element("tr", {}, element("th", { scope: "row" }, words), ...cells.map((cell) => element("td", { class: "number" }, cell))));
+    return [element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": `Table: ${title}, scrolls sideways` }, element("table", { class: "grid bill" }, element("thead", {}, head), element("tbody", {}, ...body)))];
+  }
+
+  // What each layer takes of the energy, at the card of the study: events by layer are not in the page.
+  function layerRows(chosen) {
+    const bill = DATA.panels.energy;
+    if (!bill || chosen.length > FEW) return [];
+    const of = chosen.map((design) => new Map(bill.layers[design.trial] ?? [])), layers = d3.sort(new Set(of.flatMap((own) => [...own.keys()])));
+    const cell = (own, layer) => (own.has(layer) ? `${quantity(own.get(layer), "J")} (${d3.format(".0%")(own.get(layer) / d3.sum(own.values()))})` : "\u2013");
+    return tableOfRows(`energy by layer, on ${WHATIF?.card ?? "the card of the study"}`, chosen, layers.map((layer) => [`layer ${layer}`, of.map((own) => cell(own, layer))]));
+  }
+
+  // What the most written cell of each layer has, and what half of its cells stay within; and other measures of its cells.
+  function wearRows(chosen) {
+    const wear = DATA.panels.wear;
+    if (!wear || chosen.length > FEW) return [];
+    const of = chosen.map((design) => new Map((wear.of[design.trial] ?? []).map((own) => [own.layer, own])));
+    const layers = d3.sort(new Set(of.flatMap((own) => [...own.keys()])));
+    const rows = layers.flatMap((layer) => Object.entries(wear.kinds).map(([kind, words]) => [`layer ${layer}: ${words}`, of.map((own) => {
+      const values = own.get(layer)?.[kind] ?? [], most = values.findLast((value) => value !== null);
+      if (most === undefined) return "\u2013";
+      return values.length > 1 && values[0] !== null ? `${number(most)}, half within ${number(values[0])}` : number(most);
+    })])).filter(([, cells]) => cells.some((words) => words !== "\u2013" && words !== "0, half within 0"));
+    return tableOfRows("cells by layer", chosen, rows);
+  }
+
+  // Learning curves of the chosen designs alone, with their bands.
+  function drawCurves(place, chosen) {
+    const curves = DATA.panels.curves, held = chosen.filter((design) => curves?.of[design.trial]), width = Math.min(place.clientWidth, 640), height = 230;
+    if (!held.length || chosen.length > FEW || !width) return;
+    const metric = curves.metrics[0], points = held.map((design) => {
+      const { epoch, [metric]: values, [`ci95_${metric}`]: halves } = curves.of[design.trial];
+      return epoch.map((at, i) => ({ at, value: values[i], half: halves?.[i] ?? 0 })).filter(({ value }) => value !== null);
+    });
+    const all = points.flat(), sy = scaleFor(all.flatMap(({ value, half }) => [value - half, value + half]), [height - 42, 24]);
+    const box = { left: roomFor(sy), right: width - 12, top: 24, bottom: height - 42 };
+    const [first, last] = d3.extent(all, ({ at }) => at), scale = d3.scaleLinear([first, Math.max(last, first + 1)], [box.left + 4, box.right]);
+    const svg = canvas(place, width, height, `Learning curves of ${held.map(nameOf).join(", ")}: ${metric} over epochs`, () => [
+      ["trial", "epoch", metric, `ci95_${metric}`], ...points.flatMap((own, n) => own.map(({ at, value, half }) => [held[n].trial, at, value, half])),
+    ]);
+    axes(svg, { at: scale, ticks: scale.ticks(Math.min(last - first + 1, width / 70)).filter(Number.isInteger), text: String }, sy, box, { x: "epoch", y: labelOf(metric) });
+    points.forEach((own, n) => {
+      svg.append("path").attr("class", "band").attr("d", d3.area(({ at }) => scale(at), ({ value, half }) => sy.at(value - half), ({ value, half }) => sy.at(value + half))(own)).style("fill", tagOf(held[n].trial));
+      svg.append("path").attr("class", "line").attr("data-curve", held[n].trial).attr("d", d3.line(({ at }) => scale(at), ({ value }) => sy.at(value))(own)).style("stroke", tagOf(held[n].trial)).style("stroke-width", 2);
+      // A curve of one point is a point, with its interval.
+      if (own.length !== 1) return;
+      const [{ at, value, half }] = own;
+      svg.append("line").attr("class", "bar95").attr("x1", scale(at)).attr("x2", scale(at)).attr("y1", sy.at(value - half)).attr("y2", sy.at(value + half));
+      svg.append("circle").attr("cx", scale(at)).attr("cy", sy.at(value)).attr("r", 4).style("fill", tagOf(held[n].trial));
+    });
+  }
+
   function mark(selecting = true) {
     if (!selecting) return;
     const chosen = state.selected.slice(0, MOST).map((trial) => byTrial.get(trial));
@@ -46,12 +103,13 @@ drawers.selected = (root) => {
     });
     const grid = element("table", { class: "grid" },
       element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));
-    const more = state.selected.length - chosen.length;
+    const more = state.selected.length - chosen.length, place = element("div");
     root.replaceChildren(
       element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of selected designs, scrolls sideways" }, grid),
-      ...billRows(chosen),
+      ...billRows(chosen), ...layerRows(chosen), ...wearRows(chosen), place,
       ...(more > 0 ? [element("p", { class: "note" }, `${more} more are selected; the first ${MOST} are shown.`)] : []),
     );
+    drawCurves(place, chosen);
   }
-  return { draw: () => mark(), mark };
+  return { draw: () => mark(), mark, follow: () => mark() };
 };

@@ -54,7 +54,7 @@ drawers.wear = (root, content) => {
   // The designs that stand out; the first of the front until there are any.
   const profiled = () => {
     const shown = standing(8).filter((design) => content.of[design.trial]);
-    const usual = [...onFront, ...searched].find((design) => content.of[design.trial]);
+    const has = (design) => content.of[design.trial], usual = onFront.find(has) ?? searched.find(has);
     return shown.length || !usual ? shown : [usual];
   };
 

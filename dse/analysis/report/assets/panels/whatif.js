@@ -214,12 +214,13 @@ function outcome() {
   const facts = element("ul", { class: "facts" }), lists = element("div", { class: "moves" }), plot = element("div"), grid = element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of prices, scrolls sideways" });
   const made = element("div", { class: "whatif-results", "aria-label": "What becomes of the front", role: "group" }, facts, lists, plot, grid);
   const before = new Set(onFront);
-  const baseOf = (design, name) => DATA.designs.values[name]?.[design.i] ?? null;
+  const baseOf = ofTable;
   const fact = (value, words) => element("li", {}, element("b", {}, value), ` ${words}`);
   const share = (some) => {
-    const known = some.points.filter((point) => !point.some(Number.isNaN));
+    // Of what can be priced, before as now.
+    const ranked = designs.filter((design) => isHeld(design) && some.ranks[design.i] >= 0), known = ranked.map((design) => some.points[design.i]);
     const [best, corner] = [d3.min, d3.max].map((end) => DATA.objectives.map((_, k) => end(known, (point) => point[k])));
-    return known.length ? shareOf(some.points.filter((_, i) => some.ranks[i] === 0), best, corner) : 0;
+    return known.length ? shareOf(known.filter((_, n) => some.ranks[ranked[n].i] === 0), best, corner) : 0;
   };
   const volumes = { before: share(untouched) };
   const percent = (value) => (value === null ? "\u2013" : d3.format(".1%")(value));
@@ -240,6 +241,7 @@ function outcome() {
     facts.replaceChildren(
       fact(String(onFront.length), isChanged ? `on the front, ${before.size} at the card` : "on the front"),
       fact(percent(isChanged ? share(nowJudged) : volumes.before), isChanged ? `of the box dominated, ${percent(volumes.before)} at the card` : "of the box from worst to best dominated"));
+    if (isPartial) facts.append(element("li", { class: "note" }, `priced anew: ${counted(searched.filter(isHeld).length, "design")} of ${everySearched.length}`));
     lists.replaceChildren(...(isChanged ? [moveList("Stay", stays), moveList("Come", came), moveList("Leave", left)] : [element("p", { class: "note" }, "Move a slider: designs that stay on the front, come to it and leave it are named here.")]));
     drawMoves(plot, before, baseOf);
     grid.replaceChildren(priceTable(baseOf));
