@@ -22,7 +22,8 @@ from dse.metric import Goal
 if TYPE_CHECKING:
     import numpy as np
 
-    from dse.search.loop import Judged, Progress, Row
+    from dse.search.ledger import Row
+    from dse.search.tally import Judged, Progress
 
 LINE_EVERY_S = 10.0
 FIRST = 8

@@ -18,8 +18,8 @@ from dse.cli.stopping import stoppable
 if TYPE_CHECKING:
     from dse.results.place import Where
     from dse.search.executor import Executor
-    from dse.search.loop import Progress
     from dse.search.study import Study
+    from dse.search.tally import Progress
 
 log = logging.getLogger(__name__)
 

@@ -26,60 +26,26 @@ from dse.errors import SettingError
 from dse.results.store import Store
 from dse.search.checkpoints import Checkpoints
 from dse.search.checks import EPOCHS
-from dse.search.criteria import Criteria, Values, Verdict
+from dse.search.criteria import Values
 from dse.search.decisions import Decided, Decisions
 from dse.search.executor import Answer, Executor, Job, unsimulated
 from dse.search.families import Families
 from dse.search.ledger import Held, Row, Rows, Trial, Twins, open_control, open_trial
 from dse.search.plans import plan_of
 from dse.search.spool import Leftovers
-from dse.search.steps import Spent, Step
+from dse.search.steps import Step
 from dse.search.study import Study
+from dse.search.tally import Progress, Tally, judged
 from dse.search.writer import Writer
 
 WAIT_S = 0.5
 """Longest time between two reports of progress."""
-REPORT_S = 0.1
-"""Shortest time between two reports of progress."""
 ASK_S = 0.02
 """Time for proposals before the executor is served again; one proposal may take longer."""
 OPEN_TRIALS = 1000
 """Trials that may be open beyond those in flight: equal designs wait for one that is being simulated."""
 PART = 500
 """Rows of the table that are gone through together when a run begins."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A stored row with what came of it; None where it lacks something, as a failed one does."""
-
-    row: Row
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a study stands.
-
-    Attributes:
-        done: simulations that are stored, copies included.
-        total: simulations that the study asks for; None where that depends on their results, until it has ended.
-        running: simulations in flight.
-        failed: stored failures.
-        simulated: simulations done in this run.
-        new: rows stored since the last report.
-        exhausted: how many designs the space has, once all were proposed; else None.
-        spent: epochs so far; None where designs all go to their end at once.
-    """
-
-    done: int
-    total: int | None
-    running: int
-    failed: int
-    simulated: int
-    new: tuple[Judged, ...]
-    exhausted: int | None = None
-    spent: Spent | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +180,7 @@ class _Run:
                 if row["origin"] == "search":
                     self.plan.stored = max(self.plan.stored, row["trial"] - len(self.study.controls) + 1)
                 self.writer.data_checksum = self.writer.data_checksum or row["data_checksum"]
-                self.tally.new.append(_judged(self.criteria, row, values))
+                self.tally.new.append(judged(self.criteria, row, values))
                 self.tally.tell(0, last=False)
 
     def _propose(self) -> bool:
@@ -308,7 +274,7 @@ class _Run:
         stored = self.writer.flush()
         for (row, trial), values in zip(stored, self.criteria.of([row for row, _ in stored]), strict=True):
             self.twins.add(row)
-            self.tally.new.append(_judged(self.criteria, row, values))
+            self.tally.new.append(judged(self.criteria, row, values))
             self._count(trial, row["seed"], values, failed=row["state"] == "failed")
         waited, self.writer.waited = self.writer.waited, []
         for trial, seed in waited:
@@ -354,45 +320,6 @@ class Flight:
     def land(self, job: Job) -> None:
         """Take the job of an answer off."""
         self.flying.remove((job.trial, job.seed))
-
-
-class Tally:
-    """Counts rows and reports them now and then.
-
-    Args:
-        total: rows that the study asks for.
-        report: takes where the study stands.
-
-    Attributes:
-        total: rows that the study asks for, None while that is not known; fewer once the space is exhausted.
-        exhausted: how many designs the space has, once all were proposed; else None.
-        spent: epochs so far; None where designs all go to their end at once.
-        done: rows that are stored, copies included.
-        failed: those of failures among them.
-        simulated: simulations done in this run.
-        new: rows since the last report, with their values.
-    """
-
-    def __init__(self, total: int | None, report: Callable[[Progress], None]) -> None:
-        self.total, self._report, self._reported = total, report, 0.0
-        self.exhausted: int | None = None
-        self.spent: Spent | None = None
-        self.done, self.failed, self.simulated = 0, 0, 0
-        self.new: list[Judged] = []
-
-    def tell(self, running: int, *, last: bool) -> None:
-        """Report where the study stands, unless the last report was just now."""
-        now = time.monotonic()
-        if not last and now - self._reported < REPORT_S:
-            return
-        self._reported = now
-        counts = self.done, self.total, running, self.failed, self.simulated
-        self._report(Progress(*counts, tuple(self.new), self.exhausted, self.spent))
-        self.new = []
-
-
-def _judged(criteria: Criteria, row: Row, values: Values | None) -> Judged:
-    return Judged(row, criteria.verdict([values]))
 
 
 def _in_parts(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -20,9 +20,10 @@ from dse.results.store import Store, create, discard, has_results, read_about
 from dse.search.decisions import as_decided
 from dse.search.executor import Executor, code_version, package_versions
 from dse.search.extend import earlier_of, extend
-from dse.search.loop import Progress, run
+from dse.search.loop import run
 from dse.search.reuse import Reusing, rows_to_reuse
 from dse.search.study import Study, is_kept, read_study
+from dse.search.tally import Progress
 
 log = logging.getLogger(__name__)
 MakeExecutor = Callable[[], Executor]

@@ -24,10 +24,10 @@ from dse.results.store import read_about, read_table
 from dse.search.criteria import Criteria, Verdict
 from dse.search.dashboard import to_storage
 from dse.search.executor import LocalExecutor
-from dse.search.loop import Judged, Progress
 from dse.search.runs import resume, start
 from dse.search.samplers import optuna_proposer
 from dse.search.study import parse_study
+from dse.search.tally import Judged, Progress
 from tests.search.free import sized, study_text
 from tests.search.scrambled import Scrambled, run_with_stops
 

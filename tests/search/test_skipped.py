@@ -14,12 +14,12 @@ from dse.results.rows import to_rows
 from dse.results.store import Store, read_about, read_table
 from dse.search.criteria import Verdict
 from dse.search.executor import LocalExecutor
-from dse.search.loop import Judged, Progress
 from dse.search.runs import resume, start
 from dse.search.samplers import SAMPLERS, draws
 from dse.search.samplers.model.belief import Belief, Exact, transformed
 from dse.search.samplers.model.scales import Scale
 from dse.search.study import Study, parse_study
+from dse.search.tally import Judged, Progress
 from dse.search.tried import Tried
 from tests.search.scrambled import Scrambled
 
