@@ -66,6 +66,8 @@ DECISIONS = "decisions"
 """Subfolder of the decisions of the search; see `dse.search.decisions`."""
 SEAL_ROWS = 500
 """Rows of a log after which it is sealed into a part."""
+SEAL_BYTES = 1 << 20
+"""Size after which it is in any case: as a part it takes a tenth of that, which counts where a disk is nearly full."""
 SEAL_APPENDS = 200
 """Appends after which it is sealed in any case: in an object store each is an object."""
 UNITE_PARTS = 16
@@ -130,7 +132,7 @@ class Store:
         self._token = uuid.uuid4().hex[:8]
         self._log = _Growing(lambda: self._begin("log"))
         self._decisions = _Growing(lambda: self._begin(DECISIONS))
-        self._logged_rows, self._appends = 0, 0
+        self._logged_rows, self._logged_bytes, self._appends = 0, 0, 0
         self._rows = 0
         self._number = 0
         self._parts: list[str] = []
@@ -226,9 +228,11 @@ class Store:
         lines = b"".join(map(to_line, rows))
         self.patiently(lambda: self._log.append(lines))
         self._logged_rows += len(rows)
+        self._logged_bytes += len(lines)
         self._rows += len(rows)
         self._appends += 1
-        if self._logged_rows >= SEAL_ROWS or self._appends >= SEAL_APPENDS:
+        full = self._logged_rows >= SEAL_ROWS or self._logged_bytes >= SEAL_BYTES
+        if full or self._appends >= SEAL_APPENDS:
             self.seal()
 
     def decide(self, lines: list[bytes]) -> None:
@@ -322,7 +326,7 @@ class Store:
                 self._set_aside(name, damaged[name])
             else:
                 self.place.remove(name)
-        expected, self._logged_rows, self._appends = self._logged_rows, 0, 0
+        expected, self._logged_rows, self._logged_bytes, self._appends = self._logged_rows, 0, 0, 0
         if found < expected:
             raise self._lost(expected - found)
 

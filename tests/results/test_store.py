@@ -60,6 +60,15 @@ def test_a_log_is_sealed_when_it_is_long(folder, monkeypatch):
     assert trials(folder) == list(range(7))
 
 
+def test_a_log_of_few_large_rows_is_sealed_too(folder, monkeypatch):
+    monkeypatch.setattr("dse.results.store.SEAL_BYTES", 2 * len(to_line(row(0))))
+    with Store(folder) as store:
+        for n in range(5):
+            store.append([row(n)])
+        assert len(list((folder / "trials").iterdir())) == 2
+    assert trials(folder) == list(range(5))
+
+
 def test_a_torn_last_line_is_passed_over_and_the_rest_is_kept(folder):
     line = to_line(row(1))
     (folder / "log" / "000001.jsonl").write_bytes(to_line(row(0)) + line[: len(line) // 2])
