@@ -12,6 +12,8 @@ import pytest
 from dse.analysis.effects.importance import importance
 from dse.analysis.fronts.table import front_table, front_title, hypervolume_table
 from dse.analysis.report import panels
+from dse.analysis.report.provenance import card_table, study_file
+from dse.analysis.report.subject import Subject
 from dse.errors import QueryError
 from tests.analysis.synthetic import study
 from tests.conftest import simulated
@@ -113,6 +115,13 @@ def test_a_panel_that_fails_says_so_in_its_place_and_costs_no_other(undisturbed,
     data = json.loads(re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page, re.S)[1])
     assert "energy" in data["panels"]
     assert "wear" not in data["panels"]
+
+
+def test_tables_that_no_folder_holds_have_no_study_file_and_no_card(tmp_path):
+    tables = study(lambda chosen: {"accuracy": chosen["training.learning_rate"]}, count=4)
+    subject = Subject(tmp_path, tables, tables.objectives)
+    assert study_file(subject) is None
+    assert card_table(subject) is None
 
 
 def test_a_report_that_fails_leaves_what_was_there(undisturbed, here, tmp_path):

@@ -79,6 +79,22 @@ def test_the_growth_ends_at_the_volume_of_the_front(undisturbed):
     assert growth(np.zeros((3, 3)), tables.objectives) == []
 
 
+def test_the_table_is_opened_once_for_status_and_growth(undisturbed, monkeypatch):
+    opened = []
+
+    def counted(*arguments, **options):
+        opened.append(arguments)
+        return open_tables(*arguments, **options)
+
+    monkeypatch.setattr("dse.analysis.costs.priced.open_tables", counted)
+    found = Watching(undisturbed, objectives=["accuracy", "energy_per_sample_j"]).progress()
+    assert len(opened) == 1
+    tables = open_tables(undisturbed)
+    share = hypervolume_table(tables, ["accuracy", "energy_per_sample_j"])["share"][0]
+    assert found["growth"][-1] == (14, pytest.approx(share))
+    assert found["volume"] == pytest.approx(hypervolume_table(tables, tables.objectives)["share"][0])
+
+
 def test_a_page_of_another_name_is_not_served_here(undisturbed):
     with served(undisturbed) as server:
         code, _, text = get(server, "/progress", host="evil.example:80")

@@ -16,12 +16,13 @@ from dse.analysis.costs.priced import open_priced
 from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import checked
 from dse.analysis.fronts.quality import hypervolume, ideal, worst
-from dse.analysis.queries.status import status
+from dse.analysis.queries.status import status_of, tables_of_status
 from dse.analysis.report.page import page
 from dse.analysis.report.subject import Subject
+from dse.analysis.tables.tables import Tables
 from dse.errors import DseError
 from dse.results.place import Where
-from dse.results.reading import checksum, read_about
+from dse.results.reading import checksum
 
 REST_S = 2.0
 """Results are read again after this time at the soonest, and after three times as long as the reading took."""
@@ -79,13 +80,13 @@ class Watching:
         return self._progress[1]
 
     def _read(self) -> dict[str, Any]:
-        found = status(self.where).as_dict()
-        asks = checksum(json.dumps(read_about(self.where), sort_keys=True).encode())[:8]  # constraints may have changed
+        tables = tables_of_status(self.where, self.objectives)
+        found = status_of(self.where, tables).as_dict()
+        asks = checksum(json.dumps(tables.about, sort_keys=True).encode())[:8]  # constraints may have changed
         stamp = "-".join([*(str(found[name]) for name in ("done", "epochs", "total")), asks])
-        return {**found, "stamp": stamp, "growth": self._growth()}
+        return {**found, "stamp": stamp, "growth": self._growth(tables)}
 
-    def _growth(self) -> list[tuple[int, float]]:
-        tables = open_priced(self.where, list(self.objectives) or None, study=False)
+    def _growth(self, tables: Tables) -> list[tuple[int, float]]:
         names = list(self.objectives) or tables.objectives
         points = Feasibility(tables).points(names)
         return growth(points[np.isfinite(points).all(axis=1)], names)

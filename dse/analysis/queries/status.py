@@ -1,5 +1,6 @@
 """The progress of a study, from its results alone, on any machine that can read them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -90,9 +91,37 @@ def status(where: Where, now: datetime | None = None) -> Status:
     Raises:
         ResultsError: there are none, or they cannot be reached.
     """
+    return status_of(where, tables_of_status(where), now)
+
+
+def tables_of_status(where: Where, objectives: Sequence[str] = ()) -> Tables:
+    """Return the tables of a study with what its progress is told from, and other objectives if some are named.
+
+    Args:
+        where: its results.
+        objectives: names of metrics beside those that the study asks for.
+
+    Raises:
+        ResultsError: there are none, or they cannot be reached.
+    """
+    about = read_about(where)
+    design = ("design",) if about["in_steps"] else ()
+    asked = [*map(str, about["objectives"]), *objectives]
+    return open_priced(where, asked, study=False, columns=(*NEEDED, *design), metrics=objectives, chosen=False)
+
+
+def status_of(where: Where, tables: Tables, now: datetime | None = None) -> Status:
+    """Return the progress of a study whose tables are open.
+
+    Args:
+        where: its results.
+        tables: as `tables_of_status` gives them.
+        now: the time to count from; by default the clock.
+
+    Raises:
+        ResultsError: the results cannot be reached.
+    """
     place = place_of(where)
-    design = ("design",) if read_about(place)["in_steps"] else ()
-    tables = open_priced(place, None, study=False, columns=(*NEEDED, *design), metrics=(), chosen=False)
     running = place.holder()
     trials = tables.trials
     total = int(tables.about["trials"]) * int(tables.about["seeds"])

@@ -16,6 +16,8 @@ MOST = 8
 
 def study_file(subject: Subject) -> str | None:
     """Return the study file as it was given, or None where the results have none."""
+    if "source" not in subject.tables.about:  # tables that no results folder holds
+        return None
     return study_text(subject.where, subject.tables.about)
 
 
@@ -68,7 +70,7 @@ def card_table(subject: Subject) -> dict[str, Any] | None:
         ResultsError: the folder does not name the card that priced it.
         SettingError: the card cannot be read any more.
     """
-    if subject.tables.trials["cost_card"].drop_nulls().is_empty():
+    if not _different(subject.tables.trials, "cost_card"):
         return None
     card, entries = card_entries(*subject.card_place())
     rows = [
