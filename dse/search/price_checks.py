@@ -59,7 +59,8 @@ def _check_converters(priced: Wanted, scope: Scope, card: CostCard) -> None:
     for (path, value, _), lacking in zip(cases, _without_price(priced, changes, card), strict=True):
         if lacking:
             least, most = card.adc_bits_min, card.adc_bits_max
-            ends = "" if value == "ideal" else f" (its converters have {least:g} to {most:g} bits)"
+            bits = f"from {least:g} to {most:g}" if least else f"up to {most:g}"
+            ends = "" if value == "ideal" else f" (its converters are priced {bits} bits)"
             what = "energy" if lacking == "energy_per_sample_j" else lacking
             raise SettingError(
                 f"{path} = {shown(value)} has no price on card {card.name}{ends}; choose other bits, or leave {what} "

@@ -42,7 +42,7 @@ MISTAKES = {
         'architecture = "float"\nadc.bits = 8',
         ["controls.digital_float: adc.bits has no effect here"],
     ),
-    "no price": ("low = 4, high = 8", "low = 4, high = 16", ["adc.bits = 16 has no price", "end at 12 bits"]),
+    "no price": ("low = 4, high = 8", "low = 4, high = 16", ["adc.bits = 16 has no price", "are priced up to 12 bits"]),
     "missing budget": ("[budget]\ntrials = 14", "", ["'budget' is missing"]),
     "not TOML": ("[search]", "[search", ["is not valid TOML"]),
     "escaping card": ("[design]", '[design]\ndevice.card = "../x.toml"', ["must lie in or below the folder"]),
