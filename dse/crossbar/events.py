@@ -113,3 +113,16 @@ class Events:
 EVENT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Events))
 REAL_EVENTS: frozenset[str] = frozenset({"drive_time_forward", "drive_time_backward", "drive_time_deployment"})
 """Events that are sums of magnitudes rather than counts."""
+
+
+@dataclass
+class DeploymentEvents(Events):
+    """Events of one layer over one deployment.
+
+    Attributes:
+        partial_adds_deployment: digital additions of converted parts of its products: of tiles along the rows, of bits
+            of inputs and of digits of weights. It came later than the others, so that it is none of `EVENT_NAMES`,
+            which every row has; see `dse.crossbar.usage.FACTS`.
+    """
+
+    partial_adds_deployment: int = 0

@@ -27,7 +27,10 @@ SLICES = ("slices", "deployed_slices")
 """Names, among the events of a layer, of the digits that a weight has columns for, in inference and in a deployment."""
 SPARE_ROWS = "spare_rows"
 """Name, among the events of a layer, of the rows of each of its arrays that stand by."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS)
+PARTIAL_ADDS_DEPLOYMENT = "partial_adds_deployment"
+"""Name, among the events of a layer, of the digital additions of converted parts in the products of a deployment, where
+there are some. Rows of earlier versions have none: they were not counted there."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, PARTIAL_ADDS_DEPLOYMENT)
 """What prices find among the events of some layers; others have none of it."""
 
 

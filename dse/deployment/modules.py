@@ -22,7 +22,7 @@ from dse.crossbar.analog import (
     weighted_layers,
 )
 from dse.crossbar.converter_errors import noise_of_conversions
-from dse.crossbar.events import Events
+from dse.crossbar.events import DeploymentEvents, Events
 from dse.crossbar.spec import Resolution
 from dse.crossbar.usage import SLICES, LayerUsage
 from dse.data.images import Split
@@ -284,7 +284,7 @@ def _inference(number: int, layer: AnalogLayer | DigitalLayer, cells: ModuleLaye
 
 
 @contextmanager
-def counted(layers: Sequence[AnalogLayer], events: Sequence[Events]) -> Generator[None]:
+def counted(layers: Sequence[AnalogLayer], events: Sequence[DeploymentEvents]) -> Generator[None]:
     """Count the forward products of layers as events of a deployment."""
     before = [(layer.events, layer.counting, layer.peaks) for layer in layers]
     for layer in layers:
@@ -297,12 +297,13 @@ def counted(layers: Sequence[AnalogLayer], events: Sequence[Events]) -> Generato
             layer.events, layer.counting, layer.peaks = held
 
 
-def _move(own: Events, to: Events) -> None:
+def _move(own: Events, to: DeploymentEvents) -> None:
     """Add forward products to the events of a deployment."""
     to.mvm_deployment += own.mvm_forward
     to.drive_time_deployment += own.drive_time_forward
     to.dac_deployment += own.dac_forward
     to.adc_deployment += own.adc_forward
+    to.partial_adds_deployment += own.partial_adds_forward
 
 
 def _show(layer: AnalogLayer, matrix: Matrix, noise: Stream, device: str) -> None:

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.events import EVENT_NAMES, DeploymentEvents
 from dse.crossbar.spec import Resolution
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import PARTIAL_ADDS_DEPLOYMENT, LayerUsage
 from dse.data.images import Split
 from dse.deployment.compensation.base import AbstractCompensation
 from dse.deployment.matrices import Matrix, Purpose
@@ -44,7 +44,7 @@ class AbstractDeployedLayer(ABC):
 
     matrix: Matrix
     cells: int
-    events: Events = field(default_factory=Events)
+    events: DeploymentEvents = field(default_factory=DeploymentEvents)
 
     @property
     @abstractmethod
@@ -76,11 +76,13 @@ class AbstractDeployedLayer(ABC):
         """Return the account of the trained layer with what its deployment took."""
         self.matrix.renew(0)
         dac_bits, adc_bits = self.resolutions
+        added = self.events.partial_adds_deployment
         return replace(
             trained,
             events={
                 **trained.events,
                 **{name: trained.events[name] + getattr(self.events, name) for name in EVENT_NAMES},
+                **({PARTIAL_ADDS_DEPLOYMENT: added} if added else {}),
                 **self.facts,
             },
             deployed_cells=self.cells,

@@ -138,6 +138,7 @@ class PerceptronLayer(AbstractDeployedLayer):
         self.events.mvm_deployment += len(x) * len(planes)
         self.events.dac_deployment += x.size * len(planes)
         self.events.adc_deployment += len(x) * self.cols * len(planes) * self.slices
+        self.events.partial_adds_deployment += len(x) * self.cols * (len(planes) * self.slices - 1)
 
     def scale(self, factor: Floats | None) -> None:
         """Scale the outputs; see `AbstractDeployedLayer`."""

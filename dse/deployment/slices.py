@@ -114,7 +114,9 @@ class SlicedMatrix:
         digits = [digit.read(noise).weight for digit in self._digits]
         digits = digits if self._wires is None else self._through(self._wires, digits)
         if self._offset is not None:
-            offset = self._of_outputs(self._offset.read(noise).weight)
+            # A stream goes on by equal steps: with fewer cells, its next draws would be those that digits have had.
+            own = stream(noise.key, "offset columns", noise.events)
+            offset = self._of_outputs(self._offset.read(own).weight)
             digits = [2.0 * (digit - offset) for digit in digits]
         slices = tuple(Slice(digit, worth) for digit, worth in zip(digits, self._worth, strict=True))
         whole = torch.stack([own.weight * own.worth for own in slices]).sum(dim=0)

@@ -33,7 +33,7 @@ from operator import add
 
 import polars as pl
 
-from dse.crossbar.usage import CORRECTIONS, PULSE_STEPS
+from dse.crossbar.usage import CORRECTIONS, PARTIAL_ADDS_DEPLOYMENT, PULSE_STEPS
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
@@ -128,9 +128,13 @@ def _corrections() -> dict[str, pl.Expr]:
 
 
 def _partial_sums() -> dict[str, pl.Expr]:
+    deployed = _deployed(_when_used(PARTIAL_ADDS_DEPLOYMENT, _number("deployed_adc_bits")))
     return {
-        f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
-        for phase, column in (("forward", "adc_bits"), ("backward", "adc_backward_bits"))
+        **{
+            f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
+            for phase, column in (("forward", "adc_bits"), ("backward", "adc_backward_bits"))
+        },
+        "deployment_partial_bits": deployed,
     }
 
 
@@ -369,6 +373,9 @@ def _deployment_items(read: pl.Expr, step: pl.Expr) -> Bill:
             ("deployment_drives", constant("dac_fixed_j")), ("deployment_drives_bits", constant("dac_per_bit_j"))
         ),
         ("deployment", "adc"): _adc("deployment") + _adc("single_reads", constant("refresh_conversions_per_read")),
+        ("deployment", "partial_sums"): _sum(
+            ("deployment_partial_bits", constant("gates_per_adder_bit") * constant("gate_j"))
+        ),
         ("deployment", "set_pulses"): _sum(("set_pulses_deployment", constant("set_pulse_j"))),
         ("deployment", "reset_pulses"): _sum(("resets_deployment", constant("reset_pulse_j"))),
     }

@@ -7,7 +7,8 @@
                            + pulses * t_pulse / parallel pulses
     refresh                reads / converters of the array * (t_read + conversions a read * t_conversion)
                            + pulses * t_pulse / parallel pulses
-    deployment             products * read of an array + reads and pulses as for refresh
+    deployment             products * read of an array + additions of parts / (lanes * clock)
+                           + reads and pulses as for refresh
 
 Layers and phases follow each other; nothing is pipelined. The tiles of a layer work at the same time. Without a
 crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
@@ -22,7 +23,15 @@ a column for each digit of a weight (`slices`, `deployed_slices`). Rows that sta
 
 import polars as pl
 
-from dse.crossbar.usage import ARRAY_LINES, COLUMNS_PER_ADC, CORRECTIONS, FACTS, SLICES, SPARE_ROWS
+from dse.crossbar.usage import (
+    ARRAY_LINES,
+    COLUMNS_PER_ADC,
+    CORRECTIONS,
+    FACTS,
+    PARTIAL_ADDS_DEPLOYMENT,
+    SLICES,
+    SPARE_ROWS,
+)
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, STEPS_OF, trained
 
@@ -138,6 +147,7 @@ def latencies() -> dict[str, pl.Expr]:
     }
     deployment = (
         _used("mvm_deployment", _read_s("deployment", TILE_COLS * _slices("deployment"), TILE_ROWS))
+        + pl.col(PARTIAL_ADDS_DEPLOYMENT).fill_null(0) / digital
         + _used("single_reads_deployment", _single_read_s("deployment"))
         + pl.col("resets_deployment") * constant("reset_pulse_s") / pulses
         + pl.col("set_pulses_deployment") * constant("set_pulse_s") / pulses

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import ARRAY_LINES, SPARE_ROWS, WEAR_NAMES
+from dse.crossbar.usage import ARRAY_LINES, PARTIAL_ADDS_DEPLOYMENT, SPARE_ROWS, WEAR_NAMES
 from dse.designs.tables import Design
 from dse.networks.products import LayerProducts, Products
 from dse.pricing.card import CostCard
@@ -25,7 +25,7 @@ from dse.updates.spec import AccumulatorSpec
 from dse.updates.training import ModuleTraining
 
 UNKNOWN = math.nan
-DEPLOYED = tuple(name for name in EVENT_NAMES if name.endswith("_deployment"))
+DEPLOYED = (*(name for name in EVENT_NAMES if name.endswith("_deployment")), PARTIAL_ADDS_DEPLOYMENT)
 SIZES = ("weights", "cells", "inference_bits")
 """Metrics that follow from the sizes of layers."""
 PULSES = ("worst_writes", "worst_flips", "set_pulses", "reset_pulses")

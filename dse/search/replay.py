@@ -13,6 +13,7 @@ import pyarrow as pa
 from dse import plugins
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import one_trial, open_tables
+from dse.crossbar.usage import PARTIAL_ADDS_DEPLOYMENT
 from dse.designs.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
@@ -24,6 +25,10 @@ from dse.search.executor import READ_NOISE, RECURRENCE, WAYS, Answer, Job, plugi
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
+
+
+COUNTED_SINCE = (PARTIAL_ADDS_DEPLOYMENT,)
+"""Events with a price that earlier versions did not count."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def replay(where: Where, trial: int, seed: int | None = None) -> list[Replay]:
             answer = work(Job(trial, row["seed"], stored_design(row)))
         now = dict(answer.result)
         if now["state"] == "complete":
-            now |= prices_of([now], card, [ENERGY])[0]
+            now |= prices_of([as_counted(row, now)], card, [ENERGY])[0]
         replays.append(_compared(row, now, answer))
     return replays
 
@@ -124,6 +129,15 @@ def _compared(row: Mapping[str, Any], now: Mapping[str, Any], answer: Answer) ->
         (name, str(row[name]), str(getattr(answer, name))) for name in MADE_BY if row[name] != getattr(answer, name)
     )
     return Replay(row["seed"], len(stored.keys() | new.keys()), differences, _packages_apart(made))
+
+
+def as_counted(row: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what came out now with what the version that made a row counted and priced, and nothing more."""
+    layers = [
+        {**new, "events": {k: v for k, v in new["events"].items() if k in then["events"] or k not in COUNTED_SINCE}}
+        for then, new in zip(row["layers"], now["layers"], strict=False)
+    ]
+    return {**now, "layers": layers}
 
 
 _OF_LAYERS = re.compile(r"layers\[(?P<layer>\d+)\]\.(?P<name>\w+)")

@@ -38,7 +38,7 @@ def standing_of(array: PairArray, threshold_us: float | None) -> dict[str, float
         threshold_us: conductance from which a refresh erases a pair, uS; None without refresh.
     """
     cells = array.cells
-    level, counted = cells.conductance_us(0.0), cells.wear()
+    level, counted = array.conductance_us(0.0), cells.wear()
     rested = (counted["set"] == 0) & (counted["reset"] == 0)
     difference = (level[0] - level[1]).sum(dim=0)
     worn = {} if array.endurance is None else {"worn": _share(array.endurance.worn(cells))}

@@ -207,6 +207,7 @@ def test_calibrations_are_counted_once():
     assert conv.mvm_deployment == products
     assert conv.dac_deployment == products * 54
     assert conv.adc_deployment == products * 6 * 2  # two tiles of rows
+    assert (conv.partial_adds_deployment, head.partial_adds_deployment) == (products * 6, 0)
     assert head.mvm_deployment == 3 * 400 + 3 * 32
     assert conv.resets_deployment == 2 * 6 * 54
     assert all(own.layer.events.mvm_forward == 0 for own in life.layers)

@@ -20,6 +20,7 @@ from dse.devices.card import model_of, read_cell
 from dse.errors import SettingError
 from dse.search.study import parse_study
 from dse.tasks.curve import Epoch
+from dse.updates.standing import standing_of
 from tests.data import load
 from tests.unit.test_price import CARD, CROSSBAR
 from tests.unit.test_price_hardware import adc_m2, row, said
@@ -81,6 +82,10 @@ def test_a_worn_cell_sticks_and_its_pulses_are_sent_in_vain(state: str, level: s
     assert stuck == pytest.approx(2.0 + 3 * spec.granularity_us if level is None else getattr(spec, level))
     assert int(own.endurance.worn(own.cells).sum()) == 1 if own.endurance else False
     assert float(after[0, 0, 0, 0]) == pytest.approx(2.0 + 2 * spec.granularity_us)
+    # What the table says of cells is what products see of them.
+    found = standing_of(own, 11.0)
+    assert found["worn"] == 1 / 24
+    assert found["at_window_end"] == found["above_threshold"] == (1 / 24 if state == "set" else 0.0)
 
 
 def test_what_nobody_wears_out_is_as_ever() -> None:

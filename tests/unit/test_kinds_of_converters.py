@@ -85,3 +85,11 @@ def test_cards_of_other_sources_are_no_step_of_technology() -> None:
     ]
     assert "other sources" in lines[0]
     assert unlike(cards[:2]) == unlike(cards[2:]) == []
+
+
+@pytest.mark.parametrize("name", library("converters"))
+def test_a_kind_gives_every_term_of_energy_and_time_of_a_conversion(name: str) -> None:
+    """A term that it left out would be that of the card around it, from another source."""
+    terms = {own for own in CONSTANTS if own.startswith("adc_") and own.endswith(("_j", "_s"))}
+    assert len(terms) == 8
+    assert terms <= read_converters(name).keys()

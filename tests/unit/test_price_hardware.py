@@ -59,10 +59,23 @@ def test_tiles_work_at_the_same_time_with_converters_of_their_own() -> None:
     assert tiled["converters_m2"] == pytest.approx(converters + 2 * dacs, rel=1e-9)
 
 
-def said(*layers: dict[str, Any], card: CostCard = CARD, **facts: float) -> dict[str, Any]:
+def said(*layers: dict[str, Any], card: CostCard = CARD, **facts: float | None) -> dict[str, Any]:
     """Return the price of layers among whose events stands what prices must know."""
     known = table(*layers).with_columns(**{name: pl.lit(value) for name, value in facts.items()})
     return price(known, card).row(0, named=True)
+
+
+def test_additions_of_a_deployment_are_billed_once_and_nothing_where_they_were_not_counted() -> None:
+    without, own = said(DEPLOYED), said(DEPLOYED, partial_adds_deployment=5_000)
+    assert said(DEPLOYED, partial_adds_deployment=None) == without
+    changed = {name for name in own if own[name] != without[name]}
+    both = ("deployment_partial_sums", "deployment", "partial_sums", "energy")
+    times = {"deployment_per_sample_s", "latency_per_sample_s"}
+    assert changed == {f"{name}{end}" for name in both for end in ("_j", "_per_sample_j")} | times
+    assert own["deployment_partial_sums_j"] == pytest.approx(5_000 * 7 * 9 * 4e-16, rel=1e-12)
+    seconds = 5_000 / (CARD.values["digital_lanes"] * 5e8) / 1000
+    waited = own["deployment_per_sample_s"] - without["deployment_per_sample_s"]
+    assert waited == pytest.approx(seconds, rel=1e-6)
 
 
 def there_of(layer: dict[str, Any], *, rows: int, columns: int) -> dict[str, Any]:

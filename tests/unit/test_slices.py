@@ -155,6 +155,16 @@ def test_what_an_offset_column_errs_by_all_outputs_of_its_array_err_by() -> None
     assert not torch.equal(together[0], together[1])
 
 
+def test_an_offset_column_is_read_with_noise_of_its_own() -> None:
+    spec = cell("pcm_joshi2020").model_copy(update={"programming_noise_scale": 0.0})
+    own = SlicedMatrix(torch.zeros(8, 50), spec, bits="analog", slices=1, seed=1, name=0, reference="column")
+    reads = stream(1, "reads")
+    first, second = (own.read(reads).weight for _ in range(2))
+    deviations = (first - second).std(dim=1)
+    # 5 standard errors of a standard deviation over the 50 cells of an output.
+    assert deviations / deviations.median() == pytest.approx(torch.ones(8), abs=5 / math.sqrt(2 * 50))
+
+
 def test_an_offset_column_has_a_conductance_of_its_own() -> None:
     own = sliced(normal(6, 9), "analog", 1, reference="column")
     low, high = 0.4 * cell().g_max_us, 0.6 * cell().g_max_us
@@ -209,6 +219,8 @@ def test_a_perceptron_is_deployed_in_digits() -> None:
         assert own.events["resets_deployment"] == 2 * other.events["resets_deployment"]
         assert own.events["mvm_deployment"] == other.events["mvm_deployment"]
         assert own.events["deployed_slices"] == 2
+        assert own.events["partial_adds_deployment"] == other.events["adc_deployment"]
+        assert "partial_adds_deployment" not in other.events
 
 
 def test_columns_of_digits_share_converters_in_turn() -> None:

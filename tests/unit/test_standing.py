@@ -14,7 +14,7 @@ from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
 from dse.designs.hardware import hardware_of
 from dse.designs.outcome import Outcome
-from dse.search.replay import is_measured_since
+from dse.search.replay import as_counted, is_measured_since
 from dse.updates.layers import CrossbarLayer
 from dse.updates.standing import size_of
 
@@ -91,3 +91,11 @@ def test_a_replay_passes_over_what_is_measured_since_and_nothing_else() -> None:
     assert is_measured_since("trail.0.wear.never_pulsed[1]", stored)
     for field in ("layers[0].wear_set_max", "layers[1].wear_never_pulsed", "trail.0.wear_set_max[0]", "loss"):
         assert not is_measured_since(field, stored)
+
+
+def test_a_replay_prices_what_the_version_that_made_a_row_counted() -> None:
+    adds = {"partial_adds_deployment": 60.0, "columns_per_adc": 4.0}
+    now = {"energy": None, "layers": [{"rows": 3, "events": adds}, {"rows": 2, "events": adds}]}
+    row = {"layers": [{"rows": 3, "events": {}}, {"rows": 2, "events": adds}]}
+    assert as_counted(row, now)["layers"] == [{"rows": 3, "events": {"columns_per_adc": 4.0}}, now["layers"][1]]
+    assert now["layers"][0]["events"] == adds
