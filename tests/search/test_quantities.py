@@ -183,7 +183,7 @@ def test_every_command_takes_a_study_with_priced_objectives(command, results, as
         ("area_m3", None, "unknown objective 'area_m3'; did you mean 'area_m2'"),
         ("area_m2", ('"adc.bits" = { low = 4, high = 10 }', '"adc.bits" = [4, "ideal"]'),
          'adc.bits = "ideal" has no price on card bottom_up_28nm; choose other bits, or leave area_m2 out of the obj'),
-        ("latency_per_sample_s", ("high = 10 }", "high = 14 }"), r"adc.bits = 14 has no price .*its converters are priced"),
+        ("latency_per_sample_s", ("high = 10 }", "high = 14 }"), r"adc.bits = 14 has no price .*are priced"),
         ("years_to_first_cell", ("[space]", '[space]\narchitecture = ["mixed_precision", "float"]'),
          'years_to_first_cell has no value where architecture = "float": a digital network has no cells that wear'),
         ("flip_trainings_to_first_cell", None, 'is infinite in every design: accumulators wear where accumulator.stor'),
