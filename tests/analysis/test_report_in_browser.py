@@ -70,6 +70,27 @@ def test_a_click_on_a_point_marks_the_design_everywhere(opened, subject):
     assert count(opened, ".is-selected") == count(opened, "[data-ring]") == 0
 
 
+def test_energies_have_bars_over_seeds_and_curves_of_one_epoch_are_marks(browser, subject, tmp_path):
+    first = subject.tables.curves["epoch"].min()
+    curves = subject.tables.curves.filter(pl.col("epoch") == first)
+    short = Subject(subject.where, subject.tables.with_nested(curves=curves), subject.objectives)
+    (tmp_path / "report.html").write_text(page_of(short, ["importance"]), encoding="utf-8")
+    browser.open((tmp_path / "report.html").as_uri())
+    front = subject.front["trial"].to_list()
+    assert count(browser, "#curves [data-dot]") == len(subject.detailed)
+    bars = browser.ask("[...document.querySelectorAll('[data-bar]')].map((bar) => +bar.dataset.bar)")
+    assert {*front[:20]} <= {*bars}
+    browser.run(f"location.hash = 'designs={front[0]}'")
+    browser.wait("document.querySelector('#curves .standing .bar95')")
+    assert count(browser, "#curves .standing .bar95") == 1
+    browser.run(
+        "const shown = document.querySelector('#energy label:nth-child(2) select');"
+        "shown.value = 'share'; shown.dispatchEvent(new Event('change'));"
+    )
+    assert count(browser, "[data-bar]") == 0
+    assert browser.errors() == []
+
+
 LONELY = """(() => {
   const svg = document.querySelector('#front svg');
   svg.scrollIntoView({block: 'center', behavior: 'instant'});

@@ -83,7 +83,10 @@ def _curves(subject: Subject, content: Json, path: Path) -> None:
             role = roles[trial]
             colour = {"control": CONTROL, "front": ON_FRONT}.get(role, SEARCHED)
             dashed = "--" if role == "control" else "-"
-            axes.plot(curve["epoch"], curve[name], color=colour, linestyle=dashed, linewidth=0.8, alpha=0.6)
+            sign = "o" if len(curve["epoch"]) == 1 else None  # a line of one point is not seen
+            axes.plot(
+                curve["epoch"], curve[name], color=colour, linestyle=dashed, marker=sign, linewidth=0.8, alpha=0.6
+            )
         axes.set(xlabel="epoch", ylabel=name)
     panels[0].plot([], [], color=ON_FRONT, label="on the front")
     panels[0].plot([], [], color=SEARCHED, label="searched")

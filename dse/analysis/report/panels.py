@@ -324,7 +324,8 @@ PANELS: tuple[Panel, ...] = (
         "Energy of a training image",
         "Energy",
         series.energy,
-        "By part of the hardware or by phase of the training, on the cost card of the study.",
+        "By part of the hardware or by phase of the training, on the cost card of the study; a bar is the 95 % "
+        "interval of the mean over seeds.",
         "No design has a price on the card of the study.",
     ),
     Panel(

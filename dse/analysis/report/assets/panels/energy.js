@@ -56,7 +56,7 @@ drawers.energy = (root, content) => {
     const scale = d3.scaleLinear([0, most], [labelled, width - 70]).clamp(true);
     const unit = (value) => (chosen.as === "share" ? d3.format(".0%")(value) : quantity(value, "J"));
     svg = canvas(plot, width, height, `Energy of a training image of ${rows.length} designs by ${chosen.by}`, () => [
-      ["trial", "origin", ...content.items.map(({ phase, part }) => `${phase}_${part}_per_sample_j`)], ...rows.map((design) => [design.trial, design.origin, ...content.of[design.trial]]),
+      ["trial", "origin", ...content.items.map(({ phase, part }) => `${phase}_${part}_per_sample_j`), "ci95_energy_per_sample_j"], ...rows.map((design) => [design.trial, design.origin, ...content.of[design.trial], halfOf(design, "energy_per_sample_j")]),
     ]);
     axes(svg, { at: scale, ticks: scale.ticks(Math.max(2, (width - labelled) / 110)), text: unit }, { at: () => 0, ticks: [], text: String },
       { left: labelled, right: width - 70, top, bottom: height - 42 }, { x: chosen.as === "share" ? "share of the energy" : "energy per training image", y: "" });
@@ -73,11 +73,16 @@ drawers.energy = (root, content) => {
         at += value * factor;
       });
       if (at > most * 1.0001) row.append("path").attr("class", "cut").attr("d", `M${scale(most) - 16},${y + step}l6,${-step}h5l-6,${step}z`);
-      row.append("text").attr("x", scale(at) + 6).attr("y", y + step / 2).attr("dy", "0.32em").text(quantity(total, "J"));
+      // The total is a mean over seeds; a bar of 95 % ends at the edge of the picture, and has no place at one that is cut.
+      const half = chosen.as === "share" || at > most * 1.0001 ? null : halfOf(design, "energy_per_sample_j");
+      const [from, to] = [at - (half ?? 0), at + (half ?? 0)].map(scale);
+      if (half) row.append("path").attr("class", "bar95 of-total").attr("data-bar", design.trial).attr("d", `M${from},${y + step / 2}H${to}m0,-4v8M${from},${y + step / 2 - 4}v8`);
+      row.append("text").attr("x", to + 6).attr("y", y + step / 2).attr("dy", "0.32em").text(quantity(total, "J"));
       row.on("pointermove", (event) => {
         hover(design.trial);
         const order = d3.sort(d3.range(names.length).filter((i) => values[i] > 0), (i) => -values[i]);
-        showTip(event, `${nameOf(design)}: ${quantity(total, "J")}`, order.map((i) => [words(names[i]), `${quantity(values[i], "J")}, ${d3.format(".1%")(values[i] / total)}`]));
+        const sure = halfOf(design, "energy_per_sample_j"), mean = quantity(total, "J") + (sure === null ? "" : ` \u00b1 ${quantity(rounded(sure), "J")}`);
+        showTip(event, `${nameOf(design)}: ${mean}`, order.map((i) => [words(names[i]), `${quantity(values[i], "J")}, ${d3.format(".1%")(values[i] / total)}`]));
       }).on("pointerleave", leave).on("click", () => toggle(design.trial));
     });
     legend(signs, names.map((name, i) => ["square", `var(--p${i % 11})`, words(name)]));

@@ -11,10 +11,9 @@ drawers.selected = (root) => {
     const total = prices.means("energy_per_sample_j");
     const rows = bill.items.map(({ phase, part }) => ({ words: `${phase}: ${part.replaceAll("_", " ")}`, values: prices.means(`${phase}_${part}_per_sample_j`) }))
       .filter(({ values }) => chosen.some((design) => values[design.i] > 0));
-    const head = element("tr", {}, element("th", { scope: "col" }, "energy of a training image"), ...chosen.map((design) => element("th", { scope: "col", class: "number" }, nameOf(design))));
-    const body = d3.sort(rows, ({ values }) => -d3.max(chosen, (design) => values[design.i])).map(({ words, values }) => element("tr", {}, element("th", { scope: "row" }, words),
-      ...chosen.map((design) => element("td", { class: "number" }, Number.isFinite(values[design.i]) ? [quantity(values[design.i], "J"), ` (${d3.format(".0%")(values[design.i] / total[design.i])})`].join("") : "\u2013"))));
-    return [element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of energies, scrolls sideways" }, element("table", { class: "grid bill" }, element("thead", {}, head), element("tbody", {}, ...body)))];
+    const cell = (value, i) => (Number.isFinite(value) ? `${quantity(value, "J")} (${d3.format(".0%")(value / total[i])})` : "\u2013");
+    return tableOfRows("energy of a training image", chosen, d3.sort(rows, ({ values }) => -d3.max(chosen, (design) => values[design.i]))
+      .map(({ words, values }) => [words, chosen.map(({ i }) => cell(values[i], i))]));
   }
 
   // Rows below a head of the chosen designs.
@@ -58,11 +57,11 @@ drawers.selected = (root) => {
     });
     const all = points.flat(), sy = scaleFor(all.flatMap(({ value, half }) => [value - half, value + half]), [height - 42, 24]);
     const box = { left: roomFor(sy), right: width - 12, top: 24, bottom: height - 42 };
-    const [first, last] = d3.extent(all, ({ at }) => at), scale = d3.scaleLinear([first, Math.max(last, first + 1)], [box.left + 4, box.right]);
+    const { scale, ticks } = epochScale(...d3.extent(all, ({ at }) => at), box, width);
     const svg = canvas(place, width, height, `Learning curves of ${held.map(nameOf).join(", ")}: ${metric} over epochs`, () => [
       ["trial", "epoch", metric, `ci95_${metric}`], ...points.flatMap((own, n) => own.map(({ at, value, half }) => [held[n].trial, at, value, half])),
     ]);
-    axes(svg, { at: scale, ticks: scale.ticks(Math.min(last - first + 1, width / 70)).filter(Number.isInteger), text: String }, sy, box, { x: "epoch", y: labelOf(metric) });
+    axes(svg, { at: scale, ticks, text: String }, sy, box, { x: "epoch", y: labelOf(metric) });
     points.forEach((own, n) => {
       svg.append("path").attr("class", "band").attr("d", d3.area(({ at }) => scale(at), ({ value, half }) => sy.at(value - half), ({ value, half }) => sy.at(value + half))(own)).style("fill", tagOf(held[n].trial));
       svg.append("path").attr("class", "line").attr("data-curve", held[n].trial).attr("d", d3.line(({ at }) => scale(at), ({ value }) => sy.at(value))(own)).style("stroke", tagOf(held[n].trial)).style("stroke-width", 2);
