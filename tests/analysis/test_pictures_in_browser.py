@@ -88,6 +88,7 @@ def test_every_panel_saves_its_pictures(opened, panel):
     ElementTree.fromstring(files["svg"])
 
 
+@pytest.mark.slow
 def test_a_front_of_more_than_a_thousand_is_painted_whole_and_found_by_the_pointer(browser, subject, tmp_path):
     def metrics(p):
         return {

@@ -42,6 +42,7 @@ def dominates(a, b):
     return all(x <= y for x, y in zip(a, b, strict=True)) and a != b
 
 
+@pytest.mark.slow
 @given(cases())
 @judged
 def test_ranks_peel_one_front_after_the_other(case):

@@ -178,7 +178,7 @@ def held(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.parent.name != "log"}
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_an_extension_with_an_edited_card_is_refused_and_leaves_the_results(of_a_card, named, tmp_path, monkeypatch):
     """By the card, which is named; were it not in the key, by the designs of the stored trials."""

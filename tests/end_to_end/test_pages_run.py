@@ -65,7 +65,7 @@ def worked() -> set[str]:
     return set()
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("bash"), ids=str)
 @pytest.mark.usefixtures("few_forests")
 def test_the_commands_of_a_page_work(

@@ -221,6 +221,7 @@ def test_a_head_that_is_silent_ends_the_study_in_time(pool, monkeypatch):
     assert ray_pool.HEAD_S < 60.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("same_ray")
 def test_a_request_that_no_node_can_meet_is_refused_at_once():
     with pytest.raises(ExecutorError, match=r"no node has room .* reserves 1 CPU, 0.5 GPU, and the cluster offers 127"):

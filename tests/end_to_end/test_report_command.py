@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 
+@pytest.mark.slow
 def test_a_report_lands_in_the_results_and_can_be_made_again(ask, undisturbed, tmp_path):
     results = shutil.copytree(undisturbed, tmp_path / "results")
     for _ in range(2):

@@ -54,6 +54,7 @@ def test_imports_go_down_only(path):
             assert floor(name) <= floor(module), f"{module} imports {name}, which stands above it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", CONFINED_IMPORTS)
 def test_a_heavy_library_stays_in_its_files(library):
     where = {str(p.relative_to(ROOT)) for p in FILES if any(n.split(".")[0] == library for n in imports(p.read_text()))}

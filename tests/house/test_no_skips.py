@@ -29,7 +29,7 @@ def test_plain(): ...
 WHOLE = "import pytest\npytest.importorskip('no_such_module')"
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "failed", "skipped"), [([], 0, 4), (["--no-skips"], 3, 1)])
 def test_only_an_accelerator_excuses_a_skip(options, failed, skipped, tmp_path):
     (tmp_path / "test_marked.py").write_text(MARKED)

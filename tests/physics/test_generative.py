@@ -119,6 +119,7 @@ def test_adversaries_pull_apart_what_they_should(name: str) -> None:
     assert (own < 0).all()
 
 
+@pytest.mark.slow
 def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dataset) -> None:
     control, found = (outcome_of({**GAN, **own}, few) for own in ({"architecture": "float"}, FINE))
     for name in ("loss", "validation_frechet_distance", "frechet_distance"):
@@ -134,6 +135,7 @@ def test_a_generator_learns(digits: Dataset) -> None:
     assert curve[-1].metrics["frechet_distance"] < 0.6 * curve[0].metrics["frechet_distance"]
 
 
+@pytest.mark.slow
 def test_events_are_those_counted_by_hand(few: Dataset) -> None:
     images = 2 * 100
     found = outcome_of(GAN, few)

@@ -230,6 +230,7 @@ def test_rows_of_all_studies_that_are_united_belong_together_and_no_others(undis
     assert "it holds rows of another study" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["table", "csv"])
 def test_a_part_that_is_gone_is_told_in_every_form(fresh, here, caplog, format_, noted):
     folder = fresh()

@@ -76,7 +76,7 @@ def test_shorter_trainings_are_taken_from_longer_ones_and_are_what_they_would_be
                 assert simulated[name] == row[name], name
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 5])
 def test_order_of_completion_does_not_change_the_table(slots, tmp_path):
     start(parse_study(TEXT, tmp_path), tmp_path / "straight", LocalExecutor)

@@ -61,7 +61,7 @@ def test_they_are_the_first_trials_and_the_points_after_them_are_those_of_any_st
         assert found[3:6] == points[3:6]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "nsga2", "model"])
 def test_a_study_with_them_is_stopped_resumed_and_extended_like_any(sampler, tmp_path):
     whole, folder = tmp_path / "whole", tmp_path / "r"

@@ -30,6 +30,7 @@ def study(small_study):
     return parse_study(small_study.read_text(), small_study.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [2, 5])
 def test_order_of_completion_does_not_change_the_table(slots, study, undisturbed, tmp_path):
     executor = Scrambled(slots, seed=slots)

@@ -81,7 +81,7 @@ def test_the_table_is_that_of_a_study_that_was_stopped_again_and_again(straight,
     assert whole(folder).equals(whole(straight))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["paused", "decisions"])
 def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, straight, tmp_path, caplog):
     folder = tmp_path / "r"

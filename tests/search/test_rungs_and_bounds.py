@@ -75,6 +75,7 @@ def test_every_design_is_explained_the_first_as_what_the_study_file_names(bounde
     assert low == [trial for trial in ended if sum(means[trial]) / len(means[trial]) < 0.25]
 
 
+@pytest.mark.slow
 def test_a_design_that_waits_is_told_of_as_one(bounded):
     rows = rows_of(bounded)
     waiting = {row["trial"] for row in rows} - {row["trial"] for row in rows if row["state"] == "complete"}

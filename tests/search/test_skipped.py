@@ -62,7 +62,7 @@ def areas(folder, study):
     return [values[1] for values in study.criteria.of(rows)]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [sampler.name for sampler in SAMPLERS])
 def test_no_sampler_has_a_design_simulated_that_is_known_to_be_infeasible(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler)
@@ -75,7 +75,7 @@ def test_no_sampler_has_a_design_simulated_that_is_known_to_be_infeasible(sample
     assert any(own.is_out for own in known)  # there was something to leave out
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "quasi_random", "nsga2", "model"])
 def test_kills_and_resumes_do_not_change_what_is_left_out(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler, bound="1.2e-7")
@@ -86,7 +86,7 @@ def test_kills_and_resumes_do_not_change_what_is_left_out(sampler, tmp_path):
     assert table(tmp_path / "r").equals(table(tmp_path / "whole"))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "model"])
 def test_where_a_model_proposes_what_is_infeasible_a_random_design_that_is_not_takes_its_place(sampler, tmp_path):
     study = study_of(tmp_path, sampler=sampler, bound="1.1e-7")

@@ -46,7 +46,7 @@ def scores(fit: CellFit, **expected: float) -> dict[str, float]:
 COARSE = {"granularity_us": 0.3, "window_spread": 0.0, "asymmetry_spread": 0.0}
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [0.0, 0.2])
 def test_linear_steps_are_recovered_with_their_noise(read: float) -> None:
     data = measured("ecram_tang2018", read, **COARSE, slope_spread=0.0)

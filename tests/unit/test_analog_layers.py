@@ -217,7 +217,7 @@ def test_effective_weights_are_seen_and_clean_ones_learn() -> None:
     assert float(layer.weight.grad.abs().sum()) > 0.0
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("per", ["product", "mini_batch"])
 @pytest.mark.parametrize("adc", [AdcSpec(bits="ideal"), AdcSpec(bits=16, range=64.0, backward_range=64.0)])
 def test_read_noise_has_the_variance_of_its_cells_in_both_directions(per: str, adc: AdcSpec) -> None:

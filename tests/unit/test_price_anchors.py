@@ -88,6 +88,7 @@ def converter(card: str, bits: int) -> tuple[float, float]:
     return row["forward_adc_j"], row["converters_m2"]
 
 
+@pytest.mark.slow
 def test_every_anchor_is_compared_with_every_card_by_what_was_computed() -> None:
     cards = [read_cost_card(name) for name in library("costs")]
     table = compare(cards)
