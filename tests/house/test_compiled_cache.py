@@ -140,6 +140,8 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         file.write_text(LOOP.format(factor=factor))
         for cached in (kept.folder_of, kept._text):
             cached.cache_clear()
+        # Python judges by time and size whether bytecode is that of a source, and this one changes within a second.
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
         found = importlib.util.spec_from_file_location("loops", file)
         module = importlib.util.module_from_spec(found)
         # numba looks modules up by their names.

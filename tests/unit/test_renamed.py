@@ -39,6 +39,8 @@ trials = 2
 NEW = OLD
 for _old, _new in (*renamed.QUANTITIES.items(), *renamed.SETTINGS.items()):
     NEW = NEW.replace(_old, _new).replace(_old.rpartition(".")[2], _new.rpartition(".")[2])
+LATER = {"deployment_partial_sums_per_sample_j"}
+"""Quantities that never had an old name."""
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_new_names_are_those_of_this_version_and_old_ones_are_not() -> None:
 
 
 def test_every_quantity_of_a_sample_has_its_old_name() -> None:
-    of_a_sample = {name for name in COLUMNS if "_per_sample_" in name}
+    of_a_sample = {name for name in COLUMNS if "_per_sample_" in name} - LATER
     assert of_a_sample == set(renamed.QUANTITIES.values()) - {"train_samples"}
 
 
