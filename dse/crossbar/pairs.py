@@ -224,7 +224,7 @@ class PairArray:
         products: list[Tensor] = []
         for plane, worth in planes:
             analog = _product(plane, sensed.weight, sensed.noise_variance, noise)
-            y, cut = self._converted(0, analog, noise)
+            y, cut = self._converted(0, analog, noise, counted=events is not None)
             products.append(y if worth == 1.0 else y * worth)
             if events is not None:
                 events.line_drives_forward += int(torch.count_nonzero(plane))
@@ -261,7 +261,7 @@ class PairArray:
             events.line_drives_backward += int(torch.count_nonzero(plane))
             events.drive_time_backward += ordered_sum(plane.abs().numpy())
             self.peaks[1] = max(self.peaks[1], float(analog.abs().max()))
-            y, cut = self._converted(1, analog, self._backward_noise)
+            y, cut = self._converted(1, analog, self._backward_noise, counted=True)
             events.adc_cut_backward += cut
             products.append(y if worth == 1.0 else y * worth)
         batch = d.shape[0] * len(planes)
@@ -271,13 +271,13 @@ class PairArray:
         events.partial_adds_backward += (batch - d.shape[0]) * (self.rows - 1)
         return reduce(Tensor.add, products) * scale
 
-    def _converted(self, way: int, analog: Tensor, noise: Stream) -> tuple[Tensor, int]:
-        """Return products behind the converters of a direction, and how many were cut."""
+    def _converted(self, way: int, analog: Tensor, noise: Stream, *, counted: bool) -> tuple[Tensor, int]:
+        """Return products behind the converters of a direction, and how many were cut, where they are counted."""
         bits, full_scale = self.adc.bits if way == 0 else self.adc.bits_backward, self.ranges[way]
         errors = self.converter_errors(way)
         if errors is not None:
             return errors.convert(analog, full_scale, 0, self._conversions[noise.key])
-        return quantise_signed(analog, bits, full_scale), count_cut(analog, bits, full_scale)
+        return quantise_signed(analog, bits, full_scale), count_cut(analog, bits, full_scale) if counted else 0
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""

@@ -21,7 +21,6 @@ from dse.crossbar.analog import (
     calibrate_on,
     weighted_layers,
 )
-from dse.crossbar.converter_errors import noise_of_conversions
 from dse.crossbar.events import DeploymentEvents, Events
 from dse.crossbar.spec import Resolution
 from dse.crossbar.usage import SLICES, LayerUsage
@@ -110,8 +109,7 @@ class ModuleLayer(AbstractDeployedLayer):
     def _reading(self) -> Generator[None]:
         noise = self.matrix.noise("calibration")
         _show(self._probe, self.matrix, noise, self.device)
-        self._probe.noise = {**self._probe.noise, "evaluation": noise}
-        self._probe.conversions = {**self._probe.conversions, "evaluation": noise_of_conversions(noise)}
+        self._probe.draw_from(noise, "evaluation")
         yield
 
 
@@ -224,9 +222,7 @@ class DeployedModule(AbstractDeployedNetwork[ModuleLayer]):
         """Return the streams of reads for a purpose, from which the noise of products comes, too."""
         reads = super().reads(purpose)
         for own, noise in zip(self.layers, reads, strict=True):
-            own.layer.noise = {**own.layer.noise, "evaluation": noise, "forward": noise}
-            conversions = noise_of_conversions(noise)
-            own.layer.conversions = {**own.layer.conversions, "evaluation": conversions, "forward": conversions}
+            own.layer.draw_from(noise, "evaluation", "forward")
         return reads
 
     def _read(self, reads: Sequence[Stream]) -> None:

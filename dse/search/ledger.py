@@ -200,7 +200,7 @@ class Rows:
         self._file = patiently(lambda: tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115  lives as long as the run
         self._end = 0
         self._places: dict[int, int] = {}
-        # Rows of a study are much alike: told what the first was, a row takes a few hundred bytes where it took 2 kB.
+        # Rows of a study are much alike: told what the first was, a row takes about half the room.
         self._first = b""
 
     def __contains__(self, of: "Of") -> bool:

@@ -129,6 +129,11 @@ class AnalogLayer(nn.Module, ABC):
             self._errors[key] = errors_of(crossbars.adc, way, outputs, summed, seed=self.seed, layer=self.number)
         return self._errors[key]
 
+    def draw_from(self, noise: Stream, *purposes: str) -> None:
+        """Let reads, and the noise of converters with them, draw from another stream for some purposes."""
+        self.noise = {**self.noise, **dict.fromkeys(purposes, noise)}
+        self.conversions = {**self.conversions, **dict.fromkeys(purposes, noise_of_conversions(noise))}
+
     def read_variance(self) -> Tensor | None:
         """Return the variance of one read of each weight, or None."""
         variance = self.read_noise() if callable(self.read_noise) else self.read_noise
