@@ -69,9 +69,9 @@ class Endurance:
             chosen: flat indices, int64.
             count: pulses of each, negative ones down.
         """
-        wear = cells.wear()
-        left = (self.set_pulses - wear["set"]).clamp_min(0).view(-1)[chosen]
-        left[(wear["reset"] >= self.reset_pulses).view(-1)[chosen]] = 0
+        wear = {kind: taken.reshape(-1)[chosen] for kind, taken in cells.wear().items() if kind in ("set", "reset")}
+        left = (self.set_pulses.view(-1)[chosen] - wear["set"]).clamp_min(0)
+        left[wear["reset"] >= self.reset_pulses.view(-1)[chosen]] = 0
         taken = count.abs().minimum(left) * count.sign()
         alive = taken != 0
         return chosen[alive], taken[alive]

@@ -33,7 +33,8 @@ def endured(design: Design, curve: Sequence[Epoch], samples: int) -> dict[str, f
     name = f"validation_{measure.name}" if f"validation_{measure.name}" in curve[-1].metrics else measure.name
     sign = signs_of([measure.goal])[0]
     values = [sign * point.metrics[name] for point in curve]
-    kept = [n for n, value in enumerate(values, 1) if value <= min(values) + design.array.tolerated_loss]
+    most = min(values) + design.array.tolerated_loss
+    kept = [n for n, value in enumerate(values, 1) if value <= most]
     return {LIFETIME: kept[-1] * samples}
 
 
