@@ -54,7 +54,8 @@ CHANGES = 4
 """Most settings that must change for another one to act."""
 
 
-def variants() -> list[Settings]:
+@lru_cache(maxsize=1)
+def variants() -> tuple[Settings, ...]:
     """Return settings that choose each network once and each data set once, the default design first."""
     found: list[Settings] = []
     for family in (NETWORK, WORKLOADS):
@@ -64,7 +65,7 @@ def variants() -> list[Settings]:
             pairs = ({**own, **needed(own)} for own in choices)
             pair = next(pair for pair in pairs if composes(pair))
             found += [] if pair in found else [pair]
-    return found
+    return tuple(found)
 
 
 def needed(own: Settings) -> Settings:

@@ -12,9 +12,9 @@ no setting itself.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -59,7 +59,7 @@ class Family:
     own_tables: tuple[str, ...] = ()
     card: str = ""
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Path of the setting that names the variant."""
         return f"{self.table}.{self.key}" if self.table else self.key
@@ -151,7 +151,8 @@ def decided(given: Flat) -> Mapping[str, Any]:
 def chosen(family: Family, given: Flat) -> Any:
     """Return the variant of a family that flat settings choose; the default where they name none that there is."""
     name = given.get(family.path)
-    return family.names.get(name, family.variants[0]) if isinstance(name, str) else family.variants[0]
+    found = family.names.get(name) if isinstance(name, str) else None
+    return found or family.variants[0]
 
 
 def class_of(given: Flat) -> type[Design]:
@@ -216,13 +217,58 @@ def completed(given: Flat) -> dict[str, Any]:
     return {**{path: value for path, value in brought.items() if path in leaves}, **given, **decided(given)}
 
 
+class _Choice(NamedTuple):
+    """The variants that flat settings choose: what conditions and defaults follow from."""
+
+    network: type[AbstractNetwork]
+    data: type[AbstractData]
+    cell: type[AbstractCell]
+    rule: type[AbstractUpdate]
+    task: type[AbstractTask]
+    names: tuple[Any, ...]
+    """What the settings of `FAMILIES` are, in their order; also a name that there is not."""
+
+    @property
+    def design(self) -> type[Design]:
+        """Class of the design."""
+        return design_class(self.network, self.data, self.cell, self.rule)
+
+    def name(self, family: Family) -> Any:
+        """Return what the setting is that names the variant of a family."""
+        return self.names[FAMILIES.index(family)]
+
+
+def _choice(given: Flat) -> _Choice:
+    names = tuple(given.get(family.path, default_of(family.path, given)) for family in FAMILIES)
+    return _Choice(network_of(given), data_of(given), cell_of(given), rule_of(given), task_of(given), names)
+
+
+def _default(path: str, choice: _Choice) -> Any:
+    """Return the default of a setting that flat settings lack."""
+    return choice.rule.name if path == UPDATE.path else _field(path, choice.design).default
+
+
 def conditions(path: str, given: Flat) -> list[Condition]:
     """Return the conditions under any of which a setting has no effect, in the design that flat settings choose."""
+    return list(_conditions(path, _choice(given)))
+
+
+def _conditions(path: str, choice: _Choice) -> Sequence[Condition]:
+    known = all(isinstance(name, str) for name in choice.names)
+    return _kept_conditions(path, choice) if known else _worked_out(path, choice)  # what is no name may have no hash
+
+
+@kept_for_variants
+def _kept_conditions(path: str, choice: _Choice) -> Sequence[Condition]:
+    return _worked_out(path, choice)
+
+
+def _worked_out(path: str, choice: _Choice) -> Sequence[Condition]:
     if path.endswith(f".{FOUND}"):
-        return []
+        return ()
     path = next((family.card for family in FAMILIES if family.card and family.path == path), path)
-    said = [*_of_other_variants(path, given), *_of_the_variants(path, given), *_of_the_fields(path, class_of(given))]
-    return [plain for condition in said for plain in _for_each_rule(condition)]
+    said = [*_of_other_variants(path, choice), *_of_the_variants(path, choice), *_of_the_fields(path, choice.design)]
+    return tuple(plain for condition in said for plain in _for_each_rule(condition))
 
 
 def _for_each_rule(condition: Condition) -> list[Condition]:
@@ -236,35 +282,30 @@ def _for_each_rule(condition: Condition) -> list[Condition]:
     return [dict((UPDATE.path, name) if path in OF_RULES else (path, off) for path, off in items) for name in names]
 
 
-def _of_other_variants(path: str, given: Flat) -> list[Condition]:
-    if path in _leaves(class_of(given)):
+def _of_other_variants(path: str, choice: _Choice) -> list[Condition]:
+    if path in _leaves(choice.design):
         return []
     table = path.partition(".")[0]
-    return [{family.path: _name(family, given)} for family in FAMILIES if table in family.tables]
+    return [{family.path: choice.name(family)} for family in FAMILIES if table in family.tables]
 
 
-def _name(family: Family, given: Flat) -> Any:
-    return given.get(family.path, default_of(family.path, given))
-
-
-def _of_the_variants(path: str, given: Flat) -> list[Condition]:
+def _of_the_variants(path: str, choice: _Choice) -> list[Condition]:
     return [
-        {family.path: _name(family, given), **condition}
-        for family, idle in _idle(given)
+        {family.path: choice.name(family), **condition}
+        for family, idle in _idle(choice)
         for name, condition in idle.items()
         if path == name or path.startswith(f"{name}.")
     ]
 
 
-def _idle(given: Flat) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
+def _idle(choice: _Choice) -> Iterator[tuple[Family, Mapping[str, Condition]]]:
     """Yield what the chosen variants say that they do not use."""
-    network, cell, rule = network_of(given), cell_of(given), rule_of(given)
-    yield NETWORK, _idle_of(network)
-    yield NETWORK, _idle_of(task_of(given))
-    yield CELL, _idle_of(cell)
-    yield CELL, {path: {} for path in cell.decided()}
-    yield UPDATE, _idle_of(rule)
-    yield UPDATE, {table: {} for table in tables_of_rules() if table not in rule.tables}
+    yield NETWORK, _idle_of(choice.network)
+    yield NETWORK, _idle_of(choice.task)
+    yield CELL, _idle_of(choice.cell)
+    yield CELL, {path: {} for path in choice.cell.decided()}
+    yield UPDATE, _idle_of(choice.rule)
+    yield UPDATE, {table: {} for table in tables_of_rules() if table not in choice.rule.tables}
 
 
 @kept_for_variants
@@ -342,14 +383,19 @@ def _may_be(field: FieldInfo, value: Any) -> bool:
 def active(given: Flat) -> dict[str, Any]:
     """Return the flat settings that act, given each other, with the defaults that the variants bring."""
     whole = completed(given)
-    return {path: value for path, value in whole.items() if not is_idle(path, whole)}
+    choice = _choice(whole)
+    return {path: value for path, value in whole.items() if not _is_idle(path, whole, choice)}
 
 
 def is_idle(path: str, given: Flat) -> bool:
     """Return whether a setting has no effect, given flat settings."""
+    return _is_idle(path, given, _choice(given))
+
+
+def _is_idle(path: str, given: Flat, choice: _Choice) -> bool:
     return any(
-        all(given.get(other, default_of(other, given)) == off for other, off in condition.items())
-        for condition in conditions(path, given)
+        all((given[other] if other in given else _default(other, choice)) == off for other, off in condition.items())
+        for condition in _conditions(path, choice)
     )
 
 
