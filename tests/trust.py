@@ -5,7 +5,8 @@
 Tests that kill, flip, fill and break note how many they tried and how many were survived; this runs them, one process,
 and adds up. With --quick those of the slow suite are left out (fifty kills, clusters of several nodes). Then rows a
 second and memory a row are measured. A test that fails is a line of its own, and the status is 1. With --write it
-takes the place of the last table in findings/trust.md. The quick part took 12 minutes on two busy cores.
+takes the place of the last table in findings/trust.md. The whole took 19 minutes
+on two busy cores.
 """
 
 import argparse

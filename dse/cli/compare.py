@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import PLACE, Parts, echo, emit_parts, named, objectives_option, output_options, part_option
+from dse.cli.options import (
+    OUTPUT,
+    PLACE,
+    Parts,
+    echo,
+    emit_parts,
+    named,
+    objectives_option,
+    output_options,
+    part_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +29,7 @@ if TYPE_CHECKING:
 @objectives_option
 @part_option("fronts", "best", "shared", "changed")
 @output_options
-@click.option(
-    "--report", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write a page for a browser instead."
-)
+@click.option("--report", "page", type=OUTPUT, metavar="FILE", help="Write a page for a browser instead.")
 def compare(
     studies: "Sequence[Where]", objectives: str | None, part: str, format_: str, output: Path | None, page: Path | None
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import echo, results_argument
+from dse.cli.options import OUTPUT, echo, results_argument
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @results_argument
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
-@click.option("--export", type=click.Path(path_type=Path), help="Write an Optuna journal to this file instead.")
+@click.option("--export", type=OUTPUT, help="Write an Optuna journal to this file instead.")
 def dashboard(results: "Where", host: str, port: int, export: Path | None) -> None:
     """Open the study in the folder RESULTS in Optuna's dashboard, as it is now."""
     from dse.search.dashboard import serve, to_storage  # noqa: PLC0415

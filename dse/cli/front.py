@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dse.cli.options import echo, emit, named, objectives_option, output_options, price_options, results_argument
+from dse.cli.options import (
+    OUTPUT,
+    echo,
+    emit,
+    named,
+    objectives_option,
+    output_options,
+    price_options,
+    results_argument,
+)
 
 if TYPE_CHECKING:
     from dse.results.place import Where
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--reference", help='Reference of the hypervolume, "NAME=VALUE,..."; by default the worst values.')
 @click.option("--bands", is_flag=True, help="Of two objectives: surfaces that 10, 50 and 90 % of fronts attain.")
 @click.option("--all", "unconstrained", is_flag=True, help="Leave out the constraints of the study.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the front: a .png, .svg or .pdf file.")
+@click.option("--plot", type=OUTPUT, help="Also draw the front: a .png, .svg or .pdf file.")
 @price_options
 @output_options
 def front(

@@ -72,7 +72,27 @@ class PlaceType(click.ParamType[str | Path]):
         return click.Path(file_okay=False).shell_complete(ctx, param, incomplete)
 
 
+class OutputType(click.Path):
+    """A file that a command writes at its end; that it cannot be written is told before the work."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path.
+
+        Raises:
+            QueryError: it cannot be written.
+        """
+        from dse.analysis.tables.render import check_writable  # noqa: PLC0415
+
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        check_writable(path)
+        return path
+
+
 PLACE = PlaceType()
+OUTPUT = OutputType()
 results_argument = click.argument("results", type=PLACE)
 study_argument = click.argument("study", type=click.Path(path_type=Path))
 
@@ -140,7 +160,7 @@ def price_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --format and --output."""
-    command = click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")(command)
+    command = click.option("--output", type=OUTPUT, help="Write to this file.")(command)
     return click.option(
         "--format",
         "format_",

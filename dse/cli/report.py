@@ -43,14 +43,17 @@ def report(
     dse report RESULTS --format svg           RESULTS/figures/front.svg, curves.svg, energy.svg, ...
     """  # noqa: D301  click reads \b as "do not wrap"
     from dse.analysis.costs.priced import open_priced  # noqa: PLC0415
+    from dse.analysis.tables.render import check_folder, check_writable  # noqa: PLC0415
     from dse.results.address import place_of  # noqa: PLC0415
     from dse.results.folder import Folder  # noqa: PLC0415
     from dse.results.inside import fresh  # noqa: PLC0415
 
-    tables = open_priced(results, named(objectives, []) or None, study=False)
-    names = named(objectives, tables.objectives)
     place = place_of(results)
     here = place.path if isinstance(place, Folder) else Path()
+    if output is not None:
+        (check_writable if format_ == "html" else check_folder)(output)
+    tables = open_priced(results, named(objectives, []) or None, study=False)
+    names = named(objectives, tables.objectives)
     if format_ == "html":
         from dse.analysis.report.page import write_page  # noqa: PLC0415
 

@@ -46,11 +46,15 @@ def _values(where: str, table: Mapping[str, Any], space: Mapping[str, Parameter]
         if path not in space:
             field_of(path)
             raise SettingError(f"{where}: {path} does not vary; name it in [space], or leave it out here")
-    return {path: _value(f"{where}: {path}", given[path], own) for path, own in space.items() if path in given}
+    return {path: value_of(f"{where}: {path}", given[path], own) for path, own in space.items() if path in given}
 
 
-def _value(where: str, given: object, parameter: Parameter) -> Value:
-    """Return a value as the space has it."""
+def value_of(where: str, given: object, parameter: Parameter) -> Value:
+    """Return a value as the space has it.
+
+    Raises:
+        SettingError: it is not in the space; `where` it stands.
+    """
     try:
         if parameter.count() is not None:
             return parameter.numbered(parameter.number(given))

@@ -45,6 +45,7 @@ from dse.search.acting import Acting
 from dse.search.checks import check_names, check_steps, check_time, check_wanted, checked_constraints, most_epochs
 from dse.search.criteria import Criteria
 from dse.search.first import Designs, check_first, completed, parse_first
+from dse.search.guarded import proposer_of
 from dse.search.knowledge import Knowledge, knowledge_of
 from dse.search.learned import FILE as LEARNED
 from dse.search.learned import Learned
@@ -194,8 +195,11 @@ class Study:
         Args:
             given: parameters of the first trials, decided before; designs to try first come behind them.
             decided: parameters of later trials that were decided before, by number.
+
+        Raises:
+            PluginError: the sampler of a plug-in cannot propose.
         """
-        return self.sampler.proposer(self._problem(given, decided or {}))
+        return proposer_of(self.sampler, self._problem(given, decided or {}))
 
     def _problem(
         self, given: Sequence[Mapping[str, Any]] = (), decided: Mapping[int, Mapping[str, Any]] = MappingProxyType({})

@@ -32,7 +32,6 @@ def test_figures_are_written_to_a_folder(ask, undisturbed, tmp_path):
     [
         (["--without", "importanc"], "no panel 'importanc' to leave out; did you mean 'importance'?"),
         (["--objectives", "acuracy"], "unknown objective 'acuracy'; did you mean 'accuracy'?"),
-        (["--without", "importance", "--output", "/nowhere/report.html"], "cannot write /nowhere/report.html"),
     ],
 )
 def test_a_mistake_ends_with_status_2(arguments, message, ask, undisturbed):
@@ -40,3 +39,29 @@ def test_a_mistake_ends_with_status_2(arguments, message, ask, undisturbed):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+LONG = "FOLDER/" + 300 * "n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "R", "--output", "/nowhere/r.html"], "cannot write /nowhere/r.html: there is no folder /nowhere"),
+        (["report", "R", "--output", "FOLDER"], "cannot write FOLDER: it is a folder; name a file"),
+        (["report", "R", "--output", LONG], "cannot write FOLDER/nnn"),
+        (["report", "R", "--format", "svg", "--output", "FOLDER/kept"], "FOLDER/kept is no folder"),
+        (["report", "R", "--format", "png", "--output", "FOLDER/kept/a/b"], "FOLDER/kept is no folder"),
+        (["front", "R", "--plot", "FOLDER"], "it is a folder; name a file"),
+        (["importance", "R", "--format", "csv", "--output", "FOLDER/a/b.csv"], "there is no folder FOLDER/a"),
+        (["compare", "R", "R", "--report", "FOLDER"], "it is a folder; name a file"),
+        (["dashboard", "R", "--export", "FOLDER"], "it is a folder; name a file"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(arguments, message, ask, tmp_path):
+    (tmp_path / "kept").write_text("somebody's")
+    done = ask(*(argument.replace("FOLDER", str(tmp_path)) for argument in arguments))
+    assert done.returncode == 2
+    assert message.replace("FOLDER", str(tmp_path)) in done.stderr, "and not that there are no results R"
+    assert (tmp_path / "kept").read_text() == "somebody's"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

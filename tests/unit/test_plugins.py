@@ -33,6 +33,25 @@ class Own(AbstractSampler):
         return QuasiRandom().proposer(problem)
 SAMPLERS = (Own,)
 """
+FAILING = """
+from dse.search.samplers.base import AbstractSampler
+from dse.search.samplers.quasi_random import QuasiRandom
+class Own(AbstractSampler):
+    name = "own"
+    def proposer(self, problem):
+        class Proposer:
+            def __init__(self, changed=lambda own: own, blind=1, fails=False, why=()):
+                self._own, self._asked = QuasiRandom().proposer(problem), 0
+                self._changed, self.blind, self._fails, self.why = changed, blind, fails, dict(why)
+            def ask(self):
+                self._asked += 1
+                found = self._own.ask()
+                return self._changed(found) if self._asked > 2 and 1 / (not self._fails) else found
+            def tell(self, number, values, violations=()):
+                pass
+        BODY
+SAMPLERS = (Own,)
+"""
 RULE = """
 from dse.spec import Spec
 from dse.updates.base import AbstractUpdate
@@ -369,3 +388,42 @@ def test_commands_list_plug_ins_and_explain_their_settings(install: Install, ask
         compensations = ask("settings", "deployment.compensation").stdout
         assert "median of the outputs" in " ".join(compensations.split())
     assert ask("settings", "--plugin", "nowhere").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return 3", "its proposer has no ask"),
+        ("raise KeyError('space')", r"when the search began, it failed: KeyError: 'space' \(.*lab.py, line \d+\)"),
+        ("return Proposer(blind='all')", "its proposer has blind = 'all'; give a number of trials"),
+        ("return Proposer(fails=True)", r"when it was asked for trial 2, it failed: ZeroDivisionError: .*lab.py, line"),
+        ("return Proposer(lambda own: None)", "trial 2: it proposes None, and no values by path"),
+        ("return Proposer(lambda own: {})", "trial 2: it proposes no accumulator.bits"),
+        ("return Proposer(lambda own: own | {'dac.bits': 8})", "trial 2: it proposes dac.bits, which does not vary"),
+        (
+            "return Proposer(lambda own: own | {'accumulator.bits': 5})",
+            "accumulator.bits = 5 is not in the space, which",
+        ),
+        ("return Proposer(lambda own: own | {'accumulator.epsilon': float('nan')})", "nan is not in the space"),
+        (
+            "import numpy\n        return Proposer(lambda own: own | {'accumulator.bits': numpy.int64(8)})",
+            "no plain number",
+        ),
+        ("return Proposer(why={'belief': object()})", "when it was asked why, it failed: TypeError"),
+    ],
+)
+def test_a_sampler_that_fails_or_leaves_the_space_is_named_in_a_message(
+    body: str, said: str, install: Install, tmp_path: Path
+) -> None:
+    install("lab", FAILING.replace("BODY", body))
+    study = parse_study(STUDY, tmp_path)
+
+    def searched() -> None:
+        proposer = study.proposer()
+        for number in range(3):
+            proposer.ask()
+            getattr(proposer, "why", None)
+            proposer.tell(number, [0.5, 1.0])
+
+    with pytest.raises(PluginError, match=f"^the plug-in 'lab': the sampler 'own': (.|\n)*{said}"):
+        searched()

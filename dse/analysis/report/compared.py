@@ -18,7 +18,7 @@ from dse.analysis.report.panels import PANELS, Panel
 from dse.analysis.report.provenance import shown
 from dse.analysis.report.subject import Json, Side, Subject
 from dse.analysis.tables.nested import Nested
-from dse.analysis.tables.render import write
+from dse.analysis.tables.render import check_writable, write
 from dse.analysis.tables.tables import Tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.text import counted
@@ -42,6 +42,7 @@ def write_comparison(path: Path, places: Sequence[Where], studies: Sequence[Tabl
     Raises:
         QueryError: an objective that is no metric, a study without complete designs, or a file that cannot be written.
     """
+    check_writable(path)
     write(path, page(united(places, studies, objectives), panels=COMPARED).encode())
 
 

@@ -9,7 +9,7 @@ from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.series import GROWN, KINDS
 from dse.analysis.report.subject import Json, Subject, thinned
-from dse.analysis.tables.render import write
+from dse.analysis.tables.render import check_folder, write
 from dse.analysis.tables.tables import Tables
 from dse.errors import DseError, QueryError
 from dse.pricing.quantities import QUANTITIES
@@ -41,12 +41,13 @@ def write_pictures(
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a folder that cannot be written.
     """
+    check_folder(folder)
     subject = Subject(where, tables, objectives)
+    parts = {part.panel.name: part for part in filled(subject, without)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise QueryError(f"cannot make the folder {folder}: {error.strerror}") from None
-    parts = {part.panel.name: part for part in filled(subject, without)}
     written: list[Path] = []
     missing: list[str] = []
     for name, draw in DRAWERS.items():

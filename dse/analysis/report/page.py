@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dse import __version__
 from dse.analysis.report.panels import PANELS, Filled, Panel, filled, left_out, summary
 from dse.analysis.report.subject import Subject
-from dse.analysis.tables.render import write
+from dse.analysis.tables.render import check_writable, write
 from dse.analysis.tables.tables import Tables
 from dse.results.place import Where
 
@@ -38,6 +38,7 @@ def write_page(
     Raises:
         QueryError: an objective that is no metric, a panel that is none, or a file that cannot be written.
     """
+    check_writable(path)
     subject = Subject(where, tables, objectives)
     write(path, page(subject, without).encode())
     return left_out(subject)

@@ -53,6 +53,44 @@ def encode(table: pl.DataFrame, format_: str) -> bytes:
     return buffer.getvalue()
 
 
+def check_writable(path: Path) -> None:
+    """Check that a file that the user named can be written, before the work that fills it.
+
+    Raises:
+        QueryError: it is a folder, there is no folder to hold it, or it may not be written.
+    """
+    try:
+        if path.is_dir():
+            raise QueryError(f"cannot write {path}: it is a folder; name a file")
+        if not path.exists() and not path.parent.is_dir():
+            raise QueryError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+        is_replaced = not path.exists() or (path.is_file() and not path.is_symlink())  # as `write` does
+        needed = {"it": path.exists(), "its folder": is_replaced}
+        may = {"it": os.access(path, os.W_OK), "its folder": os.access(path.parent, os.W_OK)}
+    except OSError as error:  # such as a name that is too long
+        raise QueryError(f"cannot write {path}: {error.strerror}") from None
+    for what, is_needed in needed.items():
+        if is_needed and not may[what]:
+            raise QueryError(f"cannot write {path}: {what} is write-protected")
+
+
+def check_folder(path: Path) -> None:
+    """Check that a folder that the user named can hold files, before the work that makes them; it need not be there.
+
+    Raises:
+        QueryError: something that is no folder has its name or that of a folder above it, or it may not be written.
+    """
+    try:
+        there = next(own for own in (path, *path.absolute().parents) if own.exists() or own.is_symlink())
+        if not there.is_dir():
+            raise QueryError(f"cannot make the folder {path}: {there} is no folder")
+        may = os.access(there, os.W_OK)
+    except OSError as error:
+        raise QueryError(f"cannot make the folder {path}: {error.strerror}") from None
+    if not may:
+        raise QueryError(f"cannot write into the folder {there}: it is write-protected")
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file the user named, completely or not at all: what was there before stays until the new one is whole.
 
