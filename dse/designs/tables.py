@@ -239,11 +239,7 @@ def design_class(
         if table not in fields:
             about = (spec.__doc__ or "").partition("\n")[0]
             own[table] = Annotated[spec | None, Field(description=about)], None
-    # There is no source to read descriptions from, and looking for one goes through every module of the process.
-    said = {"use_attribute_docstrings": False}
-    return create_model(
-        "Design", __base__=Design, __module__=__name__, __doc__=Design.__doc__, __cls_kwargs__=said, **own
-    )
+    return create_model("Design", __base__=Design, __module__=__name__, __doc__=Design.__doc__, **own)
 
 
 def _what_to_give(task: type[AbstractTask], info: DataInfo) -> str:

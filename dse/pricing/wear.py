@@ -10,6 +10,9 @@ fastest: the first layer in which this share of the cells is worn out. What is n
 a network without cells has no lifetime (null).
 """
 
+from collections.abc import Mapping
+from functools import cache
+
 import polars as pl
 
 from dse.pricing.card import constant
@@ -35,7 +38,8 @@ def _named(share: str, end: str, unit: str) -> str:
     return f"{unit}_to_{share}" + (f"_{end}" if end else "")
 
 
-def lifetimes() -> dict[str, pl.Expr]:
+@cache
+def lifetimes() -> Mapping[str, pl.Expr]:
     """Return lifetimes of a trial, from the largest wear over its layers and a card."""
     alive = pl.col("wearing") > 0
     columns: dict[str, pl.Expr] = {}
