@@ -188,6 +188,7 @@ def test_a_name_that_is_html_stays_text(undisturbed, tmp_path):
         assert "<b>bold</b>" not in text
 
 
+@pytest.mark.slow
 def test_a_killed_driver_does_not_matter(tmp_path):
     (tmp_path / "long.toml").write_text(SMALL_STUDY.replace("trials = 14", "trials = 4000"))
     where = tmp_path / "results"

@@ -151,6 +151,7 @@ def test_a_killed_actor_costs_an_attempt_and_no_result(pool, folder, noted):
     noted("actor killed", 1, 1)
 
 
+@pytest.mark.slow
 def test_a_design_that_always_kills_its_actor_is_recorded_with_its_last_words(pool):
     jobs = [small(0, seed=KILLS), *(small(n) for n in range(1, 30))]
     for job in jobs:
@@ -164,6 +165,7 @@ def test_a_design_that_always_kills_its_actor_is_recorded_with_its_last_words(po
     assert {found[n].result["state"] for n in range(1, 30)} == {"complete"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("same_ray")
 def test_a_trial_that_hangs_is_ended_at_its_time_limit_and_recorded():
     pool = RayPool(
@@ -178,6 +180,7 @@ def test_a_trial_that_hangs_is_ended_at_its_time_limit_and_recorded():
     assert answer.result["failure"] == f"ended at its time limit of {LIMIT_S:g} s"
 
 
+@pytest.mark.slow
 def test_a_trial_without_enough_memory_is_recorded(pool):
     pool.submit(small(0, seed=EATS))
     (answer,) = answers(pool, 1)
@@ -185,12 +188,14 @@ def test_a_trial_without_enough_memory_is_recorded(pool):
     assert answer.attempts == 2
 
 
+@pytest.mark.slow
 def test_missing_data_on_an_actor_ends_the_study_with_its_message(pool):
     pool.submit(Job(0, 0, compose({"workload.dataset": "mnist"})))
     with pytest.raises(DataError, match="dse data mnist"):
         answers(pool, 1)
 
 
+@pytest.mark.slow
 def test_actors_that_fail_to_start_are_tried_again_after_pauses(pool, monkeypatch, caplog):
     """Three in a row make a pause; the study ends when the pauses are used up, and one that starts makes all good."""
     monkeypatch.setattr(pool, "_start_failures", [])
@@ -208,6 +213,7 @@ def test_actors_that_fail_to_start_are_tried_again_after_pauses(pool, monkeypatc
         pool._take_start_failure("no memory")
 
 
+@pytest.mark.slow
 def test_a_head_that_is_silent_ends_the_study_in_time(pool, monkeypatch):
     """Before Ray's library ends the process, after a minute."""
     monkeypatch.setattr(ray_pool, "head_answers", lambda: False)

@@ -33,9 +33,9 @@ def unsafe(source):
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_turns_data_into_code(path):
-    assert unsafe(path.read_text()) == COMPILED.get(str(path.relative_to(ROOT)), [])
+def test_nothing_turns_data_into_code():
+    found = {str(path.relative_to(ROOT)): unsafe(path.read_text()) for path in FILES}
+    assert {path: lines for path, lines in found.items() if lines} == COMPILED
 
 
 def test_arrays_without_objects_are_data():

@@ -196,6 +196,7 @@ def test_the_same_design_and_seed_give_the_same_outcome_and_pictures(few: Datase
     assert torch.equal(*pictures)
 
 
+@pytest.mark.slow
 def test_the_same_latent_vectors_are_measured_every_time(few: Dataset) -> None:
     learner = learner_of({**GAN, "architecture": "float"}, few)
     with learner.measuring(0.0):
