@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
-from scipy.stats import qmc
 
 from dse.designs.space import Parameter, Value
 from dse.errors import SettingError
@@ -119,6 +118,8 @@ class Sobol:
     """The points of a scrambled Sobol sequence in [0, 1)^dimensions, one by one; a longer one begins like a shorter."""
 
     def __init__(self, dimensions: int, seed: int) -> None:
+        from scipy.stats import qmc  # noqa: PLC0415  a second that other searches do without
+
         self._sequence = qmc.Sobol(dimensions, scramble=True, rng=derived_seed(seed, "quasi-random") % 2**32)
         self._block: list[list[float]] = []
 
