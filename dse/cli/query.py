@@ -39,13 +39,17 @@ def query(
     """
     from dse.analysis.costs.by_epoch import curves_for  # noqa: PLC0415
     from dse.analysis.costs.priced import open_priced, priced_designs  # noqa: PLC0415
+    from dse.analysis.queries.sql import DERIVED  # noqa: PLC0415
     from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
-    from dse.analysis.queries.statement import needed_columns  # noqa: PLC0415
+    from dse.analysis.queries.statement import names_of_flat, needed_columns  # noqa: PLC0415
     from dse.errors import QueryError  # noqa: PLC0415
     from dse.results.schema import COLUMNS  # noqa: PLC0415
 
     def answer(columns: list[str] | None) -> "pl.DataFrame":
-        tables = open_priced(results, None, study=False, columns=columns)
+        names = None if columns is None else names_of_flat(sql, (*DERIVED, "curves"))
+        # Paths of parameters have a dot; where one has none, the query fails here and is asked of everything.
+        chosen = names is None or any("." in name for name in names)
+        tables = open_priced(results, None, study=False, columns=columns, metrics=names, chosen=chosen)
 
         def prices(columns: list[str]) -> "pl.DataFrame":
             return priced_designs(results, tables, columns, cards, changes, study=not no_free)

@@ -13,6 +13,7 @@ read from its copy. Files that are kept with a table are held against the checks
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ DESCRIPTION, COPY = "study.json", "study.json.copy"
 """What results say of themselves, and the same once more."""
 PARTS = "parts.json"
 """The list of the parts: each of them is there, or has been lost."""
-READERS = 4
-"""Parts that are read at the same time."""
+READERS = max(2, min(4, os.cpu_count() or 1))
+"""Parts that are read at the same time; each takes some 50 MB, and a store that is far away answers several at once."""
 BATCH = 500
 """Rows that are in memory where a table is gone through row by row."""
 TRIES = 100

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dse.analysis.costs import priced
 from dse.analysis.queries.sql import query
 from dse.analysis.queries.statement import needed_columns
 from dse.analysis.tables import nested
@@ -122,6 +123,29 @@ def test_a_query_reads_what_it_names():
     assert needed_columns("SELECT *, 1 FROM trials", COLUMNS) is None
     assert needed_columns("SELECT count(*), trials.* FROM trials", COLUMNS) is None
     assert needed_columns("DESCRIBE trials", COLUMNS) is None
+
+
+def test_a_query_reads_the_metrics_and_parameters_that_it_may_name(undisturbed, here, monkeypatch):
+    asked = []
+    real = priced.open_tables
+    monkeypatch.setattr(
+        priced, "open_tables", lambda *own, **given: asked.append((own[2:], given)) or real(*own, **given)
+    )
+    for sql, metrics, chosen in [
+        ("SELECT count(*) FROM designs WHERE accuracy >= 0", {"count", "designs", "accuracy"}, False),
+        ('SELECT max(d."accumulator.bits") AS x FROM designs d JOIN rungs r USING (trial)', {"accumulator.bits"}, True),
+        ("SELECT count(*) FROM intervals", None, True),
+    ]:
+        found = here("query", undisturbed, sql, "--format", "json")
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout) == json.loads(query(open_tables(undisturbed), sql).write_json())
+        (((names,), given),) = asked
+        assert names is None if metrics is None else metrics <= {*names}
+        assert given["chosen"] is chosen
+        asked.clear()
+    wrong = here("query", undisturbed, "SELECT acuracy FROM designs")
+    assert "did you mean 'accuracy'?" in wrong.stderr
+    assert "accumulator.bits" in wrong.stderr
 
 
 @pytest.mark.parametrize(

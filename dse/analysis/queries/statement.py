@@ -185,6 +185,16 @@ def needed_columns(sql: str, known: Iterable[str]) -> list[str] | None:
     return [name for name in known if name.lower() in names]
 
 
+def names_of_flat(sql: str, derived: Collection[str]) -> list[str] | None:
+    """Return all names in a query, as it spells them; None where it names a table that is made of others.
+
+    Raises:
+        QueryError: see `check_statement`.
+    """
+    found = check_statement(sql)
+    return None if named_tables(found, derived) else [token.text for token in found if token.name]
+
+
 UNORDERED = ("join", "group", "distinct", "union", "except", "intersect")
 """Words of a query whose rows come as threads find them."""
 
