@@ -33,7 +33,7 @@ from dse.cli.status import status
 from dse.cli.submit import submit
 from dse.cli.watch import watch
 from dse.progress import plain_warnings
-from dse.startup import collect_less
+from dse.startup import collect_less, hold_standard_streams
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -55,6 +55,7 @@ def main() -> None:
     dse watch RESULTS                         the same page, kept up to date while a study runs
     dse require RESULTS --accuracy ">= 0.9"   what a design must be like
     """  # noqa: D301  click reads \b as "do not wrap"
+    hold_standard_streams()
     collect_less()
     plain_warnings()
 

@@ -32,6 +32,8 @@ Value = int | float | str | bool
 RANGE_KEYS = ("low", "high", "log", "step")
 ROUNDING = 1e-6
 """How far a value may lie from a step of a range, in steps; sums of steps are rounded."""
+FINEST = 1e9
+"""Steps from 0 to the outer end of a range at most: finer ones cannot be told apart once sums of them are rounded."""
 CARDS = {"device.card": read_cell, "deployment.device.card": read_programmed_cell}
 """Settings that name a card, and what reads it."""
 
@@ -378,22 +380,38 @@ def _range(path: str, field: FieldInfo, table: dict[str, Any]) -> Parameter:
     low, high, log, step = table["low"], table["high"], table.get("log", False), table.get("step")
     if not low < high:
         raise SettingError(f"space: {path} is empty: low = {low} is not below high = {high}")
-    if not isinstance(log, bool):
-        raise SettingError(f"space: {path}.log = {shown(log)} is not allowed; give true or false")
-    if log and not low > 0:
-        raise SettingError(f"space: {path}.low = {low} cannot stand on a log scale; give a number above 0")
-    if log and step is not None:
-        raise SettingError(f"space: {path}: give log or step, not both")
+    _check_log(path, low, high, log, step)
     if step is not None and (
         isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step <= high - low
     ):
         raise SettingError(f"space: {path}.step = {shown(step)} is not allowed; give a number above 0 up to high - low")
-    whole = _takes_integers(field)
-    if whole:
+    if _takes_integers(field):
         if step is not None and not isinstance(step, int):
             raise SettingError(f"space: {path}.step = {step} is not allowed; {path} takes integers")
         return IntRange(low, high, log, step or 1)
+    _check_fineness(path, max(abs(low), abs(high)), step)
     return FloatRange(float(low), float(high), log, None if step is None else float(step))
+
+
+def _check_log(path: str, low: float, high: float, log: object, step: object) -> None:
+    if not isinstance(log, bool):
+        raise SettingError(f"space: {path}.log = {shown(log)} is not allowed; give true or false")
+    if not log:
+        return
+    if not low > 0:
+        raise SettingError(f"space: {path}.low = {low} cannot stand on a log scale; give a number above 0")
+    if step is not None:
+        raise SettingError(f"space: {path}: give log or step, not both")
+    if not math.isfinite(high / low):
+        raise SettingError(f"space: {path}: {low} to {high} is too far for a log scale; raise low")
+
+
+def _check_fineness(path: str, largest: float, step: float | None) -> None:
+    if step is not None and largest / step > FINEST:
+        raise SettingError(
+            f"space: {path}.step = {shown(step)} is too fine for numbers up to {largest}; leave it out, or give "
+            f"{largest / FINEST:.0e} or more"
+        )
 
 
 def _takes_integers(field: FieldInfo) -> bool:
