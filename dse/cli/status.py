@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from dse.analysis.queries.status import Status
     from dse.results.place import Where
 
+SHOWN = 3
+"""Simulations under way, and failures, that are named."""
+
 
 @click.command()
 @results_argument
@@ -56,6 +59,8 @@ def _text(now: "Status") -> str:
     if now.nearest is not None:
         lines.append(f"  no design is feasible yet; {now.nearest}")
     lines += [f"  {host}: {counted(count, 'simulation')}" for host, count in now.hosts.items()]
-    lines += [f"  failed: {line}" for line in now.failures]
+    lines += [f"  under way: trial {one.trial} seed {one.seed} on {one.actor}" for one in now.under_way[:SHOWN]]
+    lines += [f"  {len(now.under_way) - SHOWN} more under way"] if len(now.under_way) > SHOWN else []
+    lines += [f"  failed: {line}" for line in now.failures[-SHOWN:]]
     lines += [f"  damaged: {line}" for line in now.damaged]
     return "\n".join(lines)

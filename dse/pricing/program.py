@@ -73,6 +73,8 @@ class Program:
         """Begin without names."""
         self._places: dict[Node, int] = {}
         self._named: dict[str, int] = {}
+        self._known_open: dict[int, bool] = {}
+        self._written: dict[tuple[str, str], int] = {}
 
     def node(self, *node: Any) -> int:
         """Return the place of a node; equal nodes are one."""
@@ -95,6 +97,7 @@ class Program:
 
     def take(self, expression: pl.Expr, level: str) -> int:
         """Return the node of an expression over the columns of layers or trials."""
+        self._known_open = {}
         return self._of(_tree(expression), level)
 
     def _of(self, tree: Tree, level: str) -> int:
@@ -121,13 +124,17 @@ class Program:
 
     def _column(self, tree: Tree, level: str) -> int:
         """Return the node of what no card enters: a number, or a column."""
-        expression, text = _expression(tree), json.dumps(tree)
+        text = json.dumps(tree)
+        if (level, text) not in self._written:
+            self._written[level, text] = self._new_column(text, level)
+        return self._written[level, text]
+
+    def _new_column(self, text: str, level: str) -> int:
+        expression, known = _expression(text), self.columns[level]
         if not expression.meta.root_names():
-            value = pl.select(expression.cast(pl.Float64)).item()
-            return self.node("number", value)
-        known = self.columns[level]
-        known.setdefault(text, expression)
-        return self.node(level, list(known).index(text))
+            return self.node("number", pl.select(expression.cast(pl.Float64)).item())
+        known[text] = expression
+        return self.node(level, len(known) - 1)
 
     def _is_open(self, tree: object, level: str) -> bool:
         """Return whether a card enters an expression."""
@@ -136,10 +143,12 @@ class Program:
         if not isinstance(tree, dict):
             return False
         inner = cast("Tree", tree)
-        name = inner.get("Column")
-        if isinstance(name, str):
-            return name.startswith(CARD) or (level == TRIAL and name in self._named)
-        return any(self._is_open(part, level) for part in inner.values())
+        if id(inner) not in self._known_open:
+            name = inner.get("Column")
+            named = isinstance(name, str) and (name.startswith(CARD) or (level == TRIAL and name in self._named))
+            below = (self._is_open(part, level) for part in inner.values())
+            self._known_open[id(inner)] = named if isinstance(name, str) else any(below)
+        return self._known_open[id(inner)]
 
 
 def _function(inner: Tree) -> str:
@@ -154,10 +163,10 @@ def _tree(expression: pl.Expr) -> Tree:
         return json.loads(expression.meta.serialize(format="json"))
 
 
-def _expression(tree: Tree) -> pl.Expr:
+def _expression(text: str) -> pl.Expr:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
+        return pl.Expr.deserialize(io.StringIO(text), format="json")
 
 
 def program() -> Program:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import dse
 from dse.designs.design import Design, compose
@@ -28,6 +28,7 @@ from dse.plugins import failed_in
 from dse.plugins import version as plugin_version
 from dse.portable import arithmetic
 from dse.results.rows import result_fields
+from dse.results.under_way import UnderWay
 from dse.search.checkpoint import pack, unpack
 
 if TYPE_CHECKING:
@@ -132,6 +133,15 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Let go of everything; jobs in flight are dropped."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An executor that tells what its actors simulate."""
+
+    def under_way(self) -> list[UnderWay]:
+        """Return the simulations that actors have, the oldest of each actor first."""
         ...
 
 
@@ -263,6 +273,11 @@ class LocalExecutor:
             self.slots = batch_size(sum(answer.wall_s for answer in answers) / len(answers))
         return answers
 
+    def under_way(self) -> list[UnderWay]:
+        """Return the jobs that are about to be simulated."""
+        now = _told(datetime.now(UTC))
+        return [UnderWay(job.trial, job.seed, host_of(self._simulate), now) for job in self._jobs]
+
     def close(self) -> None:
         """Drop what was not simulated."""
         self._jobs.clear()
@@ -274,7 +289,6 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
     Raises:
         DataError: the data set is missing or unreadable.
     """
-    device = getattr(simulate, "device", "cpu")
     started_at, start = datetime.now(UTC), time.perf_counter()
     try:
         outcome = simulate(job)
@@ -288,13 +302,23 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
     return Answer(
         job=job,
         result=result_fields(outcome),
-        host=platform.node() + ("" if device == "cpu" else f" on {device}"),
-        started_at=started_at.isoformat(timespec="milliseconds"),
+        host=host_of(simulate),
+        started_at=_told(started_at),
         wall_s=round(time.perf_counter() - start, 6),
         code=code_version(),
         packages=_packages_of(job),
         paused=_paused(job, outcome),
     )
+
+
+def host_of(simulate: Simulate) -> str:
+    """Return how rows name this machine, and the device that simulates there."""
+    device = getattr(simulate, "device", "cpu")
+    return platform.node() + ("" if device == "cpu" else f" on {device}")
+
+
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
 
 
 def _tell_of_plugin(job: Job, error: Exception) -> None:
@@ -327,7 +351,7 @@ def unsimulated(job: Job, failure: Failure, attempts: int = 0) -> Answer:
         job=job,
         result=result_fields(failure),
         host=platform.node(),
-        started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        started_at=_told(datetime.now(UTC)),
         wall_s=0.0,
         code=code_version(),
         packages=_packages_of(job),

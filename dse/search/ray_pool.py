@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dse import files, plugins
 from dse.designs.outcome import Failure
 from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
+from dse.results.under_way import UnderWay
 from dse.search.dispatch import Call, Dispatcher
 from dse.search.executor import Answer, Job, Simulate, code_version, simulate_design, warm_up, work
 from dse.search.ray_cluster import (
@@ -51,6 +53,8 @@ MAX_START_FAILURES = 3
 """Actors that may fail to start, one after the other, before there is a pause."""
 START_PAUSES_S = (10.0, 30.0)
 """The pauses; when as many have failed once more behind the last, the study is given up, s."""
+ACTOR_DIGITS = 8
+"""Digits of the identifier of an actor that tell it from others, here and in Ray's dashboard."""
 HEAD_S = 20.0
 """Time for which the head of the cluster may be silent, s. After a minute Ray's library ends this process itself."""
 LOST = (exceptions.RayActorError, exceptions.OutOfMemoryError, exceptions.NodeDiedError, exceptions.ObjectLostError)
@@ -245,6 +249,17 @@ class RayPool:
         self._send()
         return answers
 
+    def under_way(self) -> list[UnderWay]:
+        """Return the jobs of the first call of each actor; the first of them without an answer is being simulated."""
+        now, clock = datetime.now(UTC), time.monotonic()
+        found: list[UnderWay] = []
+        for name, actor in self._dispatcher.actors.items():
+            who = f"{self._machines.get(actor.node, 'a node that has left')}, actor {name[:ACTOR_DIGITS]}"
+            if actor.calls:
+                since = (now - timedelta(seconds=clock - actor.calls[0].began)).isoformat(timespec="seconds")
+                found += [UnderWay(task.job.trial, task.job.seed, who, since) for task in actor.calls[0].tasks]
+        return found
+
     def close(self) -> None:
         """End the actors, and the Ray where it is ours."""
         for handle in (*self._handles.values(), *(start.handle for start in self._starting.values())):
@@ -263,6 +278,7 @@ class RayPool:
             return []
         nodes = living_nodes()
         self._nodes = {node["NodeID"] for node in nodes}
+        self._machines = {node["NodeID"]: node["NodeManagerHostname"] for node in nodes}
         answers: list[Answer] = []
         for name in [name for name, actor in self._dispatcher.actors.items() if actor.node not in self._nodes]:
             answers += self._bury(name, Failure("crashed", "its node left the cluster"))

@@ -13,7 +13,8 @@ from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.rows import to_rows
 from dse.results.store import read_table
-from dse.search.executor import Answer, Executor, Job, code_version, package_versions, plugins_of
+from dse.results.under_way import UnderWay
+from dse.search.executor import Answer, Executor, Job, Telling, code_version, package_versions, plugins_of
 from dse.search.spool import RESULT_KEYS
 
 Known = dict[tuple[str, int], dict[str, Any]]
@@ -68,6 +69,10 @@ class Reusing:
         """Return what is known at once, or what the other executor has to say."""
         ready, self._ready = self._ready, []
         return ready or self._inner.wait(timeout_s)
+
+    def under_way(self) -> list[UnderWay]:
+        """Return what the other executor tells."""
+        return self._inner.under_way() if isinstance(self._inner, Telling) else []
 
     def close(self) -> None:
         """Let go of everything."""

@@ -17,8 +17,9 @@ from dse.results.reading import read_batches
 from dse.results.rows import to_rows
 from dse.results.source import source_of
 from dse.results.store import Store, create, discard, has_results, read_about
+from dse.results.under_way import Notice
 from dse.search.decisions import as_decided
-from dse.search.executor import Executor, code_version, package_versions
+from dse.search.executor import Executor, Telling, code_version, package_versions
 from dse.search.extend import earlier_of, extend
 from dse.search.loop import run
 from dse.search.reuse import Reusing, rows_to_reuse
@@ -287,13 +288,20 @@ def _run(
     if keeps_proposals and not study.goes_in_steps:
         earlier = replace(earlier, decided={**as_decided(_stored(store), len(study.controls)), **earlier.decided})
     executor = make_executor()
+    notice = Notice(store.place, executor.under_way if isinstance(executor, Telling) else list)
+
+    def told(progress: Progress) -> None:
+        notice.renew()
+        report(progress)
+
     try:
-        ended = run(study, store, _stored(store), executor, report, earlier)
+        ended = run(study, store, _stored(store), executor, told, earlier)
         said = {} if ended is None else {"trials": ended.trials, "exhausted": ended.designs}
         if said or study.goes_in_steps:
             store.describe({**store.about, **said, "ended": True})
         store.finish()
     finally:
+        notice.clear()
         executor.close()
 
 

@@ -42,10 +42,12 @@ def opened(browser, address):
 
 
 def test_limits_keep_the_designs_that_meet_them(opened, subject):
-    least = float(f"{subject.searched['validation_accuracy'].median():.4g}")
-    met = subject.searched.filter((pl.col("validation_accuracy") >= least) & (pl.col("accumulator.bits") == "8"))
+    least = f"{subject.searched['validation_accuracy'].median():.10g}0"  # more digits than the page shows of a value
+    met = subject.searched.filter((pl.col("validation_accuracy") >= float(least)) & (pl.col("accumulator.bits") == "8"))
     opened.run(ASK, LIMIT, f"validation_accuracy >= {least}")
     answer = opened.run(ASK, LIMIT, "accumulator.bits=8")
+    assert f"validation_accuracy >= {least} " in answer["said"]
+    assert f"validation_accuracy>={least}" in opened.ask("decodeURIComponent(decodeURIComponent(location.hash))")
     assert f"{len(met)} of {len(subject.searched)} designs meet all limits" in answer["said"]
     assert sorted(answer["chips"]) == sorted(set(met["trial"]) & set(subject.front["trial"]))
     opened.ask("[...document.querySelectorAll('#ask button')].find((b) => b.textContent === 'Select these').click()")
@@ -80,6 +82,7 @@ def test_a_design_off_the_front_learns_who_beats_it_and_what_it_lacks(opened, su
     place = next(n for n, better in enumerate(beaten) if better.any())
     answer = opened.run(ASK, TRIAL, str(trials[place]))
     on = set(subject.front["trial"])
+    assert opened.ask("location.hash") == f"#designs={trials[place]}"  # what is asked about is selected
     assert set(answer["chips"]) == {trials[n] for n in np.flatnonzero(beaten[place])} & on
     assert f"{beaten[place].sum()} design" in answer["said"]
     assert "sure" in answer["said"] or "in doubt" in answer["said"]
@@ -89,6 +92,7 @@ def test_a_design_off_the_front_learns_who_beats_it_and_what_it_lacks(opened, su
         better[k] = np.nextafter(costs[beaten[place], k].min(), -np.inf)
         assert not ((costs <= better).all(axis=1) & (costs < better).any(axis=1)).any()
     assert "It is on the front" in opened.run(ASK, TRIAL, str(min(on)))["said"]
+    assert opened.ask("location.hash") == f"#designs={trials[place]},{min(on)}"
     assert "this page holds no trial" in opened.run(ASK, TRIAL, "999")["said"]
     assert "is a control" in opened.run(ASK, TRIAL, "0")["said"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.analysis.fronts.pareto import front, is_on_front
+from dse.analysis.fronts.pareto import are_on_fronts, front, is_on_front
 from dse.errors import QueryError
 
 
@@ -53,3 +53,14 @@ def test_a_table_keeps_its_columns_and_is_sorted_by_the_first_objective():
 def test_an_unknown_objective_is_refused():
     with pytest.raises(QueryError, match="did you mean 'accuracy'"):
         front(pl.DataFrame({"accuracy": [1.0]}), ["acuracy"])
+
+
+def test_fronts_of_many_sets_are_those_of_each():
+    dice = np.random.default_rng(3)
+    points = dice.integers(0, 6, (40, 12, 3)).astype(float)  # many ties, and some points that are equal
+    points[dice.random(points.shape) < 0.03] = np.nan
+    points[dice.random(points.shape) < 0.03] = np.inf
+    for goals in (["minimise"] * 3, ["maximise", "minimise", "maximise"]):
+        found = are_on_fronts(points, goals)
+        assert [list(own) for own in found] == [by_definition(own, goals) for own in points]
+        assert found.any(axis=1).all()

@@ -3,10 +3,12 @@
 import contextlib
 import http.client
 import json
+import platform
 import shutil
 import signal
 import socket
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,10 +18,16 @@ from dse.analysis.live import watching
 from dse.analysis.live.server import Server, is_loopback
 from dse.analysis.live.watching import Watching, growth
 from dse.analysis.tables.tables import open_tables
+from dse.designs.outcome import Failure
 from dse.errors import QueryError
-from dse.results.store import has_results, read_about, read_table
+from dse.results.store import Store, has_results, read_about, read_table
+from dse.results.under_way import Notice, UnderWay
+from dse.search.executor import LocalExecutor
+from dse.search.runs import start
+from dse.search.study import parse_study
 from tests.analysis.browser import Browser, executable
 from tests.forked import Forked
+from tests.search.free import free, study_text
 from tests.studies import SMALL_STUDY
 from tests.waiting import wait_until
 
@@ -217,6 +225,25 @@ def test_a_browser_takes_new_results_in_and_keeps_what_was_chosen(undisturbed, t
         browser.wait("document.getElementById('live').dataset.stamp !== 'older'")  # the page was loaded again
         assert browser.wait("document.querySelector('#selected thead')?.textContent") == "trial 3"
         assert "set_pulse_j:5e-12" in browser.ask("location.hash")
+        assert browser.errors() == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
+def test_what_is_under_way_and_what_failed_is_listed_with_its_actor(tmp_path):
+    def fails(job):
+        return Failure("diverged", f"trial {job.trial} went astray") if job.trial == 2 else free(job)
+
+    where = tmp_path / "results"
+    start(parse_study(study_text(trials=4), tmp_path), where, lambda: LocalExecutor(fails))
+    with Store(where) as store, served(where) as server, Browser(tmp_path / "profile") as browser:
+        Notice(store.place, lambda: [UnderWay(7, 0, "here, actor ab12cd34", datetime.now(UTC).isoformat())]).renew()
+        browser.open(server.address)
+        assert browser.wait("document.querySelector('#live-more summary').textContent") == "1 under way, 1 failed"
+        browser.ask("document.querySelector('#live-more summary').click()")
+        running, failed = browser.ask("[...document.querySelectorAll('#live-more li')].map((line) => line.textContent)")
+        assert running.startswith("trial 7 seed 0 on here, actor ab12cd34, for ")
+        assert failed == f"trial 2 seed 0 on {platform.node()}: diverged: trial 2 went astray"
         assert browser.errors() == []
 
 

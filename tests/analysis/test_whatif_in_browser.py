@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its dr
 
 ENERGY = "energy_per_sample_j"
 OWN = "bottom_up_28nm"
-CONVERTERS = tuple(name for name in CONSTANTS if name.startswith("adc_") and name.endswith("_j"))
+CONVERTERS = tuple(name for name in CONSTANTS if name.startswith(("adc_", "dac_")) and name.endswith("_j"))
 SEEN = """
 const kept = (value) => (Number.isFinite(value) ? value : value === Infinity ? 'inf' : null);
 return Object.fromEntries(Object.entries(dse.price(...arguments)).map(([name, values]) => [name, values.map(kept)]));
@@ -170,8 +170,11 @@ def test_sliders_fields_and_factors_change_constants(opened):
       slider.dispatchEvent(new Event('input'));
     """)
     words = opened.wait("location.hash.includes('adc_per_bit_j') && decodeURIComponent(location.hash)")
-    assert f"adc_per_bit_j:{10 * read_cost_card(OWN).adc_per_bit_j:g}" in words
-    assert "3 constants" in opened.ask("document.getElementById('undo-prices').textContent")
+    own = {name: value for name in CONVERTERS if (value := read_cost_card(OWN).values[name]) > 0}
+    assert {name.partition("_")[0] for name in own} == {"adc", "dac"}  # all converters stand first in the list
+    for name, value in own.items():
+        assert f"{name}:{10 * value:g}" in words
+    assert f"{len(own) + 1} constants" in opened.ask("document.getElementById('undo-prices').textContent")
     opened.ask("document.getElementById('undo-prices').click()")
     assert opened.wait("location.hash === ''")
 

@@ -11,7 +11,9 @@ from dse.analysis.tables.tables import Tables
 from dse.errors import QueryError
 from dse.pricing.card import CostCard
 from dse.pricing.price import price
+from dse.pricing.wear import lifetimes
 from dse.results.place import Where
+from dse.results.schema import WEAR
 
 
 def priced_curves(tables: Tables, card: CostCard, columns: Sequence[str]) -> pl.DataFrame:
@@ -26,7 +28,9 @@ def priced_curves(tables: Tables, card: CostCard, columns: Sequence[str]) -> pl.
     curves = curves_of(tables)
     if not columns or curves.is_empty() or tables.layers.is_empty():
         return curves.with_columns(pl.lit(None, pl.Float64).alias(name) for name in columns)
-    layers = layers_by_epoch(tables)
+    worn = any(name in lifetimes() for name in columns)  # nothing else depends on the wear of then
+    needed = [name for name in tables.layers.columns if worn or not name.startswith(WEAR)]
+    layers = layers_by_epoch(tables, needed)
     points = layers.select(*RUN, "epoch").unique(maintain_order=True).with_row_index("point")
     points = points.with_columns(pl.col("point").cast(tables.layers["trial"].dtype))
     numbered = layers.join(points, on=[*RUN, "epoch"], maintain_order="left").with_columns(

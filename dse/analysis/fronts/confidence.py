@@ -16,12 +16,13 @@ of the draws: 90 % of them attain (weakly dominate) every point of the 90 % surf
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import moocore
 import numpy as np
 import polars as pl
 
-from dse.analysis.fronts.pareto import as_costs, is_on_front, points_of
+from dse.analysis.fronts.pareto import are_on_fronts, as_costs, is_on_front, points_of
 from dse.analysis.intervals import half_width
 from dse.analysis.tables.tables import Tables, present
 from dse.metric import Goal
@@ -29,6 +30,10 @@ from dse.pricing.bounds import Bound
 
 DRAWS = 1000
 """Draws for a probability; its standard error is below 0.016."""
+TOGETHER = 64
+"""Designs up to which draws are judged together, pair by pair; sorting each is faster beyond."""
+PAIRS = 2**21
+"""Pairs of designs that are compared together: some megabytes."""
 BAND_DRAWS = 200
 """Draws for bands."""
 PERCENTILES = (10.0, 50.0, 90.0)
@@ -148,13 +153,24 @@ def front_probability(
     Returns:
         Shape (designs,); NaN for a design with fewer than two seeds or a missing objective.
     """
-    hits = np.zeros(len(values))
-    for means in drawn_means(values, draws, seed, groups):
-        hits += is_on_front(_feasible(means, goals, constraints), goals)
+    drawn = (_feasible(means, goals, constraints) for means in drawn_means(values, draws, seed, groups))
+    hits = _times_on_front(drawn, len(values), goals)
     missing = np.isnan(values)
     several = np.sum(~np.all(missing, axis=2), axis=1) > 1
     broken = np.any(np.any(missing, axis=2) & ~np.all(missing, axis=2), axis=1)
     return np.where(several & ~broken, hits / draws, np.nan)
+
+
+def _times_on_front(drawn: Iterator[np.ndarray], designs: int, goals: Sequence[Goal]) -> np.ndarray:
+    """Return for each design in how many draws it is on the front; draws of few designs are judged together."""
+    hits = np.zeros(designs)
+    if designs > TOGETHER:
+        for points in drawn:
+            hits += is_on_front(points, goals)
+        return hits
+    while some := list(islice(drawn, max(1, PAIRS // max(1, designs) ** 2))):
+        hits += are_on_fronts(np.stack(some), goals).sum(axis=0)
+    return hits
 
 
 def _feasible(means: np.ndarray, goals: Sequence[Goal], constraints: Sequence[Bound]) -> np.ndarray:

@@ -62,6 +62,25 @@ def is_on_front(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     return found
 
 
+def are_on_fronts(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
+    """Return for each point of many small sets whether it is on the front of its set, as `is_on_front` does.
+
+    Args:
+        points: objectives, shape (sets, points, objectives); NaN where missing. Not changed.
+        goals: which way is better, for each objective.
+
+    Returns:
+        Booleans, shape (sets, points). O(sets n^2) by the definition, for all sets together.
+    """
+    costs = as_costs(points, goals)
+    as_good = np.ones((*costs.shape[:2], costs.shape[1]), dtype=bool)  # [set, j, i]: j is as good as i in all
+    for k in range(costs.shape[2]):
+        as_good &= costs[:, :, None, k] <= costs[:, None, :, k]
+    beaten: np.ndarray = np.any(as_good & ~as_good.swapaxes(1, 2), axis=1)
+    missing: np.ndarray = np.any(np.isnan(costs), axis=2)
+    return np.logical_not(beaten | missing)
+
+
 def ranks(points: np.ndarray, goals: Sequence[Goal]) -> np.ndarray:
     """Return the rank of each point; equal points have equal ranks.
 

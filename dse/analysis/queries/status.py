@@ -16,12 +16,13 @@ from dse.errors import QueryError
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.results.reading import PAUSED, Damage, kept_damages, read_about
+from dse.results.under_way import UnderWay, read_under_way
 
 NEEDED = ("started_at", "wall_s", "host", "came_from")
 """Columns of trials beside those that say how good a design is."""
 WINDOW_S = 600.0
 """The rate is that of the last ten minutes."""
-SHOWN_FAILURES = 3
+SHOWN_FAILURES = 20
 """Failures that are quoted."""
 
 
@@ -49,7 +50,8 @@ class Status:
         front_sure: designs on the front that have all seeds.
         exhausted: how many designs the space has, where all were tried; else None.
         volume: hypervolume of the front, as a share of the box between the worst and the best values; None if unknown.
-        failures: the last failures, "trial N seed S: KIND: REASON".
+        failures: the last failures, "trial N seed S on MACHINE: KIND: REASON".
+        under_way: simulations that actors have, as the driver last told; none where nobody works on the study.
         hosts: simulations by machine.
         damaged: files that are not what was written.
     """
@@ -70,6 +72,7 @@ class Status:
     constraints: dict[str, int]
     infeasible: int
     nearest: str | None
+    under_way: list[UnderWay]
     exhausted: int | None = None
     epochs: int | None = None
     epochs_saved: int | None = None
@@ -133,7 +136,7 @@ def status_of(where: Where, tables: Tables, now: datetime | None = None) -> Stat
     designs = judged.feasible.drop_nulls(tables.objectives)
     best = front(designs, tables.objectives)
     failed = trials.filter(pl.col("state") == "failed").sort("started_at", nulls_last=False)
-    quoted = failed.tail(SHOWN_FAILURES).select("trial", "seed", "failure_kind", "failure").rows()
+    quoted = failed.tail(SHOWN_FAILURES).select("trial", "seed", "host", "failure_kind", "failure").rows()
     last = cast("datetime | None", ends["end"].max())
     return Status(
         name=str(tables.about["name"]),
@@ -146,12 +149,13 @@ def status_of(where: Where, tables: Tables, now: datetime | None = None) -> Stat
         last_finished_at=None if last is None else last.isoformat(timespec="seconds"),
         front=len(best),
         volume=_volume(tables, designs),
-        failures=[f"trial {trial} seed {seed}: {kind}: {reason}" for trial, seed, kind, reason in quoted],
+        failures=[f"trial {trial} seed {seed} on {at}: {kind}: {reason}" for trial, seed, at, kind, reason in quoted],
         hosts=dict(trials.filter(pl.col("same_as").is_null())["host"].drop_nulls().value_counts().sort("host").rows()),
         damaged=[_told(damage) for damage in [*tables.damages, *kept_damages(place, tables.about)]],
         constraints=dict(judged.counts()),
         infeasible=judged.infeasible,
         nearest=judged.nearest() if judged.infeasible and not judged.met.any() else None,
+        under_way=read_under_way(place, trials.select("trial", "seed").rows()) if running else [],
         exhausted=tables.about["exhausted"],
         **(_of_steps(tables, best) if tables.about["in_steps"] else {}),
     )

@@ -75,6 +75,9 @@ def _numbers(made: Program, layers: pl.DataFrame, columns: Columns) -> Json:
         moved = layers.with_columns(
             pl.when(held.is_in(DIGITAL)).then(pl.lit(storage)).otherwise(held).alias("chi_storage")
         )
+        if moved.equals(layers):
+            storages[storage] = {TRIAL: [], LAYER: []}
+            continue
         there = {level: _places(frame, columns) for level, frame in inputs(made, moved).items()}
         storages[storage] = {
             level: [(n, place) for n, place in enumerate(there[level]) if place != places[level][n]]

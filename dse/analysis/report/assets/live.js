@@ -1,11 +1,13 @@
 // A study that runs: asks the server how far it is, and takes new results in when the reader is not busy.
 
 const strip = document.getElementById("live");
-const EVERY_MS = 3000, IDLE_MS = 8000;
+const EVERY_MS = 3000, IDLE_MS = 8000, MOST_LINES = 20;
 
 if (strip) {
   const words = element("span", {}), growth = element("span", { class: "growth" }), news = element("button", { type: "button", hidden: "", on: { click: takeIn } }, "Show new results");
   strip.append(words, growth, news);
+  const more = /** @type {HTMLDetailsElement} */ (document.getElementById("live-more")), summary = more.querySelector("summary"), lists = element("div", {});
+  more.append(lists);
   let touched = 0;
   for (const kind of ["pointermove", "pointerdown", "keydown", "wheel", "touchstart", "scroll"]) addEventListener(kind, () => { touched = Date.now(); }, { passive: true });
 
@@ -42,7 +44,6 @@ if (strip) {
     const parts = [
       now.running ? `Running: ${now.running}` : now.total !== null && now.done >= now.total ? "Finished" : "Nobody runs it",
       `${now.done}${now.total === null ? "" : ` of ${now.total}`} simulations`,
-      now.failed ? `${now.failed} failed` : "",
       now.per_minute ? `${number(now.per_minute)} a minute` : "",
       now.left_s === null ? "" : `${duration(now.left_s)} left`,
       now.epochs === null ? "" : `${now.epochs} epochs simulated, ${now.epochs_saved} saved`,
@@ -50,9 +51,25 @@ if (strip) {
       now.volume === null ? "" : `volume ${d3.format(".1%")(now.volume)}`,
       ...Object.entries(now.hosts).map(([host, count]) => `${host}: ${count}`),
     ];
-    words.textContent = parts.filter(Boolean).join(" \u00b7 ");
-    words.title = now.failures.map((line) => `failed: ${line}`).join("\n");
+    const told = parts.filter(Boolean).join(" \u00b7 ");
+    if (words.textContent !== told) words.textContent = told; // what is written anew is read out
     drawGrowth(now.growth);
+    tellMore(now);
+  }
+
+  // Simulations under way with their actors, and failures with their reasons.
+  function tellMore(now) {
+    more.hidden = !now.under_way.length && !now.failed;
+    summary.textContent = [now.under_way.length ? `${now.under_way.length} under way` : "", now.failed ? `${now.failed} failed` : ""].filter(Boolean).join(", ");
+    const running = now.under_way.map(({ trial, seed, actor, since }) => `trial ${trial} seed ${seed} on ${actor}, for ${duration(Math.max(0, (Date.now() - Date.parse(since)) / 1000))}`);
+    lists.replaceChildren(...listOf("Under way", running, now.under_way.length), ...listOf("Failed", now.failures.toReversed(), now.failed));
+  }
+
+  function listOf(title, lines, count) {
+    if (!count) return [];
+    const shown = lines.slice(0, MOST_LINES), rest = count - shown.length;
+    const items = [...shown, ...(rest ? [`and ${rest} more`] : [])].map((line) => element("li", {}, line));
+    return [element("h3", {}, title), element("ul", {}, ...items)];
   }
 
   function drawGrowth(points) {

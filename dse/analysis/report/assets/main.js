@@ -99,14 +99,10 @@ theme.addEventListener("click", () => {
 });
 wanted.addEventListener("change", showTheme);
 
-// Links to panels move there and leave the address, which holds what was selected and changed.
 for (const link of document.querySelectorAll('.toolbar nav a')) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    const panel = /** @type {HTMLElement} */ (document.querySelector(link.getAttribute("href")));
-    panel.scrollIntoView();
-    panel.tabIndex = -1;
-    panel.focus({ preventScroll: true });
+    goTo(document.querySelector(link.getAttribute("href")));
   });
 }
 

@@ -138,7 +138,7 @@ const rounded = (half) => Number(half.toPrecision(2));
 
 function withInterval(design, name) {
   const half = halfOf(design, name);
-  return text(name, valueOf(design, name)) + (half === null ? "" : ` \u00b1 ${text(name, rounded(half))}`);
+  return text(name, valueOf(design, name)) + (half ? ` \u00b1 ${text(name, rounded(half))}` : "");
 }
 
 function labelOf(name) {
@@ -192,6 +192,24 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// A name that breaks after its underscores and points, where it has to.
+const breakable = (name) => name.split(/(?<=[_.])/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
+
+// Buttons that select designs, by their numbers.
+const chips = (some, most = 12) => [
+  ...some.slice(0, most).map((design) => element("button", {
+    type: "button", class: "chip", "aria-pressed": String(isSelected(design.trial)), "data-trial": String(design.trial), on: { click: () => toggle(design.trial) },
+  }, design.role === "control" ? design.origin : numberOf(design))),
+  some.length > most ? ` and ${some.length - most} more` : "",
+];
+
+// Writes an element anew; a button of a design keeps the keyboard.
+function rewrite(root, ...children) {
+  const had = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.trial : undefined;
+  root.replaceChildren(...children);
+  if (had) root.querySelector(`[data-trial="${had}"]`)?.focus();
+}
+
 function chooser(label, options, chosen, listener) {
   const choices = options.map((option) => {
     const [value, name] = Array.isArray(option) ? option : [option, option];
@@ -207,6 +225,15 @@ function legend(root, entries) {
     if (colour) sign.style.background = colour;
     return element("span", {}, sign, name);
   }));
+}
+
+const counted = (number, what) => (number ? `${number} ${what}${number === 1 ? "" : "s"}` : "");
+
+// The keyboard follows to a panel; the address, which holds what was selected and changed, stays.
+function goTo(panel) {
+  panel.scrollIntoView();
+  panel.tabIndex = -1;
+  panel.focus({ preventScroll: true });
 }
 
 // What a slider asks for, once a picture.

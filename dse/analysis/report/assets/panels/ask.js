@@ -7,14 +7,7 @@ drawers.ask = (root) => {
   return { draw, mark: (selecting = true) => { if (selecting) draw(); }, follow: draw };
 };
 
-const chips = (some, most = 12) => [
-  ...some.slice(0, most).map((design) => element("button", {
-    type: "button", class: "chip", "aria-pressed": String(isSelected(design.trial)), "data-trial": String(design.trial), on: { click: () => toggle(design.trial) },
-  }, design.role === "control" ? design.origin : numberOf(design))),
-  some.length > most ? ` and ${some.length - most} more` : "",
-];
-
-// --- limits: {name, sign, bound}; a word is met by equal words
+// --- limits: {name, sign, bound, typed}; a word is met by equal words
 const limits = [];
 const isMet = ({ name, sign, bound }, design) => {
   const value = valueOf(design, name);
@@ -30,14 +23,14 @@ function limitOf(words) {
   if (!found) return { wrong: `${JSON.stringify(words)} is not understood; give a name, >=, <= or =, and a value, such as ${DATA.objectives[0]} >= 0.95` };
   const [, name, sign, right] = found;
   if (!columns.has(name)) return { wrong: `there is no ${JSON.stringify(name)}; pick a name from the list` };
-  if (sign === "=") return { name, sign, bound: right };
+  if (sign === "=") return { name, sign, bound: right, typed: right };
   const bound = Number(right);
   if (!Number.isFinite(bound)) return { wrong: `${JSON.stringify(right)} is not a number; write it as 0.95 or 1e-9` };
   if (columns.get(name).levels) return { wrong: `${name} has words among its values; give ${name} = one of ${columns.get(name).levels.join(", ")}` };
-  return { name, sign, bound };
+  return { name, sign, bound, typed: right };
 }
 
-const wordsOf = ({ name, sign, bound }) => `${name} ${sign} ${bound}`;
+const wordsOf = ({ name, sign, typed }) => `${name} ${sign} ${typed}`;
 
 function limitsPart() {
   const names = element("datalist", { id: "limit-names" }, ...[...columns.keys()].map((name) => element("option", { value: `${name} ${columns.get(name).levels ? "=" : columns.get(name).goal === "minimise" ? "<=" : ">="} ` })));
@@ -69,16 +62,15 @@ function limitsPart() {
     list.replaceChildren(...limits.map((limit, i) => {
       const unmet = searched.filter((design) => !isMet(limit, design)).length;
       const remove = element("button", { type: "button", class: "link", "aria-label": `remove ${wordsOf(limit)}`, on: { click: () => { limits.splice(i, 1); follow(); } } }, "\u00d7");
-      const words = typeof limit.bound === "number" ? text(limit.name, limit.bound) : limit.bound;
-      return element("li", {}, `${limit.name} ${limit.sign} ${words} `, element("span", { class: "note" }, `${unmet} do not meet it`), remove);
+      return element("li", {}, `${wordsOf(limit)} `, element("span", { class: "note" }, `${unmet} do not meet it`), remove);
     }));
     if (!limits.length) {
-      answer.replaceChildren(element("p", { class: "note" }, "Limit any metric or parameter; the designs that meet all limits are named here, the best of each objective first. To draw a limit, drag over a picture."));
+      rewrite(answer, element("p", { class: "note" }, "Limit any metric or parameter; the designs that meet all limits are named here, the best of each objective first. To draw a limit, drag over a picture."));
       return;
     }
     const met = searched.filter(meetsAll), front = bestFirst(met.filter((design) => design.role === "front"));
     const best = DATA.objectives.map((name) => [name, d3.least(met.filter((design) => valueOf(design, name) !== null), (design) => signOf(name) * valueOf(design, name))]);
-    answer.replaceChildren(
+    rewrite(answer,
       element("p", {}, element("b", {}, String(met.length)), ` of ${searched.length} designs meet ${limits.length > 1 ? "all limits" : "it"}, ${front.length} of them on the front: `, ...chips(front)),
       ...(met.length ? best.filter(([, design]) => design).map(([name, design]) => element("p", { class: "note" }, `best ${name}: ${withInterval(design, name)} `, ...chips([design]))) : [element("p", { class: "note" }, nearestTo(limits))]),
       element("button", { type: "button", on: { click: () => select(met.map((design) => design.trial)) } }, "Select these"));
@@ -106,7 +98,7 @@ function weightsPart() {
   function write() {
     const some = onFront.filter(meetsAll), total = d3.sum(weights.values());
     if (!some.length || !total) {
-      answer.replaceChildren(element("p", { class: "note" }, total ? "No design on the front meets the limits." : "Give an objective a weight."));
+      rewrite(answer, element("p", { class: "note" }, total ? "No design on the front meets the limits." : "Give an objective a weight."));
       return;
     }
     const spans = DATA.objectives.map((name) => {
@@ -116,7 +108,7 @@ function weightsPart() {
     });
     const score = (design) => d3.sum(spans, ({ name, low, wide }) => (weights.get(name) / total) * (costIn(design, name) - low) / wide);
     const order = d3.sort(some, score);
-    answer.replaceChildren(
+    rewrite(answer,
       element("p", {}, element("b", {}, "trial "), ...chips(order.slice(0, 1)), ", then ", ...chips(order.slice(1, 6))),
       element("p", { class: "note" }, DATA.objectives.map((name) => `${name} ${withInterval(order[0], name)}`).join(", ")),
       element("p", { class: "note" }, "The least weighted sum of objectives in parts of their range over the front; quantities on logarithmic axes by their logarithm."));
@@ -133,26 +125,25 @@ function costIn(design, name) {
 function whyPart() {
   const field = element("input", { type: "text", inputmode: "numeric", size: "6", placeholder: "trial", "aria-label": "number of a trial", on: { change: ask } });
   const answer = element("div", { class: "answer", "aria-live": "polite" });
-  const made = element("div", { class: "view" }, element("h3", {}, "Why is it not on the front?"),
+  const made = element("div", { class: "view whole-row" }, element("h3", {}, "Why is it not on the front?"),
     element("div", { class: "controls ask-row" }, element("span", { class: "note" }, "trial"), field, element("button", { type: "button", on: { click: ask } }, "Ask")), answer);
-  let asked = null, wrong = "";
+  // The design that was selected last is asked about; a number that is asked for is selected.
   function ask() {
     const words = field.value.trim().toUpperCase(), found = designs.find((design) => numberOf(design) === words);
-    const ends = [d3.least(searched, (design) => design.trial), d3.greatest(searched, (design) => design.trial)];
-    wrong = found ? "" : `this page holds no trial ${JSON.stringify(field.value)}; it holds ${searched.length} from ${ends.map(numberOf).join(" to ")}`;
-    asked = found?.trial ?? null;
-    write();
-  }
-  function write() {
-    const trial = asked ?? state.selected.at(-1) ?? null;
-    if (wrong || trial === null) {
-      answer.replaceChildren(element("p", { class: wrong ? "refusal" : "note" }, wrong || "Select a design, or give its number."));
+    if (found) {
+      if (found.trial !== state.selected.at(-1)) select([...state.selected.filter((trial) => trial !== found.trial), found.trial]);
+      else write();
       return;
     }
-    if (asked === null) field.value = numberOf(byTrial.get(trial));
-    answer.replaceChildren(...reasons(byTrial.get(trial)));
+    const ends = [d3.least(searched, (design) => design.trial), d3.greatest(searched, (design) => design.trial)];
+    rewrite(answer, element("p", { class: "refusal" }, `this page holds no trial ${JSON.stringify(field.value)}; it holds ${searched.length} from ${ends.map(numberOf).join(" to ")}`));
   }
-  return { root: made, write: () => { if (asked !== null && state.selected.length && state.selected.at(-1) !== asked) asked = null; write(); } };
+  function write() {
+    const design = byTrial.get(state.selected.at(-1));
+    field.value = design ? numberOf(design) : "";
+    rewrite(answer, ...(design ? reasons(design) : [element("p", { class: "note" }, "Select a design, or give its number.")]));
+  }
+  return { root: made, write };
 }
 
 function reasons(design) {
@@ -197,7 +188,7 @@ function dominanceTable(design, others) {
       const doubt = halves.includes(null) ? "" : Math.abs(gap) > Math.hypot(...halves) ? " sure" : " in doubt";
       return element("td", { class: "number" }, text(name, valueOf(other, name)), element("span", { class: "interval" }, gap === 0 ? " equal" : ` ${part}${doubt}`));
     });
-    return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "number" }, withInterval(design, name)), ...cells);
+    return element("tr", {}, element("th", { scope: "row" }, ...breakable(name)), element("td", { class: "number" }, withInterval(design, name)), ...cells);
   });
   const several = others.some((other) => DATA.objectives.some((name) => halfOf(other, name) !== null));
   const words = several ? "sure: the 95 % interval of the difference leaves out 0 (Welch, with the degrees of freedom of one mean)." : "One seed a design: nothing says how sure that is.";

@@ -3,42 +3,43 @@
 drawers.front = (root, content) => {
   const signs = element("div", { class: "legend" });
   const place = element("div", { class: `views${content.views.length === 1 ? " pair" : ""}` });
-  const views = [];
+  const views = [], view = { isNear: false };
+  const near = element("input", { type: "checkbox", on: { change: () => { view.isNear = near.checked; draw(); } } });
   const add = element("button", { type: "button", on: { click: () => { open(...content.views[0]); draw(); } } }, "Add a view");
-  root.append(signs, place, element("div", { class: "controls needs-script" }, add));
+  root.append(signs, place, element("div", { class: "controls needs-script" }, add, element("label", {}, near, " axes around the front alone")));
   content.views.forEach((pair) => open(...pair));
 
   function open(x, y) {
-    const view = pairView(x, y, content.bands, () => {
-      views.splice(views.indexOf(view), 1);
-      view.root.remove();
+    const own = pairView(x, y, content.bands, view, () => {
+      views.splice(views.indexOf(own), 1);
+      own.root.remove();
     });
-    views.push(view);
-    place.append(view.root);
+    views.push(own);
+    place.append(own.root);
   }
   function draw() {
     rolesLegend(signs);
     if (STUDY) signs.append(element("span", {}, "line: the front of a study in the view alone"));
     if (content.bands) signs.append(element("span", {}, "line: attained by half of the drawn fronts; dashes: by 10 and 90 %"));
-    views.forEach((view) => view.draw());
+    views.forEach((own) => own.draw());
   }
-  return { draw, mark: (selecting) => views.forEach((view) => view.mark(selecting)), shows: (name) => views.some((view) => view.shows(name)) };
+  return { draw, mark: (selecting) => views.forEach((own) => own.mark(selecting)), shows: (name) => views.some((own) => own.shows(name)) };
 };
 
-function pairView(x, y, bands, close) {
-  const plot = element("div");
+function pairView(x, y, bands, view, close) {
+  const plot = element("div"), beyond = element("p", { class: "note" });
   const names = [...columns.keys()];
   const chosen = { x, y };
   const pick = (axis) => chooser(axis, names, chosen[axis], (name) => { chosen[axis] = name; draw(); });
   const remove = element("button", { type: "button", "aria-label": "Remove this view", title: "Remove this view", on: { click: close } }, "\u00d7");
-  const root = element("div", { class: "view" }, element("div", { class: "controls" }, pick("y"), pick("x"), remove), plot);
+  const root = element("div", { class: "view" }, element("div", { class: "controls" }, pick("y"), pick("x"), remove), plot, beyond);
   let points = [], svg = null, at = null, grid = null;
   keys(plot, "Designs over two columns", () => d3.sort(points, (point) => point.px).map((point) => point.design));
 
   function draw() {
     const width = plot.clientWidth, height = Math.max(250, Math.min(380, width * 0.72));
     if (!width) return;
-    const on = (name) => drawn.map((design) => valueOf(design, name));
+    const shown = view.isNear && onFront.length ? onFront : drawn, on = (name) => shown.map((design) => valueOf(design, name));
     const sy = scaleOf(chosen.y, on(chosen.y), [height - 42, 24]);
     const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
     const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
@@ -50,6 +51,10 @@ function pairView(x, y, bands, close) {
     points = drawn.map((design) => ({ design, px: sx.at(valueOf(design, chosen.x)), py: sy.at(valueOf(design, chosen.y)) }));
     offScale(svg, points, box);
     points = points.filter((point) => point.px !== undefined && point.py !== undefined);
+    const isSeen = ({ px, py }) => px >= box.left && px <= box.right && py >= box.top && py <= box.bottom;
+    beyond.textContent = view.isNear ? counted(points.filter((point) => !isSeen(point)).length, "design") : "";
+    if (beyond.textContent) beyond.textContent += " beyond the axes";
+    points = points.filter(isSeen);
     if (STUDY) drawFronts(svg, points, chosen);
     points = onTop(points, ({ design }) => design);
     grid = null;
@@ -131,17 +136,33 @@ function onTop(some, designOf = (design) => design) {
 
 function drawMarks(svg, points, box) {
   const paint = painter();
-  const toTheRight = (point) => point.px + 9 + 6.2 * point.design.origin.length < box.right;
   svg.append("g").selectAll("path").data(points).join("path")
     .attr("class", (point) => `mark ${point.design.role}`).attr("data-trial", (point) => point.design.trial)
     .attr("transform", (point) => `translate(${point.px},${point.py})`)
     .attr("d", (point) => signs[point.design.role])
     .style("fill", (point) => (["control", "infeasible"].includes(point.design.role) ? null : paint(point.design)))
     .style("stroke", (point) => (point.design.role === "infeasible" ? paint(point.design) : null));
-  svg.append("g").selectAll("text").data(points.filter((point) => point.design.role === "control")).join("text")
-    .attr("class", "of-control halo").attr("x", (point) => point.px + (toTheRight(point) ? 9 : -9)).attr("y", (point) => point.py + 4)
-    .attr("text-anchor", (point) => (toTheRight(point) ? "start" : "end")).text((point) => point.design.origin)
+  svg.append("g").selectAll("text").data(namesApart(points.filter((point) => point.design.role === "control"), box)).join("text")
+    .attr("class", "of-control halo").attr("x", ({ x }) => x).attr("y", ({ y }) => y + 4)
+    .attr("text-anchor", ({ anchor }) => anchor).text(({ point }) => point.design.origin)
     .style("fill", "var(--control)");
+}
+
+// Where the names of controls stand: beside the mark, below or above it, and nowhere where they would cover each other; the tip
+// names these.
+function namesApart(points, box) {
+  const taken = points.map(({ px, py }) => [px - 6, px + 6, py - 6, py + 6]);
+  return points.flatMap((point) => {
+    const { px, py } = point, wide = 6.2 * point.design.origin.length;
+    for (const [x, y] of [[px + 9, py], [px - 9 - wide, py], [px + 9, py + 13], [px - 9 - wide, py + 13], [px + 9, py - 13], [px - 9 - wide, py - 13]]) {
+      const own = [x, x + wide, y - 5, y + 5];
+      if (own[0] < box.left || own[1] > box.right || own[2] < box.top - 5 || own[3] > box.bottom) continue;
+      if (taken.some((other) => own[0] < other[1] && other[0] < own[1] && own[2] < other[3] && other[2] < own[3])) continue;
+      taken.push(own);
+      return [{ point, x: x < px ? px - 9 : x, y, anchor: x < px ? "end" : "start" }];
+    }
+    return [];
+  });
 }
 
 function paintMarks(plot, points, width, height) {
@@ -178,6 +199,7 @@ function offScale(svg, points, box) {
   for (const { design, px, py } of points) {
     if (design.role !== "control" || (px === undefined) === (py === undefined)) continue;
     const across = px === undefined;
+    if (across ? py < box.top || py > box.bottom : px < box.left || px > box.right) continue;
     const line = across ? [box.left, box.right, py, py] : [px, px, box.top, box.bottom];
     svg.append("line").attr("class", "off-scale").attr("data-trial", design.trial)
       .attr("x1", line[0]).attr("x2", line[1]).attr("y1", line[2]).attr("y2", line[3]);

@@ -7,6 +7,7 @@ drawers.parallel = (root, content) => {
   place.append(plot);
   const thin = element("p", { class: "note" });
   root.append(signs, place, thin);
+  const SIDE = 55; // room beside the first and the last axis, for the words of ticks
   const MOST = 3000; // lines of designs off the front: more would cover each other
   let held = designs, left = 0;
   const brushed = new Map();
@@ -16,8 +17,7 @@ drawers.parallel = (root, content) => {
   function draw() {
     const shown = place.clientWidth;
     if (!shown) return;
-    const names = content.axes, step = Math.max(112, (shown - 110) / Math.max(1, names.length - 1));
-    const width = Math.max(shown, 110 + step * (names.length - 1)), height = 330, top = 46, bottom = height - 14;
+    const names = content.axes, height = 330, top = 46, bottom = height - 14, places = placesOf(names, shown), width = Math.max(shown, places.at(-1) + SIDE);
     brushed.clear();
     const others = searched.filter((design) => design.role !== "front");
     left = Math.max(0, others.length - MOST);
@@ -28,7 +28,7 @@ drawers.parallel = (root, content) => {
     const tracksOf = names.map((name, i) => {
       const flip = columns.get(name)?.goal === "minimise";
       const scale = scaleOf(name, drawn.map((design) => valueOf(design, name)), flip ? [top, bottom] : [bottom, top]);
-      return { name, x: 55 + i * step, scale };
+      return { name, x: places[i], scale };
     });
     tracks = tracksOf;
     svg = canvas(plot, width, height, `Parallel coordinates of ${held.length} designs over ${names.join(", ")}`, () => tableOf(drawn, names));
@@ -47,6 +47,21 @@ drawers.parallel = (root, content) => {
       });
     for (const track of tracks) drawAxis(track, top, bottom);
     mark();
+  }
+
+  // Places of axes that leave their titles and the words of their ticks apart, spread over what is shown.
+  function placesOf(names, shown) {
+    const wide = names.map((name) => 10 + 6.7 * d3.max(titleOf(name), (part) => part.length));
+    const gaps = d3.pairs(wide, (a, b) => Math.max(92, (a + b) / 2)), spare = Math.max(0, shown - 2 * SIDE - d3.sum(gaps)) / Math.max(1, gaps.length);
+    return [SIDE, ...Array.from(d3.cumsum(gaps, (gap) => gap + spare), (at) => SIDE + at)];
+  }
+
+  // The title of an axis in two lines: the table of a setting and its name, or a long name cut at an underscore.
+  function titleOf(name) {
+    const dot = name.lastIndexOf("."), cuts = d3.range(name.length).filter((i) => name[i] === "_");
+    if (dot < 0 && (name.length < 14 || !cuts.length)) return ["", name];
+    const cut = dot > 0 ? dot : d3.least(cuts, (i) => Math.abs(i + 1 - name.length / 2));
+    return [name.slice(0, cut + 1), name.slice(cut + 1)];
   }
 
   const lineOf = (design) => tracks.map(({ name, x, scale }) => [x, scale.at(valueOf(design, name))]);
@@ -82,10 +97,9 @@ drawers.parallel = (root, content) => {
       group.append("line").attr("x1", -3).attr("x2", 3).attr("y1", y).attr("y2", y).style("stroke", "var(--soft)");
       group.append("text").attr("class", "halo").attr("x", -6).attr("y", y).attr("dy", "0.32em").attr("text-anchor", "end").text(scale.text(tick));
     }
-    const dot = name.lastIndexOf(".");
-    const title = group.append("text").attr("class", "title axis-title").attr("text-anchor", "middle");
-    if (dot > 0) title.append("tspan").attr("class", "path").attr("x", 0).attr("y", 14).text(name.slice(0, dot + 1));
-    title.append("tspan").attr("x", 0).attr("y", 28).text(name.slice(dot + 1));
+    const [first, second] = titleOf(name), title = group.append("text").attr("class", "title axis-title").attr("text-anchor", "middle");
+    if (first) title.append("tspan").attr("class", name.includes(".") ? "path" : null).attr("x", 0).attr("y", 14).text(first);
+    title.append("tspan").attr("x", 0).attr("y", 28).text(second);
     const brush = d3.brushY().extent([[-11, top - 4], [11, bottom + 4]]).touchable(false);
     group.append("g").attr("class", "brush").call(brush).on("pointermove", () => leave());
     brush.on("end", (event) => {

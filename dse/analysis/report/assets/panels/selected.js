@@ -98,7 +98,7 @@ drawers.selected = (root) => {
       const differs = columns.get(name).role === "parameter" && new Set(texts.filter((_, i) => valueOf(chosen[i], name) !== null)).size > 1;
       const cells = texts.map((words, i) => element("td", { class: "number" }, words, element("span", { class: "interval" }, against(name, i))));
       const title = columns.get(name).meaning;
-      return element("tr", { class: differs ? "differs" : null }, element("th", { scope: "row", title: title || null }, name), ...cells);
+      return element("tr", { class: differs ? "differs" : null }, element("th", { scope: "row", title: title || null }, ...breakable(name)), ...cells);
     });
     const grid = element("table", { class: "grid" },
       element("thead", {}, element("tr", {}, element("td", {}), ...head)), element("tbody", {}, ...rows));

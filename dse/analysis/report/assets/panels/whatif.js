@@ -17,7 +17,7 @@ drawers.whatif = (root) => {
     rows.forEach((row) => row.write());
     for (const part of [...folds, factor, head, results]) part.write();
     undo.hidden = !isRepriced();
-    undo.textContent = `Other prices (${head.changes()}) \u2013 back to the card`;
+    undo.replaceChildren(element("span", {}, `Other prices (${head.changes()}) \u2013 `), "back to the card");
     tornado.begin();
   }
   return { draw, mark: (selecting = true) => { if (selecting) results.mark(); }, isPrompt: true };
@@ -50,8 +50,6 @@ function cardRow() {
   return { root: made, write, changes };
 }
 
-const counted = (number, what) => (number ? `${number} ${what}${number === 1 ? "" : "s"}` : "");
-
 function saveDialog() {
   const words = cardAsToml(), name = `${WHATIF.study.replace(/[^\w.-]+/g, "_")}_card.toml`;
   const area = element("textarea", { readonly: "", rows: "16", spellcheck: "false", "aria-label": "The card as TOML" });
@@ -68,7 +66,8 @@ function saveDialog() {
 
 // --- many constants at once: a factor on all energies, times or areas of a group
 function factorRow(groups) {
-  const options = [...groups].flatMap(([group, own]) => KINDS.flatMap(([end, kind]) => {
+  const converters = [...groups].filter(([group]) => group.endsWith("converters")).flatMap(([, own]) => own);
+  const options = [["all converters", converters], ...groups].flatMap(([group, own]) => KINDS.flatMap(([end, kind]) => {
     const names = own.map(({ name }) => name).filter((name) => name.endsWith(end));
     return names.length ? [{ names, words: `${kind} of ${group.toLowerCase()}` }] : [];
   }));
@@ -225,29 +224,33 @@ function outcome() {
   const volumes = { before: share(untouched) };
   const percent = (value) => (value === null ? "\u2013" : d3.format(".1%")(value));
 
-  function moveList(title, some) {
-    const most = 14;
-    const buttons = some.slice(0, most).map((design) => {
-      const button = element("button", { type: "button", class: "chip", "data-trial": String(design.trial), "aria-pressed": String(isSelected(design.trial)), on: { click: () => toggle(design.trial) } }, numberOf(design));
-      return button;
-    });
-    const more = some.length > most ? ` and ${some.length - most} more` : "";
-    return element("p", {}, element("b", {}, `${title} (${some.length}) `), ...buttons, more);
+  const moveList = (title, some, ...more) => element("p", {}, element("b", {}, `${title} (${some.length}) `), ...chips(some, 14), ...more);
+
+  // Asks of a design that left, the one that is selected or the first, why it is off the front.
+  function whyLink(some) {
+    const ask = document.getElementById("ask"), { trial } = some.find((design) => isSelected(design.trial)) ?? some[0] ?? {};
+    if (!ask || trial === undefined) return [];
+    return [" ", element("button", { type: "button", class: "link", on: { click: () => { select([...state.selected.filter((other) => other !== trial), trial]); goTo(ask); } } }, `why ${numberOf(byTrial.get(trial))}?`)];
   }
 
+  function writeLists() {
+    const on = new Set(onFront), left = [...before].filter((design) => !on.has(design));
+    rewrite(lists, ...(isRepriced()
+      ? [moveList("Stay", onFront.filter((design) => before.has(design))), moveList("Come", onFront.filter((design) => !before.has(design))), moveList("Leave", left, ...whyLink(left))]
+      : [element("p", { class: "note" }, "Move a slider: designs that stay on the front, come to it and leave it are named here.")]));
+  }
   function write() {
-    const isChanged = isRepriced(), stays = onFront.filter((design) => before.has(design));
-    const came = onFront.filter((design) => !before.has(design)), left = [...before].filter((design) => !onFront.includes(design));
+    const isChanged = isRepriced();
     facts.replaceChildren(
       fact(String(onFront.length), isChanged ? `on the front, ${before.size} at the card` : "on the front"),
       fact(percent(isChanged ? share(nowJudged) : volumes.before), isChanged ? `of the box dominated, ${percent(volumes.before)} at the card` : "of the box from worst to best dominated"));
     if (isPartial) facts.append(element("li", { class: "note" }, `priced anew: ${counted(searched.filter(isHeld).length, "design")} of ${everySearched.length}`));
-    lists.replaceChildren(...(isChanged ? [moveList("Stay", stays), moveList("Come", came), moveList("Leave", left)] : [element("p", { class: "note" }, "Move a slider: designs that stay on the front, come to it and leave it are named here.")]));
+    writeLists();
     drawMoves(plot, before, baseOf);
     grid.replaceChildren(priceTable(baseOf));
   }
   function mark() {
-    for (const chip of lists.querySelectorAll(".chip")) chip.setAttribute("aria-pressed", String(isSelected(+chip.dataset.trial)));
+    writeLists();
     grid.replaceChildren(priceTable(baseOf));
   }
   return { root: made, write, mark };
@@ -301,7 +304,7 @@ function priceTable(baseOf) {
       const moved = Math.abs(times - 1) > 1e-9;
       return element("td", { class: "number" }, text(name, is), element("span", { class: "interval" }, moved ? ` \u00d7${d3.format(".3~g")(times)}` : ""));
     });
-    return element("tr", {}, element("th", { scope: "row", title: columns.get(name).meaning || null }, name), ...cells);
+    return element("tr", {}, element("th", { scope: "row", title: columns.get(name).meaning || null }, ...breakable(name)), ...cells);
   });
   return element("table", { class: "grid" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "price"), ...heads.map((head) => element("th", { scope: "col", class: "number" }, head)))), element("tbody", {}, ...rows));
 }
