@@ -2,7 +2,7 @@
 
 drawers.ask = (root) => {
   const parts = [limitsPart(), weightsPart(), whyPart()];
-  root.append(element("div", { class: "views" }, ...parts.map((part) => part.root)));
+  root.append(element("div", { class: "views pair" }, ...parts.map((part) => part.root)));
   const draw = () => parts.forEach((part) => part.write());
   return { draw, mark: (selecting = true) => { if (selecting) draw(); }, follow: draw };
 };
