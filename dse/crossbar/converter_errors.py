@@ -1,7 +1,7 @@
 """Output converters that err: offset, gain and bow drawn for each, noise in every conversion; see `ConverterErrorSpec`.
 
-Several columns share a converter (`columns_per_converter`): neighbours of a tile, and each tile has converters of its
-own. Only what is known of a product, its place and its tile, decides which converter takes it.
+Several columns share a converter (`columns_per_converter`): neighbours of a tile, those of the digits of a weight side
+by side among them, and each tile has converters of its own. Only what is known of a product, its place and its tile, decides which converter takes it.
 """
 
 import math
@@ -75,7 +75,7 @@ class ConverterErrors:
 
 
 def errors_of(
-    adc: AdcSpec, way: int, outputs: Sequence[Tile], summed: int, *, seed: int, layer: int
+    adc: AdcSpec, way: int, outputs: Sequence[Tile], summed: int, *, seed: int, layer: int, digits: int = 1
 ) -> ConverterErrors | None:
     """Return the errors of the converters of a layer, or None where these do not err.
 
@@ -86,20 +86,25 @@ def errors_of(
         summed: tiles along the lines that a product sums over.
         seed: seed of the trial.
         layer: number of the layer.
+        digits: digits of a weight, each with a column of its own; the errors of a digit stand after those of all tiles
+            for the one before.
     """
     bits = adc.bits if way == 0 else adc.bits_backward
     if adc.errors is None or adc.errors.are_none or bits == "ideal":
         return None
     shared = 1 if adc.columns_per_converter == "card" else adc.columns_per_converter
-    places, first = torch.empty(outputs[-1][1], dtype=torch.int64), 0
+    if shared == 1:  # then digits have converters of their own, as tiles do
+        summed, digits = summed * digits, 1
+    places, first = torch.empty(digits, outputs[-1][1], dtype=torch.int64), 0
     for start, end in outputs:
-        places[start:end] = first + torch.arange(end - start) // shared
-        first += -(-(end - start) // shared)
+        columns = torch.arange((end - start) * digits).reshape(-1, digits).t()
+        places[:, start:end] = first + columns // shared
+        first += -(-columns.numel() // shared)
     stds = {"offset": adc.errors.offset_std, "gain": adc.errors.gain_std, "inl": adc.errors.inl_std}
-    drawn = {
-        name: std * stream(seed, f"{WAYS[way]} converter {name}", layer).next_normal(first, vectors=summed)[:, places]
-        for name, std in stds.items()
-    }
+    drawn: dict[str, Tensor] = {}
+    for name, std in stds.items():
+        own = std * stream(seed, f"{WAYS[way]} converter {name}", layer).next_normal(first, vectors=summed)
+        drawn[name] = torch.cat([own[:, digit] for digit in places])
     return ConverterErrors(adc.errors, bits, **drawn)
 
 

@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
 from dse.crossbar.error_spec import ConverterErrorSpec
-from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS, PULSE_STEPS
+from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS, PLANES, PULSE_STEPS
 from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wiring import ArrayWires
 from dse.spec import ActsUnless, Added, Spec
@@ -177,10 +177,11 @@ class DacSpec(Spec):
         Args:
             signed: whether forward inputs are signed, as those of deep networks.
         """
-        if self.coding != "pulse_width":
-            return {}
-        steps = (self.largest(0, signed=signed), self.largest(1, signed=True))
-        return {name: own for name, own in zip(PULSE_STEPS, steps, strict=True) if own is not None}
+        names, of = {"pulse_width": (PULSE_STEPS, self.largest), "bit_serial": (PLANES, self.planes)}.get(
+            self.coding, ((), self.largest)
+        )
+        ways = zip(names, (of(0, signed=signed), of(1, signed=True)), strict=False)
+        return {name: own for name, own in ways if own is not None}
 
 
 class AdcSpec(Spec):

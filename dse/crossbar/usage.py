@@ -25,12 +25,20 @@ PULSE_STEPS = ("pulse_steps", "pulse_steps_backward")
 """Names, among the events of a layer, of the steps of a pulse at full scale, where inputs are coded in its width."""
 SLICES = ("slices", "deployed_slices")
 """Names, among the events of a layer, of the digits that a weight has columns for, in inference and in a deployment."""
+PLANES = ("input_planes", "input_planes_backward")
+"""Names, among the events of a layer, of the products that the bits of an input take one after the other."""
+SHIFTS = ("digit_shift", "deployed_digit_shift")
+"""Names, among the events of a layer, of the bits by which the first digit of a weight is shifted before it is added."""
+OFFSET_COLUMNS = "offset_columns"
+"""Name, among the events of a layer, of the columns of each of its arrays that hold no weight."""
 SPARE_ROWS = "spare_rows"
 """Name, among the events of a layer, of the rows of each of its arrays that stand by."""
 PARTIAL_ADDS_DEPLOYMENT = "partial_adds_deployment"
 """Name, among the events of a layer, of the digital additions of converted parts in the products of a deployment, where
 there are some. Rows of earlier versions have none: they were not counted there."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, PARTIAL_ADDS_DEPLOYMENT)
+SINCE = (*PLANES, *SHIFTS, OFFSET_COLUMNS, PARTIAL_ADDS_DEPLOYMENT)
+"""Those that rows of earlier versions lack, though they had what these tell of; their prices are what they were."""
+FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, *SINCE)
 """What prices find among the events of some layers; others have none of it."""
 
 

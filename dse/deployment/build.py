@@ -56,7 +56,7 @@ def deployed_perceptron(
                 dac=dac,
                 adc=adc,
                 adc_range=adc_range,
-                errors=errors_of(adc, 0, [(0, layer.cols)], slices, seed=seed, layer=number),
+                errors=errors_of(adc, 0, [(0, layer.cols)], 1, seed=seed, layer=number, digits=slices),
                 slices=slices,
                 vectors=spec.gdc_vectors,
             )

@@ -49,12 +49,29 @@ class Matrix(Protocol):
         """Return the mean conductance of a cell at this time, uS."""
         ...
 
+    @property
+    def digit_shift(self) -> int:
+        """Bits by which the first digit of a weight is shifted before it is added to the others."""
+        ...
+
+    @property
+    def offset_columns(self) -> int:
+        """Columns of an array that hold no weight."""
+        ...
+
     def count_programming(self, events: Events) -> None:
         """Count what it took to write the cells for the deployment."""
         ...
 
 
-class ProgrammedMatrix:
+class WholeMatrix:
+    """Weights that are one digit each, in columns of their own."""
+
+    digit_shift = 0
+    offset_columns = 0
+
+
+class ProgrammedMatrix(WholeMatrix):
     """Weights that were programmed into fresh cells; a repetition is another array that was programmed to the same.
 
     Args:
@@ -133,7 +150,7 @@ class ProgrammedMatrix:
         events.single_reads_deployment += pulses + self._reads
 
 
-class KeptMatrix:
+class KeptMatrix(WholeMatrix):
     """The cells of a training, which drift on; a repetition is another run of reads on the same cells.
 
     Args:

@@ -23,7 +23,7 @@ from dse.crossbar.analog import (
 )
 from dse.crossbar.events import DeploymentEvents, Events
 from dse.crossbar.spec import Resolution
-from dse.crossbar.usage import SLICES, LayerUsage
+from dse.crossbar.usage import OFFSET_COLUMNS, SHIFTS, SLICES, LayerUsage
 from dse.data.images import Split
 from dse.deployment.matrices import Matrix, Purpose
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
@@ -74,7 +74,7 @@ class ModuleLayer(AbstractDeployedLayer):
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
         own, slices = self.layer.crossbars, len(self.layer.slices)
-        sliced = {} if slices <= 1 else {SLICES[1]: slices}
+        sliced = {} if slices <= 1 else {SLICES[1]: slices, SHIFTS[1]: self.matrix.digit_shift}
         return {**own.adc.facts, **own.dac.facts(signed=True), **sliced}
 
     def read(self, noise: Stream) -> None:
@@ -275,8 +275,15 @@ def _inference(number: int, layer: AnalogLayer | DigitalLayer, cells: ModuleLaye
         operand_bits=0,
         row_tiles=len(layer.row_tiles),
         column_tiles=len(layer.column_tiles),
-        events={**deployed.events, **arrays_of(layer), **({SLICES[0]: len(layer.slices)} if layer.slices else {})},
+        events={**deployed.events, **arrays_of(layer), **_columns_of(layer, cells.matrix)},
     )
+
+
+def _columns_of(layer: AnalogLayer, matrix: Matrix) -> dict[str, int]:
+    """Return what prices must know of the columns of a layer that is programmed alone."""
+    offset = {OFFSET_COLUMNS: matrix.offset_columns} if matrix.offset_columns else {}
+    digits = {SLICES[0]: len(layer.slices)} if layer.slices else {}
+    return {**digits, **({SHIFTS[0]: matrix.digit_shift} if len(layer.slices) > 1 else {}), **offset}
 
 
 @contextmanager

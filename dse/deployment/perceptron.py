@@ -20,7 +20,7 @@ from dse.crossbar.converters import quantise_unsigned
 from dse.crossbar.pairs import Sensed, Slice
 from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, DacSpec, Resolution
-from dse.crossbar.usage import SLICES
+from dse.crossbar.usage import SHIFTS, SLICES
 from dse.data.images import Split
 from dse.deployment.network import RANGE_SAMPLES, AbstractDeployedLayer, AbstractDeployedNetwork, fixed_inputs
 from dse.errors import SettingError
@@ -75,7 +75,7 @@ class PerceptronLayer(AbstractDeployedLayer):
     @property
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters."""
-        sliced = {} if self.slices == 1 else {SLICES[1]: self.slices}
+        sliced = {} if self.slices == 1 else {SLICES[1]: self.slices, SHIFTS[1]: self.matrix.digit_shift}
         return {**self.adc.facts, **self.dac.facts(signed=False), **sliced}
 
     def product(self, x: Floats, noise: Stream, *, adc_range: float | None = None) -> Floats:

@@ -71,6 +71,9 @@ class SlicedMatrix:
     ) -> None:
         self._shape, self._spec, self._seed, self._name, self._wires = weight.shape, spec, seed, name, wires
         sides = 2 if reference == "pair" else 1
+        places = 0 if bits == "analog" else bits_of_digits(bits, reference)
+        self.digit_shift = places - digits_of(places, slices)[0]
+        self.offset_columns = 1 if reference == "column" else 0
         self._digits: list[ProgrammedMatrix] = []
         self._worth: list[float] = []
         for number, (digit, worth) in enumerate(_digits(weight.detach(), bits, slices, reference)):

@@ -66,6 +66,9 @@ CONSTANTS: dict[str, Constant] = {
     "dac_fixed_j": _j("digital-to-analog conversion and drive of a line, whatever its resolution"),
     "dac_per_bit_j": _j("the same, for each bit", "J/bit"),
     "dac_area_m2": _m2("area of the driver of a line"),
+    "driver_area_share": Constant(
+        "1", 1, "area of a driver of one bit, for bits one after the other or pulses of a width, in converters", default=1.0
+    ),
     # The array
     "read_voltage_v": Constant("V", 10, "voltage of a read pulse"),
     "read_time_s": _s("duration of a read pulse at full-scale input; smaller inputs last in proportion"),
@@ -101,6 +104,15 @@ CONSTANTS: dict[str, Constant] = {
     "activation_j": _j("activation function of a unit, or its derivative"),
     "clock_hz": Constant("Hz", 1e12, "clock of the digital parts", positive=True),
     "chi_lanes": Constant("words/cycle", 1e9, "accumulator words updated in a clock cycle", positive=True),
+    # What a system adds to its arrays and digital parts; nothing where a source gives none
+    "control_product_j": Constant("J/product", 1e-6, "control and clock of an array, for each product", default=0.0),
+    "control_area_m2": Constant("m2", 1e-6, "area of control and clock of an array", default=0.0),
+    "interconnect_per_bit_j": Constant("J/bit", 1e-6, "way of a bit to an array, or from it", default=0.0),
+    "interconnect_area_m2": Constant("m2", 1e-6, "area of the interconnect of an array", default=0.0),
+    "buffer_per_bit_j": Constant("J/bit", 1e-6, "read or write of a bit in a buffer between layers", default=0.0),
+    "buffer_bit_area_m2": Constant("m2", 1e-6, "area of a bit of such a buffer", default=0.0),
+    "leakage_w_per_m2": Constant("W/m2", 1e7, "leakage of converters, drivers, logic and interconnect", default=0.0),
+    "memory_leakage_w_per_m2": Constant("W/m2", 1e7, "leakage of static memories and buffers", default=0.0),
     # Networks trained and used without a crossbar
     "digital_mac_j": _j("multiply-accumulate of a digital network"),
     "digital_mac_area_m2": _m2("area of a unit that does it"),
@@ -119,6 +131,11 @@ CONSTANTS: dict[str, Constant] = {
     "trainings_per_day": Constant("1/day", 1e6, "duty: trainings on the same cells in a day", positive=True),
 }
 """Every constant of a cost card; a card gives all of them but those with a default, itself or through its base."""
+SYSTEM: tuple[str, ...] = (
+    *("control_product_j", "control_area_m2", "interconnect_per_bit_j", "interconnect_area_m2"),
+    *("buffer_per_bit_j", "buffer_bit_area_m2", "leakage_w_per_m2", "memory_leakage_w_per_m2"),
+)
+"""Constants of what a system adds to its parts; cards of components have none."""
 UNSAID = "not on the card: the default of the framework"
 """The source of a constant that a card does not give."""
 GROUPS: dict[str, str] = {
@@ -127,6 +144,7 @@ GROUPS: dict[str, str] = {
     "read_voltage_v": "Array and cells",
     "chi_memory_per_bit_j": "Memory of accumulators",
     "gate_j": "Digital parts beside a crossbar",
+    "control_product_j": "What a system adds",
     "digital_mac_j": "Networks without a crossbar",
     "set_endurance_pulses": "Endurance and duty",
 }

@@ -21,6 +21,14 @@ what one part of the hardware does in one phase of the training: the sum of some
                      * gates * energy of a gate
     activations      activation functions in the forward phase, and as many derivatives in the backward phase of layers
                      that were trained
+    control          products of arrays * control and clock of an array
+    interconnect     bits to and from arrays * energy of a bit: inputs to every array, words of outputs from each
+    buffers          bits read and written between layers * energy of a bit: inputs once for all columns, and the outputs
+                     of activation functions
+    static           leakage of everything that is on the chip * the seconds of the phase, with layers in turn
+
+The last four are what a system adds; most cards give nothing there. A digital network moves and buffers words of
+`digital_word_bits`. Words that are shifted before they are added have the bits of the sum.
 
 An item belongs to one phase and one part, so that phases add up to the total, parts add up to the total, and nothing is
 counted twice. The read of a single cell, for refresh or to verify what was programmed for a deployment, is billed as a
@@ -33,7 +41,7 @@ from operator import add
 
 import polars as pl
 
-from dse.crossbar.usage import CORRECTIONS, PARTIAL_ADDS_DEPLOYMENT, PULSE_STEPS
+from dse.crossbar.usage import CORRECTIONS, PARTIAL_ADDS_DEPLOYMENT, PLANES, PULSE_STEPS, SHIFTS, SLICES
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
@@ -42,6 +50,13 @@ NO_BITS = 1e3
 ADDER_AND_MULTIPLIER = ("gates_per_adder_bit", "gates_per_multiplier_cell")
 STEPS_OF = {"forward": PULSE_STEPS[0], "backward": PULSE_STEPS[1], "deployment": PULSE_STEPS[0]}
 """Where a layer says how many steps the longest pulse of a direction has."""
+PRODUCTS: tuple[str, ...] = ("forward", "backward", "deployment")
+"""Phases in which arrays multiply."""
+PLANES_OF = {"forward": PLANES[0], "backward": PLANES[1], "deployment": PLANES[0]}
+SLICES_OF = {"forward": SLICES[0], "deployment": SLICES[1]}
+SHIFT_OF = {"forward": SHIFTS[0], "deployment": SHIFTS[1]}
+"""Where a layer says how many bits of inputs and digits of weights are converted apart; backward there are no digits.
+"""
 PHASES: tuple[str, ...] = ("forward", "backward", "update", "refresh", "deployment")
 PARTS: tuple[str, ...] = (
     "array",
@@ -56,7 +71,13 @@ PARTS: tuple[str, ...] = (
     "reset_pulses",
     "digital_macs",
     "digital_memory",
+    "control",
+    "interconnect",
+    "buffers",
+    "static",
 )
+SYSTEM_PARTS: tuple[str, ...] = PARTS[-4:]
+"""Parts that cards of components have nothing for."""
 
 
 def _number(name: str) -> pl.Expr:
@@ -128,14 +149,51 @@ def _corrections() -> dict[str, pl.Expr]:
 
 
 def _partial_sums() -> dict[str, pl.Expr]:
-    deployed = _deployed(_when_used(PARTIAL_ADDS_DEPLOYMENT, _number("deployed_adc_bits")))
-    return {
-        **{
-            f"{phase}_partial_bits": _on_crossbar(_when_used(f"partial_adds_{phase}", _number(column)))
-            for phase, column in (("forward", "adc_bits"), ("backward", "adc_backward_bits"))
-        },
-        "deployment_partial_bits": deployed,
+    sources = {
+        "forward": ("adc_bits", "partial_adds_forward", _on_crossbar),
+        "backward": ("adc_backward_bits", "partial_adds_backward", _on_crossbar),
+        "deployment": ("deployed_adc_bits", PARTIAL_ADDS_DEPLOYMENT, _deployed),
     }
+    return {
+        f"{phase}_partial_bits": where(_when_used(count, _number(bits) + _shifted(phase)))
+        for phase, (bits, count, where) in sources.items()
+    }
+
+
+def _fact(name: str, unsaid: float) -> pl.Expr:
+    return _number(name).fill_null(unsaid)
+
+
+def _shifted(phase: str) -> pl.Expr:
+    """Return by how many bits the words of bits of inputs and of digits of weights are shifted, at most."""
+    planes = _fact(PLANES_OF[phase], 1.0) - 1.0
+    return planes if phase not in SHIFT_OF else planes + _fact(SHIFT_OF[phase], 0.0)
+
+
+def _moved() -> dict[str, pl.Expr]:
+    """Return products of arrays, and bits that go to arrays, come from them and lie in buffers between layers."""
+    sources = {
+        "forward": (_on_crossbar, "dac_bits", "adc_bits", pl.col("activations"), pl.col("column_tiles")),
+        "backward": (
+            *(_on_crossbar, "dac_backward_bits", "adc_backward_bits"),
+            *(trained(pl.col("activations")), pl.col("row_tiles")),
+        ),
+        "deployment": (_deployed, "deployed_dac_bits", "deployed_adc_bits", pl.lit(0), pl.col("column_tiles")),
+    }
+    tiles, quantities = pl.col("row_tiles") * pl.col("column_tiles"), dict[str, pl.Expr]()
+    for phase, (where, inputs, outputs, functions, copies) in sources.items():
+        planes = _fact(PLANES_OF[phase], 1.0)
+        words = planes * _fact(SLICES_OF[phase], 1.0) if phase in SLICES_OF else planes
+        driven = _when_used(f"dac_{phase}", _number(inputs))
+        converted = _when_used(f"adc_{phase}", _number(outputs)) / words
+        kept = pl.when(functions > 0).then(functions * planes * _number(inputs)).otherwise(0.0)
+        quantities[f"{phase}_array_products"] = where((pl.col(f"mvm_{phase}") * tiles).cast(pl.Float64))
+        quantities[f"{phase}_moved_bits"] = where(driven + converted)
+        quantities[f"{phase}_buffer_bits"] = where(driven / copies + kept)
+    for phase, line in (("forward", pl.col("cols")), ("backward", pl.col("rows") - pl.col("bias_rows"))):
+        functions = pl.col("activations") if phase == "forward" else trained(pl.col("activations"))
+        quantities[f"{phase}_words"] = _digital(pl.col(f"macs_{phase}") / line + functions)
+    return quantities
 
 
 def _array() -> dict[str, pl.Expr]:
@@ -229,6 +287,8 @@ def _optimiser() -> dict[str, pl.Expr]:
     }
 
 
+SYSTEM_QUANTITIES: dict[str, pl.Expr] = _moved()
+"""Quantities of what a system adds, which enter a price only on cards that give it."""
 QUANTITIES: dict[str, pl.Expr] = {
     **_optimiser(),
     **_array(),
@@ -316,6 +376,33 @@ def bill() -> Bill:
     return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read, step)}
 
 
+def system_items() -> Bill:
+    """Return what a system adds, from sums of quantities, leakage and seconds; 0 on a card that gives nothing there.
+
+    What such a card gives nothing for has a price there, known or not: it is not counted.
+    """
+    word, items = constant("digital_word_bits"), Bill()
+    for phase in PRODUCTS:
+        moved, kept = pl.col(f"{phase}_moved_bits"), pl.col(f"{phase}_buffer_bits")
+        if phase != "deployment":
+            moved, kept = (bits + pl.col(f"{phase}_words") * word for bits in (moved, kept))
+        amounts = {
+            "control": ("control_product_j", pl.col(f"{phase}_array_products")),
+            "interconnect": ("interconnect_per_bit_j", moved),
+            "buffers": ("buffer_per_bit_j", kept),
+        }
+        for part, (rate, amount) in amounts.items():
+            items[phase, part] = pl.when(constant(rate) > 0).then(amount * constant(rate)).otherwise(0.0)
+    return items | {(phase, "static"): leaked(pl.col(f"{phase}_s")) for phase in PHASES}
+
+
+def leaked(seconds: pl.Expr) -> pl.Expr:
+    """Return the joules that a chip leaks in so many seconds; 0 on a card without leakage."""
+    watts = pl.col("leakage_w") + pl.col("lanes_m2") * constant("leakage_w_per_m2")
+    leaks = constant("leakage_w_per_m2") + constant("memory_leakage_w_per_m2")
+    return pl.when(leaks > 0).then(watts * seconds).otherwise(0.0)
+
+
 def _word_by_size() -> pl.Expr:
     """Return what the size of its memory adds to the energy of a digital word, over the root of the words there."""
     word = constant("digital_word_bits")
@@ -381,5 +468,5 @@ def _deployment_items(read: pl.Expr, step: pl.Expr) -> Bill:
     }
 
 
-ITEMS: tuple[tuple[str, str], ...] = tuple(sorted(bill(), key=lambda i: (PHASES.index(i[0]), PARTS.index(i[1]))))
+ITEMS: tuple[tuple[str, str], ...] = tuple(sorted({**bill(), **system_items()}, key=lambda i: (PHASES.index(i[0]), PARTS.index(i[1]))))
 """Every (phase, part) that can occur, phase by phase."""

@@ -10,7 +10,8 @@
     deployment             products * read of an array + additions of parts / (lanes * clock)
                            + reads and pulses as for refresh
 
-Layers and phases follow each other; nothing is pipelined. The tiles of a layer work at the same time. Without a
+Layers and phases follow each other. Beside that stands a pipeline of layers for inference: it takes a sample in the
+time of its slowest layer, or of the digital lanes, which all layers share, if these take longer. The tiles of a layer work at the same time. Without a
 crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
 their own. Accumulators in dynamic memory lie outside the chip and take no area, and their access no time of its own.
 Digital lanes are shared by the layers and laid out for the longest words. An optimiser before the accumulators keeps
@@ -19,6 +20,8 @@ there (`array_rows` and `array_columns` among its events), their cells, drivers 
 So do the adder and the multiplier of a converter that is corrected digitally, within the time of a conversion. As many
 columns share a converter as the design says (`columns_per_adc` among its events), else as the card does; an output has
 a column for each digit of a weight (`slices`, `deployed_slices`). Rows that stand by (`spare_rows`) take area.
+Buffers hold the outputs of a layer for a sample, twice: one is written while the other is read. Memories and buffers
+leak by their area, as do converters, drivers, logic and interconnect; cells and accumulators of PCM do not.
 """
 
 import polars as pl
@@ -28,12 +31,13 @@ from dse.crossbar.usage import (
     COLUMNS_PER_ADC,
     CORRECTIONS,
     FACTS,
+    OFFSET_COLUMNS,
     PARTIAL_ADDS_DEPLOYMENT,
     SLICES,
     SPARE_ROWS,
 )
 from dse.pricing.card import constant
-from dse.pricing.energy import FLOAT_BITS, STEPS_OF, trained
+from dse.pricing.energy import FLOAT_BITS, PLANES_OF, STEPS_OF, trained
 
 ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
 BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
@@ -47,7 +51,12 @@ OPTIMISED = ANALOG & (pl.col("weight_writes") > 0) & (pl.col("chi_adds") > 0)
 TILES = ROW_TILES * COLUMN_TILES
 LINES_OF_ALL_ARRAYS = ((ROWS * COLUMN_TILES, ARRAY_ROWS * TILES), (COLS * ROW_TILES, ARRAY_COLS * TILES))
 """Rows, and columns, that are used in all arrays of a layer, and that are there."""
-CELLS_THERE = pl.col("cells") / (ROWS * COLS) * (ARRAY_ROWS * ARRAY_COLS * TILES)
+OFFSET = pl.col(OFFSET_COLUMNS).cast(pl.Float64)
+CELLS_THERE = (
+    pl.when(OFFSET > 0)  # columns that hold no weight are as many in an array that is not full
+    .then(((pl.col("cells") - OFFSET * ROWS * COLUMN_TILES) / (ROWS * COLS) * ARRAY_COLS + OFFSET) * ARRAY_ROWS * TILES)
+    .otherwise(pl.col("cells") / (ROWS * COLS) * (ARRAY_ROWS * ARRAY_COLS * TILES))
+)
 PREPARED: dict[str, pl.Expr] = {
     "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
     "held_in_dram": pl.col("chi_storage").cast(pl.String).fill_null("") == "dram",
@@ -174,7 +183,7 @@ def areas() -> dict[str, pl.Expr]:
     # Both are counted once an update for each weight.
     kept = pl.when(OPTIMISED).then(pl.col("weight_writes") / pl.col("chi_adds")).otherwise(0.0)
     optimiser = ROWS * COLS * kept * FLOAT_BITS * constant("memory_bit_area_m2")
-    tiles, dac = ROW_TILES * COLUMN_TILES, constant("dac_area_m2")
+    tiles = ROW_TILES * COLUMN_TILES
     rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
     spare = pl.col(SPARE_ROWS).cast(pl.Float64).fill_null(0.0)
     rows = rows + spare * tiles
@@ -182,15 +191,50 @@ def areas() -> dict[str, pl.Expr]:
     rows_of_one = _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS) + spare
     standing_by = spare / _or_there(TILE_ROWS, ARRAY_ROWS)
     outputs = _converters(columns_of_one * _slices("forward")) * tiles * _adc_m2("forward")
-    inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * dac
-    converters = outputs + rows * dac + pl.when(BACKWARD).then(inputs).otherwise(0.0)
+    inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * _driver_m2("backward")
+    converters = outputs + rows * _driver_m2("forward") + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {
         "cells": _or_there(pl.col("cells"), CELLS_THERE) * (1.0 + standing_by) * constant("cell_area_m2"),
         "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
         "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
         "digital_memory": pl.when(ANALOG).then(optimiser).otherwise(weights),
+        "control": pl.when(ANALOG).then(tiles * constant("control_area_m2")).otherwise(0.0),
+        "interconnect": pl.when(ANALOG).then(tiles * constant("interconnect_area_m2")).otherwise(0.0),
+        "buffers": _buffers_m2(),
     }
+
+
+def _driver_m2(direction: str) -> pl.Expr:
+    """Return the area of the driver of a line, which has one bit where bits or the width of a pulse drive it."""
+    bits = pl.col({"forward": "dac_bits", "backward": "dac_backward_bits"}[direction]).cast(pl.Float64)
+    one = (bits == 1) | (pl.col(STEPS_OF[direction]) > 0)
+    return constant("dac_area_m2") * pl.when(one).then(constant("driver_area_share")).otherwise(1.0)
+
+
+def _buffers_m2() -> pl.Expr:
+    """Return the area of two buffers for the outputs of a layer; 0 on a card that gives none."""
+    planes = pl.col(PLANES_OF["forward"]).cast(pl.Float64).fill_null(1.0)
+    bits = pl.when(ANALOG).then(pl.col("dac_bits").cast(pl.Float64) * planes).otherwise(constant("digital_word_bits"))
+    area = constant("buffer_bit_area_m2")
+    outputs = pl.col("activations") / pl.col("train_samples")
+    return pl.when(area > 0).then(2.0 * outputs * bits * area).otherwise(0.0)
+
+
+def leakage_w() -> pl.Expr:
+    """Return the watts that a layer leaks, without the lanes that layers share; 0 on a card that leaks nothing."""
+    own, logic, memory = areas(), constant("leakage_w_per_m2"), constant("memory_leakage_w_per_m2")
+    chi = pl.when(pl.col("held_in_pcm")).then(0.0).otherwise(own["chi_memory"])
+    circuits = own["converters"] + own["control"] + own["interconnect"]
+    memories = chi + own["digital_memory"] + own["buffers"]
+    leaks = [pl.when(rate > 0).then(rate * m2).otherwise(0.0) for rate, m2 in ((logic, circuits), (memory, memories))]
+    return leaks[0] + leaks[1]
+
+
+def shared_s() -> pl.Expr:
+    """Return the seconds in which a layer keeps the digital lanes from others in the forward phase of a training."""
+    added = pl.when(ANALOG).then(pl.col("partial_adds_forward")).otherwise(pl.col("macs_forward"))
+    return (pl.col("activations") + added) / (constant("digital_lanes") * constant("clock_hz"))
 
 
 def lanes_m2() -> pl.Expr:

@@ -8,6 +8,10 @@ once, so that all of them agree bit for bit. Columns, for every item, phase and 
     adc_per_inference_j, ..., energy_per_inference_j    joules for an inference: the forward phase alone;
                                                         null for a gan, whose discriminator does not infer
     forward_per_sample_s, ..., latency_per_sample_s       seconds for each training image; latency_per_inference_s
+    inferences_per_second                               with layers in turn
+    interval_per_inference_s                            seconds between two inferences, where layers are a pipeline, and
+    pipelined_inferences_per_second                     its throughput; each takes latency_per_inference_s and more
+    energy_per_pipelined_inference_j                    as that of an inference, with the leakage of such an interval
     cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
     model_size_bits                                     bits of the model that inference reads
     trainings_to_first_cell, years_to_first_cell, ...   lifetime; see `dse.pricing.wear`
@@ -24,9 +28,21 @@ from operator import add
 import polars as pl
 
 from dse.errors import QueryError, did_you_mean
-from dse.pricing.card import CostCard, as_frame, constant
-from dse.pricing.energy import ITEMS, LONGEST, PARTS, PHASES, QUANTITIES, SHORTEST, bill
-from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, with_arrays
+from dse.pricing.card import SYSTEM, CostCard, as_frame, constant
+from dse.pricing.energy import (
+    ITEMS,
+    LONGEST,
+    PARTS,
+    PHASES,
+    QUANTITIES,
+    SHORTEST,
+    SYSTEM_PARTS,
+    SYSTEM_QUANTITIES,
+    bill,
+    leaked,
+    system_items,
+)
+from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, leakage_w, shared_s, with_arrays
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
 KEYS = ("trial", "seed")
@@ -50,6 +66,9 @@ HARDWARE: tuple[str, ...] = (
     *(f"{phase}_per_sample_s" for phase in PHASES),
     "latency_per_sample_s",
     "latency_per_inference_s",
+    "inferences_per_second",
+    "interval_per_inference_s",
+    "pipelined_inferences_per_second",
     *(f"{name}_m2" for name in AREAS),
     "crossbar_m2",
     "area_m2",
@@ -59,14 +78,13 @@ COLUMNS: tuple[str, ...] = (
     *(f"{name}_per_sample_j" for name in ENERGIES),
     *(f"{part}_per_inference_j" for part in INFERENCE),
     "energy_per_inference_j",
+    "energy_per_pipelined_inference_j",
     *HARDWARE,
     "model_size_bits",
     *lifetimes(),
 )
 """Every column that a price can have, besides card, trial and seed."""
 
-
-_ITEMS: Mapping[str, pl.Expr] = {f"{_item(*item)}_j": energy for item, energy in bill().items()}
 
 
 def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
@@ -100,11 +118,16 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
     """
     _check(columns, [card.name for card in cards])
     ordered = with_arrays(layers).sort(*KEYS, "layer")  # a sum of floats depends on its order
-    sums = trials_of(ordered).with_row_index("trial_number")
+    sums = trials_of(ordered, system=any(map(has_system, cards))).with_row_index("trial_number")
     ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))
-    chunks = [_chunk(ordered, sums, as_frame(cards[n : n + step]), columns) for n in range(0, max(1, len(cards)), step)]
+    chunks = [_chunk(ordered, sums, cards[n : n + step], columns) for n in range(0, max(1, len(cards)), step)]
     return pl.concat(chunks)
+
+
+def has_system(card: CostCard) -> bool:
+    """Return whether a card gives anything of what a system adds to its parts."""
+    return any(card.values[name] > 0.0 for name in SYSTEM)
 
 
 def _check(columns: Sequence[str], cards: Sequence[str]) -> None:
@@ -131,15 +154,21 @@ def _numbers(amounts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
     return {name: amount.cast(pl.Float64).fill_null(math.nan) for name, amount in amounts.items()}
 
 
-def trials_of(layers: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers."""
+def trials_of(layers: pl.DataFrame, *, system: bool) -> pl.DataFrame:
+    """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers.
+
+    Args:
+        layers: as for `price`, sorted.
+        system: whether some card gives anything of what a system adds.
+    """
+    quantities = {**QUANTITIES, **SYSTEM_QUANTITIES} if system else QUANTITIES
     worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
     return (
-        layers.with_columns(**_numbers({**QUANTITIES, **LONGEST, **SHORTEST}))
+        layers.with_columns(**_numbers({**quantities, **LONGEST, **SHORTEST}))
         .group_by(*KEYS, maintain_order=True)
         .agg(
             pl.col("train_samples").first(),
-            *QUANTITIES,
+            *quantities,
             *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
             *(pl.col(name).nan_min().fill_nan(None) for name in SHORTEST),
             *(pl.col(name).max() for name in worn),
@@ -152,20 +181,23 @@ def trials_of(layers: pl.DataFrame) -> pl.DataFrame:
             .alias("words"),
             pl.col("infers").all().alias("infers"),
         )
-        .with_columns(_add_up(QUANTITIES))
+        .with_columns(_add_up(quantities))
     )
 
 
-def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+def _chunk(
+    layers: pl.DataFrame, sums: pl.DataFrame, cards: Sequence[CostCard], columns: Sequence[str]
+) -> pl.DataFrame:
     """Return the rows of some cards; the query engine leaves out what `columns` do not need."""
-    numbered = cards.with_row_index("card_number").lazy()
+    system = any(map(has_system, cards))
+    numbered = as_frame(cards).with_row_index("card_number").lazy()
     pair = (pl.col("card_number").cast(pl.Int64) * len(sums) + pl.col("trial_number")).alias("pair")
     table = numbered.join(sums.lazy(), how="cross", maintain_order="left_right").with_columns(pair)
-    if set(columns) & set(HARDWARE):
+    if system or set(columns) & set(HARDWARE):
         prepared = layers.with_columns(**PREPARED).lazy()
         found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair))
         table = table.join(found, on="pair", how="left", maintain_order="left")
-    for terms in bill_terms():
+    for terms in bill_terms(system=system):
         table = table.with_columns(**terms)
     if set(columns) & set(lifetimes()):
         table = table.with_columns(**lifetimes())
@@ -173,23 +205,41 @@ def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: pl.DataFrame, column
 
 
 @cache
-def bill_terms() -> Sequence[Mapping[str, pl.Expr]]:
-    """Return energies and the size of the model from sums over layers and a card; later ones may name those before."""
+def bill_terms(*, system: bool) -> Sequence[Mapping[str, pl.Expr]]:
+    """Return energies and the size of the model from sums over layers and a card; later ones may name those before.
+
+    Args:
+        system: whether some card gives anything of what a system adds. Where none does, its items are zeros that are
+            added to nothing: the same bits, in the time that prices took without them.
+    """
+    added = system_items() if system else {item: pl.lit(0.0) for item in system_items()}
+    items = {f"{_item(*item)}_j": energy for item, energy in {**bill(), **added}.items()}
     total = {"energy_j": _total(f"{phase}_j" for phase in PHASES)}
-    return _ITEMS, _sums(), total, {**_shares(), **_model_size()}
+    return items, _sums(system=system), total, {**_shares(system=system), **_model_size()}
 
 
-def _sums() -> Mapping[str, pl.Expr]:
-    phases = {p: [f"{_item(*item)}_j" for item in ITEMS if item[0] == p] for p in PHASES}
+def _sums(*, system: bool) -> Mapping[str, pl.Expr]:
+    counted = ITEMS if system else [item for item in ITEMS if item[1] not in SYSTEM_PARTS]
+    phases = {p: [f"{_item(*item)}_j" for item in counted if item[0] == p] for p in PHASES}
     parts = {p: [f"{_item(*item)}_j" for item in ITEMS if item[1] == p] for p in PARTS}
     return {f"{name}_j": _total(items) for name, items in {**phases, **parts}.items()}
 
 
-def _shares() -> Mapping[str, pl.Expr]:
+def _shares(*, system: bool) -> Mapping[str, pl.Expr]:
     images = pl.col("train_samples")
     per_sample = {f"{name}_per_sample_j": pl.col(f"{name}_j") / images for name in ENERGIES}
     inference = {f"{part}_per_inference_j": _inference(pl.col(f"forward_{part}_j") / images) for part in INFERENCE}
-    return {**per_sample, **inference, "energy_per_inference_j": _inference(pl.col("forward_j") / images)}
+    pipelined = pl.col("forward_j") / images
+    if system:
+        waited = pl.col("forward_per_sample_s") - pl.col("interval_per_inference_s")
+        leaks = pl.col("forward_static_j") > 0
+        pipelined = pl.when(leaks).then(pipelined - leaked(waited)).otherwise(pipelined)
+    return {
+        **per_sample,
+        **inference,
+        "energy_per_inference_j": _inference(pl.col("forward_j") / images),
+        "energy_per_pipelined_inference_j": _inference(pipelined),
+    }
 
 
 def _inference(amount: pl.Expr) -> pl.Expr:
@@ -205,30 +255,48 @@ def _model_size() -> Mapping[str, pl.Expr]:
 def layer_amounts() -> dict[str, pl.Expr]:
     """Return seconds and square metres of a layer on a card, from a table with `PREPARED`; a trial has their sums."""
     amounts = {f"{phase}_s": time for phase, time in latencies().items()}
-    return amounts | {f"{name}_m2": area for name, area in areas().items()}
+    amounts |= {f"{name}_m2": area for name, area in areas().items()}
+    return amounts | {"leakage_w": leakage_w(), "shared_s": shared_s()}
+
+
+def layer_peaks() -> dict[str, pl.Expr]:
+    """Return what the largest of all layers counts of: the lanes that it needs, and the seconds of its inferences."""
+    return {"lanes_m2": lanes_m2(), "slowest_s": latencies()["forward"]}
 
 
 def hardware_terms() -> Sequence[Mapping[str, pl.Expr]]:
-    """Return `HARDWARE` from sums of `layer_amounts` and the largest `lanes_m2`; later ones may name those before."""
+    """Return `HARDWARE` from sums of `layer_amounts` and `layer_peaks`; later ones may name those before."""
     images = pl.col("train_samples")
     totals = {
         "latency_per_sample_s": _total(f"{phase}_per_sample_s" for phase in PHASES),
         "latency_per_inference_s": _inference(pl.col("forward_per_sample_s")),
         "crossbar_m2": _total(("cells_m2", "converters_m2")),
         "area_m2": _total(f"{name}_m2" for name in AREAS),
+        "interval_per_inference_s": _inference(_interval_s() / images),
     }
-    return {f"{phase}_per_sample_s": pl.col(f"{phase}_s") / images for phase in PHASES}, totals
+    rates = {
+        "inferences_per_second": 1.0 / pl.col("latency_per_inference_s"),
+        "pipelined_inferences_per_second": 1.0 / pl.col("interval_per_inference_s"),
+    }
+    return {f"{phase}_per_sample_s": pl.col(f"{phase}_s") / images for phase in PHASES}, totals, rates
+
+
+def _interval_s() -> pl.Expr:
+    """Return what a pipeline takes for all inferences; null where the time of some layer is not known."""
+    slowest, shared = pl.col("slowest_s"), pl.col("shared_s")
+    longest = pl.when(slowest > shared).then(slowest).otherwise(shared)
+    return pl.when(pl.col("forward_s") > 0).then(longest).otherwise(None)
 
 
 def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
     """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
-    amounts = layer_amounts()
+    amounts, peaks = layer_amounts(), layer_peaks()
     found = (
-        table.with_columns(**_numbers(amounts), lanes_m2=lanes_m2())
+        table.with_columns(**_numbers(amounts), **peaks)
         .group_by("pair", maintain_order=True)
-        .agg(pl.col("train_samples").first(), *amounts, pl.col("lanes_m2").max(), pl.col("infers").all())
+        .agg(pl.col("train_samples").first(), *amounts, *(pl.col(name).max() for name in peaks), pl.col("infers").all())
         .with_columns(_add_up(amounts))
     )
     for terms in hardware_terms():
         found = found.with_columns(**terms)
-    return found.select("pair", *HARDWARE)
+    return found.select("pair", *HARDWARE, *(f"{phase}_s" for phase in PHASES), "leakage_w")

@@ -26,8 +26,8 @@ from typing import Any, cast
 import polars as pl
 
 from dse.pricing.card import constant
-from dse.pricing.hardware import PREPARED, lanes_m2, with_arrays
-from dse.pricing.price import COLUMNS, KEYS, bill_terms, hardware_terms, layer_amounts, trials_of
+from dse.pricing.hardware import PREPARED, with_arrays
+from dse.pricing.price import COLUMNS, KEYS, bill_terms, hardware_terms, layer_amounts, layer_peaks, trials_of
 from dse.pricing.wear import lifetimes
 
 OPERATIONS = {
@@ -177,8 +177,8 @@ def program() -> Program:
     """
     made = Program()
     made.gather("sum", layer_amounts())
-    made.gather("most", {"lanes_m2": lanes_m2()})
-    for terms in (*hardware_terms(), *bill_terms(), lifetimes()):
+    made.gather("most", layer_peaks())
+    for terms in (*hardware_terms(), *bill_terms(system=True), lifetimes()):
         made.name(terms)
     made.end(COLUMNS)
     return made
@@ -196,7 +196,7 @@ def inputs(made: Program, layers: pl.DataFrame) -> dict[str, pl.DataFrame]:
         its number; NaN for null. For layers a row a trial, seed and layer, in the same order.
     """
     ordered = with_arrays(layers).sort(*KEYS, "layer")
-    frames = {TRIAL: trials_of(ordered), LAYER: ordered.with_columns(**PREPARED)}
+    frames = {TRIAL: trials_of(ordered, system=True), LAYER: ordered.with_columns(**PREPARED)}
     return {
         level: frame.select(*KEYS, *(_numbered(n, column) for n, column in enumerate(made.columns[level].values())))
         for level, frame in frames.items()

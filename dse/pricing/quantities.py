@@ -20,6 +20,8 @@ def _priced(name: str) -> Metric:
         return Metric(
             "maximise", "years" if name.startswith("years") else "1", "lifetime of the cells", priced=True, low=0.0
         )
+    if name.endswith("_per_second"):
+        return Metric("maximise", "1/s", "throughput; see dse.pricing.price", priced=True, low=0.0)
     unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "1")
     return Metric("minimise", unit, "see dse.pricing.price", priced=True, low=0.0)
 

@@ -17,8 +17,8 @@ from dse.search.scope import LAST, Scope
 from dse.search.spec import StudySpec
 from dse.spec import is_added
 
-PULSE_STEP = "pulse_step_s"
-"""The constant that only designs are priced by that code inputs in the width of pulses."""
+OF_CODING = ("pulse_step_s", "driver_area_share")
+"""Constants that only designs are priced by whose drivers have one bit: for bits, or for the width of pulses."""
 _LATER: tuple[tuple[str, str, Any], ...] = (
     ("search", "rungs", []),
     ("search", "keep", []),
@@ -160,7 +160,7 @@ def _price_card(study: Meant) -> dict[str, Any]:
     later = {
         name
         for name, known in CONSTANTS.items()
-        if known.default is not None and (card.values[name] == known.default or (name == PULSE_STEP and not is_wide))
+        if known.default is not None and (card.values[name] == known.default or (name in OF_CODING and not is_wide))
     }
     values, ranges = ({k: v for k, v in own.items() if k not in later} for own in (card.values, card.ranges))
     return {"name": card.name, "values": values, "ranges": ranges}

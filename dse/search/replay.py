@@ -13,7 +13,7 @@ import pyarrow as pa
 from dse import plugins
 from dse.analysis.costs.prices import own_card
 from dse.analysis.tables.tables import one_trial, open_tables
-from dse.crossbar.usage import PARTIAL_ADDS_DEPLOYMENT
+from dse.crossbar.usage import SINCE
 from dse.designs.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
@@ -27,8 +27,8 @@ MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
 
 
-COUNTED_SINCE = (PARTIAL_ADDS_DEPLOYMENT,)
-"""Events with a price that earlier versions did not count."""
+COUNTED_SINCE = SINCE
+"""What has a price among the events of a layer, and earlier versions did not count or tell."""
 
 
 @dataclass(frozen=True)

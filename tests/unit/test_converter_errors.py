@@ -211,3 +211,27 @@ def test_a_perceptron_learns_with_them_and_says_what_they_are() -> None:
         assert found == {"columns_per_adc": 4, "corrects_offset": 1}
     assert not set(FACTS) & plain.layers[0].events.keys()
     assert outcome.metrics["loss"] != plain.metrics["loss"]
+
+
+def test_digits_of_a_weight_lie_side_by_side_and_share_converters_as_columns_do() -> None:
+    spec = adc(shared=3, offset_std=0.1)
+    found = errors_of(spec, 0, [(0, 4), (4, 7)], 2, seed=1, layer=0, digits=2)
+    assert found is not None
+    assert found.offset.shape == (2 * 2, 7)  # two tiles of summed lines of the first digit, then of the second
+    taken = {  # by tile of outputs: digits of outputs as columns from left to right, three to a converter
+        first: [[((c - first) * 2 + digit) // 3 for digit in range(2)] for c in range(first, last)]
+        for first, last in ((0, 4), (4, 7))
+    }
+    for tile in range(2):
+        of: dict[tuple[int, int], set[float]] = {}
+        for first, columns in taken.items():
+            for place, digits in enumerate(columns):
+                for digit, converter in enumerate(digits):
+                    own = float(found.offset[digit * 2 + tile, first + place])
+                    of.setdefault((first, converter), set()).add(own)
+        assert len(of) == 3 + 2
+        assert all(len(values) == 1 for values in of.values())
+        assert len(set().union(*of.values())) == 5
+    whole = errors_of(spec, 0, [(0, 8), (8, 14)], 2, seed=1, layer=0)
+    assert whole is not None
+    assert set(whole.offset.flatten().tolist()) == set(found.offset.flatten().tolist())

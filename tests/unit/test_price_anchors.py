@@ -7,7 +7,7 @@ from dse.analysis.costs.prices import anchors, settings, side_by_side, with_sett
 from dse.devices.card import library, read_card
 from dse.errors import QueryError, SettingError
 from dse.pricing.anchors import compare, read_anchors
-from dse.pricing.card import CONSTANTS, read_cost_card
+from dse.pricing.card import CONSTANTS, SYSTEM, read_cost_card
 from dse.pricing.price import price, price_cards
 
 PHASES = ("forward", "backward", "update")
@@ -155,6 +155,7 @@ def test_every_constant_of_a_card_acts_on_a_price() -> None:
             "adc_bits_max": 8.0,
             "chi_memory_per_root_bit_j": 1e-16,
             "weight_memory_per_root_bit_j": 1e-16,
+            **{name: CONSTANTS[name].largest * 1e-6 for name in SYSTEM},
         },
         "base",
     )

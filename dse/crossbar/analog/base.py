@@ -125,8 +125,10 @@ class AnalogLayer(nn.Module, ABC):
         key = way, crossbars, len(self.slices)
         if key not in self._errors:
             tiles = (self.column_tiles, self.row_tiles)
-            outputs, summed = tiles[way], len(tiles[1 - way]) * max(1, len(self.slices))
-            self._errors[key] = errors_of(crossbars.adc, way, outputs, summed, seed=self.seed, layer=self.number)
+            outputs, summed, digits = tiles[way], len(tiles[1 - way]), max(1, len(self.slices))
+            self._errors[key] = errors_of(
+                crossbars.adc, way, outputs, summed, seed=self.seed, layer=self.number, digits=digits
+            )
         return self._errors[key]
 
     def draw_from(self, noise: Stream, *purposes: str) -> None:
