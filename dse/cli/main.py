@@ -8,6 +8,7 @@ import click
 
 from dse import __version__
 from dse.cli.ablation import ablation
+from dse.cli.card import card
 from dse.cli.check import check
 from dse.cli.compare import compare
 from dse.cli.dashboard import dashboard
@@ -64,7 +65,7 @@ _COMMANDS = (
     *(run, resume, submit, status, check, settings, plugins, data),
     *(front, query, show, explain, report, watch),
     *(importance, ablation, require, compare),
-    *(price, ranges, device),
+    *(price, ranges, card, device),
     *(merge, replay, dashboard),
 )
 for _command in _COMMANDS:

@@ -86,8 +86,8 @@ def test_everything_but_cells_leaks_as_long_as_layers_take_in_turn(storage: str)
     own = {**TILED, "chi_storage": storage}
     found = row(own, {**DIGITAL, "layer": 1})
     logic = sum(found[f"{name}_m2"] for name in ("converters", "control", "interconnect", "lanes"))
-    memories = [found["digital_memory_m2"], found["buffers_m2"], *([found["chi_memory_m2"]] if storage == "sram" else [])]
-    watts = 7e3 * logic + 9e2 * sum(memories)
+    memories = found["digital_memory_m2"] + found["buffers_m2"] + (found["chi_memory_m2"] if storage == "sram" else 0)
+    watts = 7e3 * logic + 9e2 * memories
     for phase in PHASES:
         seconds = found[f"{phase}_per_sample_s"] * 1000
         assert found[f"{phase}_static_j"] == pytest.approx(watts * seconds, rel=1e-9), phase

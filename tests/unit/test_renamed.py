@@ -10,6 +10,7 @@ from dse import renamed
 from dse.designs.design import compose
 from dse.designs.outcome import METRICS
 from dse.errors import SettingError
+from dse.pricing.energy import SYSTEM_PARTS
 from dse.pricing.price import COLUMNS
 from dse.search.study import parse_study
 from dse.spec import leaf_paths
@@ -39,7 +40,10 @@ trials = 2
 NEW = OLD
 for _old, _new in (*renamed.QUANTITIES.items(), *renamed.SETTINGS.items()):
     NEW = NEW.replace(_old, _new).replace(_old.rpartition(".")[2], _new.rpartition(".")[2])
-LATER = {"deployment_partial_sums_per_sample_j"}
+LATER = {
+    "deployment_partial_sums_per_sample_j",
+    *(name for name in COLUMNS if name.split("_per_")[0].endswith(SYSTEM_PARTS)),
+}
 """Quantities that never had an old name."""
 
 
