@@ -1,7 +1,8 @@
 """Output converters that err: offset, gain and bow drawn for each, noise in every conversion; see `ConverterErrorSpec`.
 
 Several columns share a converter (`columns_per_converter`): neighbours of a tile, those of the digits of a weight side
-by side among them, and each tile has converters of its own. Only what is known of a product, its place and its tile, decides which converter takes it.
+by side among them, and each tile has converters of its own. Only what is known of a product, its place and its tile,
+decides which converter takes it.
 """
 
 import math

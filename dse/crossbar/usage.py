@@ -28,7 +28,7 @@ SLICES = ("slices", "deployed_slices")
 PLANES = ("input_planes", "input_planes_backward")
 """Names, among the events of a layer, of the products that the bits of an input take one after the other."""
 SHIFTS = ("digit_shift", "deployed_digit_shift")
-"""Names, among the events of a layer, of the bits by which the first digit of a weight is shifted before it is added."""
+"""Names, among the events of a layer, of the bits by which the first digit of a weight is shifted to be added."""
 OFFSET_COLUMNS = "offset_columns"
 """Name, among the events of a layer, of the columns of each of its arrays that hold no weight."""
 SPARE_ROWS = "spare_rows"

@@ -67,7 +67,10 @@ CONSTANTS: dict[str, Constant] = {
     "dac_per_bit_j": _j("the same, for each bit", "J/bit"),
     "dac_area_m2": _m2("area of the driver of a line"),
     "driver_area_share": Constant(
-        "1", 1, "area of a driver of one bit, for bits one after the other or pulses of a width, in converters", default=1.0
+        "1",
+        1,
+        "area of a driver of one bit (for bits in turn, or widths of pulses), in dac_area_m2",
+        default=1.0,
     ),
     # The array
     "read_voltage_v": Constant("V", 10, "voltage of a read pulse"),

@@ -23,8 +23,8 @@ what one part of the hardware does in one phase of the training: the sum of some
                      that were trained
     control          products of arrays * control and clock of an array
     interconnect     bits to and from arrays * energy of a bit: inputs to every array, words of outputs from each
-    buffers          bits read and written between layers * energy of a bit: inputs once for all columns, and the outputs
-                     of activation functions
+    buffers          bits read and written between layers * energy of a bit: inputs once for all columns, and outputs of
+                     activation functions
     static           leakage of everything that is on the chip * the seconds of the phase, with layers in turn
 
 The last four are what a system adds; most cards give nothing there. A digital network moves and buffers words of
@@ -468,5 +468,7 @@ def _deployment_items(read: pl.Expr, step: pl.Expr) -> Bill:
     }
 
 
-ITEMS: tuple[tuple[str, str], ...] = tuple(sorted({**bill(), **system_items()}, key=lambda i: (PHASES.index(i[0]), PARTS.index(i[1]))))
+ITEMS: tuple[tuple[str, str], ...] = tuple(
+    sorted({**bill(), **system_items()}, key=lambda i: (PHASES.index(i[0]), PARTS.index(i[1])))
+)
 """Every (phase, part) that can occur, phase by phase."""

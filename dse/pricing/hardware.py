@@ -11,17 +11,18 @@
                            + reads and pulses as for refresh
 
 Layers and phases follow each other. Beside that stands a pipeline of layers for inference: it takes a sample in the
-time of its slowest layer, or of the digital lanes, which all layers share, if these take longer. The tiles of a layer work at the same time. Without a
-crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters of
-their own. Accumulators in dynamic memory lie outside the chip and take no area, and their access no time of its own.
-Digital lanes are shared by the layers and laid out for the longest words. An optimiser before the accumulators keeps
-float words on the chip, and multiplies and adds floats in their lanes. Where lines that a layer leaves unused are
-there (`array_rows` and `array_columns` among its events), their cells, drivers and converters take area, and no time.
-So do the adder and the multiplier of a converter that is corrected digitally, within the time of a conversion. As many
-columns share a converter as the design says (`columns_per_adc` among its events), else as the card does; an output has
-a column for each digit of a weight (`slices`, `deployed_slices`). Rows that stand by (`spare_rows`) take area.
-Buffers hold the outputs of a layer for a sample, twice: one is written while the other is read. Memories and buffers
-leak by their area, as do converters, drivers, logic and interconnect; cells and accumulators of PCM do not.
+time of its slowest layer, or of the digital lanes, which all layers share, if these take longer. The tiles of a layer
+work at the same time. Without a crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and
+backward products have converters of their own. Accumulators in dynamic memory lie outside the chip and take no area,
+and their access no time of its own. Digital lanes are shared by the layers and laid out for the longest words. An
+optimiser before the accumulators keeps float words on the chip, and multiplies and adds floats in their lanes. Where
+lines that a layer leaves unused are there (`array_rows` and `array_columns` among its events), their cells, drivers and
+converters take area, and no time. So do the adder and the multiplier of a converter that is corrected digitally, within
+the time of a conversion. As many columns share a converter as the design says (`columns_per_adc` among its events),
+else as the card does; an output has a column for each digit of a weight (`slices`, `deployed_slices`). Rows that stand
+by (`spare_rows`) take area. Buffers hold the outputs of a layer for a sample, twice: one is written while the other is
+read. Memories and buffers leak by their area, as do converters, drivers, logic and interconnect; cells and accumulators
+of PCM do not.
 """
 
 import polars as pl

@@ -86,7 +86,6 @@ COLUMNS: tuple[str, ...] = (
 """Every column that a price can have, besides card, trial and seed."""
 
 
-
 def price(layers: pl.DataFrame, card: CostCard, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
     """Price trials.
 
@@ -185,9 +184,7 @@ def trials_of(layers: pl.DataFrame, *, system: bool) -> pl.DataFrame:
     )
 
 
-def _chunk(
-    layers: pl.DataFrame, sums: pl.DataFrame, cards: Sequence[CostCard], columns: Sequence[str]
-) -> pl.DataFrame:
+def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: Sequence[CostCard], columns: Sequence[str]) -> pl.DataFrame:
     """Return the rows of some cards; the query engine leaves out what `columns` do not need."""
     system = any(map(has_system, cards))
     numbered = as_frame(cards).with_row_index("card_number").lazy()

@@ -14,11 +14,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import tomli_w
-from scipy.optimize import nnls
+from scipy import optimize
 
 from dse.devices.card import Entry
 from dse.errors import SettingError
@@ -28,6 +28,8 @@ SECONDS = 600
 """After which a package is given up."""
 MISS = 0.1
 """Largest relative miss of a formula at the bits for which it is said to hold."""
+LEAST = 2
+"""Converters that a formula describes at least, however badly."""
 EXPONENTS = np.linspace(0.05, 2.0, 40)
 """Exponents of areas of converters that are tried."""
 Said = Mapping[str, Any]
@@ -196,13 +198,12 @@ def converter_entries(found: Sequence[Converter], source: str) -> dict[str, Entr
 
     Resolutions count from the shortest up to the longest for which no energy or area is missed by more than `MISS`.
     """
-    for many in range(len(found), 1, -1):
-        some = found[:many]
-        bits = np.array([own.bits for own in some], float)
-        energy, of_energy = _fitted([np.ones_like(bits), bits, 2.0**bits, 4.0**bits], [own.energy_j for own in some])
-        area, of_area, exponent = _area(bits, [own.area_m2 for own in some])
-        if max(of_energy, of_area) <= MISS:
-            break
+    some, many = list(found), len(found)
+    (energy, of_energy), (area, of_area, exponent) = _formulas(some)
+    while max(of_energy, of_area) > MISS and many > LEAST:
+        many -= 1
+        some = list(found[:many])
+        (energy, of_energy), (area, of_area, exponent) = _formulas(some)
     last = some[-1].bits
     about = f"{source}; {some[0].bits} to {last} bits, "
     energies = ("adc_fixed_j", "adc_per_bit_j", "adc_per_code_j", "adc_per_code2_j")
@@ -218,6 +219,13 @@ def converter_entries(found: Sequence[Converter], source: str) -> dict[str, Entr
     }
 
 
+def _formulas(some: Sequence[Converter]) -> tuple[tuple[Any, float], tuple[Any, float, float]]:
+    """Return the factors of energies and of areas, each with their worst miss."""
+    bits = np.array([own.bits for own in some], float)
+    energies = _fitted([np.ones_like(bits), bits, 2.0**bits, 4.0**bits], [own.energy_j for own in some])
+    return energies, _area(bits, [own.area_m2 for own in some])
+
+
 def _percent(share: float) -> str:
     return "0.1 %" if share < 1e-3 else f"{100 * share:.2g} %"
 
@@ -227,7 +235,7 @@ def _fitted(columns: Sequence[Any], wanted: Sequence[float]) -> tuple[Any, float
     values = np.array(wanted)
     matrix = np.stack(columns, axis=1) / values[:, None]
     scale = matrix.max(axis=0)
-    factors = nnls(matrix / scale, np.ones_like(values))[0] / scale
+    factors: Any = cast("Any", optimize).nnls(matrix / scale, np.ones_like(values))[0] / scale
     return factors, float(np.abs(matrix @ factors - 1.0).max())
 
 

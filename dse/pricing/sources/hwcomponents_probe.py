@@ -8,22 +8,14 @@ import io
 import json
 import logging
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from hwcomponents_adc import ADC  # pyright: ignore[reportMissingImports]
-from hwcomponents_library.library.aladdin import (  # pyright: ignore[reportMissingImports]
-    AladdinAdder,
-    AladdinMultiplier,
-)
-from hwcomponents_library.library.brahms import BrahmsDAC  # pyright: ignore[reportMissingImports]
-from hwcomponents_library.library.isaac import (  # pyright: ignore[reportMissingImports]
-    IsaacDAC,
-    IsaacEDRAM,
-    IsaacEDRAMBus,
-    IsaacRouter,
-)
-
+ADC_MODELS: Any = import_module("hwcomponents_adc")
+ALADDIN: Any = import_module("hwcomponents_library.library.aladdin")
+BRAHMS: Any = import_module("hwcomponents_library.library.brahms")
+ISAAC: Any = import_module("hwcomponents_library.library.isaac")
 PACKAGES = ("hwcomponents", "hwcomponents-adc", "hwcomponents-library", "hwcomponents-cacti")
 WIDTH = 32
 """Bits of the adder and the multiplier."""
@@ -37,8 +29,12 @@ SPEED = 1e8
 
 def parts(node: float) -> dict[str, Any]:
     """Return what the packages say of components at a node, in J, m2, s and W."""
-    adder, multiplier = AladdinAdder(node, width=WIDTH), AladdinMultiplier(node, width=WIDTH)
-    edram = IsaacEDRAM(node, width=256, depth=2048)
+    adder, multiplier = ALADDIN.AladdinAdder(node, width=WIDTH), ALADDIN.AladdinMultiplier(node, width=WIDTH)
+    edram, dac, driver = (
+        ISAAC.IsaacEDRAM(node, width=256, depth=2048),
+        BRAHMS.BrahmsDAC(node, resolution=8),
+        ISAAC.IsaacDAC(node),
+    )
     return {
         "versions": {name: version(name) for name in PACKAGES},
         "speed": SPEED,
@@ -46,28 +42,27 @@ def parts(node: float) -> dict[str, Any]:
         "width": WIDTH,
         "adder": [adder.add().energy, adder.area, adder.leak_power],
         "multiplier": [multiplier.multiply().energy, multiplier.area, multiplier.leak_power],
-        "dac_8_bits": [BrahmsDAC(node, resolution=8).convert().energy, BrahmsDAC(node, resolution=8).area],
-        "driver": [IsaacDAC(node).convert().energy, IsaacDAC(node).area],
+        "dac_8_bits": [dac.convert().energy, dac.area],
+        "driver": [driver.convert().energy, driver.area],
         "edram_bits": 256 * 2048,
         "edram": [edram.read().energy / 256, edram.area],
-        "bus": IsaacEDRAMBus(node).read().energy,
-        "router": IsaacRouter(node).read().energy / 256,
+        "bus": ISAAC.IsaacEDRAMBus(node).read().energy,
+        "router": ISAAC.IsaacRouter(node).read().energy / 256,
         "sram": memories(node),
     }
 
 
 def converter(bits: int, node: float) -> list[float]:
     """Return bits, energy, area and leakage of a converter."""
-    own = ADC(bits, node, SPEED)
+    own = ADC_MODELS.ADC(bits, node, SPEED)
     return [bits, own.convert().energy, own.area, own.leak_power]
 
 
 def memories(node: float) -> list[list[float]] | str:
     """Return bits, energies of a read and a write a bit, area and leakage of memories; or why they are not known."""
     try:
-        from hwcomponents_cacti import SRAM  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-
-        made = [SRAM(node, width=WORD, size=kib * 8192) for kib in KIB]
+        cacti: Any = import_module("hwcomponents_cacti")
+        made = [cacti.SRAM(node, width=WORD, size=kib * 8192) for kib in KIB]
         return [
             [k * 8192, m.read().energy / WORD, m.write().energy / WORD, m.area, m.leak_power]
             for k, m in zip(KIB, made, strict=True)

@@ -38,7 +38,7 @@ class ZigZag(AbstractSource):
             ),
         }
         left = ["memories, which ZigZag takes from cacti, and all that a system adds, which it does not give."]
-        why = f"converters, drivers and gates come from zigzag at 28 nm, the rest from other sources"
+        why = "converters, drivers and gates come from zigzag at 28 nm, the rest from other sources"
         return Written(entries, left, why)
 
 

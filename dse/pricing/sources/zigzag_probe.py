@@ -5,12 +5,13 @@ It runs in an interpreter that has ZigZag, which may have nothing of this projec
 
 import json
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
-from zigzag.hardware.architecture.imc_array import ImcArray  # pyright: ignore[reportMissingImports]
-from zigzag.hardware.architecture.imc_unit import ImcUnit  # pyright: ignore[reportMissingImports]
+ImcArray: Any = import_module("zigzag.hardware.architecture.imc_array").ImcArray
+ImcUnit: Any = import_module("zigzag.hardware.architecture.imc_unit").ImcUnit
 
 ROWS = (128, 256)
 """Rows whose converters are asked for their duration, which is linear in them."""
@@ -18,9 +19,9 @@ ROWS = (128, 256)
 
 def parts() -> dict[str, Any]:
     """Return what ZigZag says, in J, m2 and s."""
-    known = ImcUnit.TECH_PARAM_28NM
+    known: Any = ImcUnit.TECH_PARAM_28NM
     unit = SimpleNamespace(tech_param=known)
-    dac = ImcArray.get_dac_cost(SimpleNamespace(bit_serial_precision=8, tech_param=known))
+    dac: Any = ImcArray.get_dac_cost(SimpleNamespace(bit_serial_precision=8, tech_param=known))
     return {
         "versions": {"zigzag-dse": version("zigzag-dse")},
         "rows": ROWS,
@@ -34,7 +35,7 @@ def parts() -> dict[str, Any]:
 
 def converter(bits: int, known: Any) -> list[float]:
     """Return bits, energy, area, and durations for `ROWS`."""
-    own = [
+    own: Any = [
         ImcArray.get_adc_cost(SimpleNamespace(adc_resolution=bits, bitline_dim_size=rows, tech_param=known))
         for rows in ROWS
     ]
