@@ -44,10 +44,10 @@ DECIDING = (
     *(
         "pausing.py",
         "portable.py",
-        "plugins.py",
         "spec.py",
         "streams.py",
         "variants.py",
+        "plugins/**/*.py",
         "kernel/**/*.py",
         "devices/**/*.py",
         "crossbar/**/*.py",

@@ -59,7 +59,7 @@ DATA = (Own,)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[dict[str, str]], None]]:
     """Write the modules of a package `faulty`, which is on the search path."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("dse.plugins.IMPORTED_S", float("inf"))  # the files are written in this process
+    monkeypatch.setattr("dse.plugins.source.IMPORTED_S", float("inf"))  # the files are written in this process
 
     def write(files: dict[str, str]) -> None:
         for name, text in files.items():

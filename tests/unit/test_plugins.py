@@ -154,7 +154,7 @@ def test_modules_that_were_imported_before_count_where_their_files_are_older(
     del sys.modules["lab_parts"]
     assert re.search(r"edited since this process imported it \(.*own\.py\)", refusal())
     del sys.modules["lab_parts"]
-    monkeypatch.setattr(plugins, "IMPORTED_S", own.stat().st_ctime)
+    monkeypatch.setattr("dse.plugins.source.IMPORTED_S", own.stat().st_ctime)
     assert plugins.load(["lab"])
     del sys.modules["lab_parts.own"]
 
