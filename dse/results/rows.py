@@ -1,13 +1,15 @@
 """Rows of the table as Python objects: made of outcomes, checked, turned into Arrow and back, unfolded."""
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from dse.crossbar.usage import LayerUsage
 from dse.deployment.evaluation import Evaluation
 from dse.designs.outcome import Failure, Outcome
+from dse.errors import ResultsError
 from dse.results.schema import (
     ABOUT_LAYER,
     COLUMNS,
@@ -21,6 +23,7 @@ from dse.results.schema import (
     WEAR,
     WEAR_COLUMNS,
 )
+from dse.spec import shown
 from dse.tasks.curve import Epoch
 
 Row = dict[str, Any]
@@ -79,6 +82,25 @@ def _of_time(found: Evaluation) -> list[Row]:
         {**head, "name": name, "value": found.metrics[name], "deviation": found.deviations.get(name)}
         for name in sorted(found.metrics)
     ]
+
+
+def object_of(text: str, what: str) -> dict[str, Any]:
+    """Return what a row holds as JSON, such as a design.
+
+    Args:
+        text: the JSON.
+        what: it is, and of which row, for a message.
+
+    Raises:
+        ResultsError: it is no JSON object. No version wrote that: the results were changed, with their checksums.
+    """
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ResultsError(f"{what} is no JSON object: {shown(text)}. No version of the framework wrote such results")
+    return cast("dict[str, Any]", found)
 
 
 def check_row(row: Mapping[str, Any]) -> None:

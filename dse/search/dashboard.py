@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -16,6 +16,7 @@ from dse.analysis.tables.tables import Tables
 from dse.designs.space import Choice, IntRange, Parameter
 from dse.errors import ExecutorError, ResultsError
 from dse.results.place import Where
+from dse.results.rows import object_of
 from dse.search.runs import open_study
 from dse.search.samplers.optuna_proposer import DIRECTIONS
 from dse.search.study import Study
@@ -61,7 +62,7 @@ def _trials(tables: Tables, study: Study) -> list[optuna.trial.FrozenTrial]:
     for row in tables.designs.iter_rows(named=True):
         if row["origin"] != "search":
             continue
-        parameters = cast("dict[str, Any]", json.loads(chosen[row["trial"]]))
+        parameters = object_of(chosen[row["trial"]], f"what trial {row['trial']} holds of its parameters")
         judged = study.criteria.verdict([_values(row, study.criteria.quantities)])
         verdict = judged if row["state"] == "complete" else None
         state = STATES["failed" if row["state"] == "complete" and verdict is None else row["state"]]

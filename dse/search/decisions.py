@@ -7,7 +7,6 @@ its simulations begin; a resumed study takes the steps that are written down, an
 A line is a step as JSON with a checksum. One that is damaged is decided again, from the same results.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from dse.results.encoding import sealed, unsealed
 from dse.results.inside import OutsideError
 from dse.results.place import Place
 from dse.results.reading import bad_lines
+from dse.results.rows import object_of
 from dse.results.store import DECISIONS, Store
 from dse.search.steps import KINDS, Step
 
@@ -84,7 +84,7 @@ def as_decided(rows: Iterable[Mapping[str, Any]], controls: int) -> dict[int, St
     for row in rows:
         if row["origin"] == "search":
             number = row["trial"] - controls
-            parameters = json.loads(row["parameters"])
+            parameters = object_of(row["parameters"], f"what trial {row['trial']} holds of its parameters")
             found.setdefault(number, Step(number, "new", number, parameters, (), why={"stored": "by another version"}))
     return found
 

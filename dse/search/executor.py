@@ -403,7 +403,7 @@ def ways_of(packages: str) -> set[str]:
     """Return which of the `WAYS` of taking products made a row, by the versions that it has, as JSON."""
     try:
         found: Any = json.loads(packages)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     return {name for name in WAYS if name in found} if isinstance(found, dict) else set()
 
@@ -412,6 +412,6 @@ def plugins_of(packages: str) -> list[str]:
     """Return the names of the plug-ins in the versions of packages, as JSON; see `package_versions`."""
     try:
         found: Any = json.loads(packages)
-    except ValueError:  # rows of old versions have texts of other kinds
+    except (ValueError, RecursionError):  # rows of old versions have texts of other kinds
         return []
     return list(cast("dict[str, Any]", found).get("plugins", ())) if isinstance(found, dict) else []

@@ -28,7 +28,7 @@ from dse.errors import ResultsError, SettingError
 from dse.renamed import setting
 from dse.results.place import Place
 from dse.results.reading import REFUSED, kept_damage
-from dse.results.rows import to_rows
+from dse.results.rows import object_of, to_rows
 from dse.results.store import Store, read_table
 from dse.search.criteria import Criteria
 from dse.search.decisions import proposals_of, read_decisions
@@ -197,7 +197,7 @@ def _key_of(study: Study, row: Row) -> str | None:
     if row["origin"] in study.controls:
         return study.controls[row["origin"]].key
     try:
-        return study.design(json.loads(row["parameters"])).key
+        return study.design(_parameters({0: row})).key
     except SettingError:
         return None
 
@@ -246,7 +246,8 @@ def _blind_proposals(old: Study, rows: Sequence[Row], proposed: int, earlier: Ea
 
 
 def _parameters(seeds: Mapping[int, Row]) -> dict[str, Any]:
-    return json.loads(next(iter(seeds.values()))["parameters"])
+    row = next(iter(seeds.values()))
+    return object_of(row["parameters"], f"what trial {row['trial']} holds of its parameters")
 
 
 def _short(value: object) -> str:

@@ -27,7 +27,7 @@ from dse.metric import Goal
 from dse.pricing.quantities import quantity
 from dse.renamed import setting
 from dse.results.place import Where
-from dse.results.rows import to_rows
+from dse.results.rows import object_of, to_rows
 from dse.results.store import read_about, read_table
 from dse.search.beside import APART, Differences, beside
 from dse.search.criteria import Criteria, Values, mean
@@ -122,7 +122,8 @@ def _read(name: str, where: Where, scope: Scope, criteria: Criteria, found: dict
     for rows in _batches(where):
         for row, values in zip(rows, criteria.of(rows), strict=True):
             complete += 1
-            settings = {setting(path, warn=False): own for path, own in flatten(json.loads(row["design"])).items()}
+            design = flatten(object_of(row["design"], f"the design of trial {row['trial']}"))
+            settings = {setting(path, warn=False): own for path, own in design.items()}
             if (task := task_of(settings)) not in tasks:
                 others.add(task.name)
                 continue

@@ -1,6 +1,5 @@
 """Replay: a stored trial simulated again, and compared with its row field by field, to the last bit."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -17,7 +16,7 @@ from dse.crossbar.usage import SINCE
 from dse.designs.design import Design, parse_design
 from dse.errors import QueryError, SettingError
 from dse.results.place import Where
-from dse.results.rows import to_rows, unfolded
+from dse.results.rows import object_of, to_rows, unfolded
 from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
@@ -106,7 +105,7 @@ def stored_design(row: Mapping[str, Any]) -> Design:
         raise QueryError(f"trial {row['trial']} has no design to simulate: {row['failure']}")
     plugins.load(plugins_of(row["packages"]))
     try:
-        design = parse_design(json.loads(row["design"]))
+        design = parse_design(object_of(row["design"], f"the design of trial {row['trial']}"))
     except (SettingError, ValueError) as error:
         raise QueryError(f"the design of trial {row['trial']} is not one of this version: {error}") from None
     if design.key != row["design_key"]:
@@ -161,7 +160,7 @@ def _packages_apart(made: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, 
         if name != "packages":
             apart.append((name, was, now))
             continue
-        old, new = json.loads(was), json.loads(now)
+        old, new = (object_of(own, "the packages of a row") for own in (was, now))
         apart += [
             (package, str(old.get(package)), str(new.get(package)))
             for package in sorted((old.keys() | new.keys()) - set(WAYS))  # a replay takes that of the row

@@ -266,7 +266,7 @@ def _without_plugins(packages: str) -> str:
     """Return versions of packages, as JSON, without those of plug-ins, which are told apart; other text as it is."""
     try:
         found: Any = json.loads(packages)
-    except ValueError:
+    except (ValueError, RecursionError):
         return packages
     return json.dumps({key: value for key, value in found.items() if key != "plugins"})
 

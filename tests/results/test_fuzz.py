@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dse.results.encoding import read_lines, to_line
-from dse.results.rows import to_rows
-from dse.results.store import read_table
+from dse.results.encoding import read_lines, to_line, to_part
+from dse.results.rows import to_rows, to_table
+from dse.results.store import encode_parts, read_table
 from tests.results.rows import describe
 from tests.studies import SMALL_STUDY
 
@@ -223,6 +223,36 @@ def test_a_line_of_a_wrong_kind_under_its_checksum_is_damaged(name, value, undis
     row = to_rows(read_table(undisturbed))[0]
     table, damaged = read_lines(to_line({**row, name: value}) + to_line(row), {row["study_key"]})
     assert (table["trial"].to_pylist(), damaged) == ([row["trial"]], [1])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("parameters", "{"),
+        ("parameters", "[1]"),
+        ("parameters", "[" * 5000),
+        ("design", "[" * 5000),
+        ("design", '"x"'),
+        ("packages", "{"),
+        ("layers", []),
+    ],
+)
+def test_a_part_whose_rows_hold_no_json_under_its_checksum_is_told_of(column, value, here, fresh):
+    folder = fresh()
+    rows = to_rows(read_table(folder))
+    rows[-1][column] = value
+    for part in (folder / "trials").iterdir():
+        part.unlink()
+    name, content = to_part(to_table(rows), 1)
+    (folder / "trials" / name).write_bytes(content)
+    (folder / "parts.json").write_bytes(encode_parts([f"trials/{name}"]))
+    trial = str(rows[-1]["trial"])
+    asked = [["front", folder], ["show", folder, trial], *([] if column == "layers" else [["replay", folder, trial]])]
+    answers = [here(*command) for command in asked]
+    assert [answered(answer) for answer in answers][-1] == (column == "layers")
+    assert any("no JSON object" in answer.stderr for answer in answers) == (column != "layers"), (
+        "without layers it is shown"
+    )
 
 
 @st.composite

@@ -5,7 +5,6 @@ where that string was chosen. Where a parameter does not act (an accumulator of 
 the median of the numbers that occur, and so no information: what switched it off is another column.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from dse.analysis.tables.tables import Tables
 from dse.analysis.tables.variants import simulation_groups
 from dse.designs.design import flatten
 from dse.designs.settings import CELL, completed, is_idle, is_left_out
+from dse.results.rows import object_of
 
 AxisValue = float | str
 
@@ -87,7 +87,7 @@ def designs_of(tables: Tables, table: pl.DataFrame) -> Designs:
     """Return the designs in the rows of a table of trials or designs, with the parameters that vary among them."""
     stored = tables.trials.select("trial", "design").unique("trial", keep="first")
     texts = table.select("trial").join(stored, on="trial", how="left", maintain_order="left")["design"].to_list()
-    settings = [flatten(json.loads(text)) if text else {} for text in texts]
+    settings = [flatten(object_of(text, "the design of a trial")) if text else {} for text in texts]
     values = {
         name: [
             value_of(v) if name in s or not s or name in tables.free or is_left_out(name, v, s) else None

@@ -11,6 +11,7 @@ from dse.analysis.tables.tables import Tables, one_trial
 from dse.designs.design import flatten
 from dse.pricing.quantities import QUANTITIES, meaning_of
 from dse.pricing.text import cell
+from dse.results.rows import object_of
 from dse.results.schema import EVENT_COLUMNS, LAYER_COLUMNS, WEAR_COLUMNS
 from dse.spec import written
 
@@ -37,8 +38,8 @@ def as_dict(tables: Tables, trial: int) -> dict[str, Any]:
     return {
         "trial": trial,
         "origin": first["origin"],
-        "parameters": json.loads(first["parameters"]),
-        "design": None if first["design"] is None else json.loads(first["design"]),
+        "parameters": object_of(first["parameters"], f"what trial {trial} holds of its parameters"),
+        "design": None if first["design"] is None else object_of(first["design"], f"the design of trial {trial}"),
         "runs": runs,
     }
 
@@ -88,7 +89,7 @@ def _by_layer(layers: list[dict[str, Any]]) -> list[str]:
         *deployed,
         *EVENT_COLUMNS,
         *WEAR_COLUMNS,
-        *(name for name in layers[0] if name not in LAYER_COLUMNS),
+        *(name for name in (layers[0] if layers else ()) if name not in LAYER_COLUMNS),
     ]
     lines: list[str] = []
     for name in names:

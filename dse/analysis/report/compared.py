@@ -23,6 +23,7 @@ from dse.analysis.tables.tables import Tables, search_trials
 from dse.errors import QueryError
 from dse.pricing.text import counted
 from dse.results.place import Where
+from dse.results.rows import object_of
 
 STUDY = "study"
 """The parameter that says which study a design is of."""
@@ -96,7 +97,7 @@ def _fixed(rows: pl.DataFrame, name: str) -> pl.Series:
     """Return a setting of the designs of rows as a column; null where a design has none."""
     each: dict[str, Any] = {}
     for text in rows["design"].unique().drop_nulls():
-        value = _at(json.loads(text), name)
+        value = _at(object_of(text, "the design of a trial"), name)
         each[text] = json.dumps(value) if isinstance(value, list | dict) else value
     values = [each.get(text) for text in rows["design"].to_list()]
     if any(isinstance(value, str) for value in values):

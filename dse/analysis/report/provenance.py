@@ -49,7 +49,7 @@ def _packages(text: str) -> str:
     try:
         versions: dict[str, Any] = json.loads(text)
         return ", ".join(f"{name} {version}" for name, version in versions.items())
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return text
 
 

@@ -12,6 +12,8 @@ import pyarrow.compute as typed_compute
 import pyarrow.json as pj
 from numpy.typing import NDArray
 
+from dse.results.rows import object_of
+
 pc = cast("Any", typed_compute)
 PLAIN = (pl.Int64(), pl.Float64(), pl.String(), pl.Boolean(), pl.Null())
 """Kinds of values that are read in columns; a column of others, or of several kinds, is made value by value."""
@@ -46,11 +48,15 @@ def parameter_columns(pieces: Sequence[Chosen], names: Sequence[str]) -> list[pl
     Args:
         pieces: the parameters of rows, one behind the other.
         names: names of the parameters; null where a row lacks one.
+
+    Raises:
+        ResultsError: a row holds something else.
     """
     found = [_united(pieces, name) for name in names]
     if all(column is not None for column in found):
         return cast("list[pl.Series]", found)
-    chosen = [json.loads(text) for piece in pieces for text in cast("list[str]", piece.texts.to_pylist())]
+    texts = [text for piece in pieces for text in cast("list[str]", piece.texts.to_pylist())]
+    chosen = [object_of(text, "what a row holds of its parameters") for text in texts]
     starts = np.cumsum([0, *(len(piece.texts) for piece in pieces)])
     number = np.concatenate([piece.number + start for piece, start in zip(pieces, starts, strict=False)])
     return [_column(name, [row.get(name) for row in chosen]).gather(number) for name in names]
