@@ -68,6 +68,10 @@ class Bucket:
         with _as_os_errors(self.address):
             self._obstore.put(self._store, name, content)
 
+    def note(self, name: str, content: bytes) -> None:
+        """Make or replace an object that nobody needs after a crash."""
+        self.write(name, content)
+
     def create(self, name: str, content: bytes) -> bool:
         """Make an object, and return whether it is ours: False where there was one before."""
         try:

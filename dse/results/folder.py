@@ -47,19 +47,27 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Make or replace a file: written under another name, synchronised, renamed, and the folder synchronised."""
+        sync(self._replaced(name, content, durable=True).parent)
+
+    def note(self, name: str, content: bytes) -> None:
+        """Make or replace a file that nobody needs after a crash: not synchronised, which takes a busy disk long."""
+        self._replaced(name, content, durable=False)
+
+    def _replaced(self, name: str, content: bytes, *, durable: bool) -> Path:
         target = self._place_for(name)
         staged = self._place_for(f"staging/{target.name}")
         try:
             with os.fdopen(create_plain(staged), "wb") as handle:
                 handle.write(content)
-                handle.flush()
-                os.fsync(handle.fileno())
+                if durable:
+                    handle.flush()
+                    os.fsync(handle.fileno())
             staged.replace(target)
         except OSError:
             with suppress(OSError):
                 staged.unlink()  # half a file would keep a full disk full
             raise
-        sync(target.parent)
+        return target
 
     def move(self, name: str, to: str) -> None:
         """Rename a file."""

@@ -67,6 +67,10 @@ class Place(Protocol):
         """Make or replace a file, complete and durable when this returns; a reader sees the old or the new one."""
         ...
 
+    def note(self, name: str, content: bytes) -> None:
+        """Make or replace a file that nobody needs after a crash; a reader sees the old or the new one."""
+        ...
+
     def move(self, name: str, to: str) -> None:
         """Rename a file."""
         ...

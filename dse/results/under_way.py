@@ -61,7 +61,7 @@ class Notice:
         now = self._under_way()[:MOST]
         if now != self._said:
             with suppress(OSError, ResultsError):
-                self._place.write(FILE, json.dumps([asdict(one) for one in now]).encode())
+                self._place.note(FILE, json.dumps([asdict(one) for one in now]).encode())
             self._said = now
         took = time.monotonic() - started
         self._next = started + max(REST_S, took / SHARE)

@@ -54,7 +54,7 @@ def test_a_place_that_cannot_be_written_stops_nothing(place, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(type(place), "write", full)
+    monkeypatch.setattr(type(place), "note", full)
     Notice(place, lambda: [ONE]).renew()
     assert read_under_way(place, []) == []
 
