@@ -1,8 +1,11 @@
 """`dse report`, as a user meets it."""
 
+import errno
 import shutil
 
 import pytest
+
+from dse.analysis.tables import render
 
 
 @pytest.mark.slow
@@ -65,3 +68,23 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(argume
     assert message.replace("FOLDER", str(tmp_path)) in done.stderr, "and not that there are no results R"
     assert (tmp_path / "kept").read_text() == "somebody's"
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["report", "--format", "svg", "--without", "importance", "--output", "f"], ["front", "--plot", "f/p.png"]],
+)
+def test_a_disk_that_is_full_ends_pictures_with_one_message_and_leaves_no_file(
+    command, here, undisturbed, tmp_path, monkeypatch
+):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(render, "_replace", full)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "f").mkdir()
+    done = here(command[0], undisturbed, *command[1:])
+    assert done.exit_code == 2, done.output
+    assert done.stderr.splitlines()[-1].startswith("error: cannot write f/")
+    assert "nothing to draw" not in done.stderr
+    assert not [*(tmp_path / "f").iterdir()]

@@ -1,5 +1,6 @@
 """Pictures of a front, as PNG, SVG or PDF files."""
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from dse.analysis.fronts.confidence import half_widths
 from dse.analysis.fronts.feasible import Feasibility
 from dse.analysis.fronts.pareto import checked, front
 from dse.analysis.fronts.table import surfaces_of
+from dse.analysis.tables.render import write
 from dse.analysis.tables.tables import Tables, controls
 from dse.errors import QueryError
 from dse.pricing.quantities import QUANTITIES
@@ -70,10 +72,9 @@ def plot_front(tables: Tables, objectives: Sequence[str], path: Path) -> None:
         kept = int(complete["feasible"].sum())
         of, out = ("feasible ", f"; {len(complete) - kept} infeasible") if tables.constraints else ("", "")
         figure.suptitle(f"{name}: {len(best)} of {counted(kept, of + 'design')} on the front{out}", fontsize=10)
-        try:
-            figure.savefig(path, dpi=160)
-        except OSError as error:
-            raise QueryError(f"cannot write {path}: {error.strerror}") from None
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=160, format=path.suffix.lower().removeprefix("."))
+    write(path, drawn.getvalue())
 
 
 def _draw_pair(axes: Any, searched: pl.DataFrame, best: pl.DataFrame, others: pl.DataFrame, x: str, y: str) -> None:

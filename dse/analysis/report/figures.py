@@ -9,7 +9,7 @@ from dse.analysis.fronts.plot import CONTROL, ON_FRONT, SEARCHED, plot_front
 from dse.analysis.report.panels import Filled, filled
 from dse.analysis.report.series import GROWN, KINDS
 from dse.analysis.report.subject import Json, Subject, thinned
-from dse.analysis.tables.render import check_folder, write
+from dse.analysis.tables.render import UnwritableError, check_folder, write
 from dse.analysis.tables.tables import Tables
 from dse.errors import DseError, QueryError
 from dse.pricing.quantities import QUANTITIES
@@ -56,6 +56,8 @@ def write_pictures(
         path = fresh(folder, f"{name}.{ending}")
         try:
             draw(subject, _content(parts[name]), path)
+        except UnwritableError:  # nor can the others be
+            raise
         except DseError as error:
             missing.append(f"{name}: {error}")
         else:

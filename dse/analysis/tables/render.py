@@ -16,6 +16,10 @@ from dse.pricing.text import cell
 MAX_ROWS = 60
 
 
+class UnwritableError(QueryError):
+    """A file that the user named cannot be written, whatever shall be in it."""
+
+
 def render(table: pl.DataFrame, title: str | None = None) -> str:
     """Return a table as text; long ones are cut and say so."""
     grid = Table(box=None, header_style="bold", pad_edge=False)
@@ -57,38 +61,38 @@ def check_writable(path: Path) -> None:
     """Check that a file that the user named can be written, before the work that fills it.
 
     Raises:
-        QueryError: it is a folder, there is no folder to hold it, or it may not be written.
+        UnwritableError: it is a folder, there is no folder to hold it, or it may not be written.
     """
     try:
         if path.is_dir():
-            raise QueryError(f"cannot write {path}: it is a folder; name a file")
+            raise UnwritableError(f"cannot write {path}: it is a folder; name a file")
         if not path.exists() and not path.parent.is_dir():
-            raise QueryError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+            raise UnwritableError(f"cannot write {path}: there is no folder {path.parent}; make it first")
         is_replaced = not path.exists() or (path.is_file() and not path.is_symlink())  # as `write` does
         needed = {"it": path.exists(), "its folder": is_replaced}
         may = {"it": os.access(path, os.W_OK), "its folder": os.access(path.parent, os.W_OK)}
     except OSError as error:  # such as a name that is too long
-        raise QueryError(f"cannot write {path}: {error.strerror}") from None
+        raise UnwritableError(f"cannot write {path}: {error.strerror}") from None
     for what, is_needed in needed.items():
         if is_needed and not may[what]:
-            raise QueryError(f"cannot write {path}: {what} is write-protected")
+            raise UnwritableError(f"cannot write {path}: {what} is write-protected")
 
 
 def check_folder(path: Path) -> None:
     """Check that a folder that the user named can hold files, before the work that makes them; it need not be there.
 
     Raises:
-        QueryError: something that is no folder has its name or that of a folder above it, or it may not be written.
+        UnwritableError: something that is no folder has its name or that of one above it, or it may not be written.
     """
     try:
         there = next(own for own in (path, *path.absolute().parents) if own.exists() or own.is_symlink())
         if not there.is_dir():
-            raise QueryError(f"cannot make the folder {path}: {there} is no folder")
+            raise UnwritableError(f"cannot make the folder {path}: {there} is no folder")
         may = os.access(there, os.W_OK)
     except OSError as error:
-        raise QueryError(f"cannot make the folder {path}: {error.strerror}") from None
+        raise UnwritableError(f"cannot make the folder {path}: {error.strerror}") from None
     if not may:
-        raise QueryError(f"cannot write into the folder {there}: it is write-protected")
+        raise UnwritableError(f"cannot write into the folder {there}: it is write-protected")
 
 
 def write(path: Path, content: bytes) -> None:
@@ -97,7 +101,7 @@ def write(path: Path, content: bytes) -> None:
     A link, or what is no plain file, such as /dev/stdout, is written to as it is.
 
     Raises:
-        QueryError: it cannot be written.
+        UnwritableError: it cannot be written.
     """
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -105,7 +109,7 @@ def write(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        raise QueryError(f"cannot write {path}: {error.strerror}") from None
+        raise UnwritableError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _replace(path: Path, content: bytes) -> None:
