@@ -67,9 +67,13 @@ class Stream:
         """Return the normal numbers at given counters (int64), float32, of their shape."""
         import torch  # noqa: PLC0415
 
+        return torch.from_numpy(self.normals(counters.numpy()))
+
+    def normals(self, counters: "NDArray[np.int64]") -> "NDArray[np.float32]":
+        """Return the normal numbers at given counters, as `normal` does, without torch."""
         from dse.kernel.arithmetic import normals  # noqa: PLC0415
 
-        return torch.from_numpy(normals(self.key, counters.numpy()))
+        return normals(self.key, counters)
 
     def next_normal(self, count: int, vectors: int = 1) -> "torch.Tensor":
         """Return the next vectors of normal numbers, shape (vectors, count); the same count in every call."""

@@ -151,6 +151,10 @@ class PairArray:
         self.cells = self._started(cell, torch.stack([plus, minus]))
         return float(torch.count_nonzero(difference.abs() > size)) / difference.numel()
 
+    def start_at(self, g_us: Tensor) -> None:
+        """Replace the cells by fresh ones at given conductances, uS, of their shape."""
+        self.cells = self.cells.spec.cells(g_us.contiguous(), self._variation)
+
     @property
     def size(self) -> int:
         """Number of cells."""

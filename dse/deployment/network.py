@@ -189,8 +189,10 @@ class AbstractDeployedNetwork(ABC, Generic[Layer]):
         raise NotImplementedError
 
     def accounts(self, trained: Sequence[LayerUsage]) -> list[LayerUsage]:
-        """Return the accounts of the trained layers with what their deployment took."""
-        return [layer.account(usage) for layer, usage in zip(self.layers, trained, strict=True)]
+        """Return the accounts of the trained layers with what their deployment took; others stand behind them."""
+        count = len(self.layers)
+        deployed = [layer.account(usage) for layer, usage in zip(self.layers, trained[:count], strict=True)]
+        return [*deployed, *trained[count:]]
 
     def reads(self, purpose: Purpose) -> list[Stream]:
         """Return the streams of reads for a purpose, one a layer."""

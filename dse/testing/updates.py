@@ -56,7 +56,8 @@ class UpdateContract(DesignContract):
             assert set(EVENT_NAMES) <= set(layer.events)
             assert set(WEAR_NAMES) <= set(layer.wear)
             assert all(count >= 0 for count in layer.events.values())
-            assert layer.inference_bits > 0
+            # Arrays beside those of the weights take no part in an inference.
+            assert (layer.inference_bits > 0) == layer.infers
             if self.variant.on_crossbars:
                 assert layer.cells == 2 * layer.rows * layer.cols
                 assert layer.events["mvm_forward"] > 0
@@ -94,4 +95,4 @@ class UpdateContract(DesignContract):
         (update,) = learner.updates
         held = update.held()
         assert (held is not None) == self.variant.on_crossbars
-        assert held is None or len(held) == len(learner.usage())
+        assert held is None or len(held) == sum(layer.infers for layer in learner.usage())

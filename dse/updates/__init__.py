@@ -4,9 +4,10 @@ from dse.updates.base import AbstractUpdate
 from dse.updates.mixed_precision.spec import MixedPrecision
 from dse.updates.pulse_trains.spec import PulseTrains
 from dse.updates.sgd.spec import Sgd
+from dse.updates.tiki_taka.spec import TikiTaka
 from dse.variants import Variants
 
-UPDATES: Variants[type[AbstractUpdate]] = Variants("UPDATES", MixedPrecision, Sgd, PulseTrains)
+UPDATES: Variants[type[AbstractUpdate]] = Variants("UPDATES", MixedPrecision, Sgd, PulseTrains, TikiTaka)
 """All update rules; the first is the default of a study."""
 
 

@@ -22,6 +22,7 @@ from dse.updates import UPDATES
 from dse.updates.mixed_precision.spec import MixedPrecision
 from dse.updates.pulse_trains.spec import PulseTrains
 from dse.updates.sgd.spec import Sgd
+from dse.updates.tiki_taka.spec import TikiTaka
 from dse.updates.training import NoTraining
 from tests.contract.kept import not_held
 from tests.data import needs_ptb
@@ -90,6 +91,12 @@ class TestMixedPrecision(UpdateContract):
 
 class TestSgd(UpdateContract):
     variant = Sgd
+
+
+class TestTikiTaka(UpdateContract):
+    variant = TikiTaka
+    settings = {**UpdateContract.settings, "device.card": "ideal_two_way", "transfer.lines": 64, "transfer.part": 0.05,
+                "training.epochs": 6}  # fmt: skip
 
 
 class TestUncompensated(CompensationContract):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -85,31 +86,43 @@ class TwoWayCells:
         life = self.pulses.view(-1)
         pulse = life[cells]
         life[cells] += number
-        g, (low, high) = self.g_us.view(-1), (self.low_us.view(-1), self.high_us.view(-1))
-        g[cells] = self._leaked(self.g_us, now_s).view(-1)[cells]
+        leaked = self._leaked(self.g_us, now_s).view(-1)
         self.pulsed_at_s.view(-1)[cells] = now_s
-        all_cells, last, sign = cells, pulse + number - 1, count.sign()
-        left = number
-        while cells.numel():
-            level = g[cells]
-            step = self._step(cells, level, sign, pulse, noise)
-            g[cells] = (level + step).maximum(low[cells]).minimum(high[cells])
-            more = left > 1
-            cells, left, pulse, sign = cells[more], left[more] - 1, pulse[more] + 1, sign[more]
-        self._show(all_cells, last, noise)
+        # Cells with the most pulses first, so that those that take a further one are the first so many.
+        order = number.argsort(descending=True, stable=True)
+        own, taken = cells[order], number[order].numpy()
+        level = self._stepped(own, leaked[own].numpy(), count[order].sign(), pulse[order].numpy(), taken, noise)
+        self.g_us.view(-1)[own] = torch.from_numpy(level)
+        self._show(cells, pulse + number - 1, noise)
         return total
 
-    def _step(self, cells: Tensor, level: Tensor, sign: Tensor, pulse: Tensor, noise: Stream) -> Tensor:
-        """Return one step of each cell with its noise, uS."""
-        spec = self.spec
-        coefficients = torch.where(sign > 0, self.up.view(2, -1)[:, cells], self.down.view(2, -1)[:, cells])
-        step = sign * (coefficients[0] + coefficients[1] * level).clamp_min(0.0)
-        counter = (pulse * self.g_us.numel() + cells) * DRAWS
-        if spec.step_noise > 0.0:
-            step = step * (1.0 + spec.step_noise * noise.normal(counter))
-        if spec.step_noise_floor > 0.0:
-            step = step + (spec.granularity_us * spec.step_noise_floor) * noise.normal(counter + 1)
-        return step
+    def _stepped(
+        self,
+        cells: Tensor,
+        level: NDArray[np.float32],
+        sign: Tensor,
+        pulse: NDArray[np.int64],
+        number: NDArray[np.int64],
+        noise: Stream,
+    ) -> NDArray[np.float32]:
+        """Return the conductances of cells after pulses one after the other, uS; numbers of pulses fall."""
+        spec, up = self.spec, sign > 0
+        low, high = self.low_us.view(-1)[cells].numpy(), self.high_us.view(-1)[cells].numpy()
+        coefficients = torch.where(up, self.up.view(2, -1)[:, cells], self.down.view(2, -1)[:, cells])
+        offset, slope = coefficients.numpy()
+        way, counter = sign.to(torch.float32).numpy(), pulse * self.g_us.numel() + cells.numpy()
+        # How many cells take a first pulse, a second one, and so on.
+        counts = (np.arange(1, int(number[0]) + 1)[:, None] <= number).sum(axis=1).tolist()
+        for turn, taking in enumerate(counts):
+            now = slice(taking)
+            step = way[now] * np.maximum(offset[now] + slope[now] * level[now], np.float32(0.0))
+            draws = (counter[now] + turn * self.g_us.numel()) * DRAWS
+            if spec.step_noise > 0.0:
+                step = step * (np.float32(1.0) + np.float32(spec.step_noise) * noise.normals(draws))
+            if spec.step_noise_floor > 0.0:
+                step = step + np.float32(spec.granularity_us * spec.step_noise_floor) * noise.normals(draws + 1)
+            level[now] = np.minimum(np.maximum(level[now] + step, low[now]), high[now])
+        return level
 
     def _show(self, cells: Tensor, pulse: Tensor, noise: Stream) -> None:
         """Draw what the last pulse of each cell shows beside its conductance."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import LayerUsage, numbered
 from dse.data.images import Dataset
 from dse.deployment.build import deployed_perceptron
 from dse.deployment.measure import AbstractMeasure
@@ -20,6 +20,7 @@ from dse.updates import fast
 from dse.updates.layers import Layer
 from dse.updates.pace import Pace
 from dse.updates.platform import Platform
+from dse.updates.pulse_trains.between import WithArraysBeside
 
 
 class PerceptronLearner:
@@ -61,7 +62,8 @@ class PerceptronLearner:
 
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers; see `dse.tasks.base.Learner`."""
-        return [layer.usage(number) for number, layer in enumerate(self.layers)]
+        beside = [own for layer in self.layers if isinstance(layer, WithArraysBeside) for own in layer.beside()]
+        return numbered([*(layer.usage(number) for number, layer in enumerate(self.layers)), *beside])
 
     def _parts(self) -> dict[str, Any]:
         return {"layers": by_number(self.layers), "order": self._order, "run": self._run}

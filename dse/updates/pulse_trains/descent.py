@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.crossbar.pairs import PairArray, Sensed
+from dse.crossbar.spec import RefreshSpec
 from dse.crossbar.usage import LayerUsage
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
@@ -22,6 +23,7 @@ from dse.updates.layers import Held
 from dse.updates.mixed_precision.descent import deviation_of
 from dse.updates.pace import Interval
 from dse.updates.platform import Platform
+from dse.updates.pulse_trains.between import Place
 from dse.updates.standing import standing_of
 from dse.updates.usage import usage_of_pairs
 
@@ -37,9 +39,12 @@ class PulsedWeights:
         platform: the hardware.
         pulses: what makes whole pulses of wanted ones.
         seed: seed of the network.
+        between: what makes an array that takes the pulses and passes some on; None where the weights take them.
     """
 
-    def __init__(self, layer: AnalogLayer, platform: Platform, *, pulses: Pulses, seed: int) -> None:
+    def __init__(
+        self, layer: AnalogLayer, platform: Platform, *, pulses: Pulses, seed: int, between: Place | None = None
+    ) -> None:
         self.layer, self._pulses = layer, pulses
         hardware, weight = platform.crossbar_hardware, layer.weight.detach().cpu().reshape(layer.cols, -1)
         beta_us = platform.array.conductance_per_std_us / deviation_of(weight)
@@ -59,6 +64,7 @@ class PulsedWeights:
         self._pulse = hardware.cell.granularity_us / self.array.beta_us
         self._draws = stream(seed, "pulses", layer.number)
         self.surveys_us: list[float] = []
+        self.between = None if between is None else between(layer.rows, layer.cols, beta_us, layer.number)
         refresh = hardware.refresh
         self._threshold_us = refresh.threshold_us if refresh.every_samples else None
         layer.counting = True
@@ -85,16 +91,32 @@ class PulsedWeights:
         if self.layer.weight.grad is None:
             return
         gradient = self.layer.weight.grad.cpu().reshape(self.layer.cols, -1)
-        wanted = gradient * (-learning_rate / self._pulse)
+        rate = learning_rate if self.between is None else learning_rate * self.between.rate
+        wanted = gradient * (-rate / self._pulse)
         if not bool(torch.isfinite(wanted).all()):
             raise DivergedError("an update is no longer finite")
-        self.array.program(self._pulses(wanted, self._draws), now_s, self.layer.events)
+        pulses: Tensor | None = self._pulses(wanted, self._draws)
+        if self.between is not None:
+            # An array of its own has its inputs in rows, as the layers of a perceptron do.
+            self.between.gather(pulses.T.contiguous(), now_s)
+            passed_on = self.between.transfer(now_s, self.layer.events)
+            pulses = None if passed_on is None else passed_on.T.contiguous()
+        if pulses is not None:
+            self.array.program(pulses, now_s, self.layer.events)
         # Rows and columns of pulses meet in the cells: nothing is multiplied digitally.
         self.layer.events.macs_update = 0
 
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of a cell, which the energy of a read follows."""
         self.surveys_us.append(mean(self.array.conductance_us(now_s).numpy()))
+        if self.between is not None:
+            self.between.survey(now_s)
+
+    def refresh(self, rule: RefreshSpec, now_s: float) -> None:
+        """Refresh pairs near saturation."""
+        self.array.refresh(rule, now_s, self.layer.events)
+        if self.between is not None:
+            self.between.maintain(now_s)
 
     def usage(self, number: int) -> LayerUsage:
         """Return what happened in the layer."""
@@ -102,7 +124,7 @@ class PulsedWeights:
         own = usage_of_pairs(
             number,
             self.array,
-            None,
+            None if self.between is None else self.between.filter,
             layer.events,
             size=(layer.rows, layer.cols),
             ranges=layer.ranges,
@@ -114,7 +136,8 @@ class PulsedWeights:
         return as_network_says(own, layer)
 
     def _parts(self) -> dict[str, Any]:
-        return {"array": self.array, "draws": self._draws}
+        between = {} if self.between is None else {"between": self.between}
+        return {"array": self.array, "draws": self._draws, **between}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return cells, draws and what was measured; see `dse.pausing.Pausable`."""
@@ -134,11 +157,14 @@ class PulsedDescent:
         platform: the hardware.
         pulses: what makes whole pulses of wanted ones, which is where rules of this kind differ.
         seed: seed of the network.
+        between: what makes an array that takes the pulses and passes some on; None where the weights take them.
     """
 
-    def __init__(self, network: nn.Module, platform: Platform, *, pulses: Pulses, seed: int) -> None:
+    def __init__(
+        self, network: nn.Module, platform: Platform, *, pulses: Pulses, seed: int, between: Place | None = None
+    ) -> None:
         layers = [layer for _, layer in analog_layers(network)]
-        self.pulsed = [PulsedWeights(layer, platform, pulses=pulses, seed=seed) for layer in layers]
+        self.pulsed = [PulsedWeights(layer, platform, pulses=pulses, seed=seed, between=between) for layer in layers]
         in_cells = {id(layer.weight) for layer in layers}
         self._digital = [own for own in network.parameters() if id(own) not in in_cells]
         self._all = list(network.parameters())
@@ -168,7 +194,7 @@ class PulsedDescent:
         self._seen += samples
         if self._refresh.is_due(samples):
             for own in self.pulsed:
-                own.array.refresh(self._rule, self._seen * self._sample_time_s, own.layer.events)
+                own.refresh(self._rule, self._seen * self._sample_time_s)
         self._show()
 
     @contextmanager
@@ -189,8 +215,10 @@ class PulsedDescent:
             own.survey(now_s)
 
     def usage(self) -> list[LayerUsage]:
-        """Return what happened in the layers."""
-        return [own.usage(number) for number, own in enumerate(self.pulsed)]
+        """Return what happened in the layers, and behind them in arrays that take their pulses first."""
+        arrays = [own.between for own in self.pulsed if own.between is not None]
+        accounts = [own.usage(number) for number, own in enumerate(self.pulsed)]
+        return [*accounts, *(own.usage(number) for number, own in enumerate(arrays, len(accounts)))]
 
     def held(self) -> list[Held]:
         """Return the cells of each layer."""
