@@ -90,7 +90,10 @@ class TikiTaka(AbstractUpdate):
         "transfer": TransferSpec,
     }
     idle: ClassVar[Mapping[str, Condition]] = {
-        f"accumulator.{name}": {} for name in ("operand_bits", "transfer_every", "headroom_bits", "inference")
+        "accumulator.operand_bits": {},
+        "accumulator.transfer_every": {},
+        "accumulator.headroom_bits": {},
+        "accumulator.inference": {},
     }
     perceptrons = True
 
