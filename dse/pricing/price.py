@@ -21,9 +21,10 @@ reads the cells as they were in training: their mean conductance and the inputs 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, reduce
 from operator import add
+from typing import NamedTuple
 
 import polars as pl
 
@@ -117,7 +118,8 @@ def price_cards(layers: pl.DataFrame, cards: Sequence[CostCard], columns: Sequen
     """
     _check(columns, [card.name for card in cards])
     ordered = with_arrays(layers).sort(*KEYS, "layer")  # a sum of floats depends on its order
-    sums = trials_of(ordered, system=any(map(has_system, cards))).with_row_index("trial_number")
+    needed = _terms(tuple(columns), system=any(map(has_system, cards))).needed
+    sums = trials_of(ordered, needed).with_row_index("trial_number")
     ordered = ordered.join(sums.select("trial_number", *KEYS), on=KEYS, how="left", maintain_order="left")
     step = max(1, CHUNK // max(1, len(sums)))
     chunks = [_chunk(ordered, sums, cards[n : n + step], columns) for n in range(0, max(1, len(cards)), step)]
@@ -153,52 +155,74 @@ def _numbers(amounts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
     return {name: amount.cast(pl.Float64).fill_null(math.nan) for name, amount in amounts.items()}
 
 
-def trials_of(layers: pl.DataFrame, *, system: bool) -> pl.DataFrame:
+def trials_of(layers: pl.DataFrame, needed: Collection[str]) -> pl.DataFrame:
     """Return one row a trial and seed, in the order of `layers`: what the bill and lifetimes need of its layers.
 
     Args:
         layers: as for `price`, sorted.
-        system: whether some card gives anything of what a system adds.
+        needed: names of what is needed, among others.
     """
-    quantities = {**QUANTITIES, **SYSTEM_QUANTITIES} if system else QUANTITIES
-    worn = [wear_name(kind, share) for kind in LIMITS for share in SHARES]
+    quantities = _those({**QUANTITIES, **SYSTEM_QUANTITIES}, needed)
+    longest, shortest = _those(LONGEST, needed), _those(SHORTEST, needed)
+    words = pl.when((pl.col("cells") == 0) & pl.col("infers")).then(pl.col("rows") * pl.col("cols")).otherwise(0)
+    found = {
+        **{name: pl.col(name) for name in quantities},
+        **{name: pl.col(name).nan_max().fill_nan(None) for name in longest},
+        **{name: pl.col(name).nan_min().fill_nan(None) for name in shortest},
+        **{name: pl.col(name).max() for name in (wear_name(kind, share) for kind in LIMITS for share in SHARES)},
+        "wearing": pl.col("cells").sum(),
+        "read": pl.when("infers").then(pl.col("cells")).otherwise(0).sum(),
+        "words": words.sum(),
+        "infers": pl.col("infers").all(),
+        "train_samples": pl.col("train_samples").first(),
+    }
     return (
-        layers.with_columns(**_numbers({**quantities, **LONGEST, **SHORTEST}))
+        layers.with_columns(**_numbers({**quantities, **longest, **shortest}))
         .group_by(*KEYS, maintain_order=True)
-        .agg(
-            pl.col("train_samples").first(),
-            *quantities,
-            *(pl.col(name).nan_max().fill_nan(None) for name in LONGEST),
-            *(pl.col(name).nan_min().fill_nan(None) for name in SHORTEST),
-            *(pl.col(name).max() for name in worn),
-            pl.col("cells").sum().alias("wearing"),
-            pl.when("infers").then(pl.col("cells")).otherwise(0).sum().alias("read"),
-            pl.when((pl.col("cells") == 0) & pl.col("infers"))
-            .then(pl.col("rows") * pl.col("cols"))
-            .otherwise(0)
-            .sum()
-            .alias("words"),
-            pl.col("infers").all().alias("infers"),
-        )
+        .agg(**_those(found, needed))
         .with_columns(_add_up(quantities))
     )
 
 
+def _those(expressions: Mapping[str, pl.Expr], names: Collection[str]) -> dict[str, pl.Expr]:
+    return {name: expression for name, expression in expressions.items() if name in names}
+
+
 def _chunk(layers: pl.DataFrame, sums: pl.DataFrame, cards: Sequence[CostCard], columns: Sequence[str]) -> pl.DataFrame:
-    """Return the rows of some cards; the query engine leaves out what `columns` do not need."""
-    system = any(map(has_system, cards))
+    """Return the rows of some cards."""
+    terms = _terms(tuple(columns), system=any(map(has_system, cards)))
     numbered = as_frame(cards).with_row_index("card_number").lazy()
     pair = (pl.col("card_number").cast(pl.Int64) * len(sums) + pl.col("trial_number")).alias("pair")
     table = numbered.join(sums.lazy(), how="cross", maintain_order="left_right").with_columns(pair)
-    if system or set(columns) & set(HARDWARE):
+    if own := terms.needed & _HARDWARE:
         prepared = layers.with_columns(**PREPARED).lazy()
-        found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair))
+        found = _hardware(numbered.join(prepared, how="cross", maintain_order="left_right").with_columns(pair), own)
         table = table.join(found, on="pair", how="left", maintain_order="left")
-    for terms in bill_terms(system=system):
-        table = table.with_columns(**terms)
-    if set(columns) & set(lifetimes()):
-        table = table.with_columns(**lifetimes())
+    for together in terms.steps:
+        table = table.with_columns(**together)
     return table.select("card", *KEYS, *columns).collect()
+
+
+class _Terms(NamedTuple):
+    """What some columns follow from: steps of expressions, of which later ones name earlier ones, and what is there."""
+
+    steps: Sequence[Mapping[str, pl.Expr]]
+    needed: frozenset[str]
+
+
+@cache
+def _terms(columns: tuple[str, ...], *, system: bool) -> _Terms:
+    """Return what prices follow from: to leave the others out costs less than to have the query engine do it."""
+    return _reaching([*bill_terms(system=system), lifetimes()], frozenset(columns))
+
+
+def _reaching(steps: Sequence[Mapping[str, pl.Expr]], names: frozenset[str]) -> _Terms:
+    """Return those expressions of some steps that names follow from, and the names that these follow from."""
+    kept: list[Mapping[str, pl.Expr]] = []
+    for together in reversed(steps):
+        kept.append(_those(together, names))
+        names |= {root for expression in kept[-1].values() for root in expression.meta.root_names()}
+    return _Terms(kept[::-1], names)
 
 
 @cache
@@ -249,14 +273,16 @@ def _model_size() -> Mapping[str, pl.Expr]:
     return {"model_size_bits": bits}
 
 
-def layer_amounts() -> dict[str, pl.Expr]:
+@cache
+def layer_amounts() -> Mapping[str, pl.Expr]:
     """Return seconds and square metres of a layer on a card, from a table with `PREPARED`; a trial has their sums."""
     amounts = {f"{phase}_s": time for phase, time in latencies().items()}
     amounts |= {f"{name}_m2": area for name, area in areas().items()}
     return amounts | {"leakage_w": leakage_w(), "shared_s": shared_s()}
 
 
-def layer_peaks() -> dict[str, pl.Expr]:
+@cache
+def layer_peaks() -> Mapping[str, pl.Expr]:
     """Return what the largest of all layers counts of: the lanes that it needs, and the seconds of its inferences."""
     return {"lanes_m2": lanes_m2(), "slowest_s": latencies()["forward"]}
 
@@ -285,15 +311,25 @@ def _interval_s() -> pl.Expr:
     return pl.when(pl.col("forward_s") > 0).then(longest).otherwise(None)
 
 
-def _hardware(table: pl.LazyFrame) -> pl.LazyFrame:
-    """Return `HARDWARE` for each pair of a card and a trial, from layers beside cards."""
-    amounts, peaks = layer_amounts(), layer_peaks()
+_HARDWARE = frozenset((*HARDWARE, *(f"{phase}_s" for phase in PHASES), "leakage_w"))
+"""What follows from layers beside cards."""
+
+
+@cache
+def _hardware_terms(names: frozenset[str]) -> _Terms:
+    return _reaching(hardware_terms(), names)
+
+
+def _hardware(table: pl.LazyFrame, names: frozenset[str]) -> pl.LazyFrame:
+    """Return some of `_HARDWARE` for each pair of a card and a trial, from layers beside cards."""
+    terms = _hardware_terms(names)
+    amounts, peaks = _those(layer_amounts(), terms.needed), _those(layer_peaks(), terms.needed)
     found = (
         table.with_columns(**_numbers(amounts), **peaks)
         .group_by("pair", maintain_order=True)
         .agg(pl.col("train_samples").first(), *amounts, *(pl.col(name).max() for name in peaks), pl.col("infers").all())
         .with_columns(_add_up(amounts))
     )
-    for terms in hardware_terms():
-        found = found.with_columns(**terms)
-    return found.select("pair", *HARDWARE, *(f"{phase}_s" for phase in PHASES), "leakage_w")
+    for together in terms.steps:
+        found = found.with_columns(**together)
+    return found.select("pair", *sorted(names))

@@ -196,7 +196,8 @@ def inputs(made: Program, layers: pl.DataFrame) -> dict[str, pl.DataFrame]:
         its number; NaN for null. For layers a row a trial, seed and layer, in the same order.
     """
     ordered = with_arrays(layers).sort(*KEYS, "layer")
-    frames = {TRIAL: trials_of(ordered, system=True), LAYER: ordered.with_columns(**PREPARED)}
+    needed = {name for column in made.columns[TRIAL].values() for name in column.meta.root_names()}
+    frames = {TRIAL: trials_of(ordered, needed), LAYER: ordered.with_columns(**PREPARED)}
     return {
         level: frame.select(*KEYS, *(_numbered(n, column) for n, column in enumerate(made.columns[level].values())))
         for level, frame in frames.items()
