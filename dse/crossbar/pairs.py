@@ -161,6 +161,11 @@ class PairArray:
         return 2 * self.pairs * self.rows * self.cols
 
     @property
+    def cells_in_turn(self) -> int:
+        """Cells of a weight that take its pulses of one direction in turn; see `program`."""
+        return 2 * self.pairs if self.cells.spec.directions == "both" else self.pairs
+
+    @property
     def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:
         """The streams of write noise, of forward, backward and refresh reads, and of RESET levels."""
         return self._write_noise, self._forward_noise, self._backward_noise, self._refresh_reads, self._reset_noise
@@ -300,7 +305,7 @@ class PairArray:
         """
         flat, both = pulses.reshape(-1), self.cells.spec.directions == "both"
         where = torch.nonzero(flat).squeeze(1)
-        p, first, planes = flat[where], self.selected, 2 * self.pairs if both else self.pairs
+        p, first, planes = flat[where], self.selected, self.cells_in_turn
         self.selected = (first + 1) % planes
         for turn in range(planes):
             count = (p.abs() - turn + planes - 1) // planes

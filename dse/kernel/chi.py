@@ -98,6 +98,14 @@ def add_stochastic(row: Ints32, v: Any, d: Floats, scale: Any, places: Any, key:
     return reached
 
 
+@inlined
+def held(s: Record, total: Any, limit: Any) -> Any:
+    """Return what a word keeps of a sum, and count it where it saturates."""
+    kept = min(max(total, -limit), limit)
+    s.chi_saturated += kept != total
+    return kept
+
+
 @compiled
 def settle_float(s: Record, k: Record, i: int, now_s: Any) -> int:
     """Take the whole pulses out of a row of float accumulators; return how many words gave some, or -1 on failure."""
@@ -107,7 +115,10 @@ def settle_float(s: Record, k: Record, i: int, now_s: Any) -> int:
     for j in range(cols):
         if abs(row[j]) >= threshold:
             p = np.trunc(row[j] / threshold)
-            row[j] = row[j] - p * threshold
+            if k.most_pulses > 0:
+                p = min(max(p, -f32(k.most_pulses)), f32(k.most_pulses))
+            rest = row[j] - p * threshold
+            row[j] = held(s, rest, k.float_limit) if k.overflows else rest
             gave += 1
             if not transfer(s, k, i * cols + j, np.int64(p), now_s):
                 return -1
@@ -118,8 +129,10 @@ def settle_float(s: Record, k: Record, i: int, now_s: Any) -> int:
 def settle_word(s: Record, k: Record, i: int, j: int, total: Any, now_s: Any) -> bool:
     """Take the whole pulses out of the sum of an integer accumulator; False if too many for a cell."""
     q = abs(total) // k.places
+    q = min(q, k.most_pulses) if k.most_pulses > 0 else q
     q = -q if total < 0 else q
-    word_rows_at(s.word, s.rows, s.cols)[i, j] = i32(total - q * k.places)
+    rest = total - q * k.places
+    word_rows_at(s.word, s.rows, s.cols)[i, j] = i32(held(s, rest, k.word_limit) if k.overflows else rest)
     return transfer(s, k, i * s.cols + j, q, now_s)
 
 
@@ -150,17 +163,12 @@ def gather(s: Record, k: Record, i: int, v: Any, d: Floats, draw: int) -> None:
     if k.chi_bits == 0:
         floats = float_rows_at(s.word, s.rows, s.cols)[i]
         for j in range(d.size):
-            total = floats[j] + v * d[j]
-            held = min(max(total, -k.float_limit), k.float_limit)
-            s.chi_saturated += held != total
-            floats[j] = held
+            floats[j] = held(s, floats[j] + v * d[j], k.float_limit)
         return
     words, key, scale = word_rows_at(s.word, s.rows, s.cols)[i], s.chi_key, k.chi_scale
     for j in range(d.size):
         exact = np.int64(words[j]) + np.int64(rounded((v * d[j]) * scale, k.rounding, key, draw + j))
-        kept = min(max(exact, -k.word_limit), k.word_limit)
-        s.chi_saturated += kept != exact
-        words[j] = i32(kept)
+        words[j] = i32(held(s, exact, k.word_limit))
 
 
 @compiled

@@ -88,7 +88,7 @@ _NUMBERS = (
 _INTEGERS = (
     "drifts", "linear", "reads_are_noisy", "dac_bits", "dac_back_bits", "adc_bits", "adc_back_bits", "calibrate_every",
     "operand_bits", "chi_bits", "word_bits", "places", "word_limit", "rounding", "transfer_every", "wears",
-    "refresh_every", "max_pulses", "drift_every", "linear_outputs",
+    "refresh_every", "max_pulses", "drift_every", "linear_outputs", "overflows", "most_pulses",
 )  # fmt: skip
 KNOBS = np.dtype(
     [

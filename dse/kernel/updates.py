@@ -20,7 +20,19 @@ from dse.kernel.arithmetic import (
     word_rows_at,
     words_at,
 )
-from dse.kernel.chi import WIDE, add_row, begin, conclude, count_flips, is_wide, keep, kind_of, settle_row
+from dse.kernel.chi import (
+    FLOAT,
+    WIDE,
+    add_float,
+    add_row,
+    begin,
+    conclude,
+    count_flips,
+    is_wide,
+    keep,
+    kind_of,
+    settle_row,
+)
 from dse.kernel.products import accumulate, largest_of, quantised
 from dse.kernel.state import DIVERGED, TOO_MANY_PULSES, Record
 
@@ -199,6 +211,30 @@ def update_many(s: Record, k: Record, b: Record, samples: int, bound: Any, now_s
 
 
 @compiled
+def update_all(s: Record, k: Record, b: Record, samples: int, now_s: Any) -> int:
+    """Add the update of a mini-batch where words without one may be worth pulses, too."""
+    rows, cols, first_draw = s.rows, s.cols, begin(s, k)
+    products, touched = list_by_row(b, samples, k.operand_bits, k.operand_step)
+    s.macs_update += products * cols
+    s.touched += touched * cols
+    starts, who, inputs = lists_at(b)
+    errors, sums = float_rows_at(b.scaled, b.batch, cols), floats_at(b.sums, cols)
+    floats, kind = float_rows_at(s.word, rows, cols), FLOAT if k.chi_bits == 0 else WIDE
+    for n in range(rows):
+        first, last = starts[n], starts[n + 1]
+        if k.wears:
+            keep(s, b, n)
+        accumulate(sums, errors, who[first:last], inputs[first:last], last - first)
+        if kind == FLOAT:
+            add_float(floats[n], f32(1.0), sums, k.threshold)
+        if settle_row(s, k, kind, n, f32(1.0), sums, first_draw + n * cols, now_s) < 0:
+            return TOO_MANY_PULSES
+        if k.wears:
+            count_flips(s, k, b, n)
+    return conclude(s, k, b, now_s)
+
+
+@compiled
 def largest_update(k: Record, b: Record, samples: int) -> Any:
     """Return the largest magnitude of an update, in units of weight, where the quick bound is beyond all limits."""
     rows, cols = b.rows, b.cols
@@ -223,6 +259,8 @@ def update(s: Record, k: Record, b: Record, samples: int, now_s: Any) -> int:
         s.culprit = largest_update(k, b, samples)
         if not s.culprit <= k.largest_update:
             return DIVERGED
+    if k.overflows:
+        return update_all(s, k, b, samples, now_s)
     return update_one(s, k, b, bound, now_s) if samples == 1 else update_many(s, k, b, samples, bound, now_s)
 
 

@@ -4,7 +4,8 @@
 
 (Nandakumar et al., Front. Neurosci. 14:406, 2020.) chi is conserved: the pulses times eps plus chi equal the sum of
 the updates as rounded to the word, exactly for integer words and to float rounding for floats. Where pulses leave only
-every few updates, a word can reach the end of its range; it then saturates, and what is lost is counted.
+every few updates, or only so many at once, a word can reach the end of its range; it then saturates, and what is lost
+is counted.
 """
 
 from typing import Any
@@ -32,6 +33,7 @@ class Accumulator:
         word: the stored remainder, float32 in units of weight, or int64 in places; shape (rows, cols).
         places: places of an integer word that are worth the threshold; 1 for floats.
         limit: largest magnitude of a word, in places or in units of weight.
+        most: most pulses that leave a word at once; None where there is no such bound.
         updates: updates so far.
         flips: how often each bit of each word changed, int32, shape (rows, cols, bits), lowest bit first; None where
             the storage does not wear.
@@ -41,10 +43,14 @@ class Accumulator:
         shape: (rows, cols) of the layer.
         threshold: eps in units of weight.
         noise: stream of stochastic rounding.
+        cells: cells of a weight that share its pulses in one direction.
     """
 
-    def __init__(self, spec: AccumulatorSpec, shape: tuple[int, int], threshold: float, noise: Stream):
+    def __init__(
+        self, spec: AccumulatorSpec, shape: tuple[int, int], threshold: float, noise: Stream, cells: int = 1
+    ) -> None:
         self.spec = spec
+        self.most = None if spec.max_pulses == "unlimited" else spec.max_pulses * cells
         self.threshold = threshold
         self.noise = noise
         self.updates = 0
@@ -88,10 +94,12 @@ class Accumulator:
             total = self.word + self._round(update * (self.places / self.threshold)).to(torch.int64)
         if self.spec.transfer_every == 1:
             pulses, rest = self._split(total)
-            self._write(rest, events)
+            if self.spec.overflows:
+                self._hold(rest, events)
+            else:
+                self._write(rest, events)
             return pulses
-        self._write(total.clamp(-self.limit, self.limit), events)
-        events.chi_saturated += int(torch.count_nonzero(self.word != total))
+        self._hold(total, events)
         if self.updates % self.spec.transfer_every != 0:
             return None
         pulses, rest = self._split(self.word)
@@ -117,10 +125,18 @@ class Accumulator:
     def _split(self, total: Tensor) -> tuple[Tensor, Tensor]:
         """Return the whole pulses in sums, int64, and what remains of the sums."""
         if self.spec.bits == "float":
-            pulses = torch.trunc(total / self.threshold)
+            pulses = self._bounded(torch.trunc(total / self.threshold))
             return pulses.to(torch.int64), total - pulses * self.threshold
-        pulses = torch.div(total, self.places, rounding_mode="trunc")
+        pulses = self._bounded(torch.div(total, self.places, rounding_mode="trunc"))
         return pulses, total - pulses * self.places
+
+    def _bounded(self, pulses: Tensor) -> Tensor:
+        return pulses if self.most is None else pulses.clamp(-self.most, self.most)
+
+    def _hold(self, total: Tensor, events: Events) -> None:
+        """Store sums, which saturate at the ends of the word."""
+        self._write(total.clamp(-self.limit, self.limit), events)
+        events.chi_saturated += int(torch.count_nonzero(self.word != total))
 
     def _write(self, word: Tensor, events: Events) -> None:
         """Store words, and count the bits that change where the storage wears."""

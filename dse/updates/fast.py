@@ -269,6 +269,8 @@ def knobs_of(layer: CrossbarLayer, pace: Pace) -> np.ndarray:
         largest_update=accumulator.threshold * LARGEST_UPDATE,
         rounding=ROUNDINGS[word.rounding],
         transfer_every=word.transfer_every,
+        overflows=word.overflows and word.transfer_every == 1,
+        most_pulses=accumulator.most or 0,
         wears=accumulator.flips is not None,
         refresh_every=pace.maintain_every,
         refresh_threshold=hardware.refresh.threshold_us,

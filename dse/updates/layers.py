@@ -140,6 +140,7 @@ class CrossbarLayer:
             (rows, cols),
             threshold=hardware.accumulator.epsilon * granularity,
             noise=stream(seed, "chi rounding", layer),
+            cells=self.array.cells_in_turn,
         )
         self.sensed: Sensed = self.array.sense(0.0)
         self._sensed_at_s = 0.0

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
-from dse.spec import ActsUnless, Spec
+from dse.spec import ActsUnless, Added, Spec
 
 AccumulatorBits = Annotated[int, Ge(1), Le(32)] | Literal["float"]
 OperandBits = Annotated[int, Ge(2), Le(16)] | Literal["float"]
+MostPulses = Annotated[int, Ge(1), Le(1000)] | Literal["unlimited"]
 
 
 class AccumulatorSpec(Spec):
@@ -16,8 +17,8 @@ class AccumulatorSpec(Spec):
 
     The word is a signed fixed-point number whose magnitude ends at the threshold: its last place is worth
     threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses. Where pulses
-    leave only every few updates, `headroom_bits` of the word hold what exceeds the threshold, and a word at its end
-    saturates.
+    leave only every few updates, or only so many at once, `headroom_bits` of the word hold what exceeds the threshold,
+    and a word at its end saturates.
     """
 
     bits: AccumulatorBits = 32
@@ -32,10 +33,13 @@ class AccumulatorSpec(Spec):
     """Threshold in units of the granularity of a pulse: chi / threshold, cut to an integer, is the number of pulses."""
     transfer_every: Annotated[int, Ge(1), Le(10**9)] = 1
     """Updates (mini-batches) between two transfers of whole pulses to the cells."""
-    headroom_bits: Annotated[int, Ge(0), Le(31), ActsUnless(transfer_every=1)] = 2
-    """Bits of the word above the threshold, where pulses do not leave at every update: the last place is then worth
-    threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds, less
-    one place for integers. These need at least one such bit."""
+    max_pulses: Annotated[MostPulses, Added()] = "unlimited"
+    """Most pulses that a cell takes in one update; what is beyond stays in chi. With several pairs a weight each takes
+    up to as many."""
+    headroom_bits: Annotated[int, Ge(0), Le(31), ActsUnless(transfer_every=1, max_pulses="unlimited")] = 2
+    """Bits of the word above the threshold, where pulses do not all leave at every update: the last place is then
+    worth threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds,
+    less one place for integers. Where they leave only every few updates, these need at least one such bit."""
     storage: Literal["sram", "dram", "pcm"] = "sram"
     """What holds the words. In binary PCM every bit that changes, in two's complement, writes a cell and is counted."""
     inference: Literal["cells", "cells_and_accumulator"] = "cells"
@@ -45,13 +49,18 @@ class AccumulatorSpec(Spec):
     @property
     def room_bits(self) -> int:
         """Bits of the word above the threshold that act."""
-        return 0 if self.transfer_every == 1 else self.headroom_bits
+        return self.headroom_bits if self.transfer_every > 1 or self.overflows else 0
+
+    @property
+    def overflows(self) -> bool:
+        """Whether a word may be worth a pulse or more after a transfer."""
+        return self.max_pulses != "unlimited"
 
     @model_validator(mode="after")
     def _headroom_leaves_a_place(self) -> "AccumulatorSpec":
-        if self.bits == "float" or self.transfer_every == 1:
+        if self.bits == "float" or (self.transfer_every == 1 and not self.overflows):
             return self
-        if self.headroom_bits == 0:
+        if self.headroom_bits == 0 and self.transfer_every > 1:
             msg = "headroom_bits = 0 would let no integer word reach the threshold between transfers; give at least 1"
             raise ValueError(msg)
         if self.headroom_bits >= self.bits:

@@ -70,6 +70,20 @@ CASES: dict[str, dict[str, Any]] = {
         "accumulator.storage": "pcm",
     },
     **{
+        f"at most a pulse a cell, {bits} bits, a transfer every {every}": {
+            **OFTEN,
+            "accumulator.bits": bits,
+            "accumulator.rounding": "stochastic",
+            "accumulator.epsilon": 0.1,
+            "accumulator.max_pulses": 1,
+            "accumulator.headroom_bits": 3,
+            "accumulator.transfer_every": every,
+            "accumulator.storage": "pcm",
+            "array.pairs_per_weight": 2,
+        }
+        for bits, every in ((9, 1), ("float", 1), (32, 2))
+    },
+    **{
         f"words of {bits} bits in PCM, {rounding}": {
             **OFTEN,
             "accumulator.bits": bits,

@@ -87,10 +87,19 @@ def test_an_ideal_cell_with_fine_pulses_is_plain_gradient_descent() -> None:
         {"accumulator.bits": 8, "accumulator.rounding": "stochastic", "accumulator.storage": "pcm"},
         {"accumulator.bits": "float", "array.pairs_per_weight": 2},
         {"accumulator.transfer_every": 3},
+        {"accumulator.max_pulses": 1, "accumulator.epsilon": 0.05, "accumulator.bits": 12},
         {"clock.sample_time_s": 10.0},
         {"clock.sample_time_s": 10.0, "array.wires.row_ohm": 30.0, "array.pairs_per_weight": 2, "array.tile_rows": 8},
     ],
-    ids=["32 bits", "8 bits in PCM", "floats, two pairs", "transfer every third step", "drift", "drift and wires"],
+    ids=[
+        "32 bits",
+        "8 bits in PCM",
+        "floats, two pairs",
+        "transfer every third step",
+        "a pulse at most",
+        "drift",
+        "drift and wires",
+    ],
 )
 def test_the_compiled_pass_leaves_what_the_plain_accumulator_and_array_leave(settings: dict[str, Any]) -> None:
     own = hardware({**NOISY, "refresh.every_samples": 20, "refresh.threshold_us": 4.5, **settings})

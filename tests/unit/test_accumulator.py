@@ -246,6 +246,36 @@ def test_a_word_exactly_at_its_end_has_lost_nothing() -> None:
     assert events.chi_saturated == 2
 
 
+@pytest.mark.parametrize("bits", [8, "float"])
+@pytest.mark.parametrize(("most", "cells"), [(1, 1), (2, 1), (1, 3)])
+def test_pulses_beyond_the_bound_stay_in_the_word_and_leave_later(
+    bits: int | Literal["float"], most: int, cells: int
+) -> None:
+    spec = AccumulatorSpec.parse({"bits": bits, "max_pulses": most, "headroom_bits": 3})
+    chi, events = Accumulator(spec, (1, 3), DYADIC, Stream(1), cells), Events()
+    update, bound = torch.tensor([[5.5, -4.25, 0.75]]) * DYADIC, most * cells
+    left = [5, 4, 0]
+    while any(left):
+        pulses = chi.add(update, events)
+        assert pulses is not None
+        expected = [min(own, bound) for own in left]
+        assert pulses[0].tolist() == [expected[0], -expected[1], 0]
+        left = [own - out for own, out in zip(left, expected, strict=True)]
+        assert chi.chi[0].tolist() == [(left[0] + 0.5) * DYADIC, -(left[1] + 0.25) * DYADIC, 0.75 * DYADIC]
+        update = torch.zeros(1, 3)
+    assert events == Events()
+
+
+def test_what_a_bound_leaves_saturates_at_the_end_of_the_word() -> None:
+    """One bit of room: a word of 6 bits ends a place below two thresholds of 16 places."""
+    chi, events = stored({"bits": 6, "max_pulses": 1, "headroom_bits": 1}, (1, 2)), Events()
+    pulses = chi.add(torch.tensor([[10.0, -1.5]]) * DYADIC, events)
+    assert pulses is not None
+    assert pulses[0].tolist() == [1, -1]
+    assert chi.word[0].tolist() == [31, -8]
+    assert events == Events(chi_saturated=1)
+
+
 @modest
 @given(
     bits=st.integers(6, 32),
