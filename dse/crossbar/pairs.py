@@ -63,6 +63,19 @@ class Sensed:
     slices: tuple[Slice, ...] = ()
 
 
+@dataclass(frozen=True)
+class Missed:
+    """What pairs lack that were written anew.
+
+    Attributes:
+        pairs: flat indices of the pairs, int64.
+        difference_us: how much their difference lies below what it should be, as they read, uS.
+    """
+
+    pairs: Tensor
+    difference_us: Tensor
+
+
 class PairArray:
     """An array of differential pairs with its converters.
 
@@ -316,7 +329,15 @@ class PairArray:
             cells = (plane if both else plane + (p[takes] < 0) * self.pairs) * flat.numel() + where[takes]
             events.set_pulses_update += self._pulse(cells, own, now_s)
 
-    def refresh(self, spec: RefreshSpec, now_s: float, events: Events, drifted_to_s: float | None = None) -> None:
+    def refresh(
+        self,
+        spec: RefreshSpec,
+        now_s: float,
+        events: Events,
+        drifted_to_s: float | None = None,
+        *,
+        look: bool = False,
+    ) -> list[Missed]:
         """Look for pairs near saturation, RESET them and write their difference anew; see `RefreshSpec`.
 
         Args:
@@ -324,6 +345,10 @@ class PairArray:
             now_s: time of the pulses, s.
             events: counts to add to.
             drifted_to_s: time at which drift was last evaluated, s; `now_s` where not given.
+            look: whether pairs are read at the end.
+
+        Returns:
+            What was missed, as it was read at last; it is meant where `look` holds.
         """
         g = self.conductance_us(now_s if drifted_to_s is None else drifted_to_s)
         read = read_at(self.cells, g, self._refresh_reads)
@@ -332,23 +357,56 @@ class PairArray:
         difference = read[0] - read[1]
         saturated = (read > spec.threshold_us).any(dim=0)
         where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
-        self._write_anew(where, difference, spec, now_s, events)
+        missed = [self._write_anew(where, difference, spec, now_s, events, look=look)]
         if self.endurance is not None and self._spec.spare_rows:
-            self._write_anew(self._remapped(self.endurance), difference, spec, now_s, events)
+            spare = self._remapped(self.endurance)
+            missed.append(self._write_anew(spare, difference, spec, now_s, events, look=look))
+        return missed
 
-    def _write_anew(self, where: Tensor, difference: Tensor, spec: RefreshSpec, now_s: float, events: Events) -> None:
-        """RESET some pairs (flat indices, int64) and write their differences, uS, open loop."""
+    def _write_anew(
+        self, where: Tensor, difference: Tensor, spec: RefreshSpec, now_s: float, events: Events, *, look: bool
+    ) -> Missed:
+        """RESET some pairs (flat indices, int64) and write their differences, uS; see `refresh`.
+
+        The reads of a round have numbers of their own for every cell, whether it is read or not, so that they do not
+        depend on the order of the pairs.
+        """
+        first, target = self._refresh_reads.events, difference[where]
+        missing = target.clone()
+        if self.cells.read_noise_std_us(target) is not None:
+            self._refresh_reads.events += spec.verify_rounds + look
         if where.numel() == 0:
-            return
+            return Missed(where, missing)
         pairs = difference.numel()
         events.refreshed_pairs += where.numel()
         events.resets += self._reset(torch.cat([where, where + pairs]), now_s)
-        target = difference[where]
+        self._write(where, target, spec, now_s, events)
+        left = torch.arange(where.numel())
+        for turn in range(spec.verify_rounds + look):
+            events.refresh_reads += 2 * left.numel()
+            missing[left] = target[left] - self._difference_of(where[left], first + turn, now_s)
+            if turn == spec.verify_rounds:
+                break
+            left = left[missing[left].abs() > spec.tolerance_us]
+            left = left[self._write(where[left], missing[left], spec, now_s, events)]
+        return Missed(where, missing)
+
+    def _write(self, where: Tensor, wanted: Tensor, spec: RefreshSpec, now_s: float, events: Events) -> Tensor:
+        """Pulse pairs by wanted changes of their differences, uS, open loop, and return which took pulses."""
         response = torch.tensor(self.cells.spec.mean_response_us(spec.max_pulses))
-        count = (target.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
+        count = (wanted.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
         written = count > 0
-        cells = (where + (target < 0) * pairs)[written]
+        cells = (where + (wanted < 0) * (self.size // 2))[written]
         events.set_pulses_refresh += self._pulse(cells, count[written], now_s)
+        return written
+
+    def _difference_of(self, pairs: Tensor, event: int, now_s: float) -> Tensor:
+        """Return one noisy read of the differences of some pairs (flat indices, int64), uS."""
+        cells = torch.stack([pairs, pairs + self.size // 2])
+        g = self.conductance_us(now_s).reshape(-1)[cells]
+        std = self.cells.read_noise_std_us(g)
+        read = g if std is None else g + std * self._refresh_reads.normal(event * self.size + cells)
+        return read[0] - read[1]
 
     def _tiles(self) -> tuple[list[Tile], list[Tile]]:
         """Return the rows of each array along the inputs, and its columns along the outputs."""

@@ -233,6 +233,7 @@ class RefreshSpec(Spec):
 
     A pair is refreshed if either cell reads above `threshold_us` and the two differ by less than `difference_us`. Both
     cells are RESET, then one takes, open loop, the number of SET pulses whose mean response is nearest the difference.
+    A verified refresh reads the pair then, and writes what is missing in the same way, to G+ or G-, a few times.
     """
 
     every_samples: Annotated[int, Ge(0), Le(10**9)] = 100
@@ -242,4 +243,11 @@ class RefreshSpec(Spec):
     difference_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(every_samples=0)] = 6.0
     """Pairs that differ by at least this much are left alone, uS."""
     max_pulses: Annotated[int, Ge(0), Le(1000), ActsUnless(every_samples=0)] = 8
-    """Most SET pulses to re-write a difference."""
+    """Most SET pulses to re-write a difference; likewise for what a round of verification finds missing."""
+    verify_rounds: Annotated[int, Ge(0), Le(100), ActsUnless(every_samples=0), Added()] = 0
+    """Most times that a pair is read after it was written, and pulsed where it misses its difference; 0 does not look.
+    A round that no pulse would bring nearer is the last."""
+    tolerance_us: Annotated[
+        float, Gt(0.0), Le(1e4), ActsUnless(every_samples=0), ActsUnless(verify_rounds=0), Added()
+    ] = 1.0
+    """A pair that reads this near its difference, or nearer, is left as it is, uS."""

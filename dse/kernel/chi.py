@@ -23,7 +23,7 @@ from dse.kernel.arithmetic import (
     word_rows_at,
     words_at,
 )
-from dse.kernel.pcm import transfer
+from dse.kernel.pcm import held, transfer
 from dse.kernel.state import DONE, NEAREST, STOCHASTIC, TOO_MANY_PULSES, TOWARD_ZERO, Record
 
 WORD_LIMIT = f32(2.0**30)
@@ -96,14 +96,6 @@ def add_stochastic(row: Ints32, v: Any, d: Floats, scale: Any, places: Any, key:
         row[j] = total
         reached = i32(reached + reaches(old, change, total, places))
     return reached
-
-
-@inlined
-def held(s: Record, total: Any, limit: Any) -> Any:
-    """Return what a word keeps of a sum, and count it where it saturates."""
-    kept = min(max(total, -limit), limit)
-    s.chi_saturated += kept != total
-    return kept
 
 
 @compiled

@@ -12,11 +12,13 @@ from dse.kernel.arithmetic import (
     f32,
     float_rows_at,
     floats_at,
+    i32,
     inlined,
     ints_at,
     log_of,
     normal_of,
     u64,
+    word_rows_at,
 )
 from dse.kernel.state import REACH, Record
 
@@ -228,16 +230,10 @@ def mark(
 
 
 @compiled
-def rewrite(s: Record, k: Record, pair: int, difference: Any, now_s: Any) -> None:
-    """RESET a pair and write its difference anew."""
-    size = s.rows * s.cols
-    all_pairs = size * s.pairs
+def write(s: Record, k: Record, pair: int, difference: Any, now_s: Any) -> bool:
+    """Pulse a pair by a wanted change of its difference, open loop, and return whether it took pulses."""
+    all_pairs, wanted = s.rows * s.cols * s.pairs, abs(difference)
     response = floats_at(s.response, s.responses)
-    s.refreshed_pairs += 1
-    s.resets += 2
-    reset(s, k, pair, now_s)
-    reset(s, k, pair + all_pairs, now_s)
-    wanted = abs(difference)
     count, best = 0, abs(wanted - response[0])
     for n in range(1, response.size):
         distance = abs(wanted - response[n])
@@ -246,12 +242,12 @@ def rewrite(s: Record, k: Record, pair: int, difference: Any, now_s: Any) -> Non
     if count > 0:
         s.set_pulses_refresh += count
         pulse(s, k, pair + all_pairs if difference < f32(0.0) else pair, count, now_s)
-    renew(s, k, pair % size)
+    return count > 0
 
 
 @compiled
-def check(s: Record, k: Record, pair: int, first: int, now_s: Any) -> None:
-    """Read a pair, the draws of this refresh beginning at a counter, and write it anew if it is due."""
+def read(s: Record, k: Record, pair: int, first: int) -> Any:
+    """Return one noisy read of both cells of a pair, the draws of all cells beginning at a counter."""
     all_pairs = s.rows * s.cols * s.pairs
     g, left = cells_at(s.g_us, s), cells_at(s.left, s)
     plus, minus = g[pair] * left[pair], g[pair + all_pairs] * left[pair + all_pairs]
@@ -260,8 +256,65 @@ def check(s: Record, k: Record, pair: int, first: int, now_s: Any) -> None:
         down = read_deviation(minus, k.read_slope, k.read_offset, k.read_scale)
         plus = plus + up * normal_of(s.refresh_key, u64(first + pair))
         minus = minus + down * normal_of(s.refresh_key, u64(first + pair + all_pairs))
+    return plus, minus
+
+
+@inlined
+def held(s: Record, total: Any, limit: Any) -> Any:
+    """Return what an accumulator keeps of a sum, and count it where it saturates."""
+    kept = min(max(total, -limit), limit)
+    s.chi_saturated += kept != total
+    return kept
+
+
+@compiled
+def give_back(s: Record, k: Record, synapse: int, missed: Any) -> None:
+    """Add what a refresh missed, in units of weight, to an accumulator; see `Accumulator.give_back`."""
+    i, j = synapse // s.cols, synapse % s.cols
+    words = word_rows_at(s.word, s.rows, s.cols)
+    before = words[i, j]
+    if k.chi_bits == 0:
+        floats = float_rows_at(s.word, s.rows, s.cols)
+        floats[i, j] = held(s, floats[i, j] + missed, k.float_limit)
+    else:
+        words[i, j] = i32(held(s, np.int64(before) + np.int64(np.rint(missed * k.chi_scale)), k.word_limit))
+    s.touched += 1
+    if k.wears:
+        own, changed = word_rows_at(s.flips, s.rows * s.cols, k.word_bits)[synapse], i32(before ^ words[i, j])
+        for bit in range(k.word_bits):
+            flipped = i32(i32(changed >> i32(bit)) & i32(1))
+            own[bit] += flipped
+            s.chi_flips += flipped
+
+
+@compiled
+def rewrite(s: Record, k: Record, pair: int, difference: Any, first: int, now_s: Any) -> None:
+    """RESET a pair and write its difference anew, the draws of this refresh beginning at a counter."""
+    size = s.rows * s.cols
+    all_pairs = size * s.pairs
+    s.refreshed_pairs += 1
+    s.resets += 2
+    reset(s, k, pair, now_s)
+    reset(s, k, pair + all_pairs, now_s)
+    write(s, k, pair, difference, now_s)
+    missed = f32(0.0)
+    for turn in range(k.verify_rounds + k.keeps_misses):
+        plus, minus = read(s, k, pair, first + (turn + 1) * 2 * all_pairs)
+        s.refresh_reads += 2
+        missed = difference - (plus - minus)
+        if turn == k.verify_rounds or abs(missed) <= k.refresh_tolerance or not write(s, k, pair, missed, now_s):
+            break
+    if k.keeps_misses:
+        give_back(s, k, pair % size, missed / k.beta)
+    renew(s, k, pair % size)
+
+
+@compiled
+def check(s: Record, k: Record, pair: int, first: int, now_s: Any) -> None:
+    """Read a pair, the draws of this refresh beginning at a counter, and write it anew if it is due."""
+    plus, minus = read(s, k, pair, first)
     if max(plus, minus) > k.refresh_threshold and abs(plus - minus) < k.refresh_difference:
-        rewrite(s, k, pair, plus - minus, now_s)
+        rewrite(s, k, pair, plus - minus, first, now_s)
 
 
 @compiled
@@ -273,7 +326,7 @@ def refresh(s: Record, k: Record, now_s: Any) -> None:
     all_pairs = s.rows * s.cols * s.pairs
     g, left = cells_at(s.g_us, s), cells_at(s.left, s)
     first = s.refresh_events * g.size
-    s.refresh_events += k.reads_are_noisy
+    s.refresh_events += k.reads_are_noisy * (1 + k.verify_rounds + k.keeps_misses)
     s.refresh_reads += g.size
     reach = REACH * k.read_scale if k.reads_are_noisy else f32(0.0)
     slope, offset, threshold = k.read_slope * reach, k.read_offset * reach, k.refresh_threshold

@@ -83,12 +83,13 @@ _NUMBERS = (
     "beta", "beta_squared", "g_min", "g_max", "mean_slope", "mean_offset", "mean_history", "std_slope", "std_offset",
     "std_history", "write_scale", "fade", "drift_reference", "read_slope", "read_offset", "read_scale", "reset_mean",
     "reset_std", "reset_min", "dac_step", "dac_back_step", "operand_step", "operand_signed_step", "chi_scale",
-    "threshold", "float_limit", "largest_update", "refresh_threshold", "refresh_difference",
+    "threshold", "float_limit", "largest_update", "refresh_threshold", "refresh_difference", "refresh_tolerance",
 )  # fmt: skip
 _INTEGERS = (
     "drifts", "linear", "reads_are_noisy", "dac_bits", "dac_back_bits", "adc_bits", "adc_back_bits", "calibrate_every",
     "operand_bits", "chi_bits", "word_bits", "places", "word_limit", "rounding", "transfer_every", "wears",
     "refresh_every", "max_pulses", "drift_every", "linear_outputs", "overflows", "most_pulses",
+    "verify_rounds", "keeps_misses",
 )  # fmt: skip
 KNOBS = np.dtype(
     [

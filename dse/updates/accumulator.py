@@ -108,6 +108,26 @@ class Accumulator:
         events.chi_writes += int(torch.count_nonzero(pulses))
         return pulses
 
+    def give_back(self, weights: Tensor, missed: Tensor, events: Events) -> None:
+        """Add what a refresh missed, to the nearest place; words saturate at their ends.
+
+        Args:
+            weights: flat indices of weights, each once, int64, shape (n,).
+            missed: what is missing there, in units of weight, float32, shape (n,).
+            events: counts of words read, added to and written, saturated words and changed bits, to add to.
+        """
+        added = missed
+        if self.spec.bits != "float":
+            added = torch.round(missed * (self.places / self.threshold)).to(torch.int64)
+        word = self.word.clone()
+        total = word.view(-1)[weights] + added
+        held = total.clamp(-self.limit, self.limit)
+        word.view(-1)[weights] = held
+        self._write(word, events)
+        events.chi_saturated += int(torch.count_nonzero(held != total))
+        for name in ("chi_reads", "chi_writes", "chi_adds"):
+            setattr(events, name, getattr(events, name) + weights.numel())
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Return words, changes of their bits and where rounding stands; see `dse.pausing.Pausable`."""
         flips = {} if self.flips is None else {"flips": array_of(self.flips)}

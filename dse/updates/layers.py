@@ -179,8 +179,14 @@ class CrossbarLayer:
         return update
 
     def maintain(self, now_s: float) -> None:
-        """Refresh pairs near saturation."""
-        self.array.refresh(self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s)
+        """Refresh pairs near saturation, and add what that missed to chi where it is kept."""
+        array, size, keeps = self.array, self.rows * self.cols, self.accumulator.spec.refresh_misses == "kept"
+        missed = array.refresh(self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s, look=keeps)
+        for own in missed if keeps else ():
+            for plane in range(array.pairs):
+                here = own.pairs // size == plane
+                weights, weight = own.pairs[here] % size, own.difference_us[here] / array.beta_us
+                self.accumulator.give_back(weights, weight, self.events)
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters; see `PairArray.calibrate`."""

@@ -17,8 +17,8 @@ class AccumulatorSpec(Spec):
 
     The word is a signed fixed-point number whose magnitude ends at the threshold: its last place is worth
     threshold / 2^(bits - 1). With 1 bit nothing gathers, and every update is rounded to whole pulses. Where pulses
-    leave only every few updates, or only so many at once, `headroom_bits` of the word hold what exceeds the threshold,
-    and a word at its end saturates.
+    leave only every few updates, or only so many at once, or a refresh adds what it missed, `headroom_bits` of the word
+    hold what exceeds the threshold, and a word at its end saturates.
     """
 
     bits: AccumulatorBits = 32
@@ -36,7 +36,11 @@ class AccumulatorSpec(Spec):
     max_pulses: Annotated[MostPulses, Added()] = "unlimited"
     """Most pulses that a cell takes in one update; what is beyond stays in chi. With several pairs a weight each takes
     up to as many."""
-    headroom_bits: Annotated[int, Ge(0), Le(31), ActsUnless(transfer_every=1, max_pulses="unlimited")] = 2
+    refresh_misses: Annotated[Literal["lost", "kept"], ActsUnless({"refresh.every_samples": 0}), Added()] = "lost"
+    """Whether a pair is read once more after a refresh, and what was missed goes into chi."""
+    headroom_bits: Annotated[
+        int, Ge(0), Le(31), ActsUnless(transfer_every=1, max_pulses="unlimited", refresh_misses="lost")
+    ] = 2
     """Bits of the word above the threshold, where pulses do not all leave at every update: the last place is then
     worth threshold / 2^(bits - 1 - headroom_bits), and a word (of floats, too) saturates at 2^headroom_bits thresholds,
     less one place for integers. Where they leave only every few updates, these need at least one such bit."""
@@ -54,7 +58,7 @@ class AccumulatorSpec(Spec):
     @property
     def overflows(self) -> bool:
         """Whether a word may be worth a pulse or more after a transfer."""
-        return self.max_pulses != "unlimited"
+        return self.max_pulses != "unlimited" or self.refresh_misses == "kept"
 
     @model_validator(mode="after")
     def _headroom_leaves_a_place(self) -> "AccumulatorSpec":

@@ -70,6 +70,18 @@ CASES: dict[str, dict[str, Any]] = {
         "accumulator.storage": "pcm",
     },
     **{
+        f"verified refresh, misses {misses}, {bits} bits": {
+            **OFTEN,
+            "accumulator.bits": bits,
+            "accumulator.storage": "pcm",
+            "accumulator.refresh_misses": misses,
+            "refresh.verify_rounds": rounds,
+            "refresh.tolerance_us": 0.5,
+            "array.pairs_per_weight": 2,
+        }
+        for bits, misses, rounds in ((9, "kept", 2), ("float", "kept", 0), (32, "lost", 3))
+    },
+    **{
         f"at most a pulse a cell, {bits} bits, a transfer every {every}": {
             **OFTEN,
             "accumulator.bits": bits,
