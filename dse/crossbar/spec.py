@@ -43,7 +43,17 @@ class ArraySpec(Spec):
     """Conductance difference of each pair that stands for a weight of 1, uS (beta)."""
     pairs_per_weight: Annotated[int, Ge(1), Le(64), ActsUnless(on_crossbars=False)] = 1
     """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
-    conductance_per_std_us: Annotated[float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False)] = 2.0
+    mapping: Annotated[Literal["deviation", "largest"], ActsUnless(on_crossbars=False), Added()] = "deviation"
+    """Deep networks: which initial weight of a layer sets its beta: "deviation", the standard deviation of all of them,
+    or "largest", the largest magnitude."""
+    conductance_at_largest_us: Annotated[
+        float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False), ActsUnless(mapping="deviation"), Added()
+    ] = 3.5
+    """Conductance difference of each pair that stands for the largest initial weight of a layer, uS. Uniform weights
+    reach sqrt(3) deviations, so that the default is about the 2 uS of `conductance_per_std_us` for them."""
+    conductance_per_std_us: Annotated[
+        float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False), ActsUnless(mapping="largest")
+    ] = 2.0
     """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
     initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
     tile_rows: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"

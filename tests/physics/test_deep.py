@@ -259,6 +259,15 @@ def test_a_layer_s_conductance_follows_the_deviation_of_its_weights() -> None:
         assert pair.layer.array.beta_us * stds[pair.name] == pytest.approx(3.0, rel=1e-5)
 
 
+def test_a_layer_s_conductance_follows_the_largest_of_its_weights() -> None:
+    design, own = network(**{"array.mapping": "largest", "array.conductance_at_largest_us": 5.0})
+    largest = {f"{name}.weight": float(layer.weight.detach().abs().max()) for name, layer in analog_layers(own)}
+    for pair in crossbar_descent(design, own).pairs:
+        cells, beta = pair.layer.array.cells.g_us, pair.layer.array.beta_us
+        assert beta * largest[pair.name] == pytest.approx(5.0, rel=1e-5)
+        assert float((cells[0] - cells[1]).abs().max()) == pytest.approx(5.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_inference_takes_the_cells_with_or_without_the_accumulators(both: bool) -> None:
     design, own = network(**QUIET)

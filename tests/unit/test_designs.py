@@ -37,6 +37,7 @@ READING = (
 GENERATING = ("network.latent", "training.adversarial_loss", "training.discriminator_rate")
 DEEP_ON_CROSSBARS = (
     "array.conductance_per_std_us",
+    "array.mapping",
     "array.tile_rows",
     "array.tile_columns",
     "array.read_noise_per",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.crossbar.events import EVENT_NAMES, Events
+from dse.crossbar.spec import ArraySpec
 from dse.crossbar.usage import LayerUsage
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import ordered_sum
@@ -64,7 +65,7 @@ class CrossbarDescent:
             owner, _, leaf = name.rpartition(".")
             if leaf != "weight" or owner not in layers:
                 return None
-            beta = conductance_per_std_us / deviation_of(values)
+            beta = beta_us_of(hardware.array, values, conductance_per_std_us)
             array = hardware.array.model_copy(update={"conductance_per_weight_us": beta})
             return replace(hardware, array=array, accumulator=accumulator)
 
@@ -155,6 +156,18 @@ def _usage_of(number: int, layer: AnalogLayer, pairs: CrossbarLayer) -> LayerUsa
         standing=pairs.standing(),
     )
     return replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
+
+
+def beta_us_of(array: ArraySpec, values: Tensor, conductance_per_std_us: float) -> float:
+    """Return the conductance difference of a pair that stands for a weight of 1, uS, by the initial weights of a layer.
+
+    Raises:
+        DivergedError: their deviation is 0 or no number.
+    """
+    deviation = deviation_of(values)
+    if array.mapping == "largest":
+        return array.conductance_at_largest_us / float(values.detach().abs().max())
+    return conductance_per_std_us / deviation
 
 
 def deviation_of(values: Tensor) -> float:

@@ -20,7 +20,7 @@ from dse.pausing import State, by_number, gathered, hand_out, taken
 from dse.streams import Stream, stream
 from dse.updates.descent import as_network_says
 from dse.updates.layers import Held
-from dse.updates.mixed_precision.descent import deviation_of
+from dse.updates.mixed_precision.descent import beta_us_of
 from dse.updates.pace import Interval
 from dse.updates.platform import Platform
 from dse.updates.pulse_trains.between import Place
@@ -47,7 +47,7 @@ class PulsedWeights:
     ) -> None:
         self.layer, self._pulses = layer, pulses
         hardware, weight = platform.crossbar_hardware, layer.weight.detach().cpu().reshape(layer.cols, -1)
-        beta_us = platform.array.conductance_per_std_us / deviation_of(weight)
+        beta_us = beta_us_of(platform.array, weight, platform.array.conductance_per_std_us)
         array = platform.array.model_copy(update={"conductance_per_weight_us": beta_us})
         self.array = PairArray(
             layer.cols,
