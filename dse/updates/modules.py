@@ -86,7 +86,7 @@ class CrossbarParameter:
         if beyond > 0.0:
             warnings.warn(
                 f"parameter {name}: {100 * beyond:.2g} % of the weights exceed what a pair can hold and start at its "
-                "limit; lower array.conductance_per_weight_us, or array.conductance_per_std_us of a network (array.conductance_at_largest_us)",
+                "limit; lower array.conductance_per_weight_us, or array.conductance_per_std_us of a network",
                 stacklevel=3,
             )
         self._memory = Memory(optimiser, weight)
