@@ -98,8 +98,8 @@ class ArraySpec(Spec):
     ] = 0.1
     """Share of the cells of a row that must be worn for a spare row to take its place; the most worn come first."""
     tolerated_loss: Annotated[float, Gt(0.0), Le(1.0), *NOTHING_WEARS, Added()] = 0.05
-    """How much worse than its best what the task measures may become while cells wear out; `lifetime_samples` ends
-    there."""
+    """How much worse than its best what the task measures may become while cells wear out, in its own units: 0.05 of an
+    accuracy are five percentage points, not a twentieth of it; `lifetime_samples` ends there."""
 
     @model_validator(mode="after")
     def _range_is_open(self) -> "ArraySpec":
