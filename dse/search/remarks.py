@@ -8,6 +8,7 @@ from dse.designs.space import Parameter
 from dse.networks.base import AbstractNetwork
 from dse.pricing.axes import FreeAxes
 from dse.pricing.card import unlike
+from dse.pricing.wear import lifetimes
 from dse.search.spec import StudySpec
 from dse.spec import written
 
@@ -37,6 +38,7 @@ def remarks(study: _Study) -> Sequence[str]:
         *_off_compiled_code(study),
         *_slow_values(study),
         *_wearing(study),
+        *_two_endurances(study),
         *_on_accelerators(study),
         *unlike(list(study.free.cards.values())),
     ]
@@ -68,6 +70,18 @@ def _wearing(study: _Study) -> Sequence[str]:
     given = [path for path in (*study.fixed, *study.space) if path in WEARING]
     why = "cells that wear out take the plain path, step by step in tensor operations, which takes many times as long"
     return [f"{given[0]}: {why}"] if given else []
+
+
+def _two_endurances(study: _Study) -> Sequence[str]:
+    """Return a line where cells wear out by the endurance of the design, and lifetimes are read off that of a card."""
+    given = [path for path in (*study.fixed, *study.space) if path in WEARING]
+    read = [name for name in (*study.spec.objectives, *study.spec.constraints) if name in lifetimes()]
+    if not (given and read):
+        return []
+    return [
+        f"{read[0]} follows the endurance on the cost card and not {given[0]}, by which cells wear out here; give the "
+        "card the same one, or ask for lifetime_samples"
+    ]
 
 
 def _slow_values(study: _Study) -> Sequence[str]:

@@ -77,3 +77,17 @@ def test_pulses_follow_the_ratio_of_rate_and_epsilon_alone(words: dict[str, Any]
         found.append(outcome)
     assert found[0] == found[1]
     assert sum(layer.events["set_pulses_update"] for layer in found[0].layers) > 100
+
+
+def test_a_lifetime_of_the_card_beside_cells_that_wear_by_the_design_is_remarked_once() -> None:
+    text = 'name = "lives"\nobjectives = ["validation_accuracy", "{}"]\n[workload]\ndataset = "digits"\n[design]\n{}\n'
+    text += "[space]\n'accumulator.bits' = [4, 8]\n[budget]\ntrials = 1\n"
+    wearing = "device.set_endurance_pulses = 1e6"
+    own = parse_study(text.format("trainings_to_first_cell", wearing), Path())
+    [line] = [line for line in remarks(own) if "lifetime_samples" in line]
+    assert line.startswith(
+        "trainings_to_first_cell follows the endurance on the cost card and not device.set_endurance"
+    )
+    for objective, design in (("lifetime_samples", wearing), ("trainings_to_first_cell", "")):
+        study = parse_study(text.format(objective, design), Path())
+        assert not [line for line in remarks(study) if "lifetime_samples" in line]

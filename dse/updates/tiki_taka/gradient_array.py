@@ -36,7 +36,7 @@ from dse.updates.accumulator import Accumulator
 from dse.updates.bits import FLOAT_BITS
 from dse.updates.layers import Hardware
 from dse.updates.standing import standing_of
-from dse.updates.tiki_taka.spec import TransferSpec
+from dse.updates.tiki_taka.transfer import TransferSpec
 from dse.updates.usage import usage_of_pairs
 
 
