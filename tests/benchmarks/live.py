@@ -1,22 +1,28 @@
 """Epochs that live searches need for the same front: studies are simulated, nothing is replayed.
 
-    python -m tests.benchmarks.live quickstart|cnn [--repetitions 3] [--epochs 3000]
+    python -m tests.benchmarks.live quickstart|cnn [--repetitions 3] [--epochs 3000] [--only NAME;NAME] [--out FILE]
 
 A study is searched as it was by default before there was a model (TPE, all seeds for every design, to the end), with
 the model, and with the model, rungs and seeds for the front. A design counts with its means under all three seeds, once
 it has them. Volumes are measured in one box, from the best to the worst values that any of the searches found, on
 logarithmic axes for energy and writes. What is printed: the volume after shares of the epochs, and the share of the
 epochs after which the baseline's last volume is reached.
+
+Each search is written to the file when it ends, and one that stands there is not simulated again: a benchmark that was
+stopped goes on, and one that ended prints its tables anew. The convolutional network is scaled down as `scaled` says.
 """
 
 import argparse
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import moocore
 import numpy as np
 
+from dse.data.base import data_folder
+from dse.data.cifar10 import Cifar10
 from dse.results.store import read_table
 from dse.search.executor import LocalExecutor
 from dse.search.runs import start
@@ -24,25 +30,44 @@ from dse.search.study import parse_study
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 SEEDS = 3
+IMAGES, TESTS, BIN = 400, 200, 2
+"""Images of CIFAR-10 to learn from and to choose by, those of the test, and pixels that one of the scaled image is the
+mean of, along each side."""
 STUDIES = {
-    "quickstart": ("quickstart.toml", {}, [3, 10], 30),
+    "quickstart": ("quickstart.toml", {}, [3, 10], 30, 16),
     "cnn": (
         "cnn_cifar10.toml",
         {
-            "validation = 0.1": "validation = 0.1\nimages = 400",
-            "epochs = 4, batch_size = 100": "epochs = 9, batch_size = 20",
+            'dataset = "cifar10"\nvalidation = 0.1': 'dataset = "arrays"\nfile = "cifar.npz"\nvalidation = 0.25',
+            'name = "cnn9", width = 0.25': 'name = "cnn", width = 0.5',
+            "epochs = 4, batch_size = 100": "epochs = 4, batch_size = 20",
+            "low = 0.02, high = 0.5, log": "low = 0.05, high = 1.0, log",
+            '"training.dropout" = [0.0, 0.1, 0.2]\n': "",
         },
-        [1, 3],
+        [1, 2],
+        4,
         9,
     ),
 }
-"""File, changes that scale it down, rungs, and epochs of a training."""
+"""File, changes that scale it down, rungs, epochs of a training, and designs that are drawn blindly."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def scaled(file):
+    """Write the first images of each class of CIFAR-10, as many of each, with sides divided by `BIN`."""
+    raw, parts = Cifar10().read(data_folder()), {}
+    each = {"train": (raw.train, raw.train_labels, IMAGES), "test": (raw.test, raw.test_labels, TESTS)}
+    for part, (images, labels, count) in each.items():
+        own = np.concatenate([np.flatnonzero(labels == k)[: count // Cifar10.classes] for k in range(Cifar10.classes)])
+        channels, height, width = Cifar10.shape
+        pixels = images[own].reshape(len(own), channels, height // BIN, BIN, width // BIN, BIN).mean(axis=(3, 5))
+        parts |= {f"x_{part}": pixels.round().astype(np.uint8), f"y_{part}": labels[own]}
+    np.savez(file, **parts)
 
 
 def texts(name, epochs, seed):
     """Return the study file of each search."""
-    file, changes, rungs, longest = STUDIES[name]
+    file, changes, rungs, longest, startup = STUDIES[name]
     text = (SPACES / file).read_text()
     for old, new in changes.items():
         assert old in text, old
@@ -60,7 +85,7 @@ def texts(name, epochs, seed):
         "model, all seeds": ('sampler = "model"', whole),
         "model, rungs, seeds for the front": (f'sampler = "model"\nrungs = {rungs}', spare),
     }
-    common = f"seed = {seed}\nstartup = 16\nlookahead = 6"
+    common = f"seed = {seed}\nstartup = {startup}\nlookahead = 6"
     return {
         own: f"{head}\n[search]\n{search}\n{common}\n[budget]\n{budget}\n{price}\n"
         for own, (search, budget) in searches.items()
@@ -97,21 +122,48 @@ def volume(points, best, worst):
     return float(moocore.hypervolume(inside, ref=np.ones(3))) if len(inside) else 0.0
 
 
+def searched(text, kept):
+    """Return what `trace` does of a search that is simulated now; from the file of those that were, where it is there.
+
+    Args:
+        text: the study file.
+        kept: the file, or None.
+    """
+    before = [json.loads(line) for line in kept.read_text().splitlines()] if kept and kept.exists() else []
+    found = next((own for own in before if own["study"] == text), None)
+    if found is None:
+        with tempfile.TemporaryDirectory() as place:
+            if "cifar.npz" in text:
+                scaled(Path(place) / "cifar.npz")
+            study, begin = parse_study(text, Path(place)), time.process_time()
+            start(study, Path(place) / "r", LocalExecutor)
+            ends, paid = trace(Path(place) / "r", study.spec.objectives)
+        ends = [[epochs, values.tolist()] for epochs, values in ends]
+        found = {"study": text, "paid": paid, "seconds": time.process_time() - begin, "ends": ends}
+        if kept:
+            with kept.open("a") as file:
+                file.write(json.dumps(found) + "\n")
+    return [(epochs, np.array(values)) for epochs, values in found["ends"]], found["paid"], found["seconds"]
+
+
 def main():
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=list(STUDIES))
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3000)
+    parser.add_argument("--only", default="", help="parts of the names of the searches beside the baseline")
+    parser.add_argument("--out", type=Path, help="the file of searches that ended")
     given = parser.parse_args()
     runs = {}
     for seed in range(given.repetitions):
-        for name, text in texts(given.study, given.epochs, seed).items():
-            with tempfile.TemporaryDirectory() as place:
-                study = parse_study(text, SPACES)
-                start(study, Path(place) / "r", LocalExecutor)
-                runs[name, seed] = trace(Path(place) / "r", study.spec.objectives)
-            print(f"{name}, repetition {seed}: {len(runs[name, seed][0])} designs under all seeds", flush=True)
+        for n, (name, text) in enumerate(texts(given.study, given.epochs, seed).items()):
+            if n and not any(part in name for part in given.only.split(";")):
+                continue
+            found, paid, seconds = searched(text, given.out)
+            runs[name, seed] = found, paid
+            whole = f"{paid} epochs, {seconds:.0f} s of processor"
+            print(f"{name}, repetition {seed}: {len(found)} designs under all seeds, {whole}", flush=True)
     everything = np.concatenate([costs([own for _, own in found]) for found, _ in runs.values() if found])
     best, worst = everything.min(axis=0), everything.max(axis=0)
     names = list(dict.fromkeys(name for name, _ in runs))

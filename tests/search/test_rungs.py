@@ -4,12 +4,13 @@ import pytest
 
 from dse.analysis.fronts.pareto import front
 from dse.analysis.tables.tables import open_tables, search_trials
-from dse.errors import SettingError
+from dse.errors import ResultsError, SettingError
 from dse.results.address import place_of
 from dse.results.encoding import sealed
 from dse.results.schema import RESULT_COLUMNS
 from dse.results.store import read_table
 from dse.search import decisions
+from dse.search.checkpoint import pack
 from dse.search.executor import LocalExecutor
 from dse.search.rung_schedule import Rules
 from dse.search.runs import resume, start
@@ -98,6 +99,33 @@ def test_the_table_is_that_of_a_study_that_lost_what_saves_time_alone(lost, stra
     assert whole(folder).equals(whole(straight))
     told = [text for text in caplog.messages if "/decisions/" in text and "not what was written" in text]
     assert bool(told) == (lost == "decisions")
+
+
+@pytest.mark.slow
+def test_the_table_is_that_of_a_study_whose_trainings_paused_under_other_code(straight, tmp_path, monkeypatch):
+    """Such code may make another state under the same names; that of here is made after the stop."""
+    folder, changed = tmp_path / "r", {}
+
+    def packed(state, of):
+        content = pack(state, of)
+        halved = {name: values * 0.5 if values.dtype.kind == "f" else values for name, values in state.items()}
+        changed[content] = pack(halved, of)
+        return content
+
+    with monkeypatch.context() as other:
+        for module in ("executor", "runs"):
+            other.setattr(f"dse.search.{module}.code_version", lambda: "0.0+other")
+        other.setattr("dse.search.executor.pack", packed)
+        with pytest.raises(KeyboardInterrupt):
+            start(study_of(TEXT, tmp_path), folder, lambda: Scrambled(3, seed=0, stop_after=20))
+    kept = list((folder / "paused").iterdir())
+    assert len(kept) > 3
+    for file in kept:
+        file.write_bytes(changed[file.read_bytes()])
+    with pytest.raises(ResultsError, match=r"was begun by other code: code was 0\.0\+other"):
+        resume(folder, LocalExecutor)
+    resume(folder, LocalExecutor, other_code=True)
+    assert whole(folder).equals(whole(straight))
 
 
 def test_steps_keep_to_their_shares_and_pause_at_the_rungs(straight):

@@ -17,7 +17,7 @@ from dse.designs.outcome import Outcome
 from dse.pausing import CannotPauseError, State, UnlikeStateError, gathered, hand_out
 from dse.results.rows import result_fields
 from dse.search.checkpoint import FORMAT, pack, unpack
-from dse.search.executor import made_by
+from dse.search.executor import Job, made_by, simulate_design, work
 from dse.streams import stream
 from dse.tasks.pictures import AbstractPictureLearner
 from dse.updates import fast
@@ -178,7 +178,7 @@ from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
 from dse.results.rows import result_fields
 from dse.search.checkpoint import unpack
-from dse.search.executor import made_by
+from dse.search.executor import Job, made_by, simulate_design, work
 design = compose({KINDS["stochastic words"]!r})
 data = design.workload.load()
 state = unpack(Path({str(tmp_path / "paused")!r}).read_bytes(), made_by(design, 3, 2, data.checksum))
@@ -296,6 +296,29 @@ def test_a_checkpoint_of_something_else_is_refused(
     of, content, _ = paused
     with pytest.raises(ValueError, match=f"another one: {name} was"):
         unpack(content, {**of, name: other})
+
+
+@pytest.mark.parametrize(("other", "goes_on_from"), [({}, ["2"]), ({"code": "0+a"}, []), ({"packages": "{}"}, [])])
+def test_a_training_never_goes_on_from_a_checkpoint_of_other_code(
+    other: dict[str, str],
+    goes_on_from: list[str],
+    paused: tuple[dict[str, Any], bytes, State],
+    restored: list[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What other code made may be another state under the same names: here all of its floats are.
+
+    That of this code is the true one, so that the same answer comes of going on.
+    """
+    of, _, state = paused
+    strange = {name: values * 0.5 if values.dtype.kind == "f" and other else values for name, values in state.items()}
+    design, straight = compose(SMALL), work(Job(0, 3, compose(SMALL)), simulate_design)
+    with caplog.at_level("INFO", "dse.search.executor"):
+        answer = work(Job(0, 3, design, since=2, start=pack(strange, {**of, **other})), simulate_design)
+    assert answer.result == straight.result
+    assert restored == goes_on_from
+    told = [text for text in caplog.messages if "trial 0 seed 3 trains from the start: the paused training is" in text]
+    assert [f"another one: {name} was" in told[0] for name in other] == [True] * len(told)
 
 
 def test_what_has_the_right_checksum_and_is_no_state_is_refused(paused: tuple[dict[str, Any], bytes, State]) -> None:
