@@ -1,15 +1,17 @@
 """Epochs that searches need for the same front, replayed with the plans of the framework on recorded trainings.
 
-    python -m tests.benchmarks.rungs [--repetitions 10] [--only NAME] [--out FILE]
+    python -m tests.benchmarks.rungs [--repetitions 10] [--only NAME] [--trials N] [--out FILE]
 
 A search pays for every epoch of every simulation that it asks for, once. A design counts when it was trained to the end
 under all seeds ("certified") or under one. Volumes are of true means, as shares of the best (`recorded`). For each
 search and budget: the mean over repetitions, the epochs to the baseline's mean volume, and the ratio with an interval
-of 95 % from bootstrap samples of both.
+of 95 % from bootstrap samples of both. Samplers of other libraries are slow: with --trials, searches end after so many
+designs, and the volumes at their end are printed, too.
 """
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 
@@ -112,31 +114,42 @@ def ratio(base, runs, column, epochs, random):
     return found[0], *np.percentile(found[1:], [2.5, 97.5])
 
 
-def options(about):
-    """Return what the command line asks of a benchmark: repetitions, which searches, and a file for their traces."""
+def options(about, **numbers):
+    """Return what the command line asks of a benchmark: repetitions, which searches, and a file for their traces.
+
+    Args:
+        about: the benchmark.
+        **numbers: further integers by name, with what they are.
+    """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path)
+    for name, what in numbers.items():
+        parser.add_argument(f"--{name}", type=int, help=what)
     return parser.parse_args()
 
 
 def main():
     """Replay and print."""
-    given = options(__doc__)
+    given = options(__doc__, trials="designs of each search, in place of its own")
     world = World()
     runs, seconds = {}, {}
     for name, (search, budget) in SEARCHES.items():
         if given.only and not any(part in name for part in given.only.split(";")):
             continue
+        shortened = re.sub(r"trials = \d+", f"trials = {given.trials}", budget) if given.trials else budget
         start = time.process_time()
-        runs[name] = [replay(world, search, budget, seed) for seed in range(given.repetitions)]
+        runs[name] = [replay(world, search, shortened, seed) for seed in range(given.repetitions)]
         seconds[name] = (time.process_time() - start) / sum(run["designs"] for run in runs[name])
         row = [f"{volumes_at(runs[name], k, e).mean():.3f}" for k in (1, 2) for e in (900, 1800, 2700, 3000, 9000)]
         print(
             f"{name:28} certified {' '.join(row[:5])}  one {' '.join(row[5:])}  {seconds[name]:.3f} s a design",
             flush=True,
         )
+        if given.trials:
+            ends = [", ".join(f"{run['trace'][-1][k]:.3f}" for run in runs[name]) for k in (1, 2)]
+            print(f"{'at the end':28} certified {ends[0]}; one {ends[1]}", flush=True)
         if given.out:
             given.out.write_text(json.dumps(runs))
     random = np.random.default_rng(0)
