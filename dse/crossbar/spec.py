@@ -16,6 +16,7 @@ BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
 Unused = Literal["absent", "present"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
+Scales = Literal["none", "layer", "column"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -56,6 +57,15 @@ class ArraySpec(Spec):
     ] = 2.0
     """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
     initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
+    output_scale: Annotated[Scales, ActsUnless(on_crossbars=False), Added()] = "none"
+    """Deep networks: digital factors of the outputs before the bias, one for a "layer" or one for each "column". They
+    begin at 1 and learn as other digital parameters do, so that effective weights can grow where conductances cannot.
+    Every output takes a multiplication, every error two."""
+    output_scale_rate: Annotated[
+        float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False), ActsUnless(output_scale="none"), Added()
+    ] = 0.01
+    """Learning rate of output scales in units of that of other digital parameters; a scale gathers the gradients of all
+    its weights."""
     tile_rows: Annotated[TileLines, ActsUnless(on_crossbars=False)] = "whole"
     """Rows of an array: a layer with more inputs takes several, whose products are converted apart and added digitally;
     256 by default for deep networks. "whole": as many as the layer needs."""

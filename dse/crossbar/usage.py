@@ -38,7 +38,12 @@ PARTIAL_ADDS_DEPLOYMENT = "partial_adds_deployment"
 there are some. Rows of earlier versions have none: they were not counted there."""
 SINCE = (*PLANES, *SHIFTS, OFFSET_COLUMNS, PARTIAL_ADDS_DEPLOYMENT)
 """Those that rows of earlier versions lack, though they had what these tell of; their prices are what they were."""
-FACTS = (*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, *SINCE)
+OUTPUT_SCALES = ("scaled_forward", "scaled_backward")
+"""Names, among the events of a layer, of the digital multiplications of its outputs and errors by learned scales."""
+FACTS = (
+    *(*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, *SINCE),
+    *OUTPUT_SCALES,
+)
 """What prices find among the events of some layers; others have none of it."""
 
 

@@ -62,7 +62,8 @@ class ModuleLayer(AbstractDeployedLayer):
         # A linear layer of the same array, converters and tiles measures drift under fixed inputs.
         shape = self.layer.rows, self.layer.cols
         digital = nn.Linear(*shape, bias=False, device="meta").to_empty(device=self.device)
-        self._probe = AnalogLinear(digital, self.layer.crossbars, seed=self.layer.seed, number=self.layer.number)
+        crossbars = replace(self.layer.crossbars, output_scale="none")
+        self._probe = AnalogLinear(digital, crossbars, seed=self.layer.seed, number=self.layer.number)
         self._fixed = torch.from_numpy(fixed_inputs(self.vectors, self.layer.rows)).to(self.device)
 
     @property

@@ -41,7 +41,7 @@ from operator import add
 
 import polars as pl
 
-from dse.crossbar.usage import CORRECTIONS, PARTIAL_ADDS_DEPLOYMENT, PLANES, PULSE_STEPS, SHIFTS, SLICES
+from dse.crossbar.usage import CORRECTIONS, OUTPUT_SCALES, PARTIAL_ADDS_DEPLOYMENT, PLANES, PULSE_STEPS, SHIFTS, SLICES
 from dse.pricing.card import constant
 
 FLOAT_BITS = 32
@@ -297,6 +297,7 @@ QUANTITIES: dict[str, pl.Expr] = {
     **_partial_sums(),
     **_accumulators(),
     **_digital_network(),
+    **{name: _on_crossbar(_number(name).fill_null(0.0)) for name in OUTPUT_SCALES},
     "activations": pl.col("activations").cast(pl.Float64),
     "derivatives": trained(pl.col("activations")).cast(pl.Float64),
     "set_pulses_update": pl.col("set_pulses_update").cast(pl.Float64),
@@ -371,7 +372,8 @@ def bill() -> Bill:
         items[phase, "partial_sums"] = _sum((f"{phase}_partial_bits", adder))
         functions = "activations" if phase == "forward" else "derivatives"
         items[phase, "activations"] = _sum((functions, constant("activation_j")))
-        items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")))
+        scaled = f"scaled_{phase}", constant("float_multiply_j")
+        items[phase, "digital_macs"] = _sum((f"macs_{phase}", constant("digital_mac_j")), scaled)
         items[phase, "digital_memory"] = _sum(reads[phase], (f"{phase}_root_reads", by_size))
     return {**items, **_update_items(), **_refresh_items(read), **_deployment_items(read, step)}
 

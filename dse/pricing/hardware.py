@@ -136,7 +136,10 @@ def latencies() -> dict[str, pl.Expr]:
     pulses = constant("parallel_pulses")
     flips = pl.when(pl.col("held_in_pcm")).then(pl.col("chi_flips")).otherwise(0)
     functions = {"forward": pl.col("activations"), "backward": trained(pl.col("activations"))}
-    digital_steps = {phase: (own + pl.col(f"partial_adds_{phase}")) / digital for phase, own in functions.items()}
+    scaled = {phase: pl.col(f"scaled_{phase}").fill_null(0) for phase in functions}
+    digital_steps = {
+        phase: (own + pl.col(f"partial_adds_{phase}") + scaled[phase]) / digital for phase, own in functions.items()
+    }
     analog = {
         "forward": _used("mvm_forward", _read_s("forward", TILE_COLS * _slices("forward"), TILE_ROWS))
         + digital_steps["forward"],

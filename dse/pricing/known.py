@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
-from dse.crossbar.usage import ARRAY_LINES, PARTIAL_ADDS_DEPLOYMENT, SPARE_ROWS, WEAR_NAMES
+from dse.crossbar.usage import ARRAY_LINES, OUTPUT_SCALES, PARTIAL_ADDS_DEPLOYMENT, SPARE_ROWS, WEAR_NAMES
 from dse.designs.tables import Design
 from dse.networks.products import LayerProducts, Products
 from dse.pricing.card import CostCard
@@ -201,6 +201,8 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
     back = vectors * back_planes if layer.back else 0
     added = samples * (layer.inside * column_tiles * back_planes - layer.reached) if layer.back else 0
     bits = bits_of_weight(device, design.array.pairs_per_weight, chi)
+    scales = {"none": 0, "layer": 1, "column": layer.cols}[design.array.output_scale]
+    scaled = dict(zip(OUTPUT_SCALES, (vectors * layer.cols, 2 * vectors * layer.cols), strict=True)) if scales else {}
     unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
     refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()
     flips = ("chi_flips",) if chi is not None and chi.storage == "pcm" else ()
@@ -212,7 +214,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "row_tiles": row_tiles,
         "column_tiles": column_tiles,
         "cells": 2 * design.array.pairs_per_weight * size,
-        "inference_bits": size * bits if layer.infers else 0.0,
+        "inference_bits": size * bits + FLOAT_BITS * scales if layer.infers else 0.0,
         "dac_bits": whole(dac.driver_bits(0)),
         "dac_backward_bits": whole(dac.driver_bits(1)),
         "adc_bits": whole(adc.bits),
@@ -234,6 +236,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         **adc.facts,
         **({SPARE_ROWS: design.array.spare_rows} if design.array.spare_rows else {}),
         **dac.facts(signed=not layer.unsigned),
+        **scaled,
     }
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from dse.crossbar.analog import AnalogLayer
-from dse.crossbar.usage import ARRAY_LINES, LayerUsage
+from dse.crossbar.usage import ARRAY_LINES, OUTPUT_SCALES, LayerUsage
+from dse.updates.bits import FLOAT_BITS
 from dse.updates.layers import Held
 
 
@@ -45,8 +46,11 @@ class Descent(Protocol):
 def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
     """Return the account of a layer with what its network says of it, and how often a sample drove it."""
     infers = layer.traits.infers
-    bits = usage.inference_bits if infers else 0.0
+    own = 0 if layer.learned_scale is None else layer.learned_scale.numel()
+    bits = usage.inference_bits + FLOAT_BITS * own if infers else 0.0
     events = {**usage.events, **arrays_of(layer)} if usage.cells else usage.events
+    if own:
+        events = {**events, **dict(zip(OUTPUT_SCALES, layer.scaled, strict=True))}
     return replace(usage, places=layer.places, infers=infers, inference_bits=bits, events=events)
 
 

@@ -74,6 +74,7 @@ CASES = [
         {*SIZES, "outer_products_j", "backward_per_sample_s", "partial_sums_j"},
         LEARNED,
     ),
+    ({**CNN, "array.output_scale": "column"}, {*SIZES, "latency_per_inference_s", "backward_per_sample_s"}, LEARNED),
     ({**CNN, "deployment.times_s": [1.0]}, SIZES, {*LEARNED, "deployment_j", "deployment_per_sample_s"}),
     (
         {"architecture": "float", **CNN, "deployment.times_s": [1.0]},

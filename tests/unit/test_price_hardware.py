@@ -143,6 +143,18 @@ def test_a_bit_of_a_memory_costs_with_the_root_of_its_size(bits: int) -> None:
     assert digital["energy_j"] - flat["energy_j"] == pytest.approx(more, rel=1e-6)
 
 
+def test_learned_scales_take_a_multiplication_and_a_step_each() -> None:
+    without, own = said(CROSSBAR), said(CROSSBAR, scaled_forward=16_000, scaled_backward=32_000)
+    joules, seconds = CARD.values["float_multiply_j"] / 1000, 1 / (32 * 5e8) / 1000
+    for phase, number in (("forward", 16_000), ("backward", 32_000)):
+        assert own[f"{phase}_digital_macs_per_sample_j"] == pytest.approx(number * joules, rel=1e-12)
+        more = own[f"{phase}_per_sample_s"] - without[f"{phase}_per_sample_s"]
+        assert more == pytest.approx(number * seconds, rel=1e-9)
+    more = own["energy_per_inference_j"] - without["energy_per_inference_j"]
+    assert more == pytest.approx(16_000 * joules, rel=1e-6)
+    assert said(CROSSBAR, scaled_forward=None, scaled_backward=None) == without
+
+
 def test_words_of_an_optimiser_lie_in_a_memory_as_large_as_they_are() -> None:
     card = CARD.with_values({"weight_memory_per_root_bit_j": 5e-16})
     own = {**CROSSBAR, "weight_reads": 140_000, "weight_writes": 140_000}  # two words a weight

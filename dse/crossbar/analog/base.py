@@ -33,7 +33,9 @@ class AnalogLayer(nn.Module, ABC):
         bias: digital biases, or None.
         effective_weight: what products see instead of `weight`, of its shape; gradients still go to `weight`.
         slices: digits of the weights in columns of their own, which products see instead; empty for whole weights.
-        output_scale: digital factor of the outputs before the bias: one number, or one for each output.
+        learned_scale: digital factor of the outputs that learns, shape (1,), or (outputs,) with one for each; or None.
+        scaled: multiplications by it of outputs and of errors, while `counting`.
+        output_scale: further digital factor of the outputs before the bias: one number, or one for each output.
         read_noise: variance of one read of each weight, in units of weight squared, or None for noiseless reads.
         crossbars: arrays and converters.
         ranges: ranges of the forward and backward output converters, weight times full-scale input.
@@ -59,6 +61,8 @@ class AnalogLayer(nn.Module, ABC):
         super().__init__()
         self.weight = own.weight
         self.bias = cast("nn.Parameter | None", own.bias)
+        self.learned_scale = _scales_of(crossbars, own)
+        self.scaled = [0, 0]
         self.traits = traits_of(own)
         self.crossbars = crossbars
         self.effective_weight: Tensor | None = None
@@ -159,13 +163,17 @@ class AnalogLayer(nn.Module, ABC):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what it has beside parameters and buffers; see `dse.pausing.Pausable`."""
-        numbers = {"ranges": self.ranges, "peaks": self.peaks, "places": self.places}
+        numbers: dict[str, Any] = {"ranges": self.ranges, "peaks": self.peaks, "places": self.places}
+        if self.learned_scale is not None:
+            numbers["scaled"] = self.scaled
         return {**{name: np.array(value) for name, value in numbers.items()}, **gathered(self._parts())}
 
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
         self.ranges, self.peaks = (taken(state, name, (2,)).tolist() for name in ("ranges", "peaks"))
         self.places = int(taken(state, "places", ()))
+        if self.learned_scale is not None:
+            self.scaled = taken(state, "scaled", (2,)).tolist()
         hand_out(self._parts(), state)
 
     @abstractmethod
@@ -195,6 +203,14 @@ class AnalogLayer(nn.Module, ABC):
     @abstractmethod
     def windows(self, x: Tensor) -> Tensor | None:
         """Return how many products each place of an image enters, shape (height, width); None for one."""
+
+
+def _scales_of(crossbars: Crossbars, own: nn.Linear | nn.Conv2d) -> nn.Parameter | None:
+    """Return the learned factors of the outputs of a layer before they have learned."""
+    if crossbars.output_scale == "none":
+        return None
+    number = 1 if crossbars.output_scale == "layer" else own.weight.shape[0]
+    return nn.Parameter(torch.ones(number, device=own.weight.device))
 
 
 class _SeenThrough(Function):

@@ -43,7 +43,7 @@ def takes(layer: Any, x: Tensor) -> bool:
         return False
     tensors = (x, layer.weight, *([] if layer.effective_weight is None else [layer.effective_weight]))
     plain = all(own.device.type == "cpu" and own.dtype == torch.float32 for own in tensors)
-    return plain and layer.output_scale is None and layer.bias is None and x.dim() == 3
+    return plain and layer.output_scale is None and layer.learned_scale is None and layer.bias is None and x.dim() == 3
 
 
 class Steps:

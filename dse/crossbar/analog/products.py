@@ -43,13 +43,15 @@ Bits = int | Literal["ideal"]
 
 def output(layer: AnalogLayer, x: Tensor) -> Tensor:
     """Return what a layer makes of inputs: the product, scaled digitally, plus the bias."""
-    scale, plain = layer.output_scale, layer.is_plain
-    if plain and scale is None:
+    scale, plain, learned = layer.output_scale, layer.is_plain, layer.learned_scale
+    if plain and scale is None and learned is None:
         y = layer.exact(x, layer.held_weight, layer.bias)
         if layer.counting:
             _count_words(layer, x, y)
         return y
     y = layer.exact(x, layer.held_weight) if plain else product(layer, x)
+    if learned is not None:
+        y = cast("Tensor", _Scaled.apply(y, learned, layer))
     if scale is not None:
         y = y * (scale if scale.dim() == 0 else scale.reshape(layer.per_column))
     return y if layer.bias is None else y + layer.bias.reshape(layer.per_column)
@@ -81,6 +83,34 @@ class _Product(Function):
         back = backward(layer, d, weight.detach(), x) if ctx.needs_input_grad[0] else None
         own = outer(layer, x.detach(), d) if ctx.needs_input_grad[1] else None
         return back, own, None
+
+
+class _Scaled(Function):
+    """Outputs times learned digital factors."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, scale: Tensor, layer: AnalogLayer) -> Tensor:
+        """Scale the outputs."""
+        ctx.layer, factors = layer, scale.detach().reshape(layer.per_column)
+        ctx.save_for_backward(y, factors)
+        if layer.counting:
+            layer.scaled[FORWARD] += y.numel()
+        return y.detach() * factors
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:  # type: ignore[override]
+        """Scale the errors, and return the gradient of the factors, at their rate."""
+        y, factors = ctx.saved_tensors
+        layer, d = ctx.layer, gradients[0]
+        if layer.counting:
+            layer.scaled[BACKWARD] += d.numel() * (2 if ctx.needs_input_grad[1] else 1)
+        if not ctx.needs_input_grad[1]:
+            return d * factors, None, None
+        column = d.dim() - len(layer.per_column)
+        kept = () if factors.numel() == 1 else (column,)
+        own = (d * y).sum(dim=[axis for axis in range(d.dim()) if axis not in kept])
+        return d * factors, own.reshape(-1) * layer.crossbars.output_scale_rate, None
 
 
 def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:

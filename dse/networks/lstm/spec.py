@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+SCALES_ARE_SLOW = (
+    "the time steps of an LSTM with output scales are taken one by one, not in the one function that takes a quarter "
+    "of the time"
+)
+
+
 class Lstm(ModuleNetwork):
     """Stacked LSTM layers between the symbols of an alphabet; see `dse.networks.lstm.module`."""
 
@@ -32,7 +38,9 @@ class Lstm(ModuleNetwork):
     }
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
         ("array.read_noise_per", "mini_batch"): "an LSTM draws the noise of all its weights at every time step, which "
-        'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)'
+        'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)',
+        ("array.output_scale", "layer"): SCALES_ARE_SLOW,
+        ("array.output_scale", "column"): SCALES_ARE_SLOW,
     }
     on_accelerators = (
         "the time steps of an LSTM go through a loop there, which took 2 to 3 times as long as the one function that "

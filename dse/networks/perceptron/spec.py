@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OF_MAPPING = ("mapping", "conductance_at_largest_us", "conductance_per_std_us")
 """Settings of what conductance stands for weight that go by the initial weights of a network."""
+OF_SCALES = ("output_scale", "output_scale_rate")
+"""Settings of digital factors behind layers that learn by torch."""
 OF_TILES = ("tile_rows", "tile_columns", "unused_lines")
 """Settings of arrays and deployments that have no effect where a layer is an array of its own."""
 
@@ -47,7 +49,7 @@ class Perceptron(AbstractNetwork):
         ("dac.coding", "bit_serial"): "a perceptron learns on the plain path, where every bit of an input is a product"
     }
     idle: ClassVar[Mapping[str, Condition]] = {
-        **{f"array.{what}": {} for what in (*OF_MAPPING, "read_noise_per")},
+        **{f"array.{what}": {} for what in (*OF_MAPPING, *OF_SCALES, "read_noise_per")},
         "accumulator.inference": {},
         **{f"{table}.{what}": {} for table in ("array", "deployment") for what in OF_TILES},
     }
