@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dse.errors import DseError
-from pipelines import array_size, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
+from pipelines import array_size, cells_and_rules, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
 from pipelines import joshi2020_inference as inference
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
@@ -173,3 +173,12 @@ def test_the_network_of_the_question_of_array_size_is_written_as_it_computes(tmp
     x = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     found = onnxruntime.InferenceSession(tmp_path / "own.onnx").run(None, {"x": x.numpy()})[0]
     torch.testing.assert_close(torch.from_numpy(found), module(x).detach())
+
+
+def test_the_comparison_of_cells_and_rules_has_a_table_and_a_picture(tmp_path: Path) -> None:
+    row = {"design": "pcm_chi", "accuracy": 0.93, "interval_95": 0.016, "worst_writes": 38.0, "card": "bottom_up_28nm"}
+    found = pl.DataFrame([{**row, **dict.fromkeys(cells_and_rules.ENERGIES, 2e-9)}])
+    cells_and_rules.draw(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    line = "| pcm_chi | 93.0 +- 1.6 % | 2 nJ | 2 nJ | 38 | bottom_up_28nm |"
+    assert cells_and_rules.shown(found).splitlines()[2] == line
