@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from dse.errors import DseError
-from pipelines import array_size, cells_and_rules, nandakumar2020_cifar, nandakumar2020_gan, nandakumar2020_mnist, nandakumar2020_ptb
+from pipelines import (
+    array_size,
+    cells_and_rules,
+    nandakumar2020_cifar,
+    nandakumar2020_gan,
+    nandakumar2020_mnist,
+    nandakumar2020_ptb,
+)
 from pipelines import joshi2020_inference as inference
 from pipelines import joshi2021_hybrid as hybrid
 from pipelines import nandakumar2020_accumulators as accumulators
