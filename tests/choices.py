@@ -37,6 +37,7 @@ NEEDED: dict[str, Settings] = {
 ACTS_WITH: dict[str, Settings] = {
     "workload.channels": {"workload.file": str(OWN / "images.npz"), "workload.answer": ""},
     "deployment.slices": {"deployment.weight_bits": 8},
+    "transfer.mean_part": {"transfer.chopper": 0.1},
 }
 """Settings that act on some files, or beside some values, alone, and one of these."""
 WORDS: dict[str, list[str]] = {

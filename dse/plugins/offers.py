@@ -115,7 +115,10 @@ def _check_tables(name: str, rule: Any, rules: Iterable[Any]) -> None:
     tables: Any = rule.tables
     if not isinstance(tables, Mapping):
         raise PluginError(f"the plug-in {name!r}: `tables` of the rule {rule.name!r} must map names to classes")
-    theirs = {table: (own, spec) for own in rules if own is not rule for table, spec in own.tables.items()}
+    theirs: dict[str, tuple[Any, type[Spec]]] = {}
+    for own in rules:
+        if own is not rule:
+            theirs |= {table: (own, spec) for table, spec in own.tables.items() if table not in theirs}
     for table, spec in cast("Mapping[Any, Any]", tables).items():
         said = f"the plug-in {name!r}: the rule {rule.name!r} has a table {table!r}"
         if not (isinstance(table, str) and table.isidentifier() and not table.startswith("_")):

@@ -12,6 +12,7 @@ from dse.analysis.costs.prices import open_card, prices
 from dse.analysis.costs.worlds import tornado_table
 from dse.analysis.fronts.table import front_table
 from dse.analysis.report.page import page as page_of
+from dse.analysis.report.panels import summary
 from dse.analysis.report.subject import Subject
 from dse.devices.card import library
 from dse.pricing.bounds import Bound
@@ -147,6 +148,27 @@ def test_constraints_on_prices_follow(browser, subject, tmp_path):
     assert {trial for trial, role in roles.items() if role == "infeasible"} == other.infeasible
     assert {trial for trial, role in roles.items() if role == "front"} == set(other.front["trial"])
     assert len(other.infeasible) > len(own.infeasible)
+
+
+def test_the_head_prices_controls_too(opened, subject):
+    changes = {name: 10 * read_cost_card(OWN).values[name] for name in CONVERTERS}
+    shown = (
+        "[...document.querySelectorAll('.best > li')].map((item) => [item.dataset.objective, "
+        "[...item.querySelectorAll('[data-first]')].map((row) => row.children[1].textContent.replace(/\\s/, ' '))])"
+    )
+    before = dict(opened.ask(shown))
+    assert before == in_the_head(subject)
+    opened.run("dse.set(arguments[0])", changes)
+    after = dict(opened.ask(shown))
+    assert after == in_the_head(on_card(subject, changes))
+    assert {name for name in after if after[name] != before[name]} == {ENERGY}
+    opened.run("dse.back()")
+    assert dict(opened.ask(shown)) == before
+
+
+def in_the_head(subject):
+    """Return what controls have of each objective, in words."""
+    return {row["name"]: [value for _, value, *_ in row["others"]] for row in summary(subject)["best"]}
 
 
 def test_sliders_fields_and_factors_change_constants(opened):

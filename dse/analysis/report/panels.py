@@ -146,8 +146,10 @@ def _best(subject: Subject) -> list[Json]:
         if known.is_empty():
             continue
         best = known.sort(name, descending=QUANTITIES[name].goal == "maximise", maintain_order=True).row(0, named=True)
-        others = [(row["origin"], provenance.shown(name, row[name])) for row in subject.controls.iter_rows(named=True)]
-        others = _best_of_sides(subject, name) or others
+        others = _best_of_sides(subject, name) or [
+            (row["origin"], provenance.shown(name, row[name]), row["trial"], row["trial"] + 1)
+            for row in subject.controls.iter_rows(named=True)
+        ]
         rows.append(
             {
                 "name": name,
@@ -156,20 +158,20 @@ def _best(subject: Subject) -> list[Json]:
                 "trial": best["trial"],
                 "of": subject.name_of(best["trial"]),
                 "value": provenance.shown(name, best[name]),
-                "controls": others,
+                "others": others,
             }
         )
     return rows
 
 
-def _best_of_sides(subject: Subject, name: str) -> list[tuple[str, str]]:
-    """Return the best design of each of several studies and its value."""
-    rows: list[tuple[str, str]] = []
+def _best_of_sides(subject: Subject, name: str) -> list[tuple[str, str, int, int]]:
+    """Return the best design of each of several studies, its value, and the range of trials that it is of."""
+    rows: list[tuple[str, str, int, int]] = []
     known = best_first(subject.judged.feasible.drop_nulls(name), [name])
     for side in subject.sides:
         own = known.filter(pl.col("trial").is_between(side.first, side.end, closed="left"))
         if len(own):
-            rows.append((subject.name_of(own["trial"][0]), provenance.shown(name, own[name][0])))
+            rows.append((subject.name_of(own["trial"][0]), provenance.shown(name, own[name][0]), side.first, side.end))
     return rows
 
 

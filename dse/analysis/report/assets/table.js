@@ -74,7 +74,11 @@ function bestFirst(some) {
 const items = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".best > li")]);
 const figures = items.map((item) => {
   const words = item.querySelector(".figure .value"), button = /** @type {HTMLElement} */ (item.querySelector("[data-select]"));
-  return { name: item.dataset.objective, text: words, button, made: [words.textContent, button.dataset.select] };
+  const others = [.../** @type {NodeListOf<HTMLElement>} */ (item.querySelectorAll("[data-first]"))].map((row) => {
+    const [title, value] = [row.querySelector("dt"), row.querySelector("dd")], [first, end] = [+row.dataset.first, +row.dataset.end];
+    return { title, value, made: [title.textContent, value.textContent], of: designs.filter(({ trial }) => first <= trial && trial < end) };
+  });
+  return { name: item.dataset.objective, text: words, button, others, made: [words.textContent, button.dataset.select] };
 });
 for (const figure of figures) {
   figure.button.addEventListener("click", () => toggle(+figure.button.dataset.select));
@@ -86,10 +90,17 @@ function writeHead() {
   const isChanged = instead.values.size > 0;
   countOfFront.textContent = isChanged ? String(onFront.length) : countMade;
   for (const figure of figures) {
-    const best = d3.least(searched.filter((design) => design.role !== "infeasible" && valueOf(design, figure.name) !== null), (design) => signOf(figure.name) * valueOf(design, figure.name));
+    const bestOf = (some) => d3.least(some.filter((design) => design.role !== "infeasible" && valueOf(design, figure.name) !== null), (design) => signOf(figure.name) * valueOf(design, figure.name));
+    const best = bestOf(searched);
     const [words, trial] = isChanged && best ? [text(figure.name, valueOf(best, figure.name)), best.trial] : figure.made;
     figure.text.textContent = words;
     figure.button.dataset.select = trial;
     figure.button.textContent = `trial ${numberOf(byTrial.get(+trial))}`;
+    // Controls, or the best of each of several studies.
+    for (const other of figure.others) {
+      const its = isChanged ? bestOf(other.of) : null;
+      other.title.textContent = its && its.role !== "control" ? numberOf(its) : other.made[0];
+      other.value.textContent = its ? text(figure.name, valueOf(its, figure.name)) : other.made[1];
+    }
   }
 }
