@@ -79,6 +79,7 @@ def test_a_pareto_view_is_saved_with_its_data(opened, subject):
     assert f"ci95_{second}" in rows[0]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("panel", ["whatif", "parallel", "curves", "energy", "wear"])
 def test_every_panel_saves_its_pictures(opened, panel):
     files = saved(opened, f"#{panel} .save")

@@ -15,7 +15,7 @@ from dse.testing import ImageNetworkContract, NetworkContract
 from dse.updates.training import NoTraining
 from tests.contract.kept import not_held
 
-pytestmark = pytest.mark.one_in(4)  # of the variants that keep a promise
+pytestmark = pytest.mark.one_in(8)  # of the variants that keep a promise
 
 FEW = {"workload.images": 20, "network.width": 0.25, "training.epochs": 2, "training.batch_size": 10}
 

@@ -27,7 +27,7 @@ from dse.updates.training import NoTraining
 from tests.contract.kept import not_held
 from tests.data import needs_ptb
 
-pytestmark = pytest.mark.one_in(4)  # of the variants that keep a promise
+pytestmark = pytest.mark.one_in(8)  # of the variants that keep a promise
 
 NORMALISED = {"architecture": "float", "workload.images": 40, "network.name": "resnet8", "network.width": 0.25,
               "training.epochs": 1, "training.batch_size": 10, "deployment.calibration_samples": 40}  # fmt: skip

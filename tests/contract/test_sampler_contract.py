@@ -12,7 +12,7 @@ from dse.search.samplers.tpe import Tpe
 from dse.testing import SamplerContract
 from tests.contract.kept import not_held
 
-pytestmark = pytest.mark.one_in(4)  # of the variants that keep a promise
+pytestmark = pytest.mark.one_in(8)  # of the variants that keep a promise
 
 
 class TestAuto(SamplerContract):

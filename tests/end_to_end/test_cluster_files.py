@@ -182,6 +182,7 @@ def test_the_local_executor_refuses_what_it_cannot_do(small_study, ask, tmp_path
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_one_message(small_study, tmp_path):
     # In a process of its own: how Ray shows tokens is settled when a process first looks for a cluster.
     command = ("-m", "dse", "run", small_study, "--address", "127.0.0.1:9", "--out", tmp_path / "r")

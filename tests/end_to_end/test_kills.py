@@ -148,6 +148,7 @@ def test_an_interruption_says_how_to_go_on(kind, signal_number, times, long_stud
     assert results(runs.folder).equals(results(replicated))
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_refused(long_study, replicated, tmp_path, here):
     runs = Underway(long_study, tmp_path)
     with runs.caught(1, 66) as process:

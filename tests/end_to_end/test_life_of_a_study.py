@@ -157,6 +157,7 @@ def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undistur
     assert here("replay", tmp_path / "b", 5, "--seed", 9).exit_code == 2
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
     interrupted, here, small_disk, small_study, undisturbed, tmp_path

@@ -26,6 +26,7 @@ def rows(where):
     return read_table(where).num_rows if has_results(where) else 0
 
 
+@pytest.mark.slow
 def test_a_study_in_an_object_store_gives_the_table_of_one_on_a_disk(s3, here, small_study, undisturbed, tmp_path):
     where = s3.address(f"study{next(numbers)}")
     assert here("run", small_study, "--out", where, "--executor", "local", "--quiet").exit_code == 0

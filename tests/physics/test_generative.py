@@ -207,6 +207,7 @@ def test_the_same_latent_vectors_are_measured_every_time(few: Dataset) -> None:
     assert not torch.equal(images[:100], images[500:600])
 
 
+@pytest.mark.slow
 def test_the_model_is_the_generator(few: Dataset) -> None:
     found = outcome_of({**GAN, "training.epochs": 1}, few)
     own = [layer for layer in found.layers if layer.infers]

@@ -176,7 +176,7 @@ def test_prices_of_an_old_table_are_those_that_it_stores(name):
     assert joined["energy_per_sample_j"].equals(joined["energy_per_sample_j_again"])
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     "command",
@@ -203,7 +203,7 @@ def test_every_reading_command_reads_an_old_table(name, command, here):
     assert not [old for old in (*renamed.QUANTITIES, *renamed.SETTINGS) if old in done.stdout]
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_of_an_old_table_shows_the_curves_that_it_has(name, here, tmp_path):
     done = here("report", OLD / name, "--output", tmp_path / "page.html", "--without", "importance")

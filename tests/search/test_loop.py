@@ -39,6 +39,7 @@ def test_order_of_completion_does_not_change_the_table(slots, study, undisturbed
     assert results(tmp_path / "r").equals(results(undisturbed))
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_again_and_again_gives_the_same_table(study, undisturbed, tmp_path):
     folder = tmp_path / "r"
     with pytest.raises(KeyboardInterrupt):

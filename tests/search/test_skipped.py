@@ -158,6 +158,7 @@ def test_a_finite_space_that_is_too_large_to_be_looked_through_is_never_exhauste
     assert Tried(more, study.design, 100_000, study.known).designs is None
 
 
+@pytest.mark.slow
 def test_what_is_known_is_that_of_the_rows(tmp_path):
     study = study_of(tmp_path, bound="1.0")
     start(study, tmp_path / "r", LocalExecutor)

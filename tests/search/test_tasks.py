@@ -54,7 +54,7 @@ def parse(text: str) -> Study:
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 def test_the_study_files_of_the_project_are_valid(path: Path) -> None:
     study = parse_study(path.read_text(), path.parent)
-    assert study.spec.budget.trials > 0
+    assert study.spec.budget.trials + len(study.spec.controls) > 0
     assert study.design({name: p.at(0.5) for name, p in study.space.items()}).key
 
 
