@@ -31,12 +31,6 @@ from tests.waiting import HANGS_S
 collect_less()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than there are processors: tests wait for processes, disks and browsers."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 @pytest.fixture(autouse=True)
 def no_global_randomness():
     """Fail a test whose subject draws from a global generator."""
