@@ -108,7 +108,7 @@ def test_conditions_speak_of_all_rules_that_they_hold_for() -> None:
     assert set(by_path["accumulator.bits"].idle) == {
         f'architecture = "{name}"' for name in ("float", "sign", "pulsed", "manhattan", "pulse_trains")
     }
-    momentum = {f'architecture = "{name}"' for name in ("pulsed", "sign", "manhattan", "pulse_trains")}
+    momentum = {f'architecture = "{name}"' for name in ("pulsed", "sign", "manhattan", "pulse_trains", "tiki_taka")}
     assert set(by_path["training.momentum"].idle) == momentum
     with pytest.raises(SettingError, match=r"dac\.bits has no effect where architecture = "):
         check_acting({"dac.bits": 4}, parse_space({"architecture": ["sign", "float"]}), "study")
