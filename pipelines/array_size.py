@@ -25,7 +25,7 @@ import dse
 from dse.data.digits import Digits
 from dse.data.images import Dataset
 
-from .common import COLOURS, Kind, program, with_intervals
+from .common import COLOURS, Kind, markdown, program, with_intervals
 
 STUDY = Path(__file__).parents[1] / "search_spaces" / "array_size.toml"
 NETWORK = STUDY.with_suffix(".onnx")
@@ -117,13 +117,13 @@ def draw(found: pl.DataFrame, path: Path) -> None:
 
 def shown(found: pl.DataFrame) -> str:
     """Return the table for a page."""
-    lines = ["| columns | ohm a cell | rows | accuracy after a day | energy of an inference | cells and converters |"]
-    lines += ["|" + "---|" * 6]
+    head = ("columns", "ohm a cell", "rows", "accuracy after a day", "energy of an inference", "cells and converters")
+    rows: list[tuple[str, ...]] = []
     for row in found.iter_rows(named=True):
         accuracy = f"{100 * row[ACCURACY]:.1f} +- {100 * row['interval_95']:.1f} %"
-        cost = f"{1e9 * row[PRICED[0]]:.1f} nJ | {1e6 * row[PRICED[1]]:.3f} mm2"
-        lines.append(f"| {row[COLUMNS]} | {row[OHM]:g} | {row[ROWS]} | {accuracy} | {cost} |")
-    return "\n".join(lines)
+        cost = f"{1e9 * row[PRICED[0]]:.1f} nJ", f"{1e6 * row[PRICED[1]]:.3f} mm2"
+        rows.append((f"{row[COLUMNS]}", f"{row[OHM]:g}", f"{row[ROWS]}", accuracy, *cost))
+    return markdown(head, rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,6 +19,8 @@ from dse.pricing.card import CostCard, read_cost_card
 from dse.pricing.price import price_cards
 from dse.pricing.text import si
 
+from .common import markdown
+
 ARRAY = 256
 HALF_SCALE, MEAN_US, CELLS = 0.5, 5.0, 4
 CONVERSIONS = (
@@ -132,9 +134,9 @@ def table(title: str, own: Iterable[Row], others: Iterable[Row], published: floa
     """Return a table in Markdown, cheapest first, with the factor to a published figure."""
     rows = [(f"`{name}`", value) for name, value in own] + list(others)
     known = sorted(((name, value) for name, value in rows if value is not None), key=lambda row: row[1])
-    lines = [f"| {name} | {si(value, 'J')} | {value / published:.3g} |" for name, value in known]
-    lines += [f"| {name} | no price | - |" for name, value in rows if value is None]
-    return "\n".join((f"## {title}\n", "| card or source | energy | of the published |", "|---|---|---|", *lines, ""))
+    lines = [(name, si(value, "J"), f"{value / published:.3g}") for name, value in known]
+    lines += [(name, "no price", "-") for name, value in rows if value is None]
+    return f"## {title}\n\n{markdown(('card or source', 'energy', 'of the published'), lines)}\n"
 
 
 if __name__ == "__main__":

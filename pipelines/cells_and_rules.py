@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 import dse
 
-from .common import COLOURS, Kind, program, with_intervals
+from .common import COLOURS, Kind, markdown, program, with_intervals
 
 STUDY = Path(__file__).parents[1] / "search_spaces" / "cells_and_rules.toml"
 CARDS = {"reram": "reram_28nm", "ecram": "ecram_28nm"}
@@ -64,14 +64,13 @@ def draw(found: pl.DataFrame, path: Path) -> None:
 def shown(found: pl.DataFrame) -> str:
     """Return the table for a page."""
     head = ("design", "accuracy", "energy of a training image", "of it pulses", "most pulsed cell", "card")
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows: list[tuple[str, ...]] = []
     for row in found.iter_rows(named=True):
         half = "" if row["interval_95"] is None else f" +- {100 * row['interval_95']:.1f}"
         accuracy = f"{100 * row['accuracy']:.1f}{half} %"
         energies = [f"{1e9 * row[name]:.3g} nJ" for name in ENERGIES[:2]]
-        cells = [row["design"], accuracy, *energies, f"{row['worst_writes']:.0f}", row["card"]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append((row["design"], accuracy, *energies, f"{row['worst_writes']:.0f}", row["card"]))
+    return markdown(head, rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

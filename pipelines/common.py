@@ -74,6 +74,12 @@ class Experiment:
     scales: Mapping[str, Scale]
 
 
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, without a line feed at its end."""
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
 def program(main: Callable[[], object]) -> None:
     """Run a program; end it with one message where the user can do something about what went wrong."""
     try:

@@ -258,17 +258,15 @@ def _conditions(path: str, choice: _Choice) -> Sequence[Condition]:
     return _kept_conditions(path, choice) if known else _worked_out(path, choice)  # what is no name may have no hash
 
 
-@kept_for_variants
-def _kept_conditions(path: str, choice: _Choice) -> Sequence[Condition]:
-    return _worked_out(path, choice)
-
-
 def _worked_out(path: str, choice: _Choice) -> Sequence[Condition]:
     if path.endswith(f".{FOUND}"):
         return ()
     path = next((family.card for family in FAMILIES if family.card and family.path == path), path)
     said = [*_of_other_variants(path, choice), *_of_the_variants(path, choice), *_of_the_fields(path, choice.design)]
     return tuple(plain for condition in said for plain in _for_each_rule(condition))
+
+
+_kept_conditions = kept_for_variants(_worked_out)
 
 
 def _for_each_rule(condition: Condition) -> list[Condition]:
