@@ -12,11 +12,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow all but one in n of the cases of a test that says so.
 
     Which ones follows from their names alone, scattered, so that cases of several parameters do not lose all of one
-    value, and one stays at least.
+    value, and one stays at least. Those that are slow by a mark of their own are not counted.
     """
     families = defaultdict[tuple[str, str], list[pytest.Item]](list)
     for item in items:
-        if item.get_closest_marker("one_in"):
+        if item.get_closest_marker("one_in") and not item.get_closest_marker("slow"):
             families[str(item.path), getattr(item, "originalname", item.name)].append(item)
     for cases in families.values():
         marker = cases[0].get_closest_marker("one_in")

@@ -12,7 +12,10 @@ from dse.analysis.report.subject import Subject
 from dse.pricing.bounds import Bound
 from tests.analysis.browser import executable
 
-pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
+pytestmark = [
+    pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed"),
+    pytest.mark.slow,  # the page is drawn and clicked on in test_report_in_browser.py
+]
 
 ASK = """
 const field = document.querySelector(arguments[0]);
@@ -109,7 +112,6 @@ def test_a_design_that_misses_a_bound_by_less_than_is_shown_learns_which(browser
     assert browser.errors() == []
 
 
-@pytest.mark.slow
 def test_all_weight_on_one_objective_names_its_best_design(opened, subject):
     opened.run("""
       for (const slider of [...document.querySelectorAll('#ask .weight input')].slice(1)) {
@@ -121,7 +123,6 @@ def test_all_weight_on_one_objective_names_its_best_design(opened, subject):
     opened.wait(f"+document.querySelector('#ask .weight ~ .answer .chip').dataset.trial === {best}")
 
 
-@pytest.mark.slow
 def test_five_selected_designs_stand_side_by_side_with_factors(opened, subject):
     first, second = subject.front["trial"].to_list()[:2]
     opened.run("location.hash = arguments[0]", f"#designs={first},{second}")

@@ -64,6 +64,7 @@ def test_of_three_studies_each_is_held_against_all_others():
     assert energies["b"].to_list() == [energies["a"][0] / 2, energies["a"][0] / 4]
 
 
+@pytest.mark.slow
 def test_studies_are_united_under_numbers_of_their_own_with_what_each_fixes(both):
     places, (a, b) = both
     # As if the second study had fixed what the first varies.

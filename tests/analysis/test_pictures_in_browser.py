@@ -13,7 +13,10 @@ from dse.analysis.report.subject import Subject
 from tests.analysis.browser import Browser, executable
 from tests.analysis.synthetic import study
 
-pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
+pytestmark = [
+    pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed"),
+    pytest.mark.slow,  # the page is drawn and clicked on in test_report_in_browser.py
+]
 
 CONTENTS = """
 const read = (blob) => new Promise((done) => {
@@ -79,7 +82,6 @@ def test_a_pareto_view_is_saved_with_its_data(opened, subject):
     assert f"ci95_{second}" in rows[0]
 
 
-@pytest.mark.one_in(5)
 @pytest.mark.parametrize("panel", ["whatif", "parallel", "curves", "energy", "wear"])
 def test_every_panel_saves_its_pictures(opened, panel):
     files = saved(opened, f"#{panel} .save")
@@ -89,7 +91,6 @@ def test_every_panel_saves_its_pictures(opened, panel):
     ElementTree.fromstring(files["svg"])
 
 
-@pytest.mark.slow
 def test_a_front_of_more_than_a_thousand_is_painted_whole_and_found_by_the_pointer(browser, subject, tmp_path):
     def metrics(p):
         return {

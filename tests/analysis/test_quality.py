@@ -58,6 +58,7 @@ def test_ranks_peel_one_front_after_the_other(case):
     assert np.array_equal(points, before, equal_nan=True)
 
 
+@pytest.mark.slow
 @given(cases(widths=(2, 4), size=8))
 @judged
 def test_the_hypervolume_counts_the_unit_cells_that_are_dominated(case):

@@ -51,6 +51,7 @@ def test_every_panel_is_drawn(opened, subject):
     assert opened.ask("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 def test_a_click_on_a_point_marks_the_design_everywhere(opened, subject):
     at = opened.ask(LONELY)
     opened.click(at["x"], at["y"])
@@ -70,6 +71,7 @@ def test_a_click_on_a_point_marks_the_design_everywhere(opened, subject):
     assert count(opened, ".is-selected") == count(opened, "[data-ring]") == 0
 
 
+@pytest.mark.slow
 def test_energies_have_bars_over_seeds_and_curves_of_one_epoch_are_marks(browser, subject, tmp_path):
     first = subject.tables.curves["epoch"].min()
     curves = subject.tables.curves.filter(pl.col("epoch") == first)
@@ -144,6 +146,7 @@ def test_keys_move_and_select(opened):
     assert opened.ask("location.hash").startswith("#designs=")
 
 
+@pytest.mark.slow
 def test_the_table_sorts_and_selects(opened, subject):
     opened.ask("document.querySelectorAll('#front-table thead button')[0].click()")
     first = "+document.querySelector('#front-table tbody tr').dataset.trial"
@@ -155,6 +158,7 @@ def test_the_table_sorts_and_selects(opened, subject):
     assert opened.ask("location.hash") == f"#designs={subject.front['trial'].max()}"
 
 
+@pytest.mark.slow
 def test_axes_colours_and_theme_can_be_chosen(opened):
     change = "e.dispatchEvent(new Event('change'))"
     opened.ask(

@@ -56,6 +56,7 @@ def test_sql_reaches_every_table(tables):
         assert query(tables, f"SELECT count(*) AS n FROM {name}")["n"][0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "mark"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_pictures_are_written_in_the_format_of_their_ending(tables, tmp_path, ending, mark):
     plot_front(tables, tables.objectives, tmp_path / f"front.{ending}")

@@ -62,6 +62,7 @@ def listing(folder):
     return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
 
 
+@pytest.mark.slow
 def test_the_page_and_the_progress_are_served_and_nothing_is_written(undisturbed):
     before = listing(undisturbed)
     with served(undisturbed) as server:
@@ -185,6 +186,7 @@ def test_a_folder_that_cannot_be_read_is_one_message(here, tmp_path, content, sa
         assert (code, list(json.loads(text))) == (503, ["error"])
 
 
+@pytest.mark.slow
 def test_a_name_that_is_html_stays_text(undisturbed, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(undisturbed, copy)

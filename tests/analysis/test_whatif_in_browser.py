@@ -21,7 +21,10 @@ from dse.pricing.price import COLUMNS, price
 from tests.analysis.browser import executable
 from tests.analysis.kinds import layers_of_all_kinds
 
-pytestmark = pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
+pytestmark = [
+    pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed"),
+    pytest.mark.slow,  # the page is drawn and clicked on in test_report_in_browser.py
+]
 
 ENERGY = "energy_per_sample_j"
 OWN = "bottom_up_28nm"
@@ -104,7 +107,6 @@ def test_the_page_prices_as_the_command_line_does(browser, varied, tmp_path):
     assert compare(browser, varied.tables, 3, 1) == 3 * len(library("costs"))
 
 
-@pytest.mark.slow
 def test_a_thousand_changes_are_priced_as_the_command_line_does(browser, varied, tmp_path):
     shown(browser, varied, tmp_path)
     assert compare(browser, varied.tables, 1 + 1000 // len(library("costs")), 2) >= 1000
@@ -118,7 +120,6 @@ def on_card(subject, changes, card=OWN):
     return Subject(subject.where, dataclasses.replace(tables, trials=trials), subject.objectives)
 
 
-@pytest.mark.slow
 def test_ranks_and_front_follow_as_dse_front_has_them(opened, subject):
     changes = {name: 100 * read_cost_card(OWN).values[name] for name in CONVERTERS}
     other = on_card(subject, changes)
@@ -255,7 +256,6 @@ def test_the_tornado_beside_the_sliders_is_that_of_dse_ranges(opened, subject):
     assert max(max(shares) for shares in said.values()) > 0
 
 
-@pytest.mark.slow
 def test_the_share_of_the_box_is_that_of_dse_front(opened, subject):
     from dse.analysis.fronts.pareto import checked, points_of  # noqa: PLC0415
     from dse.analysis.fronts.quality import hypervolume, ideal, worst  # noqa: PLC0415
@@ -267,7 +267,6 @@ def test_the_share_of_the_box_is_that_of_dse_front(opened, subject):
     assert f"{100 * share:.1f}%" in opened.ask("document.querySelector('.whatif-results .facts').textContent")
 
 
-@pytest.mark.slow
 def test_a_study_without_events_says_so(browser, subject, tmp_path):
     tables = subject.tables.with_nested(layers=subject.tables.layers.clear())
     shown(browser, Subject(subject.where, tables, subject.objectives), tmp_path)

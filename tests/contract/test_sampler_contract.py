@@ -15,6 +15,7 @@ from tests.contract.kept import not_held
 pytestmark = pytest.mark.one_in(8)  # of the variants that keep a promise
 
 
+@pytest.mark.slow  # up to that many trials it is the model
 class TestAuto(SamplerContract):
     variant = Auto
     trials = 60

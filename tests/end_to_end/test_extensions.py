@@ -29,6 +29,7 @@ def begun(tmp_path):
     return tmp_path / "r"
 
 
+@pytest.mark.slow
 def test_more_trials_give_the_table_of_a_study_that_asked_for_them_at_once(begun, tmp_path):
     wanted = study_of(edited(MORE_TRIALS), tmp_path)
     resume(begun, LocalExecutor, wanted=wanted)

@@ -73,6 +73,7 @@ class OnRay(Underway):
             return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said)
 
 
+@pytest.mark.slow
 def test_five_kills_change_nothing(long_study, replicated, tmp_path, noted):
     """Kills fall a random moment after a new row; a study that ends before the fifth is followed by another."""
     chance = random.Random(20201)
@@ -97,6 +98,7 @@ def test_five_kills_change_nothing(long_study, replicated, tmp_path, noted):
     noted("driver killed while it stores rows", kills, kills)
 
 
+@pytest.mark.slow
 def test_kills_at_any_moment_of_the_start_leave_a_study_that_opens(small_study, undisturbed, tmp_path, noted):
     """Uniform over the life of the process: reading of the study, making of the folder, first rows."""
     folder = tmp_path / "r"
@@ -125,7 +127,7 @@ def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_pa
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("signal_number", ENDING)
 @pytest.mark.parametrize(

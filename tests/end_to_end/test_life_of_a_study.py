@@ -36,6 +36,7 @@ def begun(tmp_path):
     return tmp_path / "r"
 
 
+@pytest.mark.slow
 def test_damaged_rows_are_simulated_again_on_resume(undisturbed, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(undisturbed, copy)
@@ -157,7 +158,7 @@ def test_a_replay_that_differs_says_in_what_and_what_made_the_row(here, undistur
     assert here("replay", tmp_path / "b", 5, "--seed", 9).exit_code == 2
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
     interrupted, here, small_disk, small_study, undisturbed, tmp_path
@@ -185,6 +186,7 @@ def test_a_study_on_a_full_disk_waits_and_ends_like_any_other(
     assert results(folder).equals(results(undisturbed))
 
 
+@pytest.mark.slow
 def test_status_tells_from_outside_who_runs_how_far_and_what_failed(here, small_study, tmp_path):
     folder = tmp_path / "r"
     long = tmp_path / "long.toml"
@@ -266,6 +268,7 @@ def answer_of(address):
         raise
 
 
+@pytest.mark.slow
 def test_the_dashboard_answers_over_http(undisturbed):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -158,6 +158,7 @@ def test_a_file_that_has_changed_is_refused_and_nothing_is_lost(
     assert read_table(out).equals(before)
 
 
+@pytest.mark.slow
 def test_a_kept_study_reads_names_beside_it_alone(ask: Callable[..., Any], mine: Path) -> None:
     out = run(mine, mine.parent / "out")
     (out / "data").mkdir()

@@ -85,7 +85,7 @@ def test_the_commands_of_a_page_work(
         worked.add(shlex.join(words))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted({block.page for block in of("python")}))
 def test_the_python_of_a_page_runs(page: str, reader: Path, tmp_path: Path) -> None:
     code = "\n".join(block.text for block in of("python") if block.page == page)

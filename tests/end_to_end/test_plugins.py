@@ -135,6 +135,7 @@ def test_the_studies_of_the_example_are_valid_and_say_which_plug_in_they_use(sit
     assert "cards: lab_ecram" in brings
 
 
+@pytest.mark.slow
 def test_every_row_says_which_plug_in_made_it(local: Path, study: Study) -> None:
     rows = read_table(local).to_pylist()
     assert {row["state"] for row in rows} == {"complete"}

@@ -72,6 +72,7 @@ def same_ray(pool, monkeypatch):
     monkeypatch.setattr(ray, "shutdown", lambda: None)
 
 
+@pytest.mark.slow
 def test_bytes_of_a_file_reach_an_actor_that_finds_it_nowhere(pool, folder, monkeypatch, tmp_path):
     labels = np.arange(30) % 3
     np.savez(tmp_path / "shipped.npz", x=labels[:, None] + np.linspace(0.0, 0.5, 30)[:, None], y=labels)

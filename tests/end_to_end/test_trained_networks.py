@@ -95,6 +95,7 @@ def test_an_inference_is_priced_without_a_training(results, ask):
     assert (prices["area_m2"] > 0.0).all()
 
 
+@pytest.mark.slow
 def test_it_is_replayed_and_reported_when_its_files_are_gone(folder, results, ask, tmp_path):
     elsewhere = tmp_path / "results"
     shutil.copytree(results, elsewhere)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.lab import FOLDER
 from tests.studies import ROOT
 from tests.waiting import HANGS_S
@@ -25,6 +27,7 @@ trials = 2
 """
 
 
+@pytest.mark.slow
 def test_a_variant_of_the_example_becomes_one_of_the_framework_by_its_file_and_a_line(tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for package in ("dse", "device_library"):

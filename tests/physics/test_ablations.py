@@ -186,6 +186,7 @@ def test_without_read_noise_equal_products_have_equal_results() -> None:
     assert torch.equal(layer.forward(x, training=False), layer.forward(x, training=False))
 
 
+@pytest.mark.slow
 def test_without_drift_time_does_not_matter() -> None:
     still = [trained(built(device__drift_exponent=0.0), sample_time_s=time_s) for time_s in (1e-3, 100.0)]
     assert same(conductances(still[0]), conductances(still[1]))

@@ -65,6 +65,7 @@ def test_small_parts_are_united(address, monkeypatch):
     assert trials(address) == list(range(13))
 
 
+@pytest.mark.slow
 def test_a_damaged_part_is_set_aside(address, caplog):
     for n in range(2):
         with Store(address) as store:
@@ -132,6 +133,7 @@ def test_a_store_that_goes_away_pauses_the_writer_and_loses_nothing(address, s3,
     assert trials(address) == [0, 1]
 
 
+@pytest.mark.slow
 def test_patience_has_an_end(address, s3):
     with Store(address, patience_s=0.3) as store:
         store.append([row(0)])
@@ -153,6 +155,7 @@ def test_a_second_writer_is_refused_while_the_first_lives(address, patient):
         store.append([row(0)])
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_no_acknowledged_row_and_its_lease_runs_out(address):
     code = textwrap.dedent(f"""
         from dse.results import lease, store as s
@@ -205,6 +208,7 @@ def test_of_many_that_want_a_free_lease_one_gets_it(address, patient):
     won[0].release()
 
 
+@pytest.mark.slow
 def test_a_holder_that_was_overtaken_stops_and_overwrites_nothing(address):
     """A machine that slept: its lease stood still, another took over."""
     sleeper = Store(address).__enter__()

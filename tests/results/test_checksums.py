@@ -104,6 +104,7 @@ def test_no_flip_of_a_byte_in_any_file_changes_an_answer_silently(fresh, caplog,
     noted("flips of a byte that were told", told, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["source/mine.toml", "source/study.toml"])
 @pytest.mark.parametrize("change", ["digit", "gone", "link"])
 def test_a_kept_file_that_was_changed_is_refused_where_it_counts_and_told_elsewhere(
@@ -141,7 +142,7 @@ def edited(about):
     }
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [*edited({"parameters": []}), "gone", "no JSON"])
 def test_a_description_that_was_changed_is_read_from_its_copy_and_mended(fresh, here, caplog, what, noted):
     folder = fresh()

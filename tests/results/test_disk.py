@@ -145,6 +145,7 @@ def test_a_study_goes_on_after_any_operation_that_found_the_disk_full(tmp_path, 
     noted("operations that found the disk full", len(counted), len(counted))
 
 
+@pytest.mark.slow
 def test_a_limit_on_file_sizes_is_overcome_by_a_new_log(tmp_path, caplog):
     """A log that cannot grow is left as it was, and another begun."""
     create(tmp_path / "r", ABOUT, {"study.toml": b""})

@@ -28,7 +28,7 @@ def settings_of(kind: str, epochs: int) -> dict[str, Any]:
     return {**own, **({} if "network.name" not in own else CONSTANT), "training.epochs": epochs}
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(18)
 @pytest.mark.parametrize("kind", CHOSEN)
 def test_a_shorter_training_is_the_beginning_of_a_longer_one(kind: str) -> None:
     designs = {epochs: compose(settings_of(kind, epochs)) for epochs in (3, 4, 5)}

@@ -170,6 +170,7 @@ def test_staged_leftovers_are_removed_and_never_read(folder):
     assert trials(folder) == [0]
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused_and_told_who_holds_the_folder(folder, tmp_path):
     with Store(folder):
         code = (
@@ -179,6 +180,7 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_folder(folder, tmp_pa
     assert f"is in use by another run (process {os.getpid()} on " in done.stderr
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_writer_is_free(folder):
     code = textwrap.dedent(f"""
         import os, signal

@@ -213,6 +213,7 @@ def constrained(tmp_path_factory):
     return run_to_the_end(text_of(WRITES, AREA, trials=40, sampler="quasi_random"), tmp_path_factory.mktemp("c") / "r")
 
 
+@pytest.mark.slow
 def test_the_front_is_that_of_the_feasible_designs(constrained):
     tables = open_priced(constrained, None)
     designs = search_trials(tables)
@@ -319,6 +320,7 @@ def test_variants_on_free_axes_are_judged_each_on_its_own(tmp_path):
     assert set(front_table(tables, tables.objectives)["cell_area_m2"]) == {1e-14}
 
 
+@pytest.mark.slow
 def test_the_dashboard_has_the_violations(constrained):
     (name,) = optuna.get_all_study_names(to_storage(constrained))
     study = optuna.load_study(study_name=name, storage=to_storage(constrained))

@@ -55,6 +55,7 @@ def test_a_search_ends_when_all_designs_were_tried(sampler, tmp_path):
         assert len(rows) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "model"])
 def test_order_kills_and_resumes_do_not_change_where_it_ends(sampler, tmp_path):
     text = text_of(sampler=sampler)

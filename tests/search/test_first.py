@@ -46,7 +46,7 @@ def proposals(folder):
     return [json.loads(row["parameters"]) for row in to_rows(read_table(folder)) if row["seed"] == 0]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [sampler.name for sampler in SAMPLERS])
 def test_they_are_the_first_trials_and_the_points_after_them_are_those_of_any_study(sampler, tmp_path):
     folder, other = tmp_path / "r", tmp_path / "other"

@@ -60,6 +60,7 @@ def table(folder):
 # What is read
 
 
+@pytest.mark.slow
 def test_designs_are_placed_by_their_settings_with_means_over_seeds(earlier):
     learned = parse_study(text_of(), earlier).learned
     assert learned.in_words == [f"learns from {EARLIER} earlier designs", f"  {EARLIER} that differ in the space alone"]

@@ -78,6 +78,7 @@ def test_objectives_are_those_of_the_closed_form_and_of_the_price_to_the_last_bi
         assert values == [priced[name][number] for name in QUANTITIES]
 
 
+@pytest.mark.slow
 def test_the_mean_over_seeds_is_told(told, tmp_path):
     run_to_the_end(text_of(["validation_accuracy", "trainings_to_first_cell"], trials=8, seeds=3), tmp_path / "r")
     rows = read_table(tmp_path / "r").to_pylist()
@@ -134,6 +135,7 @@ def results(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_front_is_that_of_the_priced_objectives(results):
     tables = open_priced(results, None)
     assert tables.objectives == ["validation_accuracy", *QUANTITIES]

@@ -128,6 +128,7 @@ def test_the_table_is_that_of_a_study_whose_trainings_paused_under_other_code(st
     assert whole(folder).equals(whole(straight))
 
 
+@pytest.mark.slow
 def test_steps_keep_to_their_shares_and_pause_at_the_rungs(straight):
     table = read_table(straight, paused=True)
     rows = [row for row in table.to_pylist() if row["origin"] == "search"]

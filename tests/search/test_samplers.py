@@ -38,6 +38,7 @@ def test_the_quasi_random_start_covers_every_level():
     assert {p["accumulator.bits"] for p in points} == {2, 8, "float"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "digest"),
     [
@@ -78,6 +79,7 @@ def test_every_sampler_proposes_steps_as_a_study_file_writes_them(name):
     assert {p["c"] for p in found} <= {4, 7, 10}
 
 
+@pytest.mark.slow
 def test_a_stepped_value_is_found_by_the_number_that_was_written(tmp_path, here):
     text = """
 name = "steps"

@@ -115,6 +115,7 @@ def test_a_study_that_began_with_them_goes_on_with_them(sampler, tmp_path):
     assert table(folder).equals(table(whole))
 
 
+@pytest.mark.slow
 def test_where_no_design_can_meet_a_constraint_it_is_said_before_anything_runs(tmp_path, ask, monkeypatch):
     monkeypatch.setattr(draws, "MOST_MISSED", 100)
     (tmp_path / "s.toml").write_text(text_of(bound="1e-9"))
@@ -134,6 +135,7 @@ def test_a_constraint_that_becomes_impossible_by_an_extension_ends_in_the_same_m
         resume(tmp_path / "r", LocalExecutor, wanted=study_of(tmp_path, bound="1e-9", trials=20))
 
 
+@pytest.mark.slow
 def test_a_design_to_try_first_that_is_known_to_miss_a_constraint_is_refused(tmp_path):
     text = text_of().replace("[search]", '[[first]]\n"network.width" = 4.0\n[search]')
     with pytest.raises(SettingError, match=r"first 1 misses area_m2 <= 0.15 mm2 \(0\.\d+ mm2\)"):
@@ -141,6 +143,7 @@ def test_a_design_to_try_first_that_is_known_to_miss_a_constraint_is_refused(tmp
     parse_study(text.replace("= 4.0", "= 0.1"), tmp_path).check_known()
 
 
+@pytest.mark.slow
 def test_a_finite_space_is_exhausted_when_all_that_can_be_feasible_were_tried(tmp_path):
     space = '[space]\n"adc.bits" = [5, 6]\n"network.width" = [0.1, 0.2, 4.0]\n'
     head, _, rest = text_of(sampler="model").partition("[space]")

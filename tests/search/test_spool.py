@@ -144,6 +144,7 @@ def test_only_the_spool_of_this_driver_is_taken_for_here(tmp_path):
     assert not is_here(tmp_path / "elsewhere", "mine")
 
 
+@pytest.mark.slow
 def test_the_next_driver_takes_what_it_finds_and_simulates_the_rest(tmp_path):
     study = parse_study(study_text(20, "nsga2", seeds=2), tmp_path)
     start(study, tmp_path / "whole", lambda: LocalExecutor(free))

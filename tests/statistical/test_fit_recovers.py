@@ -56,7 +56,7 @@ def spec_of(fit: CellFit) -> CellSpec:
     return CellSpec.parse({"card": "fitted", "write_noise_scale": 1.0, "read_noise_scale": 1.0, **values})
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "given", "reads"),
     [
@@ -131,6 +131,7 @@ def test_leaving_the_censoring_out_would_show() -> None:
     assert max(abs(z) for z in scores.values()) > 5.0
 
 
+@pytest.mark.slow
 def test_the_model_follows_the_measured_mean_and_deviation() -> None:
     fit = fitted(measured(CellSpec.parse(read_cell("pcm_gst")), seed=9), QUIET)
     for row in fit.goodness[1:]:

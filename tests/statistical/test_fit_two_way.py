@@ -63,6 +63,7 @@ def test_linear_steps_are_recovered_with_their_noise(read: float) -> None:
     assert "below the measured" in narrow.faults[0]  # a cell of that card stops at 8 uS
 
 
+@pytest.mark.slow
 def test_soft_bounds_are_recovered_with_the_ends_that_were_not_reached() -> None:
     data = measured("reram_gong2018", **COARSE, step_noise_floor=1.0, write_noise_us=0.0)
     assert np.nanmax(data.g_us) < 21.0

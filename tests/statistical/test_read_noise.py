@@ -83,6 +83,7 @@ def drawn(request: pytest.FixtureRequest) -> tuple[Tensor, Tensor, Tensor, Tenso
     )
 
 
+@pytest.mark.slow
 def test_both_ways_of_drawing_have_the_exact_mean_and_variance(drawn: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
     at_outputs, by_cells, mean, variance = drawn
     for y in (at_outputs, by_cells):

@@ -535,6 +535,7 @@ def test_fewer_samples_are_as_many_of_each_class_as_there_are(sizes: list[int], 
     assert all(found[n] == sizes[n] or found[n] >= found.max() - 1 for n in range(len(sizes)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_no_bytes_end_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:

@@ -145,7 +145,7 @@ def test_every_single_setting_changes_the_key() -> None:
     assert len(set(keys.values())) == len(keys)
 
 
-@pytest.mark.one_in(17)
+@pytest.mark.slow
 @VARIANTS
 def test_a_setting_of_a_variant_changes_the_key_or_its_network_says_that_it_has_no_effect(variant: Settings) -> None:
     network, data = network_of(variant), data_of(variant)

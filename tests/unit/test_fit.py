@@ -145,6 +145,7 @@ def test_a_card_goes_only_where_a_new_toml_file_can(tmp_path: Path) -> None:
             fit_file(path, tmp_path / out, **QUIET)
 
 
+@pytest.mark.slow
 def test_the_card_loads_and_says_where_each_number_comes_from(tmp_path: Path) -> None:
     fit = fit_file(csv(tmp_path, trains()), tmp_path / "mine.toml", 'My "cell"', **QUIET, drift_exponent=0.06)
     CellSpec.parse(read_cell("mine.toml", tmp_path))

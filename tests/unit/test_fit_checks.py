@@ -58,6 +58,7 @@ def test_a_bad_fit_is_told_with_its_picture_and_taken_when_accepted(tmp_path: Pa
     assert "No good fit" in card["about"]
 
 
+@pytest.mark.slow
 def test_a_curve_that_the_model_cannot_follow_is_refused_after_the_fit(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     steps = np.array([0.05, 0.05, 0.05, 4.0, 4.0, 0.05, 0.05, 0.05, 0.05, 0.05, 4.0, 4.0])  # two stairs
@@ -108,6 +109,7 @@ def test_a_single_bad_cell_is_left_out_and_named(kind: str, tmp_path: Path) -> N
     assert "c30" not in kept.names
 
 
+@pytest.mark.slow
 def test_a_card_with_a_bad_cell_is_that_of_the_others(tmp_path: Path) -> None:
     good = trains()
     folders = [tmp_path / name for name in ("good", "bad")]

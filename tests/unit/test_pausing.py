@@ -131,7 +131,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(18)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_that_paused_ends_as_one_that_did_not(kind: str, restored: list[str]) -> None:
     design = compose(KINDS[kind])

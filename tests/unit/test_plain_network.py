@@ -47,6 +47,7 @@ def test_it_has_nine_layers_and_one_and_a_half_million_weights() -> None:
     assert weights_of(own) == 1_464_986
 
 
+@pytest.mark.slow
 def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dataset) -> None:
     control, found = (outcome_of({**SMALL, **own}, few) for own in ({"architecture": "float"}, FINE))
     losses = [[point.loss for point in outcome.curve] for outcome in (control, found)]
@@ -54,6 +55,7 @@ def test_ideal_cells_with_fine_pulses_learn_as_the_digital_control_does(few: Dat
     assert found.metrics["set_pulses"] > 1000  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_alone_and_repeats(few: Dataset) -> None:
     digital = {**SMALL, "architecture": "float"}
     first = outcome_of(digital, few)

@@ -484,6 +484,7 @@ def test_the_same_digital_work_costs_the_same_whatever_the_size_of_its_layers() 
     assert priced({**DIGITAL, "rows": 2, "cols": 1}).select(ENERGY).equals(priced(DIGITAL).select(ENERGY))
 
 
+@pytest.mark.slow
 def test_pricing_many_trials_at_once_equals_pricing_them_one_by_one_exactly() -> None:
     dice = random.Random(1)
     rows: list[dict[str, Any]] = []
@@ -529,6 +530,7 @@ def variants(number: int) -> list[CostCard]:
     ]
 
 
+@pytest.mark.slow
 def test_pricing_on_many_cards_at_once_equals_pricing_on_each_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {**base, "trial": trial, "seed": seed, "layer": number, "adc_forward": 100 * trial + seed}

@@ -161,6 +161,7 @@ def test_a_logarithmic_integer_range_stays_within_bounds_and_reaches_both_ends(l
     assert (parameter.at(0.0), parameter.at(LAST)) == (low, low + span)
 
 
+@pytest.mark.slow
 @modest
 @given(low=st.floats(1e-6, 1e3), factor=st.floats(1.001, 1e6), log=st.booleans(), u=POSITIONS)
 def test_a_range_of_numbers_stays_within_bounds_and_reaches_both_ends(

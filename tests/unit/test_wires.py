@@ -80,6 +80,7 @@ def test_long_lines_of_equal_cells_fall_off_as_a_hyperbolic_cosine(solution: Sol
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solution", SOLUTIONS)
 @pytest.mark.parametrize(("rows", "mean", "worst"), [(64, 0.9729, 0.9664), (128, 0.901, 0.878)])
 def test_an_array_of_equal_cells_loses_what_badcrossbar_finds(
