@@ -357,11 +357,12 @@ class PairArray:
         difference = read[0] - read[1]
         saturated = (read > spec.threshold_us).any(dim=0)
         where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
-        missed = [self._write_anew(where, difference, spec, now_s, events, look=look)]
-        if self.endurance is not None and self._spec.spare_rows:
-            spare = self._remapped(self.endurance)
-            missed.append(self._write_anew(spare, difference, spec, now_s, events, look=look))
-        return missed
+        if self.endurance is None or not self._spec.spare_rows:
+            return [self._write_anew(where, difference, spec, now_s, events, look=look)]
+        # What moves to a spare row is written there alone.
+        spare = self._remapped(self.endurance)
+        where = where[~torch.isin(where, spare)]
+        return [self._write_anew(own, difference, spec, now_s, events, look=look) for own in (where, spare)]
 
     def _write_anew(
         self, where: Tensor, difference: Tensor, spec: RefreshSpec, now_s: float, events: Events, *, look: bool

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import model_validator
 
+from dse.crossbar.cuts import cuts
 from dse.crossbar.error_spec import ConverterErrorSpec
 from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS, PLANES, PULSE_STEPS
 from dse.crossbar.wire_spec import WireSpec
@@ -120,6 +121,13 @@ class ArraySpec(Spec):
             msg = f"spare_rows = {self.spare_rows} exceed the {self.tile_rows} rows of an array; give at most as many"
             raise ValueError(msg)
         return self
+
+    def smallest_rows(self, inputs: int) -> int:
+        """Return the rows of the smallest array of a layer that is cut."""
+        tile = None if self.tile_rows == "whole" else self.tile_rows
+        if tile is not None and self.unused_lines == "present":
+            return tile
+        return min(last - first for first, last in cuts(inputs, tile))
 
     def wires_of_tiles(self, *, inputs_first: bool) -> ArrayWires | None:
         """Return the wires of the tiles of a layer, or None where they take nothing.

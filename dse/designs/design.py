@@ -34,7 +34,7 @@ from dse.devices.base import AbstractCell
 from dse.devices.card import card_text, model_of, read_cell, read_programmed_cell
 from dse.errors import SettingError
 from dse.files import FileSpec
-from dse.spec import shown
+from dse.spec import is_added, shown
 from dse.updates.base import AbstractUpdate
 from dse.variants import kept_for_variants
 
@@ -84,8 +84,9 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
 def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """Return flat settings with what stands in the files that they name.
 
-    That is the model of the cell that their card describes, where it is not the default, and what is found in other
-    files (`dse.designs.named_files`).
+    That is the model of the cell that their card describes, where it is not the default, what its card says that would
+    otherwise switch other settings off, such as an endurance, and what is found in other files
+    (`dse.designs.named_files`).
 
     Args:
         given: the settings.
@@ -98,8 +99,11 @@ def with_model(given: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     given = with_files(given, folder)
     if CELL.card not in given or not rule_of(given).on_crossbars:
         return dict(given)
-    model = _model(_card(given[CELL.card]), folder)
-    return dict(given) if model is CELL.variants[0] else {**given, CELL.path: model.model}
+    card = _card(given[CELL.card])
+    model, cell = _model(card, folder), _cell(card, folder)
+    added = {name: cell[name] for name, field in model.model_fields.items() if is_added(field) and name in cell}
+    said = {f"{CELL.table}.{name}": own for name, own in added.items() if own != model.model_fields[name].default}
+    return {**said, **given, **({} if model is CELL.variants[0] else {CELL.path: model.model})}
 
 
 def _card(name: object) -> str:

@@ -189,8 +189,8 @@ class Design(Spec):
             msg = "array.spare_rows are written by a refresh, and cells that go both ways have none; leave them out"
             raise ValueError(msg)
         layers = self.network.products(self.workload.info, self.training) or ()
-        cut = self.array.tile_rows != "whole"
-        least = min((layer.rows for layer in layers if not (cut and layer.tiled)), default=self.array.spare_rows)
+        rows = (layer.rows if not layer.tiled else self.array.smallest_rows(layer.rows) for layer in layers)
+        least = min(rows, default=self.array.spare_rows)
         if self.array.spare_rows > least:
             msg = (
                 f"array.spare_rows = {self.array.spare_rows} exceed the {least} rows of the smallest array; give at "

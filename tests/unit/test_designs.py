@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dse.data import DATA
 from dse.data.base import ImageInfo, TextInfo
 from dse.designs.design import HARDWARE, active, compose, flatten, nest, parse_design
-from dse.designs.settings import UPDATE, conditions, data_of, default_of, field_of, network_of
+from dse.designs.settings import UPDATE, completed, conditions, data_of, default_of, field_of, network_of
 from dse.designs.settings import settings as every_setting
 from dse.designs.tables import design_class
 from dse.devices import CELLS
@@ -143,6 +143,15 @@ def test_every_single_setting_changes_the_key() -> None:
         keys[path] = compose({**switch, path: other(path)}).key
         assert keys[path] != compose(switch).key, path
     assert len(set(keys.values())) == len(keys)
+
+
+def test_every_default_by_name_changes_no_key() -> None:
+    for path in every_setting():
+        if path.removeprefix("deployment.").startswith("device."):
+            continue  # a card gives it
+        switch = dict(switched_on(path))
+        default = completed(switch).get(path, default_of(path, switch))
+        assert compose({**switch, path: default}).key == compose(switch).key, path
 
 
 @pytest.mark.slow

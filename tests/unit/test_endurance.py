@@ -170,6 +170,20 @@ def test_spare_rows_run_out_array_by_array() -> None:
     assert own.remapped.tolist() == [[1], [1]]
 
 
+def test_a_pair_that_is_saturated_and_moves_to_a_spare_row_is_written_once() -> None:
+    own, events = remapping(), Events()
+    pulses = torch.zeros(4, 3, dtype=torch.int64)
+    pulses[2], pulses[0, 0] = 5, 2
+    for signed in (pulses, -pulses):
+        own.program(signed, 0.0, events)
+    level = float(own.conductance_us(0.0)[0, 0, 0, 0])
+    before = events.set_pulses_refresh
+    # All four pairs that were pulsed are saturated; those of the worn row, at a difference of 0, move.
+    own.refresh(RefreshSpec(threshold_us=level - 0.01, max_pulses=50), 1.0, events)
+    assert own.remapped.tolist() == [[1]]
+    assert (events.refreshed_pairs, events.resets, events.set_pulses_refresh) == (4, 8, before)
+
+
 def test_remapped_rows_are_part_of_what_a_training_goes_on_from() -> None:
     own, events = remapping(), Events()
     pulses = torch.full((4, 3), 5, dtype=torch.int64)
@@ -254,6 +268,15 @@ def test_endless_cells_are_the_default_and_change_no_design() -> None:
                 "array.spare_rows": 300,
             },
             "spare_rows = 300 exceed the 256 rows of an array",
+        ),
+        (
+            {
+                "network.name": "cnn",
+                "network.hidden": None,
+                "device.set_endurance_pulses": 5.0,
+                "array.spare_rows": 10,
+            },
+            "array.spare_rows = 10 exceed the 9 rows of the smallest array",
         ),
     ],
 )
