@@ -1,5 +1,6 @@
-"""What a process of the framework does for its own start."""
+"""What a process of the framework does for its own start, and for the memory that it holds."""
 
+import ctypes
 import gc
 import os
 import sys
@@ -18,6 +19,18 @@ def collect_less() -> None:
     now, *older = gc.get_threshold()
     if 0 < now < ALLOCATIONS:
         gc.set_threshold(ALLOCATIONS, *older)
+
+
+def give_memory_back() -> bool:
+    """Give memory that is free in this process back to the system; return whether there was some.
+
+    The C library keeps what a simulation freed, for the next: 55 MB after a perceptron on MNIST. To give it back takes
+    a hundredth of a second. Other C libraries than that of GNU decide themselves.
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError):
+        return False
 
 
 def hold_standard_streams() -> None:

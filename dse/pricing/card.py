@@ -8,11 +8,13 @@ converters from one of `device_library/converters`, `adc = "flash"`, which gives
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from dse.devices.card import Card, Entry, read_card
 from dse.errors import SettingError, did_you_mean
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -329,13 +331,17 @@ def _check_entry(where: str, key: str, entry: Entry) -> None:
             check_constant(f"{where}, range", key, end)
 
 
-def constant(name: str, end: str = "") -> pl.Expr:
+def constant(name: str, end: str = "") -> "pl.Expr":
     """Return a constant as a column of the table that `as_frame` gives; `end` is "", "low" or "high"."""
+    import polars as pl  # noqa: PLC0415  16 MB that actors and checks do without
+
     return pl.col(f"card.{name}.{end}" if end else f"card.{name}")
 
 
-def as_frame(cards: Sequence[CostCard]) -> pl.DataFrame:
+def as_frame(cards: Sequence[CostCard]) -> "pl.DataFrame":
     """Return cards as a table: their names in "card", and a column of Float64 for every `constant`."""
+    import polars as pl  # noqa: PLC0415  see `constant`
+
     columns: dict[str, list[str] | list[float]] = {"card": [card.name for card in cards]}
     for key in CONSTANTS:
         columns[f"card.{key}"] = [float(card.values[key]) for card in cards]

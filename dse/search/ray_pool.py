@@ -39,7 +39,7 @@ from dse.search.ray_cluster import (
 )
 from dse.search.spec import ResourcesSpec
 from dse.search.spool import answers_of, decode, encode, is_here, keeping, lines_of, open_spool
-from dse.startup import collect_less
+from dse.startup import collect_less, give_memory_back
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ WARM_UP_TIMEOUT_S = 1800.0
 """Time after which it is given up if its actors are placed and do not become ready; the first on a node compiles."""
 POLL_S = 2.0
 """Time between two looks at the nodes of the cluster."""
+LONG_CALL_S = 1.0
+"""Duration of a call after which an actor gives memory back: then that takes less than a hundredth of it, s."""
 MAX_START_FAILURES = 3
 """Actors that may fail to start, one after the other, before there is a pause."""
 START_PAUSES_S = (10.0, 30.0)
@@ -119,6 +121,7 @@ class Simulator:
             jobs: the jobs.
             shipped: files that their designs need.
         """
+        started = time.monotonic()
         for file in shipped:
             file.offer()
         lines: list[bytes] = []
@@ -127,6 +130,8 @@ class Simulator:
                 answer = work(job, self._simulate)
                 keep(encode(answer))
                 lines.append(encode(answer, whole=True))
+        if time.monotonic() - started > LONG_CALL_S:
+            give_memory_back()
         return b"".join(lines)
 
 
