@@ -16,6 +16,7 @@ Bits = Annotated[int, Ge(2), Le(16)] | Literal["ideal"]
 BackwardBits = Annotated[int, Ge(2), Le(16)] | Literal["ideal", "same"]
 Resolution = int | Literal["ideal"]
 Unused = Literal["absent", "present"]
+Packing = Literal["apart", "shared"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
 Scales = Literal["none", "layer", "column"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
@@ -78,6 +79,16 @@ class ArraySpec(Spec):
     """Deep networks: "present" where arrays have all of `tile_rows` and `tile_columns`, and a layer that fills them in
     part leaves cells, drivers and converters idle, which take area; "absent", the default, where they are made to fit.
     """
+    packing: Annotated[
+        Packing,
+        ActsUnless(on_crossbars=False),
+        ActsUnless(tile_rows="whole"),
+        ActsUnless(tile_columns="whole"),
+        ActsUnless(unused_lines="absent"),
+        Added(),
+    ] = "apart"
+    """Deep networks: "shared" where blocks of several layers lie in one array, at most one of each, and multiply in
+    turn; "apart", the default, where every layer has arrays of its own. Without wires and spare rows."""
     read_noise_per: Annotated[
         Literal["product", "mini_batch"], ActsUnless(on_crossbars=False), ActsUnless({"device.read_noise_scale": 0.0})
     ] = "product"
@@ -122,6 +133,14 @@ class ArraySpec(Spec):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _shared_arrays_are_plain(self) -> "ArraySpec":
+        if self.packing == "shared" and self.spare_rows:
+            msg = 'packing = "shared" leaves no row to stand by; give spare_rows = 0, or packing = "apart"'
+            raise ValueError(msg)
+        check_packing(self.packing, self.wires)
+        return self
+
     def smallest_rows(self, inputs: int) -> int:
         """Return the rows of the smallest array of a layer that is cut."""
         tile = None if self.tile_rows == "whole" else self.tile_rows
@@ -137,6 +156,17 @@ class ArraySpec(Spec):
         """
         rows, columns, unused = self.tile_rows, self.tile_columns, self.unused_lines
         return wires_of(self.wires, rows, columns, inputs_first=inputs_first, unused=unused)
+
+
+def check_packing(packing: Packing, wires: WireSpec | None) -> None:
+    """Check that layers do not share arrays with wires.
+
+    Raises:
+        ValueError: they do.
+    """
+    if packing == "shared" and wires is not None and not wires.are_ideal:
+        msg = 'packing = "shared" is not worked out with wires; give "apart", or leave the wires out'
+        raise ValueError(msg)
 
 
 def wires_of(

@@ -16,6 +16,9 @@ WEAR_NAMES: tuple[str, ...] = (
 ARRAY_LINES = ("array_rows", "array_columns")
 """Names, among the events of a layer, of the inputs and outputs that each of its arrays has, used or not; a layer whose
 arrays are made to fit has none."""
+ARRAYS, TURNS = "own_arrays", "array_turns"
+"""Names, among the events of a layer, of the arrays that count as its own, and of the layers that take turns in one of
+its arrays, where layers share arrays; see `dse.crossbar.packing`."""
 COLUMNS_PER_ADC = "columns_per_adc"
 """Name, among the events of a layer, of the columns that share a converter, where the design says so and not the card.
 """
@@ -42,7 +45,7 @@ OUTPUT_SCALES = ("scaled_forward", "scaled_backward")
 """Names, among the events of a layer, of the digital multiplications of its outputs and errors by learned scales."""
 FACTS = (
     *(*ARRAY_LINES, COLUMNS_PER_ADC, *CORRECTIONS, *PULSE_STEPS, *SLICES, SPARE_ROWS, *SINCE),
-    *OUTPUT_SCALES,
+    *(*OUTPUT_SCALES, ARRAYS, TURNS),
 )
 """What prices find among the events of some layers; others have none of it."""
 

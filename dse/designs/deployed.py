@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from dse.crossbar.packing import sharing
 from dse.deployment.evaluation import Evaluation, retention_s
 from dse.deployment.measure import RETENTION, AbstractMeasure
 from dse.deployment.network import AbstractDeployedNetwork
@@ -39,6 +40,7 @@ def with_deployment(
         compensations=spec.compensations,
     )
     layers = network.accounts(outcome.layers)
+    layers = sharing(layers) if spec.packing == "shared" else layers
     return replace(
         outcome,
         metrics={**outcome.metrics, **counted(layers), **_metrics(found, spec, measures)},

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from dse.crossbar.usage import ARRAY_LINES, LayerUsage
+from dse.crossbar.usage import ARRAY_LINES, ARRAYS, LayerUsage
 from dse.designs.tables import Design
 from dse.metric import signs_of
 from dse.tasks.curve import Epoch
@@ -55,5 +55,6 @@ def counted(layers: Sequence[LayerUsage]) -> Mapping[str, float | int]:
 def used(layers: Sequence[LayerUsage]) -> dict[str, float]:
     """Return the share of the cells of all arrays that hold weights; nothing where arrays are made to fit."""
     there = [(layer, *(layer.events.get(name, 0) for name in ARRAY_LINES)) for layer in layers if layer.cells]
-    room = sum(rows * columns * layer.row_tiles * layer.column_tiles for layer, rows, columns in there)
+    arrays = [layer.events.get(ARRAYS, layer.row_tiles * layer.column_tiles) for layer, *_ in there]
+    room = sum(rows * columns * own for (_, rows, columns), own in zip(there, arrays, strict=True))
     return {"utilisation": sum(layer.rows * layer.cols for layer, *_ in there) / room} if room else {}

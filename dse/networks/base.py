@@ -152,4 +152,5 @@ class ModuleNetwork(AbstractNetwork):
         "array.conductance_per_weight_us": {},
         "array.initial_mean_us": {"on_crossbars": False},
         **{f"array.initial_{what}_us": {} for what in ("std", "min", "max")},
+        "deployment.packing": {},  # areas are those of the training
     }

@@ -17,18 +17,20 @@ backward products have converters of their own. Accumulators in dynamic memory l
 and their access no time of its own. Digital lanes are shared by the layers and laid out for the longest words. An
 optimiser before the accumulators keeps float words on the chip, and multiplies and adds floats in their lanes. Where
 lines that a layer leaves unused are there (`array_rows` and `array_columns` among its events), their cells, drivers and
-converters take area, and no time. So do the adder and the multiplier of a converter that is corrected digitally, within
-the time of a conversion. As many columns share a converter as the design says (`columns_per_adc` among its events),
-else as the card does; an output has a column for each digit of a weight (`slices`, `deployed_slices`). Rows that stand
-by (`spare_rows`) take area. Buffers hold the outputs of a layer for a sample, twice: one is written while the other is
-read. Memories and buffers leak by their area, as do converters, drivers, logic and interconnect; cells and accumulators
-of PCM do not.
+converters take area, and no time. Where layers share arrays (`own_arrays`), an array counts once; layers in it take
+turns (`array_turns`), which in a pipeline are all as long as that of the slowest. The adder and the multiplier of a
+converter that is corrected digitally take area, and work within the time of a conversion. As many columns share a
+converter as the design says (`columns_per_adc` among its events), else as the card does; an output has a column for
+each digit of a weight (`slices`, `deployed_slices`). Rows that stand by (`spare_rows`) take area. Buffers hold the
+outputs of a layer for a sample, twice: one is written while the other is read. Memories and buffers leak by their area,
+as do converters, drivers, logic and interconnect; cells and accumulators of PCM do not.
 """
 
 import polars as pl
 
 from dse.crossbar.usage import (
     ARRAY_LINES,
+    ARRAYS,
     COLUMNS_PER_ADC,
     CORRECTIONS,
     FACTS,
@@ -36,6 +38,7 @@ from dse.crossbar.usage import (
     PARTIAL_ADDS_DEPLOYMENT,
     SLICES,
     SPARE_ROWS,
+    TURNS,
 )
 from dse.pricing.card import constant
 from dse.pricing.energy import FLOAT_BITS, PLANES_OF, STEPS_OF, trained
@@ -50,13 +53,22 @@ BACKWARD = pl.col("adc_backward") > 0
 OPTIMISED = ANALOG & (pl.col("weight_writes") > 0) & (pl.col("chi_adds") > 0)
 """Whether an optimiser stands before the accumulators; without these, its words are those of rules of other kinds."""
 TILES = ROW_TILES * COLUMN_TILES
-LINES_OF_ALL_ARRAYS = ((ROWS * COLUMN_TILES, ARRAY_ROWS * TILES), (COLS * ROW_TILES, ARRAY_COLS * TILES))
+OWN_ARRAYS = pl.col(ARRAYS).cast(pl.Float64).fill_null(TILES)
+"""Arrays of a layer; where layers share some, those that count as its own."""
+LINES_OF_ALL_ARRAYS = (
+    (ROWS * COLUMN_TILES, ARRAY_ROWS * OWN_ARRAYS),
+    (COLS * ROW_TILES, ARRAY_COLS * OWN_ARRAYS),
+)
 """Rows, and columns, that are used in all arrays of a layer, and that are there."""
 OFFSET = pl.col(OFFSET_COLUMNS).cast(pl.Float64)
 CELLS_THERE = (
     pl.when(OFFSET > 0)  # columns that hold no weight are as many in an array that is not full
-    .then(((pl.col("cells") - OFFSET * ROWS * COLUMN_TILES) / (ROWS * COLS) * ARRAY_COLS + OFFSET) * ARRAY_ROWS * TILES)
-    .otherwise(pl.col("cells") / (ROWS * COLS) * (ARRAY_ROWS * ARRAY_COLS * TILES))
+    .then(
+        ((pl.col("cells") - OFFSET * ROWS * COLUMN_TILES) / (ROWS * COLS) * ARRAY_COLS + OFFSET)
+        * ARRAY_ROWS
+        * OWN_ARRAYS
+    )
+    .otherwise(pl.col("cells") / (ROWS * COLS) * (ARRAY_ROWS * ARRAY_COLS * OWN_ARRAYS))
 )
 PREPARED: dict[str, pl.Expr] = {
     "held_in_pcm": pl.col("chi_storage").cast(pl.String).fill_null("") == "pcm",
@@ -187,15 +199,15 @@ def areas() -> dict[str, pl.Expr]:
     # Both are counted once an update for each weight.
     kept = pl.when(OPTIMISED).then(pl.col("weight_writes") / pl.col("chi_adds")).otherwise(0.0)
     optimiser = ROWS * COLS * kept * FLOAT_BITS * constant("memory_bit_area_m2")
-    tiles = ROW_TILES * COLUMN_TILES
+    arrays = OWN_ARRAYS
     rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
     spare = pl.col(SPARE_ROWS).cast(pl.Float64).fill_null(0.0)
-    rows = rows + spare * tiles
+    rows = rows + spare * arrays
     columns_of_one = _or_there(TILE_COLS, ARRAY_COLS)
     rows_of_one = _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS) + spare
     standing_by = spare / _or_there(TILE_ROWS, ARRAY_ROWS)
-    outputs = _converters(columns_of_one * _slices("forward")) * tiles * _adc_m2("forward")
-    inputs = _converters(rows_of_one) * tiles * _adc_m2("backward") + columns * _driver_m2("backward")
+    outputs = _converters(columns_of_one * _slices("forward")) * arrays * _adc_m2("forward")
+    inputs = _converters(rows_of_one) * arrays * _adc_m2("backward") + columns * _driver_m2("backward")
     converters = outputs + rows * _driver_m2("forward") + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {
@@ -203,8 +215,8 @@ def areas() -> dict[str, pl.Expr]:
         "converters": pl.when(ANALOG).then(converters).otherwise(0.0),
         "chi_memory": pl.when(ANALOG).then(chi).otherwise(0.0),
         "digital_memory": pl.when(ANALOG).then(optimiser).otherwise(weights),
-        "control": pl.when(ANALOG).then(tiles * constant("control_area_m2")).otherwise(0.0),
-        "interconnect": pl.when(ANALOG).then(tiles * constant("interconnect_area_m2")).otherwise(0.0),
+        "control": pl.when(ANALOG).then(arrays * constant("control_area_m2")).otherwise(0.0),
+        "interconnect": pl.when(ANALOG).then(arrays * constant("interconnect_area_m2")).otherwise(0.0),
         "buffers": _buffers_m2(),
     }
 
@@ -239,6 +251,11 @@ def shared_s() -> pl.Expr:
     """Return the seconds in which a layer keeps the digital lanes from others in the forward phase of a training."""
     added = pl.when(ANALOG).then(pl.col("partial_adds_forward")).otherwise(pl.col("macs_forward"))
     return (pl.col("activations") + added) / (constant("digital_lanes") * constant("clock_hz"))
+
+
+def turns() -> pl.Expr:
+    """Return how many layers take turns in an array of a layer: in a pipeline each has an equal share of its time."""
+    return pl.col(TURNS).cast(pl.Float64).fill_null(1.0)
 
 
 def lanes_m2() -> pl.Expr:

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from dse.crossbar.events import EVENT_NAMES
+from dse.crossbar.packing import facts_of
 from dse.crossbar.usage import ARRAY_LINES, OUTPUT_SCALES, PARTIAL_ADDS_DEPLOYMENT, SPARE_ROWS, WEAR_NAMES
 from dse.designs.tables import Design
 from dse.networks.products import LayerProducts, Products
@@ -120,7 +121,10 @@ def _layers(design: Design) -> Layers:
     products = _products(design)
     if products is None:
         return []
-    return [_layer(design, layer) for layer in products]
+    layers = [_layer(design, layer) for layer in products]
+    if design.array.packing == "apart":
+        return layers
+    return [{**own, **part} for own, part in zip(layers, facts_of(layers), strict=True)]
 
 
 def _layer(design: Design, layer: LayerProducts) -> dict[str, Any]:

@@ -10,7 +10,8 @@ once, so that all of them agree bit for bit. Columns, for every item, phase and 
     forward_per_sample_s, ..., latency_per_sample_s       seconds for each training image; latency_per_inference_s
     inferences_per_second                               with layers in turn
     interval_per_inference_s                            seconds between two inferences, where layers are a pipeline, and
-    pipelined_inferences_per_second                     its throughput; each takes latency_per_inference_s and more
+    pipelined_inferences_per_second                     its throughput; each takes latency_per_inference_s and more;
+                                                        layers that share an array have turns of one length
     energy_per_pipelined_inference_j                    as that of an inference, with the leakage of such an interval
     cells_m2, ..., crossbar_m2, area_m2                 square metres; the crossbar is cells and converters
     model_size_bits                                     bits of the model that inference reads
@@ -43,7 +44,7 @@ from dse.pricing.energy import (
     leaked,
     system_items,
 )
-from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, leakage_w, shared_s, with_arrays
+from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, leakage_w, shared_s, turns, with_arrays
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
 KEYS = ("trial", "seed")
@@ -283,8 +284,8 @@ def layer_amounts() -> Mapping[str, pl.Expr]:
 
 @cache
 def layer_peaks() -> Mapping[str, pl.Expr]:
-    """Return what the largest of all layers counts of: the lanes that it needs, and the seconds of its inferences."""
-    return {"lanes_m2": lanes_m2(), "slowest_s": latencies()["forward"]}
+    """Return what the largest of all layers counts of: the lanes that it needs, and the seconds of its turns."""
+    return {"lanes_m2": lanes_m2(), "slowest_s": latencies()["forward"] * turns()}
 
 
 def hardware_terms() -> Sequence[Mapping[str, pl.Expr]]:

@@ -43,3 +43,13 @@ def test_stored_results_have_the_utilisation_and_the_areas_of_the_simulation(tmp
     assert "utilisation" not in fitting.metrics
     assert (fitting.price()["cells_m2"] or 0.0) < (found.price()["cells_m2"] or 0.0)
     assert fitting.price()["forward_j"] == found.price()["forward_j"]
+    together = dse.evaluate(
+        {**DESIGN, "array.packing": "shared", "workload.dataset": "digits", "workload.images": 40}, seed=0
+    )
+    same = {name for name in found.metrics if name != "utilisation"}
+    assert {name: together.metrics[name] for name in same} == {name: found.metrics[name] for name in same}
+    assert together.price()["energy_j"] == found.price()["energy_j"]
+    # 20 x 2 and 16 x 2 of the second layer stand beside 20 x 4 of the third.
+    assert together.metrics["utilisation"] == pytest.approx(found.metrics["utilisation"] * tiles / (tiles - 2))
+    assert together.price()["cells_m2"] == pytest.approx((found.price()["cells_m2"] or 0.0) * (tiles - 2) / tiles)
+    assert (together.price()["converters_m2"] or 0.0) < (found.price()["converters_m2"] or 0.0)

@@ -25,6 +25,7 @@ SIZES = {"weights", "cells", "inference_bits", "area_m2", "crossbar_m2", "model_
 LEARNED = {"energy_per_sample_j", "worst_writes", "set_pulses", "latency_per_sample_s", "energy_per_inference_j"}
 BASE = {"workload.images": 50, "training.epochs": 2, "training.batch_size": 20}
 CNN = {"network.name": "cnn", "network.width": 0.25}
+SIZED = {"array.tile_rows": 20, "array.tile_columns": 6, "array.unused_lines": "present"}
 
 
 def simulated(design):
@@ -53,7 +54,8 @@ CASES = [
     ({"refresh.every_samples": 0, "adc.bits": 7}, {*SIZES, "reset_pulses_j"}, {*LEARNED, "refresh_array_j"}),
     ({"device.card": "pcm_aihwkit"}, SIZES, LEARNED),
     ({"device.card": "ideal_linear", **CNN}, SIZES, LEARNED),
-    ({**CNN, "array.tile_rows": 20, "array.tile_columns": 6, "array.unused_lines": "present"}, SIZES, LEARNED),
+    ({**CNN, **SIZED}, SIZES, LEARNED),
+    ({**CNN, **SIZED, "array.packing": "shared"}, {*SIZES, "interval_per_inference_s"}, LEARNED),
     (
         {"architecture": "float", "training.learning_rate": 0.5},
         {*SIZES, "energy_per_inference_j", "worst_writes", "set_pulses"},

@@ -39,6 +39,7 @@ DEEP: Settings = {
     "array.output_scale": "none",
     "array.mapping": "deviation",
     "array.unused_lines": "absent",
+    "array.packing": "apart",
 }
 PROGRAMMED: Settings = {
     "deployment.wires.row_ohm": 0.0,
@@ -48,6 +49,7 @@ PROGRAMMED: Settings = {
     "deployment.columns_per_converter": "card",
     "deployment.coding": "levels",
     "deployment.unused_lines": "absent",
+    "deployment.packing": "apart",
     "deployment.weight_bits": "analog",
     "deployment.slices": 1,
     "deployment.reference": "pair",
