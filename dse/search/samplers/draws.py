@@ -10,7 +10,6 @@ import numpy as np
 from dse.designs.space import Parameter, Value
 from dse.errors import SettingError
 from dse.search.samplers.base import Problem, by_values
-from dse.search.samplers.sobol import blocks_of
 from dse.spec import shown
 from dse.streams import derived_seed
 
@@ -18,6 +17,8 @@ LOOKED_AT = 16
 """Designs of which it is asked at once what is known; their prices have a fixed cost."""
 MOST_MISSED = 2048
 """Designs in a row that miss a constraint, after which a search gives up."""
+BLOCK = 1024
+"""Quasi-random points that are drawn at once; a power of two, as Sobol sequences want."""
 
 
 class Draws:
@@ -117,13 +118,15 @@ class Sobol:
     """The points of a scrambled Sobol sequence in [0, 1)^dimensions, one by one; a longer one begins like a shorter."""
 
     def __init__(self, dimensions: int, seed: int) -> None:
-        self._next = blocks_of(dimensions, derived_seed(seed, "quasi-random") % 2**32)
+        from scipy.stats import qmc  # noqa: PLC0415  a second that other searches do without
+
+        self._sequence = qmc.Sobol(dimensions, scramble=True, rng=derived_seed(seed, "quasi-random") % 2**32)
         self._block: list[list[float]] = []
 
     def next(self) -> list[float]:
         """Return the next point."""
         if not self._block:
-            self._block = cast("list[list[float]]", self._next()[::-1].tolist())
+            self._block = cast("list[list[float]]", self._sequence.random(BLOCK)[::-1].tolist())
         return self._block.pop()
 
 
