@@ -88,7 +88,14 @@ def program(main: Callable[[], object]) -> None:
         sys.exit(f"error: {error}")
 
 
-def study_of(name: str, metric: str, base: Settings, designs: Mapping[str, Settings], seeds: int) -> dse.Study:
+def study_of(
+    name: str,
+    metric: str,
+    base: Settings,
+    designs: Mapping[str, Settings],
+    seeds: int,
+    folder: Path | str = ".",
+) -> dse.Study:
     """Return a study that simulates named designs and searches nothing.
 
     Args:
@@ -97,6 +104,7 @@ def study_of(name: str, metric: str, base: Settings, designs: Mapping[str, Setti
         base: settings of all designs, those of the workload included.
         designs: name -> what a design has of its own.
         seeds: simulations of each design.
+        folder: where data files of the study lie.
     """
     return dse.Study(
         name=name,
@@ -106,6 +114,7 @@ def study_of(name: str, metric: str, base: Settings, designs: Mapping[str, Setti
         controls=designs,
         trials=0,
         seeds=seeds,
+        folder=folder,
     )
 
 

@@ -30,6 +30,7 @@ EXPERIMENT = Experiment(
         "digital_plain_descent": {"architecture": "float"},
         "pcm": IDEAL_PRODUCTS,
         "pcm_recipe": {**IDEAL_PRODUCTS, **RECIPE, **SIXTEEN_PAIRS},
+        "pcm_recipe_verified": {**IDEAL_PRODUCTS, **RECIPE, **SIXTEEN_PAIRS, "refresh.verify_rounds": 5},
         "pcm_8_pairs": {**IDEAL_PRODUCTS, **EIGHT_PAIRS},
         "pcm_no_write_noise": {**IDEAL_PRODUCTS, "device.write_noise_scale": 0.0},
         "linear_cell": {**IDEAL_PRODUCTS, "device.card": "ideal_linear", "refresh.every_samples": 0},
