@@ -7,6 +7,7 @@ the best that there is, such as an error: a design that errs rarely gains less t
 several seeds has less noise than one value.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +34,7 @@ UNKNOWN = 0.5
 FLOOR = 0.05
 """Distance from the best value below which changes count little, in shares of the median distance."""
 HOPELESS = 0.01
-"""Probability to be feasible below which a design gets no more epochs."""
+"""Probability to be feasible below which a design gets no more epochs, once it is known how far ends are from rungs."""
 BANDS = 3
 """Bands of an objective that have a variance over seeds of their own."""
 DRAWS = 256
@@ -173,7 +174,9 @@ class Outlook:
     def best(self, candidates: Sequence[Record], counted: NDArray[np.bool_]) -> tuple[Record, dict[str, Any]] | None:
         """Return the design whose end is expected to gain most over the front of those that count, and why.
 
-        None where all miss a constraint, or fail, as good as surely.
+        None where all miss a constraint, or fail, as good as surely. That is not held against a design that waits at a
+        rung from which too few were seen to go to their ends: what is unknown there is the same for all, so that no
+        number of designs that miss a bound at the rung tells that the ends miss it.
 
         Args:
             candidates: designs of which something is known; one at least.
@@ -181,13 +184,15 @@ class Outlook:
         """
         belief = self.belief(counted if counted.sum() >= ENOUGH else ~np.isnan(self._y[:, 0]))
         at = [self.told.index(own) for own in candidates]
-        hopeful: list[int] = np.flatnonzero(belief.chances(self._points[at]) >= HOPELESS).tolist()
+        chances = belief.log_chances(self._points[at])
+        hopeful = [n for n in range(len(at)) if chances[n] >= math.log(HOPELESS) or not self._tells(candidates[n])]
         if not hopeful:
             return None
-        candidates, at = [candidates[n] for n in hopeful], [at[n] for n in hopeful]
+        candidates, at, chances = [candidates[n] for n in hopeful], [at[n] for n in hopeful], chances[hopeful]
         means, deviations = belief.expected(self._points[at])
         gains = belief.gains(self._points[at], (means, deviations))
-        best = int(np.argmax(gains))
+        # Chances are told apart where they, and gains with them, are too small for numbers.
+        best = max(range(len(at)), key=lambda n: (gains[n], chances[n]))
         return candidates[best], {
             "gain": float(gains[best]),
             "candidates": len(candidates),
@@ -250,7 +255,7 @@ class Outlook:
             noise[n] = seeds[n] / max(1, len(own.values))
         for rung in sorted({own.top for own in self.told if not own.failed and not own.has_ended}):
             here = [n for n, own in enumerate(self.told) if own.top == rung and not own.failed and not own.has_ended]
-            move, spread = self._change(rung, y)
+            move, spread = self._change(rung, y, violations)
             width = y.shape[1]
             for k, gap in enumerate(self._gaps):
                 y[here, k], deviation = gap.moved(y[here, k], float(move[k]), float(spread[k]))
@@ -284,20 +289,28 @@ class Outlook:
             every[:, k] = scale.to(sign * every[:, k])
         return every
 
-    def _change(self, rung: int, y: Floats) -> tuple[Floats, Floats]:
+    def _change(self, rung: int, y: Floats, violations: Floats) -> tuple[Floats, Floats]:
         """Return the median change of objectives and violations from a rung to the end, and its spread.
 
         Over the designs that were seen at both, under their first seed; of objectives on the scale of `Gap`.
         """
-        both = [own for own in self.told if own.has_ended and 0 in own.seen.get(rung, {}) and 0 in own.seen[own.epochs]]
+        both = self._seen_at_both(rung)
         changes = self._on_gaps([own.seen[own.epochs][0] for own in both])
         changes -= self._on_gaps([own.seen[rung][0] for own in both])
         width = changes.shape[1]
         move = np.median(changes, axis=0) if both else np.zeros(width)
         if len(both) >= ENOUGH:
             return move, np.std(changes, axis=0, ddof=1)
-        known = np.array([np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)])
-        return move, np.concatenate([UNKNOWN * known, np.full(width - y.shape[1], UNKNOWN)])
+        known = [np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)]
+        return move, UNKNOWN * np.array([*known, *np.std(violations, axis=0)])
+
+    def _seen_at_both(self, rung: int) -> list[Record]:
+        """Return the designs that were seen at a rung and at the end under their first seed."""
+        return [own for own in self.told if own.has_ended and 0 in own.seen.get(rung, {}) and 0 in own.seen[own.epochs]]
+
+    def _tells(self, record: Record) -> bool:
+        """Return whether enough is known to tell what a design ends with: it did, or enough did that it waits with."""
+        return record.has_ended or len(self._seen_at_both(record.top)) >= ENOUGH
 
     def _on_gaps(self, values: Sequence[Values]) -> Floats:
         """Return objectives of designs under one seed on the scales of `Gap`, and violations, shape (designs, ...)."""

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen, Predicate
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, model_validator
 
 from dse.errors import did_you_mean
 from dse.pricing.card import DEFAULT_CARD
@@ -33,6 +33,13 @@ def sampler_named(name: str) -> AbstractSampler:
 
 def _known_sampler(name: str) -> str:
     return sampler_named(name).name
+
+
+def _no_single_table(given: object) -> object:
+    if isinstance(given, dict):
+        msg = "one table is no list; write [[first]], in double brackets, above each design"
+        raise ValueError(msg)  # noqa: TRY004  what pydantic takes for a mistake of the user's
+    return given
 
 
 class SearchSpec(Spec):
@@ -140,7 +147,7 @@ class StudySpec(Spec):
     """Settings that all designs share."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Settings that vary."""
-    first: Annotated[tuple[dict[str, Any], ...], Strict(strict=False)] = ()
+    first: Annotated[tuple[dict[str, Any], ...], Strict(strict=False), BeforeValidator(_no_single_table)] = ()
     """Designs to try first: each [[first]] gives values of the space; see `dse.search.first`."""
     learn_from: Annotated[tuple[Annotated[str, MinLen(1)], ...], Strict(strict=False)] = ()
     """Earlier results, by path or address, whose designs the search learns from, whatever their space; the samplers

@@ -44,6 +44,14 @@ def test_without_constraints_every_design_is_feasible_and_nothing_is_said():
     assert fronts.front_title(judged.tables, OBJECTIVES) == "synthetic: 6 of 6 designs are on the front"
 
 
+def test_a_front_without_designs_says_that_all_of_them_wait():
+    tables = study(metrics, count=6, constraints=[HALF])
+    waiting = tables.trials.with_columns(state=pl.lit("paused"))
+    title = fronts.front_title(dataclasses.replace(tables, trials=tables.trials.clear(), rungs=waiting), OBJECTIVES)
+    assert title.splitlines()[1].startswith("no design was trained to its end: 6 designs wait at a rung")
+    assert "rung" not in fronts.front_title(dataclasses.replace(tables, rungs=waiting), OBJECTIVES)
+
+
 def test_the_front_of_a_constrained_study_is_that_of_the_feasible_designs():
     """Accuracy and energy conflict, so that every design is on the front; the constraint leaves its upper half."""
     tables = study(metrics, count=40, constraints=[HALF])

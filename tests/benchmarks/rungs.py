@@ -1,6 +1,6 @@
 """Epochs that searches need for the same front, replayed with the plans of the framework on recorded trainings.
 
-    python -m tests.benchmarks.rungs [--repetitions 10] [--only NAME] [--trials N] [--out FILE]
+    python -m tests.benchmarks.rungs [--repetitions 10] [--only PATTERN;PATTERN] [--trials N] [--out FILE]
 
 A search pays for every epoch of every simulation that it asks for, once. A design counts when it was trained to the end
 under all seeds ("certified") or under one. Volumes are of true means, as shares of the best (`recorded`). For each
@@ -136,7 +136,7 @@ def main():
     world = World()
     runs, seconds = {}, {}
     for name, (search, budget) in SEARCHES.items():
-        if given.only and not any(part in name for part in given.only.split(";")):
+        if given.only and not any(re.search(part, name) for part in given.only.split(";")):
             continue
         shortened = re.sub(r"trials = \d+", f"trials = {given.trials}", budget) if given.trials else budget
         start = time.process_time()

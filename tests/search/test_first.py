@@ -132,9 +132,16 @@ def test_what_is_no_design_of_the_space_is_one_message(first, message, tmp_path)
         parse_study(SPACE.replace("[budget]", f"[[first]]\n{first}\n[budget]"), tmp_path)
 
 
-@pytest.mark.parametrize("given", ["first = 3", "first = [3]", 'first = { "adc.bits" = 5 }'])
-def test_what_is_no_list_of_tables_is_one_message(given, tmp_path):
-    with pytest.raises(SettingError, match="first"):
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("first = 3", "first = 3 is not allowed; give a list .* each a table"),
+        ("first = [3]", r"first\[0\] = 3 is not allowed; give a list .* each a table"),
+        ('first = { "adc.bits" = 5 }', r"first: one table is no list; write \[\[first\]\]"),
+    ],
+)
+def test_what_is_no_list_of_tables_is_one_message(given, message, tmp_path):
+    with pytest.raises(SettingError, match=message):
         parse_study(f"{given}\n{SPACE}", tmp_path)
 
 

@@ -1,5 +1,7 @@
 """Who goes on from a rung, and who gets seeds, where there is a constraint."""
 
+from math import log
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from dse.metric import signs_of
 from dse.pricing.bounds import Bound
 from dse.pricing.card import read_cost_card
 from dse.search.criteria import Criteria
-from dse.search.rung_outlook import Outlook, Place
+from dse.search.rung_outlook import HOPELESS, Outlook, Place
 from dse.search.rung_record import Record
 from dse.search.samplers.model.earlier import EarlierSeen, encoding_of
 
@@ -55,3 +57,17 @@ def test_nobody_gets_epochs_who_misses_a_constraint_as_good_as_surely(records):
     assert outlook.best([hopeless], outlook.ended) is None
     best, _ = outlook.best([hopeless, records[0]], np.ones(len(records), bool))
     assert best is records[0]
+
+
+def test_a_bound_that_all_miss_at_a_rung_holds_nobody_back_before_ends_are_known():
+    accuracies = [0.10 + 0.01 * (n % 3) for n in range(12)]
+    accuracies[7] = 0.2
+    waiting = [record(n, n / 11, {1: (own, 1e-9)}) for n, own in enumerate(accuracies)]
+    outlook = outlook_of(waiting)
+    points = np.array([[own.parameters["x"]] for own in waiting])
+    assert outlook.belief(outlook.ended).log_chances(points).max() < log(HOPELESS)
+    best, _ = outlook.best(waiting, outlook.ended)
+    assert best is waiting[7]
+    few = [record(20 + n, 0.01 * n, {1: (0.1, 1e-9), EPOCHS: (0.3, 1e-9)}) for n in range(4)]
+    assert outlook_of([*few[:3], *waiting]).best(waiting, np.zeros(15, bool)) is not None
+    assert outlook_of([*few, *waiting]).best(waiting, np.zeros(16, bool)) is None

@@ -18,6 +18,7 @@ from dse.pricing.bounds import number
 from dse.pricing.quantities import is_test_metric
 from dse.pricing.text import counted
 from dse.renamed import quantity
+from dse.results.reading import PAUSED
 
 NAMED = 8
 """Trials that a note names."""
@@ -104,8 +105,22 @@ def front_title(tables: Tables, objectives: Sequence[str]) -> str:
     title = f"{tables.about['name']}: {on} of {of}{many} {'is' if on == 1 else 'are'} on the front{state}"
     left_out = tables.about.get("constraints") if not judged.constraints else None
     said = f"constraints are left out: {', '.join(map(' '.join, left_out.items()))}" if left_out else judged.summary()
-    lines = [title, said, infinite_note(tables, objectives), single_note(tables, objectives)]
+    lines = [title, said, waiting_note(tables), infinite_note(tables, objectives), single_note(tables, objectives)]
     return "\n".join(line for line in lines if line)
+
+
+def waiting_note(tables: Tables) -> str:
+    """Return how many designs wait at a rung, where none of the search has ended; "" otherwise."""
+    if not search_trials(tables).is_empty() or tables.rungs.is_empty():
+        return ""
+    waiting = tables.rungs.filter(pl.col("state") == PAUSED).n_unique("trial")
+    if not waiting:
+        return ""
+    are = "waits" if waiting == 1 else "wait"
+    return (
+        f"no design was trained to its end: {counted(waiting, 'design')} {are} at a rung, in the table rungs of "
+        "`dse query`; `dse explain` says why"
+    )
 
 
 def single_note(tables: Tables, objectives: Sequence[str]) -> str:

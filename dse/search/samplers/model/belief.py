@@ -200,13 +200,13 @@ class Belief:
         )
         return means, deviations
 
-    def chances(self, x: Floats) -> Floats:
-        """Return the probability of designs to be feasible and not to fail, shape (designs,).
+    def log_chances(self, x: Floats) -> Floats:
+        """Return the logarithm of the probability of designs to be feasible and not to fail, shape (designs,).
 
         Args:
             x: their points.
         """
-        return np.exp(self._log_feasible(x))
+        return self._log_feasible(x)
 
     def gains(self, x: Floats, expected: tuple[Floats, Floats] | None = None) -> Floats:
         """Return the expected gain of designs in hypervolume over the front, times the probability that they count.
