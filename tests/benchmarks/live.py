@@ -1,6 +1,6 @@
 """Epochs that live searches need for the same front: studies are simulated, nothing is replayed.
 
-    python -m tests.benchmarks.live quickstart|cnn [--repetitions 3] [--epochs 3000] [--only NAME;NAME] [--out FILE]
+    python -m tests.benchmarks.live quickstart|cnn|cnn_longer [--repetitions 3] [--epochs 3000] [--only NAME] [--out FILE]
 
 A study is searched as it was by default before there was a model (TPE, all seeds for every design, to the end), with
 the model, and with the model, rungs and seeds for the front. A design counts with its means under all three seeds, once
@@ -9,7 +9,9 @@ logarithmic axes for energy and writes. What is printed: the volume after shares
 epochs after which the baseline's last volume is reached.
 
 Each search is written to the file when it ends, and one that stands there is not simulated again: a benchmark that was
-stopped goes on, and one that ended prints its tables anew. The convolutional network is scaled down as `scaled` says.
+stopped goes on, and one that ended prints its tables anew. The convolutional network is scaled down as `scaled` says;
+`cnn_longer` has half as many images again and half as many epochs again, after which the best designs are further from
+chance (432 epochs: 24 designs of six epochs and three seeds).
 """
 
 import argparse
@@ -30,38 +32,34 @@ from dse.search.study import parse_study
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 SEEDS = 3
-IMAGES, TESTS, BIN = 400, 200, 2
+IMAGES, TESTS, BIN = {"cnn": 400, "cnn_longer": 600}, 200, 2
 """Images of CIFAR-10 to learn from and to choose by, those of the test, and pixels that one of the scaled image is the
 mean of, along each side."""
+SCALED = {
+    'dataset = "cifar10"\nvalidation = 0.1': 'dataset = "arrays"\nfile = "cifar.npz"\nvalidation = 0.25',
+    'name = "cnn9", width = 0.25': 'name = "cnn", width = 0.5',
+    "low = 0.02, high = 0.5, log": "low = 0.05, high = 1.0, log",
+    '"training.dropout" = [0.0, 0.1, 0.2]\n': "",
+}
+TRAINING = "epochs = 4, batch_size = 100"
 STUDIES = {
     "quickstart": ("quickstart.toml", {}, [3, 10], 30, 16),
-    "cnn": (
-        "cnn_cifar10.toml",
-        {
-            'dataset = "cifar10"\nvalidation = 0.1': 'dataset = "arrays"\nfile = "cifar.npz"\nvalidation = 0.25',
-            'name = "cnn9", width = 0.25': 'name = "cnn", width = 0.5',
-            "epochs = 4, batch_size = 100": "epochs = 4, batch_size = 20",
-            "low = 0.02, high = 0.5, log": "low = 0.05, high = 1.0, log",
-            '"training.dropout" = [0.0, 0.1, 0.2]\n': "",
-        },
-        [1, 2],
-        4,
-        9,
-    ),
+    "cnn": ("cnn_cifar10.toml", {**SCALED, TRAINING: "epochs = 4, batch_size = 20"}, [1, 2], 4, 9),
+    "cnn_longer": ("cnn_cifar10.toml", {**SCALED, TRAINING: "epochs = 6, batch_size = 20"}, [1, 3], 6, 9),
 }
 """File, changes that scale it down, rungs, epochs of a training, and designs that are drawn blindly."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-def scaled(file):
+def scaled(file, images):
     """Write the first images of each class of CIFAR-10, as many of each, with sides divided by `BIN`."""
     raw, parts = Cifar10().read(data_folder()), {}
-    each = {"train": (raw.train, raw.train_labels, IMAGES), "test": (raw.test, raw.test_labels, TESTS)}
-    for part, (images, labels, count) in each.items():
+    each = {"train": (raw.train, raw.train_labels, images), "test": (raw.test, raw.test_labels, TESTS)}
+    for part, (pixels, labels, count) in each.items():
         own = np.concatenate([np.flatnonzero(labels == k)[: count // Cifar10.classes] for k in range(Cifar10.classes)])
         channels, height, width = Cifar10.shape
-        pixels = images[own].reshape(len(own), channels, height // BIN, BIN, width // BIN, BIN).mean(axis=(3, 5))
-        parts |= {f"x_{part}": pixels.round().astype(np.uint8), f"y_{part}": labels[own]}
+        means = pixels[own].reshape(len(own), channels, height // BIN, BIN, width // BIN, BIN).mean(axis=(3, 5))
+        parts |= {f"x_{part}": means.round().astype(np.uint8), f"y_{part}": labels[own]}
     np.savez(file, **parts)
 
 
@@ -122,10 +120,11 @@ def volume(points, best, worst):
     return float(moocore.hypervolume(inside, ref=np.ones(3))) if len(inside) else 0.0
 
 
-def searched(text, kept):
+def searched(name, text, kept):
     """Return what `trace` does of a search that is simulated now; from the file of those that were, where it is there.
 
     Args:
+        name: of the study, which says how many images it has.
         text: the study file.
         kept: the file, or None.
     """
@@ -134,7 +133,7 @@ def searched(text, kept):
     if found is None:
         with tempfile.TemporaryDirectory() as place:
             if "cifar.npz" in text:
-                scaled(Path(place) / "cifar.npz")
+                scaled(Path(place) / "cifar.npz", IMAGES[name])
             study, begin = parse_study(text, Path(place)), time.process_time()
             start(study, Path(place) / "r", LocalExecutor)
             ends, paid = trace(Path(place) / "r", study.spec.objectives)
@@ -160,7 +159,7 @@ def main():
         for n, (name, text) in enumerate(texts(given.study, given.epochs, seed).items()):
             if n and not any(part in name for part in given.only.split(";")):
                 continue
-            found, paid, seconds = searched(text, given.out)
+            found, paid, seconds = searched(given.study, text, given.out)
             runs[name, seed] = found, paid
             whole = f"{paid} epochs, {seconds:.0f} s of processor"
             print(f"{name}, repetition {seed}: {len(found)} designs under all seeds, {whole}", flush=True)
