@@ -302,8 +302,7 @@ class Outlook:
         if len(both) >= ENOUGH:
             return move, np.std(changes, axis=0, ddof=1)
         known = [np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)]
-        unknown: Floats = UNKNOWN * np.array([*known, *np.std(violations, axis=0)])
-        return move, unknown
+        return move, UNKNOWN * np.array([*known, *np.std(violations, axis=0)], np.float64)
 
     def _seen_at_both(self, rung: int) -> list[Record]:
         """Return the designs that were seen at a rung and at the end under their first seed."""

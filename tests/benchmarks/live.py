@@ -1,6 +1,6 @@
 """Epochs that live searches need for the same front: studies are simulated, nothing is replayed.
 
-    python -m tests.benchmarks.live quickstart|cnn|cnn_longer [--repetitions 3] [--epochs 3000] [--only NAME] [--out FILE]
+    python -m tests.benchmarks.live quickstart|cnn|cnn_longer [--repetitions 3] [--epochs 3000] [--only NAME] [--out F]
 
 A study is searched as it was by default before there was a model (TPE, all seeds for every design, to the end), with
 the model, and with the model, rungs and seeds for the front. A design counts with its means under all three seeds, once
