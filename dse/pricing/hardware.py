@@ -35,6 +35,7 @@ from dse.crossbar.usage import (
     CORRECTIONS,
     FACTS,
     OFFSET_COLUMNS,
+    OUTPUT_SCALES,
     PARTIAL_ADDS_DEPLOYMENT,
     SLICES,
     SPARE_ROWS,
@@ -249,8 +250,9 @@ def leakage_w() -> pl.Expr:
 
 def shared_s() -> pl.Expr:
     """Return the seconds in which a layer keeps the digital lanes from others in the forward phase of a training."""
-    added = pl.when(ANALOG).then(pl.col("partial_adds_forward")).otherwise(pl.col("macs_forward"))
-    return (pl.col("activations") + added) / (constant("digital_lanes") * constant("clock_hz"))
+    behind_arrays = pl.col("partial_adds_forward") + pl.col(OUTPUT_SCALES[0]).fill_null(0)
+    steps = pl.when(ANALOG).then(behind_arrays).otherwise(pl.col("macs_forward"))
+    return (pl.col("activations") + steps) / (constant("digital_lanes") * constant("clock_hz"))
 
 
 def turns() -> pl.Expr:

@@ -112,6 +112,8 @@ def test_layers_of_a_pipeline_share_the_digital_lanes() -> None:
     found = row(busy, {**busy, "layer": 1}, card=CARD)
     lanes = 2 * (10**9 + 3_000) / (32 * 5e8) / 1000
     assert found["interval_per_inference_s"] == pytest.approx(lanes, rel=1e-9)
+    scaled = row(busy, {**busy, "layer": 1}, card=CARD, scaled_forward=10**9, scaled_backward=0)
+    assert scaled["interval_per_inference_s"] == pytest.approx(lanes + 2 * 10**9 / (32 * 5e8) / 1000, rel=1e-9)
     digital = row(DIGITAL, {**DIGITAL, "layer": 1}, card=CARD)
     assert digital["interval_per_inference_s"] == pytest.approx(digital["latency_per_inference_s"], rel=1e-12)
 

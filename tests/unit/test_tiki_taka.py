@@ -151,6 +151,18 @@ def test_the_account_holds_both_arrays_and_a_training_that_pauses_goes_on_to_the
     assert other.inference_bits == 0
 
 
+def test_an_array_of_gradients_is_cut_as_the_weights_of_a_deep_layer_are() -> None:
+    lines = {"array.tile_rows": 20, "array.tile_columns": 6, "array.unused_lines": "present"}
+    deep = {**SMALL, "network.name": "cnn", "network.width": 0.25, "training.epochs": 1, **lines}
+    del deep["network.hidden"]
+    layers = outcome_of(compose(deep)).layers
+    half = len(layers) // 2
+    cut = [(own.rows, own.cols, own.row_tiles, own.column_tiles, own.events["array_rows"]) for own in layers]
+    assert cut[:half] == cut[half:]
+    assert max(own.row_tiles for own in layers) == 4
+    assert [own.layer for own in layers] == list(range(2 * half))
+
+
 def test_prices_hold_reads_and_pulses_of_both_arrays() -> None:
     found = dse.evaluate(SMALL, seed=0)
     pulses = sum(layer.events["set_pulses_update"] for layer in found.layers)

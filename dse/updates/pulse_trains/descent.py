@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from dse.crossbar.analog import AnalogLayer, analog_layers
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.spec import RefreshSpec
-from dse.crossbar.usage import LayerUsage
+from dse.crossbar.usage import LayerUsage, numbered
 from dse.errors import DivergedError
 from dse.kernel.arithmetic import mean
 from dse.pausing import State, by_number, gathered, hand_out, taken
 from dse.streams import Stream, stream
-from dse.updates.descent import as_network_says
+from dse.updates.descent import arrays_of, as_network_says
 from dse.updates.layers import Held
 from dse.updates.mixed_precision.descent import beta_us_of
 from dse.updates.pace import Interval
@@ -135,6 +135,14 @@ class PulsedWeights:
         own = replace(own, row_tiles=len(layer.row_tiles), column_tiles=len(layer.column_tiles))
         return as_network_says(own, layer)
 
+    def beside(self) -> list[LayerUsage]:
+        """Return the account of the array before the weights, which is cut as they are, if there is one."""
+        if self.between is None:
+            return []
+        own, layer = self.between.usage(0), self.layer
+        tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
+        return [replace(own, events={**own.events, **arrays_of(layer)}, **tiles)]
+
     def _parts(self) -> dict[str, Any]:
         between = {} if self.between is None else {"between": self.between}
         return {"array": self.array, "draws": self._draws, **between}
@@ -216,9 +224,8 @@ class PulsedDescent:
 
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers, and behind them in arrays that take their pulses first."""
-        arrays = [own.between for own in self.pulsed if own.between is not None]
         accounts = [own.usage(number) for number, own in enumerate(self.pulsed)]
-        return [*accounts, *(own.usage(number) for number, own in enumerate(arrays, len(accounts)))]
+        return numbered([*accounts, *(array for own in self.pulsed for array in own.beside())])
 
     def held(self) -> list[Held]:
         """Return the cells of each layer."""
