@@ -234,12 +234,20 @@ def find_field(path: str, *models: type[BaseModel], tables: bool = False) -> Fie
     return None
 
 
+MOST_TABLES = 3
+"""Tables with a setting of the name that another one lacks; of more, no one is meant."""
+
+
 def _hint(path: str, models: Sequence[type[BaseModel]]) -> str:
     """Return what an unknown path may have meant."""
     leaves = list(dict.fromkeys(leaf for model in models for leaf in leaf_paths(model)))
     inside = [leaf for leaf in leaves if leaf.startswith(path + ".")]
     if inside:
         return f"; it is a table: name one of {', '.join(inside)}"
+    table, _, name = path.rpartition(".")
+    others = [leaf for leaf in leaves if leaf.endswith(f".{name}")]
+    if 0 < len(others) <= MOST_TABLES and any(leaf.startswith(f"{table}.") for leaf in leaves):
+        return f"; did you mean {' or '.join(map(repr, others))}?"
     near = did_you_mean(path, leaves)
     known = max((_walk(model, path.split("."))[0] for model in models), key=len)
     if near or not known:

@@ -387,6 +387,8 @@ def test_a_setting_is_active_where_its_switch_is_not_given() -> None:
         ("acumulator.bits", "did you mean 'accumulator.bits'?"),
         ("device.gmax_us", "did you mean 'device.g_max_us'?"),
         ("dac", "it is a table: name one of dac.bits"),
+        ("array.slices", "did you mean 'deployment.slices'?"),
+        ("array.reference", "did you mean 'deployment.reference' or 'transfer.reference'?"),
     ],
 )
 def test_an_unknown_path_is_named_with_the_nearest(path: str, hint: str) -> None:
