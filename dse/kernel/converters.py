@@ -79,28 +79,46 @@ def scale_and_quantise(x: Any, patterns: Any, out: Any, scales: Floats, levels: 
 
 
 @compiled
-def quantise_and_fold(parts: Any, out: Any, scales: Floats, levels: Any, targets: Any) -> int:
-    """Put every part on 2 * levels + 1 levels within its sample's scale, add it to its place; return how many were cut.
+def quantise_and_fold(
+    parts: Any, patterns: Any, out: Any, scales: Floats, limits: Floats, levels: Any, targets: Any, watches: bool
+) -> tuple[int, Any]:
+    """Put every part on 2 * levels + 1 levels within its sample's limit, add it to its place, while it is at hand.
 
     Args:
         parts: float32, shape (samples, vectors, taps * channels).
+        patterns: the same as int32.
         out: float32, shape (samples, places, channels), to add to.
-        scales: full scale of each sample, float32, above 0.
+        scales: full scale of the inputs of each sample, float32, above 0.
+        limits: full scale of the converters of each sample, float32, above 0.
         levels: levels above zero, float32.
         targets: place of each tap of each vector, int64, shape (vectors, taps); the number of places for none.
+        watches: look for the largest part, too.
+
+    Returns:
+        How many values were cut, and the largest magnitude of a part, at least 1e-30, over the scale of its sample; 0
+        where nobody watches.
     """
-    cut, places, channels = 0, out.shape[1], out.shape[2]
+    cut, places, channels, peak = 0, out.shape[1], out.shape[2], f32(0.0)
     room = np.empty(parts.shape[2], np.float32)
-    for n in range(scales.size):
+    for n in range(limits.size):
+        largest = i32(0)
         for i in range(targets.shape[0]):
-            cut += quantise(parts[n, i], room, scales[n], levels)
+            if watches:
+                own = _largest(patterns[n, i])
+                largest = own if own > largest else largest
+            cut += quantise(parts[n, i], room, limits[n], levels)
             for tap in range(targets.shape[1]):
                 place, first = targets[i, tap], tap * channels
                 if place < places:
                     to = out[n, place]
                     for j in range(channels):
                         to[j] += room[first + j]
-    return cut
+        if watches:
+            value = i32(largest).view(np.float32)
+            value = SMALLEST_SCALE if value < SMALLEST_SCALE else value
+            # What is no number is larger than any, here as where torch looks for the largest.
+            peak = peak if f32(value / scales[n]) <= peak else f32(value / scales[n])
+    return cut, peak
 
 
 @compiled

@@ -1,17 +1,15 @@
 """How fast deep networks train and recognise images on crossbars, against eager float torch on the same network.
 
-    python -m tests.benchmarks.deep [--network resnet32] [--batch 128] [--rounds 5]
+    python -m tests.benchmarks.deep [--network resnet32] [--width 0.25] [--batch 128] [--rounds 5] [--keep]
 
 Every path first shows that it computes what it should: ideal converters without noise give torch's own outputs and
 gradients, converters and drifted cells stay close to them but differ, accumulators keep what the updates were worth,
-noise is as large as asked for. Paths take turns with eager torch, and a ratio is that of their medians, so that a
-machine that slows down for a while slows both. One thread; run it on an idle core.
+noise is as large as asked for. Paths take turns with eager torch on one thread; times are those of the processor, and a
+ratio is the median of those of single turns, so that other work on the machine and a slow spell of it do little.
 """
 
 import argparse
 import platform
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +23,17 @@ from dse.designs.design import Design, compose
 from dse.designs.hardware import hardware_of
 from dse.updates.mixed_precision.descent import CrossbarDescent
 from dse.updates.sgd.descent import DigitalDescent
+from tests.benchmarks.kept import Row, in_turns, keep, keep_option, show, spent
 from tests.networks import modules_of, placed
 
 CLASSES = 10
 QUIET = {"device.read_noise_scale": 0.0, "dac.bits": "ideal", "adc.bits": "ideal"}
+KINDS = ("noise-aware", "exact", "8 bits", "all", "read", "read 8 bits")
+WANTED: dict[tuple[str, float], dict[str, float]] = {
+    ("resnet20", 1.0): dict(zip(KINDS, (1.35, 1.3, 1.0, 0.9, 1.3, 1.0), strict=True)),
+    ("cnn9", 0.25): dict(zip(KINDS[1:4], (1.25, 1.0, 1.0), strict=True)),
+}
+"""Rates that are wanted of a network of this width."""
 Path = tuple[str, float | None, Callable[[], object]]
 """What it is, what rate it should reach in units of eager torch, and what runs a mini-batch."""
 
@@ -49,8 +54,8 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 class Bench:
     """A network of one name, a mini-batch, and the paths that take it."""
 
-    def __init__(self, name: str, batch: int) -> None:
-        self.name = name
+    def __init__(self, name: str, width: float, batch: int) -> None:
+        self.name, self.width = name, width
         self.x = normal(batch, 3, 32, 32)
         self.last = self.x.to(memory_format=torch.channels_last)
         self.labels = torch.randint(0, CLASSES, (batch,), generator=torch.Generator().manual_seed(1))
@@ -60,7 +65,7 @@ class Bench:
         return modules_of(self.design())[0]
 
     def design(self, **settings: Any) -> Design:
-        return compose({"network.name": self.name, **settings})
+        return compose({"network.name": self.name, "network.width": self.width, **settings})
 
     def trained(self, network: nn.Module, x: Tensor) -> Callable[[], float]:
         """A step of eager torch: the reference of training."""
@@ -98,7 +103,7 @@ class Bench:
         for own, other in zip(self.gradients(ours, self.last), self.gradients(plain, self.x), strict=True):
             must(same(own, other, 1e-2), "gradients through ideal crossbars differ from torch's")
 
-    def noise_aware(self) -> Path:
+    def noise_aware(self, target: float | None) -> Path:
         design = self.design(architecture="float", **{"training.weight_noise": 0.038, "training.clip_std": 2.0})
         network = placed(design)
         step = self.through(DigitalDescent(network, design.training, seed=0), network)
@@ -113,7 +118,7 @@ class Bench:
             if clean.numel() > 2000:
                 ratio = float((seen - clean).std()) / (0.038 * float(clean.abs().max()))
                 must(0.85 < ratio < 1.3, f"the noise on the weights is {ratio} of what it should be")
-        return "noise-aware training", 0.9, step
+        return "noise-aware training", target, step
 
     def mixed_precision(self, title: str, target: float | None, **settings: Any) -> Path:
         design = self.design(**settings)
@@ -152,7 +157,7 @@ class Bench:
         must(int(whole.abs().sum()) == pair.layer.events.set_pulses_update > 0, "pulses do not match the updates")
         must(not torch.equal(weight, before), "no pulse moved a weight")
 
-    def evaluation(self, title: str, target: float, crossbars: Crossbars) -> Path:
+    def evaluation(self, title: str, target: float | None, crossbars: Crossbars) -> Path:
         """Programming noise and drift as factors of weights; converters as given."""
         network = on_crossbars(self.plain(), crossbars).eval()
         with torch.no_grad():
@@ -174,50 +179,46 @@ class Bench:
         return title, target, recognise
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def compare(paths: list[Path], reference: Callable[[], object], what: str, images: int, rounds: int) -> None:
+def compare(paths: list[Path], reference: Callable[[], object], what: str, images: int, rounds: int) -> list[Row]:
+    """Print and return the rates of paths in units of a reference, in turns with it."""
     reference()
-    base = statistics.median(seconds(reference) for _ in range(rounds))
-    print(f"\n{what}: eager float torch {images / base:.0f} images/s")
-    print(f"  {'path':44} images/s   rate / eager   wanted")
+    print(f"\n{what}: eager float torch {images / spent(reference):.0f} images/s")
+    rows: list[Row] = []
     for title, target, run in paths:
-        run()
-        pairs = [(seconds(run), seconds(reference)) for _ in range(rounds)]
-        own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-        wanted = "" if target is None else f"{target:.2f}"
-        print(f"  {title:44} {images / own:8.0f} {other / own:14.2f} {wanted:>8}", flush=True)
+        rows.append((f"{what}: {title}", in_turns(run, reference, rounds), target))
+        show(rows[-1])
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--network", default="resnet32")
+    parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
+    keep_option(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread, {options.network}")
-    bench = Bench(options.network, options.batch)
+    bench = Bench(options.network, options.width, options.batch)
     bench.check_ideal()
     plain = bench.plain()
     eight = Crossbars(DacSpec(bits=8), AdcSpec(bits=8), tile_rows=256, tile_columns=256)
     whole = Crossbars(DacSpec(bits=8), AdcSpec(bits=8))
+    wanted = WANTED.get((options.network, options.width), {})
     training = [
-        bench.noise_aware(),
-        bench.mixed_precision("mixed precision, chi, ideal converters", 0.85, **QUIET),
+        bench.noise_aware(wanted.get("noise-aware")),
+        bench.mixed_precision("mixed precision, chi, ideal converters", wanted.get("exact"), **QUIET),
         bench.mixed_precision("the same, read noise per mini-batch", None,
                               **{**QUIET, "device.read_noise_scale": 1.0, "array.read_noise_per": "mini_batch"}),
-        bench.mixed_precision("mixed precision, 8-bit converters", None, **{"device.read_noise_scale": 0.0}),
+        bench.mixed_precision("the same, 8-bit converters", wanted.get("8 bits"), **{"device.read_noise_scale": 0.0}),
+        bench.mixed_precision("the same, read noise in every product, 8 bits, drift", wanted.get("all")),
     ]  # fmt: skip
-    compare(training, bench.trained(plain, bench.x), "training", options.batch, options.rounds)
+    rows = compare(training, bench.trained(plain, bench.x), "training", options.batch, options.rounds)
     evaluation = [
-        bench.evaluation("noise and drift, ideal converters", 0.9, Crossbars()),
-        bench.evaluation("the same, 8-bit converters", 0.6, whole),
-        bench.evaluation("the same, 8-bit converters, 256x256 tiles", 0.6, eight),
+        bench.evaluation("noise and drift, ideal converters", wanted.get("read"), Crossbars()),
+        bench.evaluation("the same, 8-bit converters", wanted.get("read 8 bits"), whole),
+        bench.evaluation("the same, 8-bit converters, 256x256 tiles", None, eight),
     ]
 
     def reference() -> Tensor:
@@ -225,7 +226,9 @@ def main() -> None:
             return plain(bench.x)
 
     plain.eval()
-    compare(evaluation, reference, "evaluation", options.batch, options.rounds)
+    rows += compare(evaluation, reference, "evaluation", options.batch, options.rounds)
+    if options.keep:
+        keep("deep", f"eager float torch, {options.network}, width {options.width:g}, batch {options.batch}", rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dse.crossbar.analog import (
     on_crossbars,
     placement_of,
 )
-from dse.crossbar.analog.passes import drives, largest_magnitudes, quantise, quantise_and_fold, scale_and_quantise
+from dse.crossbar.analog.passes import Folding, drives, largest_magnitudes, quantise, scale_and_quantise
 from dse.crossbar.converters import quantise_signed
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.errors import SettingError
@@ -298,11 +298,26 @@ def test_compiled_converters_equal_the_plain_ones(bits: int) -> None:
 def test_compiled_folding_equals_the_plain_one(geometry: tuple[int, int, int, int]) -> None:
     layer, x = conv(4, 8, geometry), normal(3, 4, 9, 8)
     targets = layer.targets(x)
-    parts, scales = normal(3, *targets.shape, 4), normal(3, seed=4).abs()
-    ours, plain = torch.zeros(3, 72, 4), torch.zeros(3, 72, 4, dtype=torch.float64)
-    cut = quantise_and_fold(parts, 5, scales, targets, ours)
-    assert cut == quantise_and_fold(parts.double(), 5, scales, targets, plain) > 0
-    assert torch.allclose(ours.double(), plain, atol=1e-5)
+    parts, (scales, limits) = normal(3, *targets.shape, 4).flatten(2), normal(2, 3, seed=4).abs()
+    found: list[Folding] = []
+    sums = torch.zeros(3, 72, 4), torch.zeros(3, 72, 4, dtype=torch.float64)
+    for out in sums:
+        found.append(Folding(5, scales, limits, targets, out, watches=True))
+        for first, some in ((0, parts[:2]), (2, parts[2:])):
+            found[-1].take(some.to(out.dtype), first)
+    assert found[0].cut == found[1].cut > 0
+    assert found[0].peak == float((largest_magnitudes(parts) / scales).max()) == pytest.approx(found[1].peak)
+    assert torch.allclose(sums[0].double(), sums[1], atol=1e-5)
+
+
+def test_what_is_no_number_is_the_largest_part_and_moves_no_range() -> None:
+    layer, x = conv(4, 8, GEOMETRIES[0]), normal(1, 4, 9, 8)
+    targets = layer.targets(x)
+    parts, one = normal(1, *targets.shape, 4).flatten(2), torch.ones(1)
+    parts[0, 3, 1] = float("nan")
+    folding = Folding(5, one, one, targets, torch.zeros(1, 72, 4), watches=True)
+    folding.take(parts, 0)
+    assert folding.peak == 0.0
 
 
 def test_channels_may_come_last_in_memory() -> None:

@@ -189,8 +189,12 @@ class AnalogLayer(nn.Module, ABC):
         """Return the product with the transposed array, of the shape of the inputs x, parts of windows added."""
 
     @abstractmethod
-    def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
-        """Return the same before parts of windows are added, shape (samples, vectors, taps, channels)."""
+    def vectors(self, d: Tensor) -> Tensor:
+        """Return errors of the outputs as what drives the transposed array, shape (samples, vectors, outputs)."""
+
+    @abstractmethod
+    def matrix(self, weight: Tensor) -> Tensor:
+        """Return weights as what gives parts of windows of these, not yet added: shape (outputs, taps * channels)."""
 
     @abstractmethod
     def targets(self, x: Tensor) -> Tensor:

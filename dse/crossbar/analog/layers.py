@@ -56,9 +56,13 @@ class AnalogLinear(AnalogLayer):
         """Return the transposed product; see `AnalogLayer`."""
         return d @ weight
 
-    def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
-        """Return the transposed product; see `AnalogLayer`."""
-        return (d @ weight)[:, None, None]
+    def vectors(self, d: Tensor) -> Tensor:
+        """Return the errors, each vector a sample; see `AnalogLayer`."""
+        return d[:, None]
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """Return the weights; see `AnalogLayer`."""
+        return weight
 
     def targets(self, x: Tensor) -> Tensor:  # noqa: ARG002
         """Return the only place; see `AnalogLayer`."""
@@ -119,12 +123,13 @@ class AnalogConv2d(AnalogLayer):
         """Return the transposed product; see `AnalogLayer`."""
         return cast("Tensor", gradients(d, x, weight, self.geometry, (True, False, False))[0])
 
-    def unfolded(self, d: Tensor, weight: Tensor) -> Tensor:
-        """Return the transposed product before windows are added; see `AnalogLayer`."""
-        vectors = d.permute(0, 2, 3, 1).reshape(d.shape[0], -1, d.shape[1])
-        taps = self.kernel_size[0] * self.kernel_size[1]
-        parts = vectors @ weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1)
-        return parts.view(d.shape[0], -1, taps, weight.shape[1])
+    def vectors(self, d: Tensor) -> Tensor:
+        """Return the errors of the windows; see `AnalogLayer`."""
+        return d.permute(0, 2, 3, 1).reshape(d.shape[0], -1, d.shape[1])
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """Return the weights, tap by tap; see `AnalogLayer`."""
+        return weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1)
 
     def targets(self, x: Tensor) -> Tensor:
         """Return the place of x that each tap of each vector belongs to; see `AnalogLayer`."""

@@ -47,27 +47,51 @@ def scale_and_quantise(x: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     return out, scales
 
 
-def quantise_and_fold(parts: Tensor, bits: int, scales: Tensor, targets: Tensor, out: Tensor) -> int:
-    """Put parts on 2^bits - 1 levels within the scale of each sample, add them where they belong; return cuts.
+class Folding:
+    """Parts on 2^bits - 1 levels within the limit of each sample, added where they belong.
 
     Args:
-        parts: shape (samples, vectors, taps, channels).
         bits: resolution.
-        scales: full scale of each sample.
+        scales: full scale of the inputs of each sample.
+        limits: full scale of the converters of each sample.
         targets: place of each tap of each vector, int64, shape (vectors, taps); the number of places for none.
         out: sums, shape (samples, places, channels), contiguous, to add to.
+        watches: look for the largest part, too.
+
+    Attributes:
+        cut: values that were cut.
+        peak: the largest magnitude of a part over the scale of its sample.
     """
-    if _plain(parts):
-        levels = np.float32(2 ** (bits - 1) - 1)
-        arrays = parts.flatten(2).contiguous().numpy(), out.numpy(), scales.numpy()
-        return int(converters.quantise_and_fold(*arrays, levels, targets.numpy()))
-    parts, cut = quantise(parts, bits, scales)
-    fold(parts, targets, out)
-    return cut
+
+    def __init__(
+        self, bits: int, scales: Tensor, limits: Tensor, targets: Tensor, out: Tensor, *, watches: bool = False
+    ) -> None:
+        self.cut, self.peak = 0, 0.0
+        self._bits, self._tensors, self._watches = bits, (scales, limits, targets, out), watches
+        self._plain = _plain(out)
+        if self._plain:
+            self._arrays = out.numpy(), scales.numpy(), limits.numpy()
+            self._rest = np.float32(2 ** (bits - 1) - 1), targets.numpy(), watches
+
+    def take(self, parts: Tensor, first: int) -> None:
+        """Take the parts of some samples from one on, shape (samples, vectors, taps * channels), contiguous."""
+        some = slice(first, first + len(parts))
+        if self._plain and _plain(parts):
+            values, (out, scales, limits), rest = parts.numpy(), self._arrays, self._rest
+            own = values, values.view(np.int32), out[some], scales[some], limits[some]
+            cut, peak = converters.quantise_and_fold(*own, *rest)
+            self.cut, self.peak = self.cut + int(cut), max(self.peak, float(peak))
+            return
+        scales, limits, targets, out = self._tensors
+        if self._watches:
+            self.peak = max(self.peak, float((largest_magnitudes(parts) / scales[some]).max()))
+        parts, cut = quantise(parts, self._bits, limits[some])
+        fold(parts.view(*parts.shape[:2], targets.shape[1], -1), targets, out[some])
+        self.cut += cut
 
 
 def fold(parts: Tensor, targets: Tensor, out: Tensor) -> None:
-    """Add converted parts where they belong; see `quantise_and_fold`."""
+    """Add converted parts, shape (samples, vectors, taps, channels), where they belong; see `Folding`."""
     inside = (targets.reshape(-1) < out.shape[1]).to(out.device)
     where = targets.reshape(-1).to(out.device)[inside]
     out.index_add_(1, where, parts.reshape(parts.shape[0], -1, parts.shape[3])[:, inside])

@@ -21,12 +21,12 @@ from torch.autograd.function import once_differentiable
 from dse.crossbar.analog.base import AnalogLayer
 from dse.crossbar.analog.earlier import adds_noise_by_torch
 from dse.crossbar.analog.passes import (
+    Folding,
     add_noise,
     drives,
     fold,
     largest_magnitudes,
     quantise,
-    quantise_and_fold,
     scale_and_quantise,
 )
 from dse.crossbar.converter_errors import ConverterErrors
@@ -185,33 +185,96 @@ def _through_converters(
     layer: AnalogLayer, d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
 ) -> tuple[Tensor, int]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
-    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
-    errors = layer.converter_errors(BACKWARD)
-    targets = layer.targets(x)
-    channels, cut = x.shape[1], 0
+    errors, targets, channels = layer.converter_errors(BACKWARD), layer.targets(x), x.shape[1]
     sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
-    step = max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
-    for start in range(0, d.shape[0], step):
-        some = slice(start, start + step)
-        for number, own in enumerate(slice(*columns) for columns in layer.column_tiles):
-            part = layer.unfolded(d[some, own], weight[own])
-            if variance is not None:
-                part = _with_read_noise(part, layer.unfolded(d[some, own].square(), variance[own]), noise)
-            _watch(layer, BACKWARD, part, scales[some])
-            limits = scales[some] * layer.ranges[BACKWARD]
-            if errors is not None:
-                cut += _err_and_fold(part, limits, number, (errors, layer.conversions["backward"]), targets, sums[some])
-            else:
-                cut += quantise_and_fold(part, bits, limits, targets, sums[some])
+    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums)
+    cut = (_one_by_one if layer.watching or errors is not None else _in_one_pass)(layer, whole)
     if x.dim() == 2:
         return sums[:, 0], cut
     return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
 
 
+class _Transposed(NamedTuple):
+    """A transposed product: vectors of errors, weights and their variance, scales, targets, and sums to add to."""
+
+    vectors: Tensor
+    weight: Tensor
+    variance: Tensor | None
+    scales: Tensor
+    targets: Tensor
+    sums: Tensor
+
+
+def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int:
+    """Add converted parts to sums where converters have fixed ranges and do not err; return cuts."""
+    vectors, weight, variance, scales, targets, sums = whole
+    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
+    watches = layer.counting and layer.crossbars.adc.ranging == "calibrated"
+    folding = Folding(bits, scales, scales * layer.ranges[BACKWARD], targets, sums, watches=watches)
+    tiles = [slice(*columns) for columns in layer.column_tiles]
+    matrices = [layer.matrix(weight[own]) for own in tiles]
+    spreads = [None if variance is None else layer.matrix(variance[own]) for own in tiles]
+    step = _samples_at_once(layer, targets)
+    room = [vectors.new_empty(step * vectors.shape[1], layer.rows) for _ in range(1 if variance is None else 2)]
+    for start in range(0, len(vectors), step):
+        some = vectors[start : start + step]
+        for own, matrix, spread in zip(tiles, matrices, spreads, strict=True):
+            driven = some if len(tiles) == 1 else some[..., own]
+            part = _times(driven, matrix, room[0])
+            if spread is not None:
+                part = _with_read_noise(part, _times(driven.square(), spread, room[1]), noise)
+            folding.take(part, start)
+    if watches:
+        layer.peaks[BACKWARD] = max(layer.peaks[BACKWARD], folding.peak)
+    return folding.cut
+
+
+def _times(vectors: Tensor, matrix: Tensor, room: Tensor) -> Tensor:
+    """Return vectors of some samples, shape (samples, vectors, n), times a matrix, in some room where these are dense.
+
+    What is written to the same place stays in the cache, which halves the time of a product of few rows.
+    """
+    if not vectors.is_contiguous():
+        return vectors @ matrix
+    samples, count, width = vectors.shape
+    out = room[: samples * count]
+    torch.mm(vectors.view(-1, width), matrix, out=out)
+    return out.view(samples, count, -1)
+
+
+def _samples_at_once(layer: AnalogLayer, targets: Tensor) -> int:
+    """Return of how many samples the parts of windows stay in the cache."""
+    return max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
+
+
+def _one_by_one(layer: AnalogLayer, whole: _Transposed) -> int:
+    """Add converted parts to sums where converters err, or their ranges follow whatever passes; return cuts."""
+    vectors, weight, variance, scales, targets, sums = whole
+    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
+    errors, cut, step = layer.converter_errors(BACKWARD), 0, _samples_at_once(layer, targets)
+    for start in range(0, len(vectors), step):
+        some = slice(start, start + step)
+        for number, own in enumerate(slice(*columns) for columns in layer.column_tiles):
+            driven = vectors[some][..., own]
+            part = driven @ layer.matrix(weight[own])
+            if variance is not None:
+                part = _with_read_noise(part, driven.square() @ layer.matrix(variance[own]), noise)
+            _watch(layer, BACKWARD, part, scales[some])
+            limits = scales[some] * layer.ranges[BACKWARD]
+            if errors is not None:
+                part = part.view(*part.shape[:2], targets.shape[1], -1)
+                cut += _err_and_fold(part, limits, number, (errors, layer.conversions["backward"]), targets, sums[some])
+            else:
+                folding = Folding(bits, scales[some], limits, targets, sums[some])
+                folding.take(part, 0)
+                cut += folding.cut
+    return cut
+
+
 def _err_and_fold(
     part: Tensor, limits: Tensor, tile: int, errors: tuple[ConverterErrors, Stream], targets: Tensor, out: Tensor
 ) -> int:
-    """Pass parts through converters that err, and add them where they belong; see `quantise_and_fold`.
+    """Pass parts through converters that err, and add them where they belong; see `Folding`.
 
     Rows of an array go through the places of a kernel channel by channel, parts through the channels place by place.
     """
