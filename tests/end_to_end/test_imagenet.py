@@ -1,8 +1,6 @@
 """A trained network on ImageNet's layout: made images, random weights, and each way in which a folder can be wrong."""
 
-import json
 import shutil
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +10,13 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 from PIL import Image
+from safetensors.torch import save
 
 from dse.errors import DseError
 from pipelines.common import program
 from pipelines.joshi2020_imagenet import MEAN, STD, ResNet, Scaling, find, main, read_safetensors, resnet_of
 
 CLASSES = ("n01440764", "n01443537", "n01484850")
-KINDS = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
-
-
-def safetensors(tensors: dict[str, torch.Tensor]) -> bytes:
-    """Return tensors as the format has them: length of the header, header, numbers."""
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    data = b""
-    for name, own in tensors.items():
-        raw = own.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        header[name] = {
-            "dtype": KINDS[own.dtype],
-            "shape": list(own.shape),
-            "data_offsets": [len(data), len(data) + len(raw)],
-        }
-        data += raw
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
 
 
 def small_network(classes: int = len(CLASSES)) -> ResNet:
@@ -63,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for image in range(count):
                 pixels = draws.integers(0, 255, (40 + 4 * number, 36, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(found / part / name / f"{image}.JPEG")
-    (found / "net.safetensors").write_bytes(safetensors(small_network().state_dict()))
+    (found / "net.safetensors").write_bytes(save(small_network().state_dict()))
     return found
 
 
@@ -128,7 +110,7 @@ def test_tensors_come_back_in_each_kind_of_number(tmp_path):
     wanted = torch.tensor([[1.0, -2.5], [0.15625, 3e4]])
     path = tmp_path / "x.safetensors"
     kinds = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i64": torch.int64}
-    path.write_bytes(safetensors({name: wanted.to(kind) for name, kind in kinds.items()}))
+    path.write_bytes(save({name: wanted.to(kind) for name, kind in kinds.items()}))
     found = read_safetensors(path)
     assert set(found) == {"f32", "f16", "bf16"}
     for name, own in found.items():
@@ -171,17 +153,17 @@ FAULTS = {
     "damaged weights": (_cut, "is no safetensors file, or is damaged"),
     "empty weights": (_written("net.safetensors", b""), "is no safetensors file, or is damaged"),
     "other classes": (
-        _written("net.safetensors", safetensors(small_network(5).state_dict())),
+        _written("net.safetensors", save(small_network(5).state_dict())),
         "the network decides between 5 classes, and the images have 3",
     ),
     "other network": (
-        _written("net.safetensors", safetensors({"weight": torch.zeros(2, 2)})),
+        _written("net.safetensors", save({"weight": torch.zeros(2, 2)})),
         "holds no residual network of basic blocks",
     ),
     "other block": (
         _written(
             "net.safetensors",
-            safetensors({**small_network().state_dict(), "layer1.0.conv3.weight": torch.zeros(1, 1, 1, 1)}),
+            save({**small_network().state_dict(), "layer1.0.conv3.weight": torch.zeros(1, 1, 1, 1)}),
         ),
         r"holds no residual network.*layer1.0.conv3.weight",
     ),
@@ -202,6 +184,12 @@ def test_a_mistake_is_one_message(folder, tmp_path, fault):
 
 def test_missing_pillow_is_one_message(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "PIL.Image", None)
+    with pytest.raises(DseError, match=r"pip install 'pcm-dse\[images\]'"):
+        main(arguments(folder, tmp_path))
+
+
+def test_missing_safetensors_is_one_message(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
     with pytest.raises(DseError, match=r"pip install 'pcm-dse\[images\]'"):
         main(arguments(folder, tmp_path))
 
