@@ -1,0 +1,66 @@
+"""What trained networks of packages are asked: bytes of files, files by their endings, packages that are missing."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from dse.errors import DataError
+from pipelines.common import program
+from pipelines.trained_networks import BLOCK, DIRECTION, HALF, PADDING, Shipped, bytes_of, files_of, lines_of_text, main
+from tests.data import needs_ptb
+
+
+def test_both_ends_of_a_file_are_taken_without_white_space():
+    short = bytes_of(b" \n abc \n")
+    assert bytes(short[:5].tolist()) == b"abc \n"
+    assert bytes(short[-6:].tolist()) == b" \n abc"
+    assert set(short[5:-6]) == {PADDING}
+    long = bytes_of(bytes([1]) * BLOCK + bytes([2]) * 5 + bytes([3]) * HALF)
+    assert long[:HALF].tolist() == [1] * HALF
+    assert long[HALF:].tolist() == [3] * HALF
+
+
+def test_some_files_of_each_ending_are_taken(tmp_path):
+    for name in ("a.py", "b.py", "c.py", "d.PY", "e.md", "f.md", "g.what", "h.json"):
+        (tmp_path / name).write_bytes(b"x" * HALF)
+    (tmp_path / "small.py").write_bytes(b"x")
+    found = files_of([tmp_path], of_each=3)
+    # Two of three of Python, both of Markdown; one alone has none for the test.
+    assert sorted(own for _, own in found) == ["markdown", "markdown", "python", "python"]
+    assert files_of([tmp_path], of_each=3) == found
+
+
+@needs_ptb
+def test_every_second_line_stands_on_its_head():
+    x, y = lines_of_text(4)
+    assert (x.shape, x.dtype, y.tolist()) == ((4, 3, 48, 192), np.float32, [0, 1, 0, 1])
+    assert x.min() >= -1.0
+    assert x.max() <= 1.0
+    for own in x:  # dark on light
+        shown = own[:, :, own.any(axis=(0, 1))]
+        assert np.median(shown) > 0.5
+        assert (shown < -0.2).any()
+    assert np.array_equal(lines_of_text(2)[0], x[:2])
+
+
+def test_a_package_that_is_missing_or_another_is_one_message(tmp_path):
+    arguments = ["--packages", str(tmp_path), "--out", str(tmp_path / "out"), "--executor", "local"]
+    with pytest.raises(SystemExit, match=r"error: .*has no wheel of rapidocr==3.10.0; fetch it: pip download"):
+        program(lambda: main(arguments))
+    wheel = tmp_path / "rapidocr-3.10.0-py3-none-any.whl"
+    wheel.write_bytes(b"no archive")
+    with pytest.raises(DataError, match=r"cannot be read: .*; remove it"):
+        DIRECTION.read(tmp_path)
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr(DIRECTION.inside, b"another")
+    with pytest.raises(DataError, match=r"is not the one of rapidocr==3.10.0"):
+        DIRECTION.read(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        Shipped("rapidocr==3.10.0", "elsewhere", "").read(tmp_path)
+
+
+def test_a_network_that_is_unknown_is_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--packages", str(tmp_path), "--out", str(tmp_path), "--networks", "direction,speech"])
+    assert "--networks has speech; give some of direction, file_type" in capsys.readouterr().err
