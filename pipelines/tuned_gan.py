@@ -1,6 +1,6 @@
 """How few pairs does a generator of digits on PCM need, with a rate and a mapping that were searched?
 
-    python -m pipelines.tuned_gan --out RESULTS [--epochs 4] [--seeds 3] [--trials 5] [--search-epochs 2]
+    python -m pipelines.tuned_gan --out RESULTS [--epochs 4] [--seeds 3] [--trials 4] [--search-epochs 2]
 
 The networks and the data of `pipelines.nandakumar2020_gan`. Plain descent in floats searches its rate; PCM (write
 noise, history and refresh, exact products, float chi) rate and conductance, with one pair a weight and with four. What
@@ -32,7 +32,7 @@ COMPARISON = Comparison(
         "pcm_1_pair": Rule(IDEAL_PRODUCTS, MAPPED, FIRST),
         "pcm_4_pairs": Rule({**IDEAL_PRODUCTS, "array.pairs_per_weight": 4}, MAPPED, FIRST),
     },
-    trials=5,
+    trials=4,
     search_epochs=2,
     epochs=4,
     seeds=3,
