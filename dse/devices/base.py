@@ -65,6 +65,8 @@ class AbstractCell(Spec):
     """What it is, in a line."""
     directions: ClassVar[Literal["up", "both"]] = "up"
     """Whether pulses only raise a conductance, or lower it, too. Only a cell that goes up needs RESET and refresh."""
+    compiled: ClassVar[bool] = False
+    """Whether there is compiled code for its pulses and reads; others step in tensor operations."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Defaults that it brings for settings of other tables, by their paths."""
     idle: ClassVar[Mapping[str, Condition]] = {}

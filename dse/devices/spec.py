@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class CellSpec(PcmSettings):
     """One PCM cell; the formulas are in `dse.devices.pcm_settings`."""
 
+    compiled = True
     model = "pcm"
     about = "phase-change memory: SET pulses with history and write noise, RESET, drift, read noise"
 

@@ -49,6 +49,10 @@ class AbstractNetwork(Spec):
 
     plain_with: ClassVar[Mapping[str, str]] = {}
     """Tables of settings with which it learns on the plain path alone, where it has a compiled one, and why."""
+    plain_rule: ClassVar[str] = ""
+    """What it costs to learn by a rule without compiled code, where others have some."""
+    plain_cells: ClassVar[str] = ""
+    """What it costs to learn on cells without compiled code."""
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {}
     """Paths of settings, each with a value that costs it much time, and how much."""
     on_accelerators: ClassVar[str] = ""
@@ -148,6 +152,10 @@ class ModuleNetwork(AbstractNetwork):
         "array.tile_columns": 256,
         "adc.ranging": "calibrated",
     }
+    plain_cells = (
+        "they step in tensor operations there; a step of a small convolutional network took 1.2 to 1.4 times as long "
+        "(findings/benchmarks.md)"
+    )
     idle: ClassVar[Mapping[str, Condition]] = {
         "array.conductance_per_weight_us": {},
         "array.initial_mean_us": {"on_crossbars": False},

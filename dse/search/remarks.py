@@ -1,10 +1,12 @@
 """What is said of a study that is valid: what its choices cost in time, or in trials, where nobody would guess."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from dse.designs.settings import NETWORK, network_of
-from dse.designs.space import Parameter
+from dse.designs.settings import CELL, NETWORK, UPDATE, cell_of, network_of, rule_of
+from dse.designs.space import Parameter, variants_of
+from dse.devices.base import ENDLESS
 from dse.networks.base import AbstractNetwork
 from dse.pricing.axes import FreeAxes
 from dse.pricing.card import unlike
@@ -22,6 +24,8 @@ class _Study(Protocol):
     def free(self) -> FreeAxes: ...
     @property
     def space(self) -> Mapping[str, Parameter]: ...
+    @property
+    def folder(self) -> Path: ...
 
 
 ONE_KNOB = ("accumulator.epsilon", "training.learning_rate")
@@ -37,7 +41,7 @@ def remarks(study: _Study) -> Sequence[str]:
         *_one_knob(study),
         *_off_compiled_code(study),
         *_slow_values(study),
-        *_wearing(study),
+        *_on_the_plain_path(study),
         *_two_endurances(study),
         *_on_accelerators(study),
         *unlike(list(study.free.cards.values())),
@@ -65,11 +69,21 @@ def _off_compiled_code(study: _Study) -> Sequence[str]:
     ]
 
 
-def _wearing(study: _Study) -> Sequence[str]:
-    """Return a line where cells of a study wear out, which compiled code knows nothing of."""
-    given = [path for path in (*study.fixed, *study.space) if path in WEARING]
-    why = "cells that wear out take the plain path, step by step in tensor operations, which takes many times as long"
-    return [f"{given[0]}: {why}"] if given else []
+def _on_the_plain_path(study: _Study) -> Sequence[str]:
+    """Return a line for each rule and each kind of cells of a study without compiled code, and what that costs."""
+    lines: list[str] = []
+    for held, _ in variants_of(study.fixed, study.space, study.folder):
+        network, rule, cell = network_of(held), rule_of(held), cell_of(held)
+        wearing = [path for path in WEARING if path in study.space or held.get(path, ENDLESS) != ENDLESS]
+        if network.plain_rule and not rule.compiled:
+            what, costs = f"{UPDATE.path} = {written(rule.name)}", network.plain_rule
+        elif rule.on_crossbars and network.plain_cells and (wearing or not cell.compiled):
+            card = f"{CELL.card} = {written(held[CELL.card])}" if CELL.card in held else cell.model
+            what, costs = wearing[0] if cell.compiled else card, network.plain_cells
+        else:
+            continue
+        lines.append(f"{what}: there is no compiled code for it; {costs}")
+    return list(dict.fromkeys(lines))
 
 
 def _two_endurances(study: _Study) -> Sequence[str]:

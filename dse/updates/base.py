@@ -38,6 +38,9 @@ class AbstractUpdate:
     perceptrons: ClassVar[bool] = False
     """Whether it makes layers of a perceptron, which learns without torch's gradients; see `layer`."""
 
+    compiled: ClassVar[bool] = False
+    """Whether these layers learn in compiled code, on cells that have some; others take the plain path."""
+
     accounted: ClassVar[bool] = False
     """Whether it drives a layer by the products of its network alone, and holds weights in pairs or words as
     `dse.updates.usage` has them: then sizes and numbers of products are known before training; see

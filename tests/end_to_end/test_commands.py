@@ -122,7 +122,7 @@ def test_check_says_what_a_study_will_do(ask, small_study):
 def test_check_says_what_keeps_a_network_off_compiled_code(ask, tmp_path):
     done = ask("check", edited(tmp_path, "[space]", '[space]\n"array.wires.row_ohm" = [0.0, 1.0]'))
     assert done.returncode == 0
-    assert "array.wires: a perceptron learns on the plain path" in done.stdout
+    assert "array.wires: wires mix the cells of an array at every update, and a perceptron takes" in done.stdout
     refused = ask("check", edited(tmp_path, "[space]", '[space]\n"array.wires.row_ohm" = [0.0, -1.0]'))
     assert refused.returncode == 2
     assert "array.wires.row_ohm = -1.0 is not allowed; give a number from 0" in refused.stderr

@@ -50,13 +50,54 @@ EACH = '"array.read_noise_per" = ["product", "mini_batch"]'
         ('[design]\nnetwork.name = "lstm"\narray.read_noise_per = "product"', ""),
         ('[design]\nnetwork.name = "lstm"\narray.read_noise_per = "mini_batch"', "1.5 to 1.9 times"),
         (f'[design]\nnetwork.name = "lstm"\n[space]\n{EACH}', "1.5 to 1.9 times"),
-        ('[design]\nnetwork.name = "lstm"\n[resources]\ngpus = 1', "2 to 3 times"),
+        ('[design]\nnetwork.name = "lstm"\n[resources]\ngpus = 1', "2 to 4 times"),
     ],
 )
 def test_a_study_is_told_what_slows_recurrent_layers_down(text: str, said: str) -> None:
     space = "" if "[space]" in text else '\n[space]\n"adc.bits" = [4, 8]'
     lines = remarks(parse_study(f"{LSTM}{text}{space}\n[budget]\ntrials = 1\n", Path()))
     assert [said in line for line in lines] == ([True] if said else [])
+
+
+SLOW = "200 to 350 times as long"
+ONE_BY_ONE = "2 to 4 times as long"
+
+
+@pytest.mark.parametrize(
+    ("network", "design", "said"),
+    [
+        ("perceptron", "", ""),
+        ("perceptron", 'architecture = "float"', ""),
+        ("perceptron", 'architecture = "tiki_taka"', SLOW),
+        ("perceptron", 'architecture = "pulse_trains"', SLOW),
+        ("perceptron", 'device.card = "ideal_two_way"', SLOW),
+        ("perceptron", 'device.card = "pcm_gst_wearing"', SLOW),
+        ("perceptron", "device.set_endurance_pulses = 1e6", SLOW),
+        ("perceptron", 'device.set_endurance_pulses = "endless"', ""),
+        ("perceptron", "array.wires.row_ohm = 1.0", SLOW),
+        ("perceptron", "adc.errors.gain_std = 0.01", SLOW),
+        ("perceptron", 'dac.coding = "bit_serial"', SLOW),
+        ("cnn", 'architecture = "tiki_taka"', ""),
+        ("cnn", 'device.card = "ideal_two_way"', "1.2 to 1.4 times as long"),
+        ("lstm", 'dac.coding = "bit_serial"', ONE_BY_ONE),
+        ("lstm", "adc.errors.gain_std = 0.01", ONE_BY_ONE),
+        ("lstm", 'array.output_scale = "layer"', ONE_BY_ONE),
+        ("lstm", "", ""),
+    ],
+)
+def test_what_goes_off_the_quick_path_is_told_with_what_it_costs(network: str, design: str, said: str) -> None:
+    data, goal = ("ptb", "validation_bits_per_character") if network == "lstm" else ("digits", "validation_accuracy")
+    text = f'name = "paths"\nobjectives = ["{goal}"]\n[workload]\ndataset = "{data}"\n[design]\n{design}\n'
+    space = '"training.learning_rate" = [1.0, 2.0]'
+    study = parse_study(f'{text}network.name = "{network}"\n[space]\n{space}\n[budget]\ntrials = 1\n', Path())
+    lines = [line for line in remarks(study) if "times as long" in line]
+    assert [said in line for line in lines] == ([True] if said else [])
+
+
+def test_a_rule_that_is_varied_is_told_of_once() -> None:
+    text = STUDY.format(space='"architecture" = ["mixed_precision", "tiki_taka"]\n"network.hidden" = [[4], [8]]')
+    [line] = [line for line in remarks(parse_study(text, Path())) if "times as long" in line]
+    assert line.startswith('architecture = "tiki_taka": there is no compiled code for it; a perceptron takes')
 
 
 @pytest.mark.parametrize(

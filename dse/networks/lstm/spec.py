@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-SCALES_ARE_SLOW = (
-    "the time steps of an LSTM with output scales are taken one by one, not in the one function that takes a quarter "
-    "of the time"
+ONE_BY_ONE = (
+    "the time steps of an LSTM are taken one by one then, which took 2 to 4 times as long as the one function that "
+    "takes them all (findings/benchmarks.md)"
 )
 
 
@@ -36,14 +36,16 @@ class Lstm(ModuleNetwork):
         "adc.calibrate_every_samples": 20_000,
         "clock.drift_every_samples": 20_000,
     }
+    plain_with: ClassVar[Mapping[str, str]] = {"adc.errors": f"converters that err are not compiled, and {ONE_BY_ONE}"}
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
         ("array.read_noise_per", "mini_batch"): "an LSTM draws the noise of all its weights at every time step, which "
         'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)',
-        ("array.output_scale", "layer"): SCALES_ARE_SLOW,
-        ("array.output_scale", "column"): SCALES_ARE_SLOW,
+        ("array.output_scale", "layer"): ONE_BY_ONE,
+        ("array.output_scale", "column"): ONE_BY_ONE,
+        ("dac.coding", "bit_serial"): f"every bit of an input is a product, and {ONE_BY_ONE}",
     }
     on_accelerators = (
-        "the time steps of an LSTM go through a loop there, which took 2 to 3 times as long as the one function that "
+        "the time steps of an LSTM go through a loop there, which took 2 to 4 times as long as the one function that "
         "takes them on a CPU, both on a CPU (findings/benchmarks.md); an accelerator was not measured"
     )
 

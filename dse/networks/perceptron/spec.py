@@ -25,6 +25,12 @@ OF_TILES = ("tile_rows", "tile_columns", "unused_lines", "packing")
 """Settings of arrays and deployments that have no effect where a layer is an array of its own."""
 
 
+PLAIN_COSTS = (
+    "a perceptron takes the plain path then, step by step in tensor operations: 200 to 350 times as long with "
+    "training.batch_size = 1, 50 times with 10, 11 times with 100 (784-250-10, findings/benchmarks.md)"
+)
+
+
 class Perceptron(AbstractNetwork):
     """Sigmoid units with a bias row in every layer, learned by plain descent on half the squared error.
 
@@ -39,14 +45,13 @@ class Perceptron(AbstractNetwork):
     """Units of each hidden layer, before the width multiplier."""
     task = Recognition
     tasks = (Recognition, Regression)
+    plain_rule = plain_cells = PLAIN_COSTS
     plain_with: ClassVar[Mapping[str, str]] = {
-        "array.wires": "a perceptron learns on the plain path, because wires mix the cells of an array at every "
-        "update; large mini-batches (training.batch_size) cost the least",
-        "adc.errors": "a perceptron learns on the plain path, because compiled converters do not err; large "
-        "mini-batches (training.batch_size) cost the least",
+        "array.wires": f"wires mix the cells of an array at every update, and {PLAIN_COSTS}",
+        "adc.errors": f"compiled converters do not err, and {PLAIN_COSTS}",
     }
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
-        ("dac.coding", "bit_serial"): "a perceptron learns on the plain path, where every bit of an input is a product"
+        ("dac.coding", "bit_serial"): f"every bit of an input is a product, and {PLAIN_COSTS}",
     }
     idle: ClassVar[Mapping[str, Condition]] = {
         **{f"array.{what}": {} for what in (*OF_MAPPING, *OF_SCALES, "read_noise_per")},

@@ -26,6 +26,7 @@ class MixedPrecision(AbstractUpdate):
     tables: ClassVar[Mapping[str, type[Spec]]] = {"accumulator": AccumulatorSpec}
     defaults: ClassVar[Mapping[str, Any]] = {"training.momentum": 0.0}  # what networks say is for digital training
     perceptrons = True
+    compiled = True
     accounted = True
 
     @classmethod

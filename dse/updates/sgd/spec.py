@@ -21,6 +21,7 @@ class Sgd(AbstractUpdate):
     on_crossbars = False
     optimised = True
     perceptrons = True
+    compiled = True
     accounted = True
 
     @classmethod

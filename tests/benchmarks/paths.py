@@ -1,0 +1,122 @@
+"""How many times as long the plain path takes where compiled code or one function over time could do the same.
+
+    DSE_DATA_DIR=... python -m tests.benchmarks.paths [--rounds 3] [--only perceptron] [--keep]
+
+`dse check` says these factors of what a study chooses (`dse.search.remarks`). Both paths start alike and learn the same
+samples in turns; the plain one must come to the same cells and words, to the last bit, or for a sequence to the same
+loss within rounding. Processor seconds of one thread.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import torch
+from torch.nn import functional
+
+from dse.designs.design import compose
+from dse.designs.hardware import platform_of
+from dse.networks.lstm import module
+from dse.networks.perceptron.plain import PlainRun
+from dse.updates import engines, fast
+from dse.updates.mixed_precision.spec import MixedPrecision
+from tests.benchmarks.kept import Row, in_turns, keep, keep_option, processor, show
+from tests.benchmarks.mnist import FLOAT, PACE, PATHS, layers_of, state
+from tests.benchmarks.recurrent import PATHS as RECURRENT
+from tests.benchmarks.recurrent import Bench, turn
+from tests.data import load
+from tests.networks import placed
+
+Pair = tuple[Callable[[], object], Callable[[], object]]
+"""What learns on the plain path, and on the other."""
+
+
+def perceptron(batch: int, settings: dict[str, Any]) -> Pair:
+    """Return what learns some images of MNIST on either path, after a check that both leave the same."""
+    data = load("mnist", 0.0)
+    count = max(batch, 100)
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:count]
+    lessons, both = fast.Lessons.of(data), [layers_of(settings), layers_of(settings)]
+    runs = PlainRun(both[0], lessons, batch, PACE), fast.runner(both[1], lessons, batch, PACE)
+    for run in runs:
+        run.learn(order, 0)
+    if not all(torch.equal(a, b) for a, b in zip(*map(state, both), strict=True)):
+        raise SystemExit(f"batch {batch}: the compiled path differs from the plain one")
+    return lambda: runs[0].learn(order, count), lambda: runs[1].learn(order, count)
+
+
+def modules() -> Pair:
+    """Return a step of a convolutional network with cells and accumulators on either path, after the same check."""
+    design = compose({"network.name": "cnn", "workload.dataset": "cifar10", "network.width": 0.25, **FLOAT})
+    x = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    labels, steps, descents = torch.arange(16) % 10, list[Callable[[], object]](), list[Any]()
+    for compiled in (False, True):
+        network = placed(design)
+        with mock.patch.object(fast, "compiles", wraps=fast.compiles if compiled else lambda _: False):
+            descent = MixedPrecision.descent(network, design.training, platform_of(design), seed=0)  # type: ignore[arg-type]
+
+        def step(network: Any = network, descent: Any = descent) -> None:
+            descent.prepare(1.0)
+            functional.cross_entropy(network(x), labels).backward()
+            descent.step(0.5, len(labels))
+
+        step()
+        steps.append(step)
+        descents.append(descent)
+    kinds = {type(own._engine) for descent in descents for own in descent.pairs}
+    if kinds != {engines.PlainEngine, engines.CompiledEngine}:
+        raise SystemExit(f"engines of one kind alone: {kinds}")
+    for plain, quick in zip(*(descent.pairs for descent in descents), strict=True):
+        if not torch.equal(plain.layer.array.cells.g_us, quick.layer.array.cells.g_us):
+            raise SystemExit("cells of modules differ between the paths")
+    return steps[0], steps[1]
+
+
+def sequence(name: str) -> Pair:
+    """Return steps of an LSTM through the loop and as one function, after a check that they lose the same."""
+    bench = Bench(128, 16, 32)
+    whole, loop = (bench.ours(RECURRENT[name][0], 1.0) for _ in range(2))
+
+    def through_the_loop() -> float:
+        with mock.patch.object(module, "takes", return_value=False):
+            return loop()
+
+    losses = through_the_loop(), whole()
+    if not math.isclose(*losses, rel_tol=1e-3):
+        raise SystemExit(f"{name}: the loop loses {losses[0]}, one function {losses[1]}")
+    return turn(through_the_loop), turn(whole)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="rows whose name holds this")
+    keep_option(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    made: dict[str, Callable[[], Pair]] = {
+        **{
+            f"perceptron, batch {batch}, {what}": lambda batch=batch, what=what: perceptron(batch, PATHS[what])
+            for batch in (1, 10, 100)
+            for what in ("PCM, float chi", "PCM, float chi, read noise, 8-bit converters, drift")
+        },
+        "cells and accumulators of modules": modules,
+        **{f"LSTM, {name}": lambda name=name: sequence(name) for name in list(RECURRENT)[:4]},
+    }
+    print(f"{processor()}, torch {torch.__version__}, one thread\n  {'plain path, times as long':52}")
+    rows: list[Row] = []
+    for what, make in made.items():
+        if options.only in what:
+            plain, quick = make()
+            rows.append((what, 1.0 / in_turns(plain, quick, options.rounds), None))
+            show(rows[-1])
+    if options.keep:
+        keep(
+            "paths", "compiled code, or one function over time; a rate is how many times as long the other takes", rows
+        )
+
+
+if __name__ == "__main__":
+    main()
