@@ -8,18 +8,24 @@ loss within rounding. Processor seconds of one thread.
 """
 
 import argparse
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
+from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
+from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.designs.design import compose
 from dse.designs.hardware import platform_of
+from dse.networks import recurrent
 from dse.networks.lstm import module
 from dse.networks.perceptron.plain import PlainRun
+from dse.networks.recurrent import State
 from dse.updates import engines, fast
 from dse.updates.mixed_precision.spec import MixedPrecision
 from tests.benchmarks.kept import Row, in_turns, keep, keep_option, processor, show
@@ -29,6 +35,7 @@ from tests.benchmarks.recurrent import Bench, turn
 from tests.data import load
 from tests.networks import placed
 
+EIGHT = Crossbars(DacSpec(bits=8), AdcSpec(bits=8))
 Pair = tuple[Callable[[], object], Callable[[], object]]
 """What learns on the plain path, and on the other."""
 
@@ -89,6 +96,47 @@ def sequence(name: str) -> Pair:
     return turn(through_the_loop), turn(whole)
 
 
+class Gated(nn.Module):
+    """A layer of gated units (Cho et al., EMNLP 2014), as a plug-in would bring it."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.from_input, self.from_state = nn.Linear(units, 3 * units), nn.Linear(units, 3 * units, bias=False)
+
+    @staticmethod
+    def unit(driven: Tensor, product: Tensor, state: State) -> State:
+        (r, z, n), (own_r, own_z, own_n) = driven.chunk(3, dim=1), product.chunk(3, dim=1)
+        z = torch.sigmoid(z + own_z)
+        return ((1.0 - z) * torch.tanh(n + torch.sigmoid(r + own_r) * own_n) + z * state[0],)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        return recurrent.over_time(self.unit, self.from_input(x), (h,), self.from_state)[0]
+
+
+def gated(crossbars: Crossbars, *, noisy: bool) -> Pair:
+    """Return a pass through gated units and back, by single products and over time, after a check of the outputs."""
+    x, h = torch.randn(32, 16, 128, generator=torch.Generator().manual_seed(0)), torch.zeros(16, 128)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain = Gated(128)
+    both = [on_crossbars(copy.deepcopy(plain), crossbars, seed=1) for _ in range(2)]
+    for layer in (layer for own in both for _, layer in analog_layers(own)):
+        layer.counting, layer.read_noise = True, 1e-4 * layer.weight.detach().square() if noisy else None
+
+    def loop() -> Tensor:
+        with mock.patch.object(recurrent, "takes", return_value=False):
+            return whole(both[0])
+
+    def whole(own: nn.Module = both[1]) -> Tensor:
+        y = own(x, h)
+        y.square().sum().backward()
+        return y.detach()
+
+    if not torch.allclose(loop(), whole(), atol=1e-2):
+        raise SystemExit("gated units over time differ from single products")
+    return loop, whole
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -103,6 +151,9 @@ def main() -> None:
             for what in ("PCM, float chi", "PCM, float chi, read noise, 8-bit converters, drift")
         },
         "cells and accumulators of modules": modules,
+        "GRU of a plug-in, exact products": lambda: gated(Crossbars(), noisy=False),
+        "GRU of a plug-in, 8-bit converters both ways": lambda: gated(EIGHT, noisy=False),
+        "GRU of a plug-in, read noise in every product, 8 bits": lambda: gated(EIGHT, noisy=True),
         **{f"LSTM, {name}": lambda name=name: sequence(name) for name in list(RECURRENT)[:4]},
     }
     print(f"{processor()}, torch {torch.__version__}, one thread\n  {'plain path, times as long':52}")

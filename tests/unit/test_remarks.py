@@ -59,7 +59,7 @@ def test_a_study_is_told_what_slows_recurrent_layers_down(text: str, said: str) 
     assert [said in line for line in lines] == ([True] if said else [])
 
 
-SLOW = "200 to 350 times as long"
+SLOW = "some 300 times as long"
 ONE_BY_ONE = "2 to 4 times as long"
 
 

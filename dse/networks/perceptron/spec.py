@@ -26,8 +26,8 @@ OF_TILES = ("tile_rows", "tile_columns", "unused_lines", "packing")
 
 
 PLAIN_COSTS = (
-    "a perceptron takes the plain path then, step by step in tensor operations: 200 to 350 times as long with "
-    "training.batch_size = 1, 50 times with 10, 11 times with 100 (784-250-10, findings/benchmarks.md)"
+    "a perceptron takes the plain path then, step by step in tensor operations: some 300 times as long with "
+    "training.batch_size = 1, 50 times with 10, 10 times with 100 (784-250-10, findings/benchmarks.md)"
 )
 
 
