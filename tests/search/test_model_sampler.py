@@ -74,6 +74,19 @@ def test_what_is_not_counted_informs_the_models_and_is_no_part_of_the_front() ->
     assert (belief.gains(X[paused], sure) >= 0.0).all()
 
 
+def test_feasible_designs_that_are_far_from_all_known_ones_gain_where_they_are_looked_for() -> None:
+    x = np.concatenate([np.linspace(0.0, 0.2, 6), np.linspace(0.25, 0.75, 8)])[:, None]
+    y = np.concatenate([x, 1.0 - x], axis=1)
+    limit = 0.3 - np.abs(x - 0.5)  # met at both ends of the axis
+    far, everywhere = np.array([[0.9]]), np.linspace(0.0, 1.0, 101)[:, None]
+    assert Belief(x, y, limit, x[:0], {}).gains(far) < 1e-6
+    assert Belief(x, y, limit, x[:0], {}, elsewhere=everywhere).gains(far) > 0.01
+    # Where all designs meet the bounds, and where none does, nothing changes.
+    for same in (limit - 1.0, limit + 1.0):
+        alone, told = (Belief(x, y, same, x[:0], {}, elsewhere=own) for own in (None, everywhere))
+        assert (told.worth(everywhere) == alone.worth(everywhere)).all()
+
+
 def test_the_gradient_of_the_posterior_is_that_of_differences() -> None:
     z = (Y - Y.mean()) / Y.std()
     squares = (X.T[:, :, None] - X.T[:, None, :]) ** 2

@@ -87,6 +87,8 @@ class Belief:
         counted: which trials may be on the front, shape (trials,); the others inform the models alone. All by default.
         earlier: how many of the first trials are designs of earlier results. They decide no box of volumes.
         beside: how many of the last axes are beside the space. Values may be offset along them as a whole.
+        elsewhere: points all over the space, at which designs that meet the bounds are looked for, shape (points,
+            dimensions); they decide where volumes end. None by default.
 
     Attributes:
         best: which trials are on the front of the feasible ones that count; of all that count, where none is feasible;
@@ -106,6 +108,7 @@ class Belief:
         counted: NDArray[np.bool_] | None = None,
         earlier: int = 0,
         beside: int = 0,
+        elsewhere: Floats | None = None,
     ) -> None:
         self._kept, self._earlier, self._beside = kept, earlier, beside
         complete = ~np.isnan(y[:, 0])
@@ -138,12 +141,23 @@ class Belief:
         hoped = own & (violations <= 0.0).all(axis=1) if self._any_feasible else np.zeros_like(own)
         wide = y[np.union1d(self.best, np.flatnonzero(hoped))]
         self._ideal, end = _box(wide[is_on_front(wide, goals)])
+        if elsewhere is not None and self._any_feasible and (violations > 0.0).any():
+            end = np.maximum(end, self._end_with(elsewhere, goals))
         # A front that has not spread yet says little of where volumes should end.
         middle: Floats = np.median(y[own if own.any() else complete], axis=0)
         reference: Floats = np.maximum(end, middle)
         self._span = reference - self._ideal
         self._ahead: Floats = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
         self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(len(self._span)))
+
+    def _end_with(self, x: Floats, goals: Sequence[Goal]) -> Floats:
+        """Return where volumes end if designs at some points count as what is expected of them, if that is feasible.
+
+        Bounds may leave places that are far apart. Volumes would end with the front in one of them, before the others
+        begin, and no design there would gain anything.
+        """
+        wide = np.concatenate([self._front, self.expected(x)[0][self._log_feasible(x) > math.log(0.5)]])
+        return _box(wide[is_on_front(wide, goals)])[1]
 
     def _believed(self, pending: Floats) -> Floats:
         """Return the values that trials in flight are expected to have, if they are expected to count.

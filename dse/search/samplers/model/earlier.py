@@ -63,7 +63,9 @@ class EarlierSeen:
         """Return the objectives to be minimised, shape (designs, objectives)."""
         return np.array(self.values, np.float64).reshape(len(self), objectives)
 
-    def belief(self, seen: Observations, points: Floats, pending: Floats, kept: Kept) -> Belief:
+    def belief(
+        self, seen: Observations, points: Floats, pending: Floats, kept: Kept, elsewhere: Floats | None = None
+    ) -> Belief:
         """Return the models of what was seen of a study, with what earlier designs say.
 
         Args:
@@ -71,6 +73,7 @@ class EarlierSeen:
             points: of these.
             pending: points of trials in flight.
             kept: scales learned before; what is learned now is added.
+            elsewhere: see `Belief`.
         """
         if not len(self):
             before = seen.y[:0], seen.violations[:0]
@@ -88,6 +91,7 @@ class EarlierSeen:
             counted=np.concatenate([np.zeros(len(self), np.bool_), seen.counted]),
             earlier=len(self),
             beside=self._beside,
+            elsewhere=elsewhere,
         )
 
     def _on(self, scales: Sequence[Scale]) -> Floats:

@@ -13,6 +13,7 @@ A proposal is a function of its number and of the results told.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, count, islice, product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -185,7 +186,7 @@ class _Proposer:
             return self._new_one(next(self._draws(draws)), number)
         known = set(seen.numbers)
         pending = self._points([own for own in range(number) if own not in known])
-        belief = self._earlier.belief(seen, self._points(seen.numbers), pending, self._kept)
+        belief = self._earlier.belief(seen, self._points(seen.numbers), pending, self._kept, self._elsewhere)
         front = self._front(belief, seen)
         looked = self._looked(belief, front, draws)
         best = self._informed(belief, looked, seen.scales)
@@ -194,6 +195,12 @@ class _Proposer:
         found = next(fresh, None) or self._left(draws) or first
         self.why = self._reasons(found, belief, seen, len(looked))
         return found
+
+    @cached_property
+    def _elsewhere(self) -> np.ndarray:
+        """Points of random designs all over the space, the same for all proposals."""
+        draws = np.random.Generator(np.random.PCG64(derived_seed(self._seed, "elsewhere")))
+        return self._encoding.points_at(draws.random((CANDIDATES, len(self._space))))
 
     def _front(self, belief: "Belief", seen: "Observations") -> np.ndarray:
         """Return the positions of the front; of that of earlier designs, while no design of the study is complete."""
