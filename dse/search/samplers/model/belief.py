@@ -116,9 +116,27 @@ class Belief:
         feasible = judged & (violations <= 0.0).all(axis=1)
         self._any_feasible = bool(feasible.any())
         places = np.flatnonzero(feasible if self._any_feasible else judged)
-        goals: list[Goal] = ["minimise"] * y.shape[1]
-        self.best: Places = places[is_on_front(y[places], goals)]
-        chosen, known = _chosen(y, complete, self.best, goals), np.flatnonzero(complete)
+        self.best: Places = places[is_on_front(y[places], _goals(y))]
+        self._learn(x, y, violations, pending, noise=noise, violation_noise=violation_noise)
+        self._front = y[self.best]
+        self._ideal, reference = self._ends(y, violations, elsewhere)
+        self._span = reference - self._ideal
+        self._ahead: Floats = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
+        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(len(self._span)))
+
+    def _learn(
+        self,
+        x: Floats,
+        y: Floats,
+        violations: Floats,
+        pending: Floats,
+        *,
+        noise: Floats | None,
+        violation_noise: Floats | None,
+    ) -> None:
+        """Fit the models; the arguments are those of the class."""
+        complete = ~np.isnan(y[:, 0])
+        chosen, known = _chosen(y, complete, self.best), np.flatnonzero(complete)
         noise = np.zeros_like(y) if noise is None else noise
         violation_noise = np.zeros_like(violations) if violation_noise is None else violation_noise
         self._objectives = [
@@ -135,29 +153,28 @@ class Belief:
         self._failures = (
             [self._model("failure", data, everything, everything[-SEEN:], pending[:0])] if failed.any() else []
         )
-        self._front = y[self.best]
-        own = complete & (np.arange(len(y)) >= earlier)
+
+    def _ends(self, y: Floats, violations: Floats, elsewhere: Floats | None) -> tuple[Floats, Floats]:
+        """Return the ideal point of the front and the point where volumes end; the arguments are those of the class."""
+        complete = ~np.isnan(y[:, 0])
+        own = complete & (np.arange(len(y)) >= self._earlier)
         # What waits at a rung, and is expected to be on the front, would else be beyond the box and worth nothing.
         hoped = own & (violations <= 0.0).all(axis=1) if self._any_feasible else np.zeros_like(own)
-        wide = y[np.union1d(self.best, np.flatnonzero(hoped))]
-        self._ideal, end = _box(wide[is_on_front(wide, goals)])
+        ideal, end = _box(_front_of(y[np.union1d(self.best, np.flatnonzero(hoped))]))
         if elsewhere is not None and self._any_feasible and (violations > 0.0).any():
-            end = np.maximum(end, self._end_with(elsewhere, goals))
+            end = np.maximum(end, self._end_with(elsewhere))
         # A front that has not spread yet says little of where volumes should end.
         middle: Floats = np.median(y[own if own.any() else complete], axis=0)
-        reference: Floats = np.maximum(end, middle)
-        self._span = reference - self._ideal
-        self._ahead: Floats = np.concatenate([self._front, self._believed(pending)]) if len(pending) else self._front
-        self._free = boxes(self._scaled(self._ahead, self._ahead)[0], np.ones(len(self._span)))
+        return ideal, np.maximum(end, middle)
 
-    def _end_with(self, x: Floats, goals: Sequence[Goal]) -> Floats:
+    def _end_with(self, x: Floats) -> Floats:
         """Return where volumes end if designs at some points count as what is expected of them, if that is feasible.
 
         Bounds may leave places that are far apart. Volumes would end with the front in one of them, before the others
         begin, and no design there would gain anything.
         """
-        wide = np.concatenate([self._front, self.expected(x)[0][self._log_feasible(x) > math.log(0.5)]])
-        return _box(wide[is_on_front(wide, goals)])[1]
+        likely = self._log_feasible(x) > math.log(0.5)
+        return _box(_front_of(np.concatenate([self._front, self.expected(x)[0][likely]])))[1]
 
     def _believed(self, pending: Floats) -> Floats:
         """Return the values that trials in flight are expected to have, if they are expected to count.
@@ -338,6 +355,15 @@ def _signed(violations: Floats) -> Floats:
     return np.where(violations == 0.0, -float(np.median(missed)), violations)
 
 
+def _goals(y: Floats) -> list[Goal]:
+    return ["minimise"] * y.shape[1]
+
+
+def _front_of(y: Floats) -> Floats:
+    """Return the rows on the front of values to be minimised."""
+    return y[is_on_front(y, _goals(y))]
+
+
 def _box(front: Floats) -> tuple[Floats, Floats]:
     """Return the ideal point of a front, and the point where volumes end.
 
@@ -367,12 +393,12 @@ def _when_learned(count: int) -> int:
     return step
 
 
-def _chosen(y: Floats, complete: NDArray[np.bool_], best: Places, goals: Sequence[Goal]) -> Places:
+def _chosen(y: Floats, complete: NDArray[np.bool_], best: Places) -> Places:
     """Return the trials that models are fitted to: all that are complete, or the front and those of the best ranks."""
     places = np.flatnonzero(complete)
     if len(places) <= SEEN:
         return places
-    rank = ranks(y[places], goals)
+    rank = ranks(y[places], _goals(y))
     rank[np.isin(places, best)] = -1
     return np.sort(places[np.argsort(rank, kind="stable")][:SEEN])
 
