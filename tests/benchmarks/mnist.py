@@ -1,11 +1,12 @@
 """How fast 784-250-10 learns MNIST on PCM, against eager torch in the same run, and in how much memory.
 
-    DSE_DATA_DIR=... python -m tests.benchmarks.mnist [--batch 1 100] [--rounds 9]
+    DSE_DATA_DIR=... python -m tests.benchmarks.mnist [--batch 1 100] [--rounds 9] [--only "float chi"] [--keep]
 
 Every path first learns some mini-batches on the plain path too, and it stops if the two do not leave the same
 weights and accumulators to the last bit; eager torch must recognise most of what it learned. Paths take turns with
-eager torch, and the ratio is that of their medians, so that a machine that slows down for a while slows both. One
-thread; run it on an idle core.
+eager torch on one thread; times are those of the processor, and a ratio is the median of those of single turns, so that
+other work on the machine does little. With mini-batches of one, the bytes that a path must move in the first layer
+stand beside what the processor copies: what is left to the limit of the memory.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from dse.networks.perceptron.plain import PlainRun
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
 from dse.updates.pace import Pace
+from tests.benchmarks.kept import Row, keep, keep_option
 from tests.data import load
 
 SIZES = [(785, 250), (251, 10)]
@@ -44,6 +46,16 @@ PATHS: dict[str, dict[str, Any]] = {
     "PCM, float chi, read noise, 8-bit converters": {**FLOAT, "device.drift_exponent": 0.0},
     "PCM, float chi, read noise, 8-bit converters, drift": FLOAT,
 }
+WANTED = {
+    (1, "PCM, float chi"): 36.0,
+    (1, "PCM, float chi, read noise, 8-bit converters"): 25.0,
+    (100, "PCM, float chi"): 1.6,
+    (100, "PCM, float chi, read noise, 8-bit converters"): 1.2,
+    (100, "PCM, float chi, read noise, 8-bit converters, drift"): 1.1,
+}
+"""Rates that are wanted, by mini-batch and path."""
+MOVED = 12
+"""Bytes of a weight of a row that an image drives: it is read once, its accumulator is read and written once."""
 PACE = Pace(learning_rate=0.4, sample_time_s=0.01, drift_every=1000, maintain_every=100)
 Learn = Callable[[], float]
 """Learns some images and returns the seconds an image took."""
@@ -80,10 +92,10 @@ def compiled(settings: dict[str, Any], data: Dataset, order: torch.Tensor, batch
 
     def learn() -> float:
         nonlocal seen
-        start = time.perf_counter()
+        start = time.process_time()
         run.learn(order, seen)
         seen += len(order)
-        return (time.perf_counter() - start) / len(order)
+        return (time.process_time() - start) / len(order)
 
     learn()
     return learn
@@ -100,14 +112,14 @@ def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
     targets = torch.nn.functional.one_hot(labels, 10).float()
 
     def learn() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for place in range(0, len(order), batch):
             part = slice(place, place + batch)
             descent.zero_grad()
             loss = 0.5 * ((network(images[part]) - targets[part]) ** 2).sum(dim=1).mean()
             loss.backward()
             descent.step()
-        return (time.perf_counter() - start) / len(order)
+        return (time.process_time() - start) / len(order)
 
     for _ in range(5 if batch == 1 else 25):
         learn()
@@ -119,19 +131,41 @@ def eager(data: Dataset, order: torch.Tensor, batch: int) -> Learn:
     return learn
 
 
-def compare(batch: int, images: int, rounds: int) -> None:
-    """Print the rates of all paths for a size of mini-batch."""
+def compare(batch: int, images: int, rounds: int, only: str) -> list[Row]:
+    """Print and return the rates of all paths for a size of mini-batch, in units of eager torch."""
     data = load("mnist", 0.0)
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))[:images]
     reference = eager(data, order[: images // 4] if batch == 1 else order, batch)
-    best = statistics.median(reference() for _ in range(rounds))
-    print(f"\nbatch {batch}: eager float torch {1 / best:.0f} images/s")
-    print(f"  {'path':52} images/s   rate / eager   time / eager")
+    print(f"\nbatch {batch}: eager float torch {1 / reference():.0f} images/s")
+    print(f"  {'path':52} images/s   rate / eager   wanted     GB/s of the first layer")
+    rows: list[Row] = []
     for name, settings in PATHS.items():
-        learn = compiled(settings, data, order, batch)
-        pairs = [(learn(), reference()) for _ in range(rounds)]
-        own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"  {name:52} {1 / own:8.0f} {other / own:14.1f} {own / other:14.2f}", flush=True)
+        if only in name:
+            learn = compiled(settings, data, order, batch)
+            pairs = [(learn(), reference()) for _ in range(rounds)]
+            own, rate = statistics.median(a for a, _ in pairs), statistics.median(b / a for a, b in pairs)
+            wanted = WANTED.get((batch, name))
+            rows.append((f"batch {batch}: {name}", rate, wanted))
+            moved = f"{driven(data, order) * SIZES[0][1] * MOVED / own / 1e9:12.1f}" if batch == 1 else ""
+            print(f"  {name:52} {1 / own:8.0f} {rate:14.2f} {wanted or '':>8} {moved}", flush=True)
+    return rows
+
+
+def driven(data: Dataset, order: torch.Tensor) -> float:
+    """Return the mean number of inputs of an image that are not zero: rows of the first layer that it passes."""
+    return float((data.train.images[order] != 0).sum(dim=1).double().mean()) + 1
+
+
+def bandwidth(size: int) -> float:
+    """Return the bytes a second that are read and written now where so many are copied again and again."""
+    values, turns = torch.zeros(size // 4), max(1, 2**28 // size)
+    room, taken = torch.empty_like(values), list[float]()
+    for _ in range(3):
+        start = time.process_time()
+        for _ in range(turns):
+            room.copy_(values)
+        taken.append(time.process_time() - start)
+    return 2 * turns * values.nbytes / min(taken)
 
 
 def memory() -> None:
@@ -169,11 +203,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 100])
     parser.add_argument("--images", type=int, default=4000, help="images a path learns before eager torch takes over")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each path")
+    parser.add_argument("--only", default="", help="paths whose name holds this")
+    keep_option(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread")
-    for batch in options.batch:
-        compare(batch, options.images, options.rounds)
+    of_layer = 4 * SIZES[0][0] * SIZES[0][1]
+    for what, size in (("weights of the first layer", of_layer), ("more than the caches hold", 2**27)):
+        print(f"  {bandwidth(size) / 1e9:.1f} GB/s are read and written where {what} are copied ({size / 1e6:.1f} MB)")
+    rows = [row for batch in options.batch for row in compare(batch, options.images, options.rounds, options.only)]
+    if options.keep:
+        keep("mnist", "eager float torch, 784-250-10, refresh every 100 images", rows)
     memory()
 
 

@@ -1,0 +1,94 @@
+"""What a first study costs beside its simulations: processor time of commands, and memory of the processes of Ray.
+
+    DSE_DATA_DIR=... python -m tests.benchmarks.start [--against CHECKOUT] [--keep]
+
+The quickstart with `--executor local`, and `dse report` of its results, by the processor seconds of their processes;
+an actor by a process that imports what actors do, simulates a small design and a perceptron on MNIST, and then counts
+its memory: proportional set size, so what others have of the same libraries is shared with them. With --against,
+another checkout does the same in turn, and its share stands beside. Every run must end in the same front.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.kept import Row, keep, keep_option, processor, show
+
+HERE = Path(__file__).parents[2]
+ACTOR = """
+import ray, sys
+import dse.search.ray_pool
+from dse.designs.design import compose
+from dse.search.executor import Job, simulate_design, warm_up
+warm_up()
+small = {line.split()[0]: int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:")}
+given = {"workload.dataset": "mnist", "network.hidden": [250], "training.epochs": 1, "training.batch_size": 10}
+outcome = simulate_design(Job(0, 0, compose({**given, "training.learning_rate": 0.4})))
+assert outcome.metrics["accuracy"] > 0.8, outcome
+try:
+    from dse.startup import give_memory_back
+    give_memory_back()
+except ImportError:
+    pass
+large = {line.split()[0]: int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:")}
+print(small["Pss:"] / 1024, large["Pss:"] / 1024)
+"""
+
+
+def asked(checkout: Path, arguments: Sequence[str]) -> tuple[str, float]:
+    """Return what Python prints in a checkout, and the processor seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{arguments} in {checkout} ended with {done.returncode}: {done.stderr[-800:]}")
+    return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measured(checkout: Path, place: Path) -> tuple[dict[str, float], str]:
+    """Return seconds and megabytes of a checkout, and the front that it found."""
+    study, results = checkout / "search_spaces" / "quickstart.toml", place / "results"
+    run = ["-m", "dse", "run", str(study), "--executor", "local", "--quiet", "--out", str(results)]
+    report = ["-m", "dse", "report", str(results), "--output", str(place / "page.html")]
+    found = {"quickstart, local executor, s": asked(checkout, run)[1], "report of it, s": asked(checkout, report)[1]}
+    small, large = asked(checkout, ["-c", ACTOR])[0].split()
+    found |= {"actor after a small design, MB": float(small), "actor after MNIST, MB": float(large)}
+    return found, asked(checkout, ["-m", "dse", "front", str(results)])[0].partition("\nresults:")[0]
+
+
+WANTED = (11.0, 2.0, None, 350.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--against", type=Path, help="another checkout of the project")
+    keep_option(parser)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory() as beside:
+        (own, front), (other, old) = measured(HERE, Path(place)), ({}, "")
+        if options.against:
+            other, old = measured(options.against.resolve(), Path(beside))
+    if options.against and front.splitlines()[1:] != old.splitlines()[1:]:
+        raise SystemExit(f"the fronts differ:\n{front}\n{old}")
+    print(f"{processor()}\n  {'':52} {'here':>8}   wanted   the other")
+    rows: list[Row] = []
+    for (what, value), wanted in zip(own.items(), WANTED, strict=True):
+        show((what, value, wanted))
+        rows.append((what, value, wanted))
+        if other:
+            print(f"  {'':52} {'':8} {'':8} {other[what]:8.2f}", flush=True)
+            rows.append((f"{what}: of the other", value / other[what], None))
+    if options.keep:
+        keep("start", "seconds and MB; shares of another checkout", rows)
+
+
+if __name__ == "__main__":
+    main()
