@@ -1,9 +1,9 @@
 """Recipes for a convolutional network on PCM, each searched, beside floats that are searched as long.
 
-    python -m pipelines.tuned_cnn --out RESULTS [--epochs 10] [--seeds 3] [--trials 4] [--search-epochs 4]
+    python -m pipelines.tuned_cnn --out RESULTS [--epochs 15] [--seeds 3] [--trials 6] [--search-epochs 5]
 
 The network and the data of `pipelines.nandakumar2020_cifar` at its small scale: nine layers at a quarter of the width,
-5,000 images of CIFAR-10 that are not augmented. Floats search rate, momentum and dropout; PCM (write noise, history
+10,000 images of CIFAR-10 that are not augmented. Floats search rate, momentum and dropout; PCM (write noise, history
 and refresh, exact products, float chi) rate, momentum, dropout, pairs a weight, conductance and output scales.
 """
 
@@ -19,7 +19,7 @@ COMPARISON = Comparison(
     base={
         "workload.dataset": "cifar10",
         "workload.validation": 0.0,
-        "workload.images": 5_000,
+        "workload.images": 10_000,
         "network.name": "cnn9",
         "network.width": 0.25,
         "training.batch_size": 100,
@@ -71,9 +71,9 @@ COMPARISON = Comparison(
             ],
         ),
     },
-    trials=4,
-    search_epochs=4,
-    epochs=10,
+    trials=6,
+    search_epochs=5,
+    epochs=15,
     seeds=3,
 )
 

@@ -1,10 +1,11 @@
 """How fast an LSTM learns on crossbars, against torch's fused `nn.LSTM` in floats in the same run.
 
-    python -m tests.benchmarks.recurrent [--units 128] [--streams 16] [--steps 32] [--rounds 7] [--keep]
+    python -m tests.benchmarks.recurrent [--units 128] [--streams 16] [--steps 32] [--rounds 7] [--choices] [--keep]
 
 Two LSTM layers and a read-out learn a text of 50 characters, each of which says much of the next. Every path,
 torch's among them, first learns: its loss must fall well below the entropy of single characters. Then paths take turns
-with torch, and a ratio is the median of those of single turns, in processor seconds of one thread.
+with torch, and a ratio is the median of those of single turns, in processor seconds of one thread. `--choices` takes
+what a training on PCM may choose, one by one, instead of what its products are.
 """
 
 import argparse
@@ -36,6 +37,23 @@ PATHS: dict[str, tuple[dict[str, Any], float | None]] = {
     "read noise in every product, 8 bits, drift": (PCM, 0.40),
     "the same, read noise per mini-batch and step": ({**PCM, "array.read_noise_per": "mini_batch"}, None),
 }
+MOMENTUM: dict[str, Any] = {"training.momentum": 0.9, "training.digital_momentum": 0.0}
+OFTEN: dict[str, Any] = {"refresh.every_samples": 512, "refresh.threshold_us": 4.0}
+"""A refresh after every update, of cells that are half open."""
+ON_PCM: dict[str, Any] = {**PCM, **EXACT, "device.drift_exponent": 0.0}
+CHOICES: dict[str, tuple[dict[str, Any], float]] = {
+    "PCM, one pair, plain descent": ({}, 10.0),
+    "momentum before chi": (MOMENTUM, 2.0),
+    "Adam before chi": ({"training.optimiser": "adam"}, 0.01),
+    "output scales of columns": ({"array.output_scale": "column"}, 10.0),
+    "mapping by the largest weight": ({"array.mapping": "largest", "array.conductance_at_largest_us": 0.9}, 10.0),
+    "at most 3 pulses an update": ({"accumulator.max_pulses": 3}, 10.0),
+    "a refresh after every update": (OFTEN, 10.0),
+    "the same, verified in 5 rounds": ({**OFTEN, "refresh.verify_rounds": 5}, 10.0),
+    "the same, misses kept in chi": ({**OFTEN, "accumulator.refresh_misses": "kept"}, 10.0),
+    "16 pairs": ({"array.pairs_per_weight": 16}, 10.0),
+}
+"""What a training may choose, and a rate at which it learns."""
 
 
 def text(characters: int) -> torch.Tensor:
@@ -133,6 +151,7 @@ def main() -> None:
     for name, value in (("units", 128), ("streams", 16), ("steps", 32), ("rounds", 9), ("parts", 120)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--only", default="", help="paths whose name holds this")
+    parser.add_argument("--choices", action="store_true", help="what a training on PCM may choose")
     keep_option(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -141,16 +160,20 @@ def main() -> None:
     print(f"{processor()}, torch {torch.__version__}, one thread; {size}; single characters: {bench.entropy:.3f} nats")
     reference = bench.torchs(10.0)
     bench.must_learn("torch's fused LSTM", reference, options.parts)
-    steps = {what: bench.ours(settings, 10.0) for what, (settings, _) in PATHS.items() if options.only in what}
+    paths = {what: (settings, 10.0) for what, (settings, _) in PATHS.items()}
+    if options.choices:
+        paths = {what: ({**ON_PCM, **settings}, rate) for what, (settings, rate) in CHOICES.items()}
+    steps = {what: bench.ours(*own) for what, own in paths.items() if options.only in what}
     for what, step in steps.items():
         bench.must_learn(what, step, options.parts)
     print(f"\n  {'rate in units of torch':52} {'':>8}   wanted")
     rows: list[Row] = []
+    wanted = {} if options.choices else {what: own for what, (_, own) in PATHS.items()}
     for what, step in steps.items():
-        rows.append((what, in_turns(turn(step), turn(reference), options.rounds), PATHS[what][1]))
+        rows.append((what, in_turns(turn(step), turn(reference), options.rounds), wanted.get(what)))
         show(rows[-1])
     if options.keep:
-        keep("recurrent", f"torch's fused LSTM in floats, {size}", rows)
+        keep("recurrent, choices" if options.choices else "recurrent", f"torch's fused LSTM in floats, {size}", rows)
 
 
 if __name__ == "__main__":
