@@ -1,13 +1,32 @@
 """What trained networks of packages are asked: bytes of files, files by their endings, packages that are missing."""
 
+import json
 import zipfile
 
 import numpy as np
 import pytest
 
 from dse.errors import DataError
+from pipelines import trained_networks
 from pipelines.common import program
-from pipelines.trained_networks import BLOCK, DIRECTION, HALF, PADDING, Shipped, bytes_of, files_of, lines_of_text, main
+from pipelines.trained_networks import (
+    BLOCK,
+    DIRECTION,
+    ENDINGS,
+    FILE_TYPE,
+    FILE_TYPE_FACTS,
+    HALF,
+    PADDING,
+    Shipped,
+    bytes_of,
+    files_of,
+    lines_of_text,
+    main,
+    re_estimated,
+    study_of,
+    write,
+)
+from tests import model_files
 from tests.data import needs_ptb
 
 
@@ -64,3 +83,22 @@ def test_a_network_that_is_unknown_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--packages", str(tmp_path), "--out", str(tmp_path), "--networks", "direction,speech"])
     assert "--networks has speech; give some of direction, file_type" in capsys.readouterr().err
+
+
+@needs_ptb
+@pytest.mark.slow
+def test_the_studies_of_both_networks_are_valid(tmp_path, monkeypatch):
+    monkeypatch.setattr(trained_networks.sysconfig, "get_paths", lambda: {"stdlib": tmp_path, "purelib": tmp_path})
+    for number in range(2):
+        (tmp_path / f"{number}.py").write_bytes(b"import this\n" * HALF)
+    names = [*dict.fromkeys(ENDINGS.values()), *(f"other {n}" for n in range(214))][:214]
+    for own, known in ((DIRECTION, model_files.DIRECTION), (FILE_TYPE, model_files.FILE_TYPE)):
+        assert (own.package, own.inside, own.sha256) == (known.package, known.inside, known.sha256)
+        with zipfile.ZipFile(tmp_path / f"{own.package.replace('==', '-')}-any.whl", "w") as packed:
+            packed.writestr(own.inside, known.content())
+            packed.writestr(FILE_TYPE_FACTS, json.dumps({"target_labels_space": names}))
+    for name in ("direction", "file_type"):
+        write(name, tmp_path, tmp_path, samples=8)
+        study = study_of(name, tmp_path, repetitions=1).checked
+        assert study.controls[name].network.file == f"{name}.onnx"
+    assert 0.0 <= re_estimated(tmp_path, "direction") <= 1.0
