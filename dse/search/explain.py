@@ -25,6 +25,8 @@ from dse.search.steps import Step
 
 SHOWN = 3
 """Others that are named, at most."""
+LEAST_CHANCE = 1e-3
+"""Probability below which a smaller one says no more: models are not that sure of anything."""
 KINDS = {
     "new": "proposed",
     "on": "went on",
@@ -101,9 +103,24 @@ def _told(step: Step, tables: Tables) -> list[str]:
             f"    largest expected gain in hypervolume of {counted(why['candidates'], 'candidate')}: "
             f"{why['gain']:.3g}, in boxes of the front so far"
         )
+    if "chance" in why:
+        lines.append(
+            f"    no design was known to meet the bounds: of {counted(why['candidates'], 'candidate')} the most "
+            f"probable to, {_chance(why['chance'])}"
+        )
     for name, mean, ends in zip(tables.objectives, why.get("expected", ()), why.get("range", ()), strict=False):
         lines.append(f"    expected {name} {cell(name, mean)}, within {' to '.join(cell(name, end) for end in ends)}")
     return lines
+
+
+def _worth(step: Step) -> str:
+    """Return what a design that went on was expected to gain, or how probable it was to meet the bounds."""
+    why = step.why or {}
+    return f"probability {_chance(why['chance'])}" if "chance" in why else f"gain {why.get('gain', 0.0):.3g}"
+
+
+def _chance(value: float) -> str:
+    return f"{value:.2g}" if value >= LEAST_CHANCE else f"below {LEAST_CHANCE:g}"
 
 
 def _seen(rows: pl.DataFrame, tables: Tables) -> list[str]:
@@ -129,12 +146,8 @@ def _left(rows: pl.DataFrame, own: Sequence[Step], decided: Sequence[Step], cont
     lines = [f"  waits after {counted(at, 'epoch')}" + ("; it may still go on" if not tables.about["ended"] else "")]
     if others:
         best = sorted(others, key=lambda step: -float((step.why or {}).get("gain", 0.0)))[:SHOWN]
-        named = ", ".join(
-            f"trial {s.trial + controls} (gain {float((s.why or {}).get('gain', 0.0)):.3g})" for s in best
-        )
-        lines.append(
-            f"    another that waited there was expected to gain more, {counted(len(others), 'time')}: {named}"
-        )
+        named = ", ".join(f"trial {step.trial + controls} ({_worth(step)})" for step in best)
+        lines.append(f"    another that waited there was worth more, {counted(len(others), 'time')}: {named}")
     else:
         lines.append("    no design went on from there since")
     return lines

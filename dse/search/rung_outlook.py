@@ -194,7 +194,7 @@ class Outlook:
         # Chances are told apart where they, and gains with them, are too small for numbers.
         best = max(range(len(at)), key=lambda n: (gains[n], chances[n]))
         return candidates[best], {
-            "gain": float(gains[best]),
+            "chance" if belief.seeks_feasible else "gain": float(gains[best]),
             "candidates": len(candidates),
             **self.observations.in_words(means[best], deviations[best], self._place.signs.tolist()),
         }

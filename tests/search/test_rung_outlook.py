@@ -1,6 +1,7 @@
 """Who goes on from a rung, and who gets seeds, where there is a constraint."""
 
 from math import log
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from dse.metric import signs_of
 from dse.pricing.bounds import Bound
 from dse.pricing.card import read_cost_card
 from dse.search.criteria import Criteria
+from dse.search.explain import _told
 from dse.search.rung_outlook import HOPELESS, Outlook, Place
 from dse.search.rung_record import Record
 from dse.search.samplers.model.earlier import EarlierSeen, encoding_of
+from dse.search.steps import Step
 
 EPOCHS = 6
 ENDED = [(0.10, 0.72, 1.0), (0.15, 0.75, 1.1), (0.2, 0.78, 1.25), (0.25, 0.80, 1.4), (0.3, 0.83, 1.6)]
@@ -66,8 +69,12 @@ def test_a_bound_that_all_miss_at_a_rung_holds_nobody_back_before_ends_are_known
     outlook = outlook_of(waiting)
     points = np.array([[own.parameters["x"]] for own in waiting])
     assert outlook.belief(outlook.ended).log_chances(points).max() < log(HOPELESS)
-    best, _ = outlook.best(waiting, outlook.ended)
+    best, why = outlook.best(waiting, outlook.ended)
     assert best is waiting[7]
+    step = Step(12, "on", 7, best.parameters, (0,), until=3, since=1, why=why)
+    said = "\n".join(_told(step, SimpleNamespace(objectives=["validation_accuracy"])))
+    assert "no design was known to meet the bounds: of 12 candidates the most probable to, " in said
+    assert "gain" not in said
     few = [record(20 + n, 0.01 * n, {1: (0.1, 1e-9), EPOCHS: (0.3, 1e-9)}) for n in range(4)]
     assert outlook_of([*few[:3], *waiting]).best(waiting, np.zeros(15, bool)) is not None
     assert outlook_of([*few, *waiting]).best(waiting, np.zeros(16, bool)) is None

@@ -239,6 +239,11 @@ class Belief:
         """
         return self._log_feasible(x)
 
+    @property
+    def seeks_feasible(self) -> bool:
+        """Whether no design that counts meets the bounds yet, so that designs are worth their probability to."""
+        return not self._any_feasible and bool(self._limits)
+
     def gains(self, x: Floats, expected: tuple[Floats, Floats] | None = None) -> Floats:
         """Return the expected gain of designs in hypervolume over the front, times the probability that they count.
 
@@ -273,7 +278,7 @@ class Belief:
     ) -> tuple[Floats, Floats, Floats]:
         """Return logarithms of the probability that designs count and of their gain, and how far they are behind."""
         chance, nothing = self._log_feasible(x, met), np.zeros(len(x))
-        if not self._any_feasible and self._limits:
+        if self.seeks_feasible:
             return chance, nothing, nothing
         means, deviations = self.expected(x) if expected is None else expected
         if means.shape[1] == 1:

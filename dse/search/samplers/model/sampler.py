@@ -220,7 +220,8 @@ class _Proposer:
         (mean,), (deviation,) = belief.expected(at)
         gain = float(belief.gains(at, belief.expected(at))[0])
         before = {"earlier": len(self._earlier)} if len(self._earlier) else {}
-        return {"gain": gain, "candidates": candidates, **before, **seen.in_words(mean, deviation, self._signs)}
+        of = "chance" if belief.seeks_feasible else "gain"
+        return {of: gain, "candidates": candidates, **before, **seen.in_words(mean, deviation, self._signs)}
 
     def _informed(
         self, belief: "Belief", positions: np.ndarray, scales: "Sequence[Scale]"
