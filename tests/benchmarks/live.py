@@ -10,8 +10,8 @@ epochs after which the baseline's last volume is reached.
 
 Each search is written to the file when it ends, and one that stands there is not simulated again: a benchmark that was
 stopped goes on, and one that ended prints its tables anew. The convolutional network is scaled down as `scaled` says;
-`cnn_longer` has half as many images again and half as many epochs again, after which the best designs are further from
-chance (432 epochs: 24 designs of six epochs and three seeds).
+`cnn_longer` has half as many images again and half as many epochs again, to leave more to be learned (432 epochs: 24
+designs of six epochs and three seeds).
 """
 
 import argparse
