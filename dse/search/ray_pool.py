@@ -44,7 +44,8 @@ from dse.startup import collect_less, give_memory_back
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 120.0
-"""Time after which a study is given up of which no actor has been placed, unless it may wait longer for nodes."""
+"""Time after which a study is given up of which no actor has been placed on a cluster of others, unless it may wait
+longer for nodes."""
 WARM_UP_TIMEOUT_S = 1800.0
 """Time after which it is given up if its actors are placed and do not become ready; the first on a node compiles."""
 POLL_S = 2.0
@@ -317,14 +318,15 @@ class RayPool:
 
     def _check_patience(self, now: float, nodes: Sequence[Node]) -> None:
         """Give up where there has been no actor for too long."""
-        placed = any(start.node is not None for start in self._starting.values())
-        limit_s = WARM_UP_TIMEOUT_S if placed else self._place_within_s
+        # A Ray of this study alone has room for its actors: they are there, and only slow to load on a busy machine.
+        placed = self._ours or any(start.node is not None for start in self._starting.values())
+        limit_s = max(WARM_UP_TIMEOUT_S, self._place_within_s) if placed else self._place_within_s
         if self._handles or now - self._alone_since <= limit_s:
             return
         why = "it loads and compiles still" if placed else f"{offer(nodes)}, which others may be using"
         raise ExecutorError(
             f"no actor has been ready for {limit_s:g} s: {wanted(self._request)}; {why}. "
-            "What is finished is safe; go on with `dse resume` when there is room"
+            f"What is finished is safe; go on with `dse resume` when there is {'time' if placed else 'room'}"
         )
 
     def _send(self) -> None:
