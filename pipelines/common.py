@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 import dse
@@ -72,6 +73,14 @@ class Experiment:
     base: Settings
     designs: Mapping[str, Settings]
     scales: Mapping[str, Scale]
+
+
+def save_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays into an NPZ file, completely or not at all: who goes on takes what lies there."""
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as file:
+        np.savez(file, **arrays)
+    beside.replace(path)
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

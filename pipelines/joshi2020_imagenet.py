@@ -39,6 +39,7 @@ from dse.deployment.spec import TIMES_S, DeploymentSpec
 from dse.designs.design import compose
 from dse.errors import DataError, SettingError
 from dse.files import Content
+from dse.search.executor import check_device
 from dse.streams import generator
 from dse.tasks.inference.measure import Recognised
 
@@ -440,6 +441,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.repetitions, options.calibration, options.bits if options.bits == "ideal" else int(options.bits)
     )
     check_pillow()
+    check_device(options.device)
     scaling = Scaling(options.resize, options.crop)
     images = find(options.images, options.limit)
     network = read_network(options.weights, options.crop)

@@ -19,7 +19,7 @@ import numpy as np
 from dse.data.base import data_folder
 from dse.data.cifar10 import SHAPE, Cifar10
 
-from .common import Settings, program
+from .common import Settings, program, save_arrays
 from .nandakumar2020_mnist import PCM
 from .tuned import Comparison, Rule, run
 
@@ -59,7 +59,7 @@ def write_images(folder: Path) -> None:
     if not (folder / FILE).exists():
         raw = Cifar10().read(data_folder())
         train, test = grey(raw.train), grey(raw.test)
-        np.savez(folder / FILE, x_train=train, y_train=raw.train_labels, x_test=test, y_test=raw.test_labels)
+        save_arrays(folder / FILE, x_train=train, y_train=raw.train_labels, x_test=test, y_test=raw.test_labels)
 
 
 COMPARISON = Comparison(

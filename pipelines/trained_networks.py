@@ -35,7 +35,7 @@ from dse.files import Content
 from dse.networks.onnx.fit import Wanted
 from dse.networks.onnx.module import built
 
-from .common import TIMES, Kind, markdown, program
+from .common import TIMES, Kind, markdown, program, save_arrays
 from .joshi2020_imagenet import check_pillow
 
 COMPENSATIONS = {"direction": ("none", "gdc", "adabs", "gdc_adabs"), "file_type": ("none", "gdc", "gdc_columns")}
@@ -147,11 +147,11 @@ def bytes_of(content: bytes) -> np.ndarray:
 def files_of(roots: Sequence[Path], of_each: int) -> list[tuple[Path, str]]:
     """Return files whose ending says what they are, with their class: some of each ending, an even number."""
     found: dict[str, list[Path]] = {ending: [] for ending in ENDINGS}
-    for root in roots:
-        for path in root.rglob("*.*"):
-            ending = path.suffix[1:].lower()
-            if ending in found and path.is_file() and path.stat().st_size >= HALF:
-                found[ending].append(path)
+    # Once each: packages lie within the standard library where there is no virtual environment.
+    for path in sorted({path.resolve() for root in roots for path in root.rglob("*.*")}):
+        ending = path.suffix[1:].lower()
+        if ending in found and path.is_file() and path.stat().st_size >= HALF:
+            found[ending].append(path)
     chosen: list[tuple[Path, str]] = []
     for ending, paths in found.items():
         # By a checksum of the name, so that neighbours in a folder do not come together.
@@ -179,7 +179,7 @@ def write(name: str, folder: Path, packages: Path, samples: int) -> None:
     # Two neighbours, of which one is for the test; of lines, one of either direction.
     test = np.arange(len(y)) // 2 % 2 == 1 if name == "direction" else np.arange(len(y)) % 2 == 1
     (folder / f"{name}.onnx").write_bytes(content)
-    np.savez(folder / f"{name}.npz", x_train=x[~test], y_train=y[~test], x_test=x[test], y_test=y[test])
+    save_arrays(folder / f"{name}.npz", x_train=x[~test], y_train=y[~test], x_test=x[test], y_test=y[test])
 
 
 def study_of(name: str, folder: Path, repetitions: int) -> dse.Study:
@@ -234,7 +234,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--packages", type=Path, required=True, help="folder with the wheels of both packages")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results; there, go on with them")
-    parser.add_argument("--samples", type=int, default=400, help="lines of text; of files a tenth of each ending")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=400,
+        help="lines of text; of files a tenth of each ending. Those of an earlier start stay",
+    )
     parser.add_argument("--repetitions", type=int, default=3, help="arrays that are programmed")
     parser.add_argument("--networks", default=",".join(COMPENSATIONS), help="which; both by default")
     parser.add_argument("--executor", choices=["ray", "local"], default="ray")

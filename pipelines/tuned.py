@@ -14,6 +14,7 @@ import polars as pl
 
 import dse
 from dse.designs.design import compose
+from dse.designs.settings import active
 
 from .common import Kind, Settings, draw_curves, markdown, simulate, study_of
 
@@ -105,7 +106,7 @@ def best_of(results: dse.Results, base: Settings, folder: Path) -> dict[str, Any
     wanted = study.design(chosen).key
     for path in study.space:
         without = {name: value for name, value in chosen.items() if name != path}
-        if _key({**base, **without}, folder) == wanted:
+        if path not in active({**base, **chosen}) and _key({**base, **without}, folder) == wanted:
             chosen = without
     if _key({**base, **chosen}, folder) != wanted:
         raise dse.DseError(f"the settings of trial {trial} do not make its design; remove the folder of the search")

@@ -40,7 +40,7 @@ class Part(NamedTuple):
     Attributes:
         arrays: arrays that count as its own, so that each counts once: for the first of the layers in it that are read
             backward, or the first of all.
-        turns: layers in that of its arrays that holds most.
+        turns: of how many turns one is its own, so that no two layers in an array have the same.
     """
 
     arrays: int
@@ -119,8 +119,29 @@ def shared(layers: tuple[Matrix, ...], rows: int, columns: int) -> tuple[Part, .
     for block in sorted(counts, key=lambda own: (-own.rows, -own.cols, own.layer)):
         _place(block, counts[block], arrays, rows, columns)
     owners = Counter(min(own.layers, key=lambda layer: (not layers[layer].back, layer)) for own in arrays)
-    turns = [max(len(own.layers) for own in arrays if layer in own.layers) for layer in range(len(layers))]
+    turns = _turns([own.layers for own in arrays], len(layers))
     return tuple(Part(owners[layer], turns[layer]) for layer in range(len(layers)))
+
+
+def _turns(arrays: Sequence[Sequence[int]], layers: int) -> list[int]:
+    """Return of how many turns each layer has one, where blocks of a layer work together and those of an array do not.
+
+    Layers take the first turn that none they share an array with has, in their order; as many turns as are taken go
+    round among the layers that arrays link to each other.
+    """
+    beside = [{other for own in arrays if layer in own for other in own} - {layer} for layer in range(layers)]
+    taken: list[int] = []
+    for layer in range(layers):
+        others = {taken[other] for other in beside[layer] if other < layer}
+        taken.append(min(set(range(layers)) - others))
+    turns = [0] * layers
+    for layer in range(layers):
+        linked, reached = {layer}, {layer}
+        while reached:
+            reached = {other for own in reached for other in beside[own]} - linked
+            linked |= reached
+        turns[layer] = 1 + max(taken[own] for own in linked)
+    return turns
 
 
 def _place(block: _Block, count: int, arrays: list[_Array], rows: int, columns: int) -> None:

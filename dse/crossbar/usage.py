@@ -17,8 +17,8 @@ ARRAY_LINES = ("array_rows", "array_columns")
 """Names, among the events of a layer, of the inputs and outputs that each of its arrays has, used or not; a layer whose
 arrays are made to fit has none."""
 ARRAYS, TURNS = "own_arrays", "array_turns"
-"""Names, among the events of a layer, of the arrays that count as its own, and of the layers that take turns in one of
-its arrays, where layers share arrays; see `dse.crossbar.packing`."""
+"""Names, among the events of a layer, of the arrays that count as its own, and of the turns of which one is
+its own, where layers share arrays; see `dse.crossbar.packing`."""
 COLUMNS_PER_ADC = "columns_per_adc"
 """Name, among the events of a layer, of the columns that share a converter, where the design says so and not the card.
 """

@@ -116,8 +116,9 @@ def quantise_and_fold(
         if watches:
             value = i32(largest).view(np.float32)
             value = SMALLEST_SCALE if value < SMALLEST_SCALE else value
-            # What is no number is larger than any, here as where torch looks for the largest.
-            peak = peak if f32(value / scales[n]) <= peak else f32(value / scales[n])
+            value = f32(value / scales[n])
+            # What is no number is larger than any, and stays so, here as where torch looks for the largest.
+            peak = peak if value <= peak or np.isnan(peak) else value
     return cut, peak
 
 

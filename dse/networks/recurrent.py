@@ -32,7 +32,7 @@ def over_time(step: Step, driven: Tensor, state: State, layer: nn.Module) -> tup
     Args:
         step: the digital part of a step; it has no parameters of its own.
         driven: what inputs drive, shape (steps, streams, ...).
-        state: before the first step; its first part are the outputs, shape (streams, units).
+        state: before the first step, tensors of floats; its first part are the outputs, shape (streams, units).
         layer: the linear layer of the products with the last outputs, without a bias, on crossbars or not.
     """
     if len(driven) and takes(layer, driven):
@@ -104,5 +104,12 @@ class _Sequence(Function):
 
 def _errors_of(given: Sequence[Tensor], after: State, errors: State) -> list[Tensor]:
     """Return the errors of what a step was given; 0 of what it did not use."""
-    found = cast("Sequence[Tensor | None]", torch.autograd.grad(after, given, errors, allow_unused=True))
+    # A part that a step returns without a graph, such as a detached trace, passes no error on.
+    whole = [(part, error) for part, error in zip(after, errors, strict=True) if part.requires_grad]
+    if not whole:
+        return [torch.zeros_like(part) for part in given]
+    found = cast(
+        "Sequence[Tensor | None]",
+        torch.autograd.grad([part for part, _ in whole], given, [error for _, error in whole], allow_unused=True),
+    )
     return [torch.zeros_like(part) if error is None else error for part, error in zip(given, found, strict=True)]

@@ -256,7 +256,7 @@ def shared_s() -> pl.Expr:
 
 
 def turns() -> pl.Expr:
-    """Return how many layers take turns in an array of a layer: in a pipeline each has an equal share of its time."""
+    """Return of how many turns of equal length a layer has one in a pipeline, where layers share arrays; else one."""
     return pl.col(TURNS).cast(pl.Float64).fill_null(1.0)
 
 

@@ -119,6 +119,12 @@ def _worth(step: Step) -> str:
     return f"probability {_chance(why['chance'])}" if "chance" in why else f"gain {why.get('gain', 0.0):.3g}"
 
 
+def _measure(step: Step) -> float:
+    """Return what a design that went on was chosen by; see `_worth`."""
+    why = step.why or {}
+    return float(why.get("chance", why.get("gain", 0.0)))
+
+
 def _chance(value: float) -> str:
     return f"{value:.2g}" if value >= LEAST_CHANCE else f"below {LEAST_CHANCE:g}"
 
@@ -145,7 +151,7 @@ def _left(rows: pl.DataFrame, own: Sequence[Step], decided: Sequence[Step], cont
     others = [step for step in decided if step.kind == "on" and step.since == at and step.number > last]
     lines = [f"  waits after {counted(at, 'epoch')}" + ("; it may still go on" if not tables.about["ended"] else "")]
     if others:
-        best = sorted(others, key=lambda step: -float((step.why or {}).get("gain", 0.0)))[:SHOWN]
+        best = sorted(others, key=lambda step: -_measure(step))[:SHOWN]
         named = ", ".join(f"trial {step.trial + controls} ({_worth(step)})" for step in best)
         lines.append(f"    another that waited there was worth more, {counted(len(others), 'time')}: {named}")
     else:

@@ -74,7 +74,7 @@ def _on_the_plain_path(study: _Study) -> Sequence[str]:
     lines: list[str] = []
     for held, _ in variants_of(study.fixed, study.space, study.folder):
         network, rule, cell = network_of(held), rule_of(held), cell_of(held)
-        wearing = [path for path in WEARING if path in study.space or held.get(path, ENDLESS) != ENDLESS]
+        wearing = _wearing(study, held)
         if network.plain_rule and not rule.compiled:
             what, costs = f"{UPDATE.path} = {written(rule.name)}", network.plain_rule
         elif rule.on_crossbars and network.plain_cells and (wearing or not cell.compiled):
@@ -86,9 +86,14 @@ def _on_the_plain_path(study: _Study) -> Sequence[str]:
     return list(dict.fromkeys(lines))
 
 
+def _wearing(study: _Study, held: Mapping[str, Any]) -> Sequence[str]:
+    """Return the settings by which cells of some designs wear out, those of their card among them."""
+    return [path for path in WEARING if path in study.space or held.get(path, ENDLESS) != ENDLESS]
+
+
 def _two_endurances(study: _Study) -> Sequence[str]:
     """Return a line where cells wear out by the endurance of the design, and lifetimes are read off that of a card."""
-    given = [path for path in (*study.fixed, *study.space) if path in WEARING]
+    given = [path for held, _ in variants_of(study.fixed, study.space, study.folder) for path in _wearing(study, held)]
     read = [name for name in (*study.spec.objectives, *study.spec.constraints) if name in lifetimes()]
     if not (given and read):
         return []

@@ -302,7 +302,8 @@ class Outlook:
         if len(both) >= ENOUGH:
             return move, np.std(changes, axis=0, ddof=1)
         known = [np.nanstd(gap.to(y[:, k])) for k, gap in enumerate(self._gaps)]
-        return move, UNKNOWN * np.array([*known, *np.std(violations, axis=0)], np.float64)
+        judged = violations[~np.isnan(y[:, 0])]  # what failed misses no bound and meets none
+        return move, UNKNOWN * np.array([*known, *np.std(judged, axis=0)], np.float64)
 
     def _seen_at_both(self, rung: int) -> list[Record]:
         """Return the designs that were seen at a rung and at the end under their first seed."""

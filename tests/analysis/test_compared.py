@@ -85,6 +85,7 @@ def test_studies_are_united_under_numbers_of_their_own_with_what_each_fixes(both
     assert sorted(subject.controls["origin"]) == ["A digital_float", "B base", "B digital_float"]
 
 
+@pytest.mark.slow
 def test_studies_on_different_cards_are_drawn_without_their_bills(both):
     places, (a, b) = both
     other = replace(b, trials=b.trials.with_columns(cost_card=pl.lit("bottom_up_14nm")))
@@ -116,6 +117,7 @@ def test_results_without_a_study_file_cannot_be_held_against_one(both):
         compare.changed_table(places, [a, merged])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(executable() is None, reason="Chromium or its driver is not installed")
 def test_in_a_browser_the_fronts_lie_over_one_another_and_questions_name_the_study(browser, path):
     browser.open(path.as_uri())

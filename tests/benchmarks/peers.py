@@ -200,14 +200,14 @@ _PLAIN = (
 
 SIDES: dict[str, Callable[[Design, int, Dataset], float]] = {"ours": ours, "aihwkit": theirs}
 Rows = dict[str, dict[str, list[float]]]
-"""Accuracies by case and side, one a seed."""
+"""Accuracies by case with its epochs and by side, one a seed."""
 
 
 def measure(rows: Rows, case: str, sides: Sequence[str], seeds: int, epochs: int) -> None:
     """Add the accuracies of a case to rows, those of sides that it lacks."""
     design = compose({**BASE, "training.epochs": epochs, **CASES[case]})
     data = cast("Dataset", design.workload.load())
-    own = rows.setdefault(case, {})
+    own = rows.setdefault(f"{case}, {epochs} epochs", {})
     for side in sides:
         if len(own.get(side, [])) < seeds:
             own[side] = [SIDES[side](design, seed, data) for seed in range(seeds)]

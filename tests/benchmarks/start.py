@@ -55,7 +55,7 @@ def asked(checkout: Path, arguments: Sequence[str]) -> tuple[str, float]:
 
 
 def measured(checkout: Path, place: Path) -> tuple[dict[str, float], str]:
-    """Return seconds and megabytes of a checkout, and the front that it found."""
+    """Return seconds and mebibytes of a checkout, and the front that it found."""
     study, results = checkout / "search_spaces" / "quickstart.toml", place / "results"
     asked(checkout, ["-c", COMPILED])  # what is compiled once a user and machine is not counted
     run = ["-m", "dse", "run", str(study), "--executor", "local", "--quiet", "--out", str(results)]
@@ -63,7 +63,7 @@ def measured(checkout: Path, place: Path) -> tuple[dict[str, float], str]:
     found = {"quickstart, local executor, s": asked(checkout, run)[1], "report of it, s": asked(checkout, report)[1]}
     print(f"  {checkout}: {found}", flush=True)
     small, large = asked(checkout, ["-c", ACTOR])[0].split()
-    found |= {"actor after a small design, MB": float(small), "actor after MNIST, MB": float(large)}
+    found |= {"actor after a small design, MiB": float(small), "actor after MNIST, MiB": float(large)}
     return found, asked(checkout, ["-m", "dse", "front", str(results)])[0].partition("\nresults:")[0]
 
 
@@ -90,7 +90,7 @@ def main() -> None:
             print(f"  {'':52} {'':8} {'':8} {other[what]:8.2f}", flush=True)
             rows.append((f"{what}: of the other", value / other[what], None))
     if options.keep:
-        keep("start", "seconds and MB; shares of another checkout", rows)
+        keep("start", "seconds and MiB; shares of another checkout", rows)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,9 @@ def test_options_are_checked(folder, tmp_path, given, capsys):
     assert given[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", [("--bits", "99"), ("--repetitions", "0"), ("--calibration", "1")])
+@pytest.mark.parametrize(
+    "given", [("--bits", "99"), ("--repetitions", "0"), ("--calibration", "1"), ("--device", "none")]
+)
 def test_settings_of_the_deployment_are_checked(folder, tmp_path, given):
     with pytest.raises(DseError, match=given[1]):
         main(arguments(folder, tmp_path, *given))

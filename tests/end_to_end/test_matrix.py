@@ -75,7 +75,7 @@ def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], P
     return made
 
 
-@pytest.mark.one_in(18)
+@pytest.mark.one_in(36)
 @every_study
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.usefixtures("few_forests")

@@ -189,6 +189,7 @@ def test_a_folder_of_files_is_kept_and_found(ask: Callable[..., Any], tmp_path: 
     assert ask("replay", out, 0).returncode == 0
 
 
+@pytest.mark.slow
 def test_results_in_a_store_bring_their_files_to_a_replay(
     s3: Any, here: Callable[..., Any], mine: Path, tmp_path: Path
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_submitted_job_brings_the_plug_in_and_its_results_survive_a_kill(site:
     assert results(folder).equals(results(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "expected"),
     [

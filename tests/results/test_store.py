@@ -224,6 +224,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(folder, tmp_path):
     assert trials(folder)[-1] == 5000
 
 
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("seed", range(8))
 def test_a_killed_writer_loses_no_acknowledged_row(folder, seed, tmp_path):
     """SIGKILL while rows are appended, sealed and united as fast as they can be."""

@@ -74,6 +74,7 @@ def test_order_kills_and_resumes_do_not_change_where_it_ends(sampler, tmp_path):
     assert read_about(tmp_path / "whole")["trials"] == read_about(tmp_path / "stopped")["trials"]
 
 
+@pytest.mark.slow
 def test_a_study_that_went_on_with_copies_before_opens_resumes_and_replays(tmp_path, monkeypatch, ask):
     folder = tmp_path / "r"
     study = parse_study(text_of(trials=30), tmp_path)

@@ -53,6 +53,7 @@ def test_interrupted_and_resumed_again_and_again_gives_the_same_table(study, und
     assert results(folder).equals(results(undisturbed))
 
 
+@pytest.mark.slow
 def test_a_resumed_study_simulates_no_finished_trial_again(undisturbed):
     class Refuses(LocalExecutor):
         def submit(self, job):

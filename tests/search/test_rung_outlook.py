@@ -12,7 +12,7 @@ from dse.pricing.bounds import Bound
 from dse.pricing.card import read_cost_card
 from dse.search.criteria import Criteria
 from dse.search.explain import _told
-from dse.search.rung_outlook import HOPELESS, Outlook, Place
+from dse.search.rung_outlook import HOPELESS, UNKNOWN, Outlook, Place
 from dse.search.rung_record import Record
 from dse.search.samplers.model.earlier import EarlierSeen, encoding_of
 from dse.search.steps import Step
@@ -78,3 +78,10 @@ def test_a_bound_that_all_miss_at_a_rung_holds_nobody_back_before_ends_are_known
     few = [record(20 + n, 0.01 * n, {1: (0.1, 1e-9), EPOCHS: (0.3, 1e-9)}) for n in range(4)]
     assert outlook_of([*few[:3], *waiting]).best(waiting, np.zeros(15, bool)) is not None
     assert outlook_of([*few, *waiting]).best(waiting, np.zeros(16, bool)) is None
+
+
+def test_what_failed_tells_nothing_of_how_far_ends_are_from_rungs():
+    outlook = outlook_of([record(n, n / 3, {1: (0.1 + 0.01 * n, 1e-9)}) for n in range(3)])
+    y = np.array([[0.1, 1.0], [0.2, 2.0], [np.nan, np.nan]])
+    _, spread = outlook._change(1, y, np.array([[0.50], [0.52], [0.0]]))
+    assert spread[-1] == pytest.approx(UNKNOWN * 0.01)

@@ -143,6 +143,7 @@ def test_steps_keep_to_their_shares_and_pause_at_the_rungs(straight):
     assert sorted(steps) == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_rows_at_rungs_are_those_of_shorter_trainings(straight):
     rows = {(row["trial"], row["seed"], row["epochs"]): row for row in read_table(straight, paused=True).to_pylist()}
     checked = 0

@@ -311,13 +311,14 @@ def test_compiled_folding_equals_the_plain_one(geometry: tuple[int, int, int, in
 
 
 def test_what_is_no_number_is_the_largest_part_and_moves_no_range() -> None:
-    layer, x = conv(4, 8, GEOMETRIES[0]), normal(1, 4, 9, 8)
+    layer, x = conv(4, 8, GEOMETRIES[0]), normal(2, 4, 9, 8)
     targets = layer.targets(x)
-    parts, one = normal(1, *targets.shape, 4).flatten(2), torch.ones(1)
-    parts[0, 3, 1] = float("nan")
-    folding = Folding(5, one, one, targets, torch.zeros(1, 72, 4), watches=True)
-    folding.take(parts, 0)
-    assert folding.peak == 0.0
+    parts, one = normal(2, *targets.shape, 4).flatten(2), torch.ones(2)
+    parts[0, 3, 1] = float("nan")  # and numbers behind it
+    for kind in (torch.float32, torch.float64):  # compiled, and plain
+        folding = Folding(5, one, one, targets, torch.zeros(2, 72, 4, dtype=kind), watches=True)
+        folding.take(parts.to(kind), 0)
+        assert folding.peak == 0.0
 
 
 def test_channels_may_come_last_in_memory() -> None:

@@ -57,6 +57,7 @@ NO_ONNX = "network.name = any but onnx"
 FLOAT_MODULES = ('architecture = "float" (network.name = any but perceptron, onnx)',)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "belongs_to", "idle"),
     [

@@ -129,6 +129,13 @@ def test_a_lifetime_of_the_card_beside_cells_that_wear_by_the_design_is_remarked
     assert line.startswith(
         "trainings_to_first_cell follows the endurance on the cost card and not device.set_endurance"
     )
-    for objective, design in (("lifetime_samples", wearing), ("trainings_to_first_cell", "")):
+    by_card = parse_study(text.format("trainings_to_first_cell", 'device.card = "pcm_gst_wearing"'), Path())
+    assert [line for line in remarks(by_card) if "lifetime_samples" in line]
+    endless = 'device.set_endurance_pulses = "endless"'
+    for objective, design in (
+        ("lifetime_samples", wearing),
+        ("trainings_to_first_cell", ""),
+        ("trainings_to_first_cell", endless),
+    ):
         study = parse_study(text.format(objective, design), Path())
         assert not [line for line in remarks(study) if "lifetime_samples" in line]

@@ -135,6 +135,7 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     assert compose({**SMALL, "accumulator.transfer_every": 3}).key == compose(SMALL).key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, AGAD])
 def test_the_account_holds_both_arrays_and_a_training_that_pauses_goes_on_to_the_last_bit(more: dict[str, Any]) -> None:
     design = compose({**SMALL, **more})

@@ -48,6 +48,10 @@ def test_some_files_of_each_ending_are_taken(tmp_path):
     # Two of three of Python, both of Markdown; one alone has none for the test.
     assert sorted(own for _, own in found) == ["markdown", "markdown", "python", "python"]
     assert files_of([tmp_path], of_each=3) == found
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "i.md").write_bytes(b"x" * HALF)
+    nested = files_of([tmp_path, tmp_path / "site-packages"], of_each=8)
+    assert len({path for path, _ in nested}) == len(nested) == 6
 
 
 @needs_ptb
@@ -90,7 +94,8 @@ def test_a_network_that_is_unknown_is_named(tmp_path, capsys):
 def test_the_studies_of_both_networks_are_valid(tmp_path, monkeypatch):
     monkeypatch.setattr(trained_networks.sysconfig, "get_paths", lambda: {"stdlib": tmp_path, "purelib": tmp_path})
     for number in range(2):
-        (tmp_path / f"{number}.py").write_bytes(b"import this\n" * HALF)
+        for ending in ("py", "md"):
+            (tmp_path / f"{number}.{ending}").write_bytes(b"import this\n" * HALF)
     names = [*dict.fromkeys(ENDINGS.values()), *(f"other {n}" for n in range(214))][:214]
     for own, known in ((DIRECTION, model_files.DIRECTION), (FILE_TYPE, model_files.FILE_TYPE)):
         assert (own.package, own.inside, own.sha256) == (known.package, known.inside, known.sha256)

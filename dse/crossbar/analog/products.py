@@ -187,7 +187,8 @@ def _through_converters(
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
     errors, targets, channels = layer.converter_errors(BACKWARD), layer.targets(x), x.shape[1]
     sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
-    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums)
+    copied = d.dim() == 4 and not d.is_contiguous(memory_format=torch.channels_last)
+    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums, copied)
     cut = (_one_by_one if layer.watching or errors is not None else _in_one_pass)(layer, whole)
     if x.dim() == 2:
         return sums[:, 0], cut
@@ -195,7 +196,11 @@ def _through_converters(
 
 
 class _Transposed(NamedTuple):
-    """A transposed product: vectors of errors, weights and their variance, scales, targets, and sums to add to."""
+    """A transposed product: vectors of errors, weights and their variance, scales, targets, and sums to add to.
+
+    `copied` is whether some outputs of the vectors are made dense: where errors lay output by output, sums of products
+    have been those of dense vectors, to the last bit.
+    """
 
     vectors: Tensor
     weight: Tensor
@@ -203,11 +208,17 @@ class _Transposed(NamedTuple):
     scales: Tensor
     targets: Tensor
     sums: Tensor
+    copied: bool
+
+    def driven(self, some: slice, own: slice) -> Tensor:
+        """Return the vectors of some samples, and of them some outputs."""
+        found = self.vectors[some][..., own]
+        return found.contiguous() if self.copied else found
 
 
 def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int:
     """Add converted parts to sums where converters have fixed ranges and do not err; return cuts."""
-    vectors, weight, variance, scales, targets, sums = whole
+    vectors, weight, variance, scales, targets, sums, _ = whole
     bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
     watches = layer.counting and layer.crossbars.adc.ranging == "calibrated"
     folding = Folding(bits, scales, scales * layer.ranges[BACKWARD], targets, sums, watches=watches)
@@ -217,9 +228,8 @@ def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int:
     step = _samples_at_once(layer, targets)
     room = [vectors.new_empty(step * vectors.shape[1], layer.rows) for _ in range(1 if variance is None else 2)]
     for start in range(0, len(vectors), step):
-        some = vectors[start : start + step]
         for own, matrix, spread in zip(tiles, matrices, spreads, strict=True):
-            driven = some if len(tiles) == 1 else some[..., own]
+            driven = whole.driven(slice(start, start + step), own)
             part = _times(driven, matrix, room[0])
             if spread is not None:
                 part = _with_read_noise(part, _times(driven.square(), spread, room[1]), noise)
@@ -249,13 +259,13 @@ def _samples_at_once(layer: AnalogLayer, targets: Tensor) -> int:
 
 def _one_by_one(layer: AnalogLayer, whole: _Transposed) -> int:
     """Add converted parts to sums where converters err, or their ranges follow whatever passes; return cuts."""
-    vectors, weight, variance, scales, targets, sums = whole
+    vectors, weight, variance, scales, targets, sums, _ = whole
     bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
     errors, cut, step = layer.converter_errors(BACKWARD), 0, _samples_at_once(layer, targets)
     for start in range(0, len(vectors), step):
         some = slice(start, start + step)
         for number, own in enumerate(slice(*columns) for columns in layer.column_tiles):
-            driven = vectors[some][..., own]
+            driven = whole.driven(some, own)
             part = driven @ layer.matrix(weight[own])
             if variance is not None:
                 part = _with_read_noise(part, driven.square() @ layer.matrix(variance[own]), noise)
