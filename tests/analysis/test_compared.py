@@ -95,6 +95,7 @@ def test_studies_on_different_cards_are_drawn_without_their_bills(both):
         assert "priced on different cards (A: bottom_up_28nm, B: bottom_up_14nm)" in parts[name].reason
 
 
+@pytest.mark.slow
 def test_the_page_lists_volumes_shared_designs_and_changed_settings(both, path, here, tmp_path):
     text = path.read_text()
     assert "budget.seeds" in text

@@ -107,6 +107,7 @@ LONELY = """(() => {
 """The design on the front that is farthest from its neighbours in the first view."""
 
 
+@pytest.mark.slow
 def test_hovering_marks_without_selecting(opened):
     at = opened.ask(LONELY)
     opened.move(at["x"], at["y"])
@@ -118,6 +119,7 @@ def test_hovering_marks_without_selecting(opened):
     assert opened.ask("document.getElementById('tip').hidden")
 
 
+@pytest.mark.slow
 def test_a_drag_selects_what_lies_in_it(opened, subject):
     opened.middle("#front svg")
     left, top, right, bottom = opened.ask(
@@ -129,6 +131,7 @@ def test_a_drag_selects_what_lies_in_it(opened, subject):
     assert count(opened, "#parallel .on-top") == marks > 10
 
 
+@pytest.mark.slow
 def test_a_drag_along_an_axis_selects_what_passes_there(opened, subject):
     x, y = opened.middle("#parallel .brush .overlay")
     opened.drag([(x, y + 20), (x, y + 130)])  # the lower half of the first axis, the bits of an accumulator

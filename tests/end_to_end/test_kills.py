@@ -127,7 +127,7 @@ def test_a_killed_driver_of_ray_actors_is_resumed(long_study, replicated, tmp_pa
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("signal_number", ENDING)
 @pytest.mark.parametrize(

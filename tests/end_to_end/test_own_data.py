@@ -94,6 +94,7 @@ def run(study: Path, out: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_study_is_checked_with_its_data_and_goes_through_every_command(ask: Callable[..., Any], mine: Path) -> None:
     out = mine.parent / "out"
     assert ask("check", mine).stdout.startswith("mine: valid")

@@ -55,6 +55,7 @@ def test_the_studies_of_mnist_and_of_accumulators_are_valid() -> None:
         assert len(study_of("chi", metric, settings, accumulators.designs(), 1).checked.controls) == 13
 
 
+@pytest.mark.slow
 def test_an_experiment_runs_to_its_table_and_pictures_and_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,6 +122,7 @@ def small(trial, seed=0, **settings):
     return Job(trial, seed, compose({"training.epochs": 1, "network.hidden": [4], **settings}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 16])
 def test_one_job_or_many_in_flight_and_the_local_executor_agree_to_the_last_bit(
     slots, pool, small_study, undisturbed, tmp_path

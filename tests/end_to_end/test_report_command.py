@@ -70,6 +70,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(argume
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [["report", "--format", "svg", "--without", "importance", "--output", "f"], ["front", "--plot", "f/p.png"]],

@@ -31,6 +31,7 @@ def shown(**env: str | None) -> list[str]:
     return answer.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["NUMBA_CACHE_DIR", "XDG_CACHE_HOME"])
 def test_a_named_cache_holds_folders_named_by_the_source(name: str, tmp_path: Path) -> None:
     folder, _ = shown(**{"NUMBA_CACHE_DIR": None, "XDG_CACHE_HOME": None, name: str(tmp_path)})

@@ -260,6 +260,7 @@ def test_a_design_on_crossbars_keeps_its_cells_where_nothing_is_random_or_drifts
     )
 
 
+@pytest.mark.slow
 def test_the_same_deep_design_has_the_same_life():
     settings = {"architecture": "float", "training.weight_noise": 0.04, "deployment.compensation": "gdc_adabs"}
     first = run(settings)

@@ -42,6 +42,7 @@ def trials(where):
     return read_table(where)["trial"].to_pylist()
 
 
+@pytest.mark.slow
 def test_rows_are_readable_as_soon_as_they_are_acknowledged_and_after_sealing(address, monkeypatch):
     monkeypatch.setattr(store_module, "SEAL_ROWS", 3)
     with Store(address) as store:
@@ -113,6 +114,7 @@ def test_a_start_that_was_killed_leaves_the_place_usable(s3):
         create(s3.address("mine"), ABOUT, {"study.toml": b""})
 
 
+@pytest.mark.slow
 def test_a_store_that_goes_away_pauses_the_writer_and_loses_nothing(address, s3, caplog):
     """The server is stopped for a while; the writer waits, says so, and goes on by itself."""
 

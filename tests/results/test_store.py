@@ -194,6 +194,7 @@ def test_the_lock_of_a_killed_writer_is_free(folder):
         store.append([row(0)])
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_was_acknowledged(folder, tmp_path):
     """A real limit of the file system's kind: writes beyond it fail with an error of the operating system."""
     code = textwrap.dedent(f"""

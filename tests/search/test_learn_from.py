@@ -308,6 +308,7 @@ def test_an_extension_goes_on_with_what_was_learned(earlier, tmp_path):
     assert len(table(folder)) == 16
 
 
+@pytest.mark.slow
 def test_the_key_names_what_was_learned_and_not_where(earlier, tmp_path):
     shutil.copytree(earlier / "narrow", tmp_path / "elsewhere")
     plain, study, other = (parse_study(text_of(names), earlier) for names in ((), ("narrow",), ("short",)))
@@ -318,6 +319,7 @@ def test_the_key_names_what_was_learned_and_not_where(earlier, tmp_path):
     assert parse_study(text_of(()).replace("[workload]", "learn_from = []\n[workload]"), earlier).key == plain.key
 
 
+@pytest.mark.slow
 def test_a_job_of_a_cluster_brings_along_what_was_learned(earlier, tmp_path):
     study = parse_study(text_of(), earlier)
     pack(study, tmp_path)

@@ -198,6 +198,7 @@ def test_results_on_other_data_are_refused(study, tmp_path):
         start(study, tmp_path / "r", Changed)
 
 
+@pytest.mark.slow
 def test_other_code_does_not_resume_unless_the_user_accepts_it(undisturbed, monkeypatch):
     monkeypatch.setattr("dse.search.runs.code_version", lambda: "9.9+other")
     with pytest.raises(ResultsError, match=r"was begun by other code: code was .* and is 9\.9\+other"):

@@ -146,6 +146,7 @@ def test_the_front_is_that_of_the_priced_objectives(results):
     assert status(results).front == int(on.sum())
 
 
+@pytest.mark.slow
 def test_a_query_knows_the_objectives_whether_they_are_stored_or_not(results):
     tables = open_priced(results, None)
     found = query(tables, "SELECT trial, cells_m2 FROM designs WHERE cells_m2 < 1e-9 ORDER BY cells_m2")

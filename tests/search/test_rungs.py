@@ -156,6 +156,7 @@ def test_rows_at_rungs_are_those_of_shorter_trainings(straight):
     assert checked >= 8
 
 
+@pytest.mark.slow
 def test_the_front_is_certified(straight):
     tables = open_tables(straight)
     best = front(search_trials(tables), tables.objectives)

@@ -78,6 +78,7 @@ print(sorted({"polars", "torch", "optuna", "scipy", "sklearn"} & set(sys.modules
 """
 
 
+@pytest.mark.slow
 def test_what_an_actor_loads_before_it_simulates_has_no_library_of_tables_or_searches():
     done = subprocess.run([sys.executable, "-c", ACTOR], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
