@@ -75,6 +75,14 @@ class Experiment:
     scales: Mapping[str, Scale]
 
 
+def over_time(deployments: pl.DataFrame) -> list[str]:
+    """Return accuracies of a deployment in percent, by time, each with its standard deviation where it has one."""
+    return [
+        f"{100 * row['accuracy']:.1f}" + ("" if row["deviation"] is None else f" +- {100 * row['deviation']:.1f}")
+        for row in deployments.sort("time_s").iter_rows(named=True)
+    ]
+
+
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays into an NPZ file, completely or not at all: who goes on takes what lies there."""
     beside = path.with_suffix(".part")

@@ -43,7 +43,7 @@ from dse.search.executor import check_device
 from dse.streams import generator
 from dse.tasks.inference.measure import Recognised
 
-from .common import TIMES, markdown, program
+from .common import TIMES, markdown, over_time, program
 
 COMPENSATIONS = ("none", "gdc", "adabs", "gdc_adabs")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -378,11 +378,7 @@ def shown(table: pl.DataFrame) -> str:
     """Return accuracies in percent over time, for a page."""
     rows: list[tuple[str, ...]] = []
     for (how,), own in table.group_by("compensation", maintain_order=True):
-        cells = [
-            f"{100 * row['accuracy']:.1f}" + ("" if row["deviation"] is None else f" +- {100 * row['deviation']:.1f}")
-            for row in own.sort("time_s").iter_rows(named=True)
-        ]
-        rows.append((str(how), *cells))
+        rows.append((str(how), *over_time(own)))
     return markdown(("compensation", *TIMES.values()), rows)
 
 

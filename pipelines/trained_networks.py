@@ -35,7 +35,7 @@ from dse.files import Content
 from dse.networks.onnx.fit import Wanted
 from dse.networks.onnx.module import built
 
-from .common import TIMES, Kind, markdown, program, save_arrays
+from .common import TIMES, Kind, markdown, over_time, program, save_arrays
 from .joshi2020_imagenet import check_pillow
 
 COMPENSATIONS = {"direction": ("none", "gdc", "adabs", "gdc_adabs"), "file_type": ("none", "gdc", "gdc_columns")}
@@ -209,12 +209,8 @@ def shown(name: str, results: dse.Results) -> str:
     rows: list[tuple[str, ...]] = []
     found = results.deployments
     for how in COMPENSATIONS[name]:
-        line = found.filter(pl.col("compensation") == how).sort("time_s")
-        cells = (
-            f"{100 * row['accuracy']:.1f}" + ("" if row["deviation"] is None else f" +- {100 * row['deviation']:.1f}")
-            for row in line.iter_rows(named=True)
-        )
-        rows.append((f"`{name}`", f"{100 * digital:.1f}", how, *cells))
+        line = found.filter(pl.col("compensation") == how)
+        rows.append((f"`{name}`", f"{100 * digital:.1f}", how, *over_time(line)))
     return markdown(("network", "digital", "compensation", *TIMES.values()), rows)
 
 

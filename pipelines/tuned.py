@@ -69,10 +69,15 @@ class Comparison:
     prepare: Callable[[Path], None] | None = None
 
 
+def searched(comparison: Comparison, rule: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that all designs of the search of a rule have."""
+    own = comparison.rules[rule].settings
+    return {**comparison.base, **own, **comparison.held_out, "training.epochs": options.search_epochs}
+
+
 def search_of(comparison: Comparison, rule: str, options: argparse.Namespace) -> dse.Study:
     """Return the search for the settings of a rule."""
-    own = comparison.rules[rule]
-    base = {**comparison.base, **own.settings, **comparison.held_out, "training.epochs": options.search_epochs}
+    own, base = comparison.rules[rule], searched(comparison, rule, options)
     return dse.Study(
         name=f"{comparison.name}-{rule}",
         objectives=[f"validation_{comparison.metric}"],
@@ -102,13 +107,10 @@ def best_of(results: dse.Results, base: Settings, folder: Path) -> dict[str, Any
         raise dse.DseError("no trial of the search came to its end; `dse status` of its folder says why")
     trial = int(front["trial"][0])
     study = results.study
-    chosen = {path: front[path][0] for path in study.space}
-    wanted = study.design(chosen).key
-    for path in study.space:
-        without = {name: value for name, value in chosen.items() if name != path}
-        if path not in active({**base, **chosen}) and _key({**base, **without}, folder) == wanted:
-            chosen = without
-    if _key({**base, **chosen}, folder) != wanted:
+    whole = {path: front[path][0] for path in study.space}
+    acting = active({**base, **whole})
+    chosen = {path: value for path, value in whole.items() if path in acting}
+    if _key({**base, **chosen}, folder) != study.design(whole).key:
         raise dse.DseError(f"the settings of trial {trial} do not make its design; remove the folder of the search")
     return chosen
 
@@ -157,7 +159,7 @@ def run(comparison: Comparison, description: str, arguments: Sequence[str] | Non
     designs: dict[str, Settings] = {}
     for name, rule in comparison.rules.items():
         study = search_of(comparison, name, options)
-        base = {**comparison.base, **rule.settings, **comparison.held_out, "training.epochs": options.search_epochs}
+        base = searched(comparison, name, options)
         results = dse.run(study, options.out / f"search_{name}", executor=kind)
         designs[name] = {**rule.settings, **best_of(results, base, options.out)}
     designs |= comparison.designs

@@ -27,6 +27,12 @@ NO_CONVERTERS = (
 """Nothing before which a range could stand: products pass as floats both ways."""
 
 
+OF_REAL_SIZE = (
+    ActsUnless(tile_rows="whole"),
+    ActsUnless(tile_columns="whole"),
+    ActsUnless(unused_lines="absent"),
+)
+"""Settings with which arrays are made to fit their layers, so that nothing of them is left to share."""
 NOTHING_WEARS = (
     ActsUnless(on_crossbars=False),
     ActsUnless({"device.set_endurance_pulses": "endless", "device.reset_endurance_pulses": "endless"}),
@@ -79,14 +85,7 @@ class ArraySpec(Spec):
     """Deep networks: "present" where arrays have all of `tile_rows` and `tile_columns`, and a layer that fills them in
     part leaves cells, drivers and converters idle, which take area; "absent", the default, where they are made to fit.
     """
-    packing: Annotated[
-        Packing,
-        ActsUnless(on_crossbars=False),
-        ActsUnless(tile_rows="whole"),
-        ActsUnless(tile_columns="whole"),
-        ActsUnless(unused_lines="absent"),
-        Added(),
-    ] = "apart"
+    packing: Annotated[Packing, ActsUnless(on_crossbars=False), *OF_REAL_SIZE, Added()] = "apart"
     """Deep networks: "shared" where blocks of several layers lie in one array, at most one of each, and multiply in
     turn; "apart", the default, where every layer has arrays of its own. Without wires and spare rows."""
     read_noise_per: Annotated[

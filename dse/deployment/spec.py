@@ -6,7 +6,18 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import Strict, model_validator
 
 from dse.crossbar.error_spec import ConverterErrorSpec
-from dse.crossbar.spec import AdcSpec, Bits, Coding, DacSpec, Packing, Sharing, TileLines, Unused, check_packing
+from dse.crossbar.spec import (
+    OF_REAL_SIZE,
+    AdcSpec,
+    Bits,
+    Coding,
+    DacSpec,
+    Packing,
+    Sharing,
+    TileLines,
+    Unused,
+    check_packing,
+)
 from dse.crossbar.wire_spec import WireSpec
 from dse.deployment.compensation import COMPENSATIONS
 from dse.devices.spec import ProgrammedCellSpec
@@ -106,14 +117,7 @@ class DeploymentSpec(Spec):
         Unused, ActsUnless(on_crossbars=True), ActsUnless(tile_rows="whole", tile_columns="whole"), Added()
     ] = "absent"
     """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`."""
-    packing: Annotated[
-        Packing,
-        ActsUnless(on_crossbars=True),
-        ActsUnless(tile_rows="whole"),
-        ActsUnless(tile_columns="whole"),
-        ActsUnless(unused_lines="absent"),
-        Added(),
-    ] = "apart"
+    packing: Annotated[Packing, ActsUnless(on_crossbars=True), *OF_REAL_SIZE, Added()] = "apart"
     """Whether layers share the arrays of a network that was trained already; see `array.packing`."""
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None
     """The wires of the arrays of a network that was trained digitally; absent where they have no resistance."""
