@@ -26,6 +26,8 @@ class _Study(Protocol):
     def space(self) -> Mapping[str, Parameter]: ...
     @property
     def folder(self) -> Path: ...
+    @property
+    def longest(self) -> int: ...
 
 
 ONE_KNOB = ("accumulator.epsilon", "training.learning_rate")
@@ -38,6 +40,7 @@ WEARING = ("device.set_endurance_pulses", "device.reset_endurance_pulses")
 def remarks(study: _Study) -> Sequence[str]:
     """Return a line for each thing that is worth to know of a study."""
     return [
+        *_seeds_for_none(study),
         *_one_knob(study),
         *_off_compiled_code(study),
         *_slow_values(study),
@@ -45,6 +48,21 @@ def remarks(study: _Study) -> Sequence[str]:
         *_two_endurances(study),
         *_on_accelerators(study),
         *unlike(list(study.free.cards.values())),
+    ]
+
+
+def _seeds_for_none(study: _Study) -> Sequence[str]:
+    """Return a line where a study asks for further seeds that no design can get."""
+    budget = study.spec.budget
+    if budget.seeds == 1:
+        idle = 'budget.seeds_for = "front" has no effect with one seed; give budget.seeds = 3, or leave seeds_for out'
+        return [idle] if budget.seeds_for == "front" else []
+    whole = study.longest * budget.seeds
+    if budget.epochs is None or budget.epochs >= whole:
+        return []
+    return [
+        f"budget.epochs = {budget.epochs} ends before a design has all of budget.seeds = {budget.seeds}: one that "
+        f"trains longest takes {whole} epochs for them; give more epochs, or fewer seeds"
     ]
 
 

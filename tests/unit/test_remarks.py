@@ -39,6 +39,25 @@ def test_a_space_that_varies_both_is_told(space: tuple[str, ...], said: int) -> 
     assert len(lines) == said
 
 
+FRONT = 'seeds_for = "front"'
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (f"trials = 4\n{FRONT}", 'seeds_for = "front" has no effect with one seed'),
+        ("trials = 4", ""),
+        (f"trials = 4\nseeds = 2\n{FRONT}", ""),
+        (f"epochs = 29\nseeds = 3\n{FRONT}", "budget.epochs = 29 ends before a design has all of budget.seeds = 3"),
+        (f"epochs = 30\nseeds = 3\n{FRONT}", ""),
+    ],
+)
+def test_seeds_that_no_design_can_get_are_told(budget: str, said: str) -> None:
+    text = STUDY.format(space=RATE).replace("trials = 1", budget) + "[design]\ntraining.epochs = 10\n"
+    lines = [line for line in remarks(parse_study(text, Path())) if "seed" in line]
+    assert [said in line for line in lines] == ([True] if said else [])
+
+
 LSTM = 'name = "lstm"\nobjectives = ["validation_bits_per_character"]\n[workload]\ndataset = "ptb"\n'
 EACH = '"array.read_noise_per" = ["product", "mini_batch"]'
 
