@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
+from dse.crossbar.cuts import cuts, full_lines
+from dse.crossbar.usage import FULL_LINES
 from dse.designs.design import compose
 from dse.devices.card import library
 from dse.networks.products import LayerProducts
@@ -107,12 +109,15 @@ def resnet20(product: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     design = compose({"workload.dataset": "cifar10", "network.name": "resnet20"})
     shapes = design.network.products(design.workload.info, design.training) or ()
     rows = [{**product.row(0, named=True), "layer": number, **events(own)} for number, own in enumerate(shapes)]
-    return pl.DataFrame(rows, schema=product.schema), sum(own.rows * own.cols * own.vectors for own in shapes)
+    schema = {**product.schema, **dict.fromkeys(FULL_LINES, pl.Int64)}
+    rows = [{**dict.fromkeys(FULL_LINES), **row} for row in rows]
+    return pl.DataFrame(rows, schema=schema), sum(own.rows * own.cols * own.vectors for own in shapes)
 
 
 def events(layer: LayerProducts) -> dict[str, float]:
     """Return the size and the events of a layer in an inference."""
-    row_tiles, column_tiles = -(-layer.rows // ARRAY), -(-layer.cols // ARRAY)
+    tiles = cuts(layer.rows, ARRAY), cuts(layer.cols, ARRAY)
+    row_tiles, column_tiles = map(len, tiles)
     return {
         "rows": layer.rows,
         "cols": layer.cols,
@@ -120,6 +125,7 @@ def events(layer: LayerProducts) -> dict[str, float]:
         "mean_conductance_us": MEAN_US,
         "row_tiles": row_tiles,
         "column_tiles": column_tiles,
+        **full_lines(*tiles),
         "mvm_forward": layer.vectors,
         "line_drives_forward": layer.vectors * layer.rows,
         "drive_time_forward": HALF_SCALE * layer.vectors * layer.rows,

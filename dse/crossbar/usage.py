@@ -16,6 +16,9 @@ WEAR_NAMES: tuple[str, ...] = (
 ARRAY_LINES = ("array_rows", "array_columns")
 """Names, among the events of a layer, of the inputs and outputs that each of its arrays has, used or not; a layer whose
 arrays are made to fit has none."""
+FULL_LINES = ("full_rows", "full_columns")
+"""Names, among the events of a layer, of the lines of its arrays that are full, where the last holds fewer, or where a
+network that was trained digitally is deployed on several. Rows of earlier versions have none."""
 ARRAYS, TURNS = "own_arrays", "array_turns"
 """Names, among the events of a layer, of the arrays that count as its own, and of the turns of which one is
 its own, where layers share arrays; see `dse.crossbar.packing`."""
@@ -39,7 +42,7 @@ SPARE_ROWS = "spare_rows"
 PARTIAL_ADDS_DEPLOYMENT = "partial_adds_deployment"
 """Name, among the events of a layer, of the digital additions of converted parts in the products of a deployment, where
 there are some. Rows of earlier versions have none: they were not counted there."""
-SINCE = (*PLANES, *SHIFTS, OFFSET_COLUMNS, PARTIAL_ADDS_DEPLOYMENT)
+SINCE = (*PLANES, *SHIFTS, OFFSET_COLUMNS, PARTIAL_ADDS_DEPLOYMENT, *FULL_LINES)
 """Those that rows of earlier versions lack, though they had what these tell of; their prices are what they were."""
 OUTPUT_SCALES = ("scaled_forward", "scaled_backward")
 """Names, among the events of a layer, of the digital multiplications of its outputs and errors by learned scales."""

@@ -21,6 +21,7 @@ from dse.crossbar.analog import (
     calibrate_on,
     weighted_layers,
 )
+from dse.crossbar.cuts import full_lines
 from dse.crossbar.events import DeploymentEvents, Events
 from dse.crossbar.spec import Resolution
 from dse.crossbar.usage import OFFSET_COLUMNS, SHIFTS, SLICES, LayerUsage
@@ -77,6 +78,11 @@ class ModuleLayer(AbstractDeployedLayer):
         own, slices = self.layer.crossbars, len(self.layer.slices)
         sliced = {} if slices <= 1 else {SLICES[1]: slices, SHIFTS[1]: self.matrix.digit_shift}
         return {**own.adc.facts, **own.dac.facts(signed=True), **sliced}
+
+    def full_lines(self, trained: LayerUsage) -> dict[str, int]:
+        """Return the lines of its full arrays; see `AbstractDeployedLayer`."""
+        told = trained.row_tiles, trained.column_tiles
+        return full_lines(self.layer.row_tiles, self.layer.column_tiles, told)
 
     def read(self, noise: Stream) -> None:
         """Let products see a new read of the cells."""

@@ -72,6 +72,10 @@ class AbstractDeployedLayer(ABC):
     def facts(self) -> dict[str, int]:
         """What prices must know of its converters; see `dse.crossbar.spec.AdcSpec.facts`."""
 
+    def full_lines(self, trained: LayerUsage) -> dict[str, int]:  # noqa: ARG002
+        """Return the lines of its full arrays where the account of the trained layer does not tell them."""
+        return {}
+
     def account(self, trained: LayerUsage) -> LayerUsage:
         """Return the account of the trained layer with what its deployment took."""
         self.matrix.renew(0)
@@ -84,6 +88,7 @@ class AbstractDeployedLayer(ABC):
                 **{name: trained.events[name] + getattr(self.events, name) for name in EVENT_NAMES},
                 **({PARTIAL_ADDS_DEPLOYMENT: added} if added else {}),
                 **self.facts,
+                **self.full_lines(trained),
             },
             deployed_cells=self.cells,
             deployed_dac_bits=_resolution(dac_bits),

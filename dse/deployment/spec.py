@@ -116,7 +116,8 @@ class DeploymentSpec(Spec):
     unused_lines: Annotated[
         Unused, ActsUnless(on_crossbars=True), ActsUnless(tile_rows="whole", tile_columns="whole"), Added()
     ] = "absent"
-    """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`."""
+    """Whether its arrays have lines that a layer leaves unused; see `array.unused_lines`. Of a network that was trained
+    here areas are those of the training, and only wires cross such lines."""
     packing: Annotated[Packing, ActsUnless(on_crossbars=True), *OF_REAL_SIZE, Added()] = "apart"
     """Whether layers share the arrays of a network that was trained already; see `array.packing`."""
     wires: Annotated[WireSpec | None, ActsUnless(on_crossbars=True)] = None

@@ -140,6 +140,15 @@ class AbstractNetwork(Spec):
         return max(1, round(self.width * units))
 
 
+WITHOUT_WIRES: Condition = {
+    "deployment.wires.row_ohm": 0.0,
+    "deployment.wires.column_ohm": "same",
+    "deployment.wires.source_ohm": 0.0,
+    "deployment.wires.sense_ohm": 0.0,
+}
+"""A deployment on arrays whose wires take nothing."""
+
+
 class ModuleNetwork(AbstractNetwork):
     """A network of torch modules, whose layers go on crossbars through `dse.crossbar.analog`.
 
@@ -161,4 +170,5 @@ class ModuleNetwork(AbstractNetwork):
         "array.initial_mean_us": {"on_crossbars": False},
         **{f"array.initial_{what}_us": {} for what in ("std", "min", "max")},
         "deployment.packing": {},  # areas are those of the training
+        "deployment.unused_lines": WITHOUT_WIRES,  # likewise, and only wires cross lines that nothing uses
     }

@@ -43,6 +43,7 @@ import polars as pl
 
 from dse.crossbar.usage import CORRECTIONS, OUTPUT_SCALES, PARTIAL_ADDS_DEPLOYMENT, PLANES, PULSE_STEPS, SHIFTS, SLICES
 from dse.pricing.card import constant
+from dse.pricing.cut import COLUMN_TILES, ROW_TILES
 
 FLOAT_BITS = 32
 NO_BITS = 1e3
@@ -173,14 +174,14 @@ def _shifted(phase: str) -> pl.Expr:
 def _moved() -> dict[str, pl.Expr]:
     """Return products of arrays, and bits that go to arrays, come from them and lie in buffers between layers."""
     sources = {
-        "forward": (_on_crossbar, "dac_bits", "adc_bits", pl.col("activations"), pl.col("column_tiles")),
+        "forward": (_on_crossbar, "dac_bits", "adc_bits", pl.col("activations"), COLUMN_TILES),
         "backward": (
             *(_on_crossbar, "dac_backward_bits", "adc_backward_bits"),
-            *(trained(pl.col("activations")), pl.col("row_tiles")),
+            *(trained(pl.col("activations")), ROW_TILES),
         ),
-        "deployment": (_deployed, "deployed_dac_bits", "deployed_adc_bits", pl.lit(0), pl.col("column_tiles")),
+        "deployment": (_deployed, "deployed_dac_bits", "deployed_adc_bits", pl.lit(0), COLUMN_TILES),
     }
-    tiles, quantities = pl.col("row_tiles") * pl.col("column_tiles"), dict[str, pl.Expr]()
+    tiles, quantities = ROW_TILES * COLUMN_TILES, dict[str, pl.Expr]()
     for phase, (where, inputs, outputs, functions, copies) in sources.items():
         planes = _fact(PLANES_OF[phase], 1.0)
         words = planes * _fact(SLICES_OF[phase], 1.0) if phase in SLICES_OF else planes

@@ -12,8 +12,9 @@
 
 Layers and phases follow each other. Beside that stands a pipeline of layers for inference: it takes a sample in the
 time of its slowest layer, or of the digital lanes, which all layers share, if these take longer. The tiles of a layer
-work at the same time. Without a crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and
-backward products have converters of their own. Accumulators in dynamic memory lie outside the chip and take no area,
+work at the same time, as long as the largest of them takes; they are full but for the last (`dse.pricing.cut`). Without
+a crossbar every phase takes its multiply-accumulates / (lanes * clock). Forward and backward products have converters
+of their own. Accumulators in dynamic memory lie outside the chip and take no area,
 and their access no time of its own. Digital lanes are shared by the layers and laid out for the longest words. An
 optimiser before the accumulators keeps float words on the chip, and multiplies and adds floats in their lanes. Where
 lines that a layer leaves unused are there (`array_rows` and `array_columns` among its events), their cells, drivers and
@@ -42,12 +43,21 @@ from dse.crossbar.usage import (
     TURNS,
 )
 from dse.pricing.card import constant
+from dse.pricing.cut import (
+    BACKWARD_ROWS,
+    BACKWARD_TILE_ROWS,
+    COLS,
+    COLUMN_TILES,
+    FULL_COLS,
+    FULL_ROWS,
+    ROW_TILES,
+    ROWS,
+    TILE_COLS,
+    TILE_ROWS,
+    over_tiles,
+)
 from dse.pricing.energy import FLOAT_BITS, PLANES_OF, STEPS_OF, trained
 
-ROWS, COLS = pl.col("rows").cast(pl.Float64), pl.col("cols").cast(pl.Float64)
-BACKWARD_ROWS = ROWS - pl.col("bias_rows").cast(pl.Float64)
-ROW_TILES, COLUMN_TILES = pl.col("row_tiles").cast(pl.Float64), pl.col("column_tiles").cast(pl.Float64)
-TILE_ROWS, TILE_COLS = ROWS / ROW_TILES, COLS / COLUMN_TILES
 ARRAY_ROWS, ARRAY_COLS = (pl.col(name).cast(pl.Float64) for name in ARRAY_LINES)
 ANALOG = pl.col("cells") > 0
 BACKWARD = pl.col("adc_backward") > 0
@@ -111,8 +121,7 @@ def _single_read_s(direction: str) -> pl.Expr:
     conversion = pl.when(constant("refresh_conversions_per_read") > 0).then(
         constant("refresh_conversions_per_read") * _conversion_s(direction, TILE_ROWS)
     )
-    converters = _converters(TILE_COLS * _slices(direction)) * ROW_TILES * COLUMN_TILES
-    return (constant("read_time_s") + conversion.otherwise(0.0)) / converters
+    return (constant("read_time_s") + conversion.otherwise(0.0)) / _output_converters(direction)
 
 
 def _used(count: str, amount: pl.Expr) -> pl.Expr:
@@ -143,6 +152,22 @@ def _converters(outputs: pl.Expr) -> pl.Expr:
     return (outputs / _columns_per_adc()).ceil()
 
 
+def _output_converters(direction: str) -> pl.Expr:
+    """Return the output converters of all arrays of a layer, where these are made to fit."""
+    along = over_tiles(COLS, FULL_COLS, COLUMN_TILES, lambda columns: _converters(columns * _slices(direction)))
+    return along * ROW_TILES
+
+
+def _input_converters(spare: pl.Expr) -> pl.Expr:
+    """Return the converters of backward products of all arrays of a layer, where these are made to fit.
+
+    Args:
+        spare: rows of an array that stand by.
+    """
+    along = over_tiles(BACKWARD_ROWS, FULL_ROWS, ROW_TILES, lambda rows: _converters(rows + spare))
+    return along * COLUMN_TILES
+
+
 def latencies() -> dict[str, pl.Expr]:
     """Return the seconds that a layer spends in each phase over training and deployment."""
     digital = constant("digital_lanes") * constant("clock_hz")
@@ -156,7 +181,7 @@ def latencies() -> dict[str, pl.Expr]:
     analog = {
         "forward": _used("mvm_forward", _read_s("forward", TILE_COLS * _slices("forward"), TILE_ROWS))
         + digital_steps["forward"],
-        "backward": _used("mvm_backward", _read_s("backward", BACKWARD_ROWS / ROW_TILES, TILE_COLS))
+        "backward": _used("mvm_backward", _read_s("backward", BACKWARD_TILE_ROWS, TILE_COLS))
         + digital_steps["backward"],
         "update": (pl.col("chi_adds") + 2 * pl.col("weight_writes")) / (constant("chi_lanes") * constant("clock_hz"))
         + flips * constant("binary_write_s") / pulses
@@ -204,11 +229,11 @@ def areas() -> dict[str, pl.Expr]:
     rows, columns = (_or_there(used, there) for used, there in LINES_OF_ALL_ARRAYS)
     spare = pl.col(SPARE_ROWS).cast(pl.Float64).fill_null(0.0)
     rows = rows + spare * arrays
-    columns_of_one = _or_there(TILE_COLS, ARRAY_COLS)
-    rows_of_one = _or_there(BACKWARD_ROWS / ROW_TILES, ARRAY_ROWS) + spare
-    standing_by = spare / _or_there(TILE_ROWS, ARRAY_ROWS)
-    outputs = _converters(columns_of_one * _slices("forward")) * arrays * _adc_m2("forward")
-    inputs = _converters(rows_of_one) * arrays * _adc_m2("backward") + columns * _driver_m2("backward")
+    standing_by = spare / _or_there(ROWS / ROW_TILES, ARRAY_ROWS)  # rows in the mean over all arrays
+    of_outputs = _or_there(_output_converters("forward"), _converters(ARRAY_COLS * _slices("forward")) * arrays)
+    of_inputs = _or_there(_input_converters(spare), _converters(ARRAY_ROWS + spare) * arrays)
+    outputs = of_outputs * _adc_m2("forward")
+    inputs = of_inputs * _adc_m2("backward") + columns * _driver_m2("backward")
     converters = outputs + rows * _driver_m2("forward") + pl.when(BACKWARD).then(inputs).otherwise(0.0)
     weights = ROWS * COLS * constant("digital_word_bits") * constant("memory_bit_area_m2")
     return {

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from dse.crossbar.cuts import cuts, full_lines
 from dse.crossbar.events import EVENT_NAMES
 from dse.crossbar.packing import facts_of
 from dse.crossbar.usage import ARRAY_LINES, OUTPUT_SCALES, PARTIAL_ADDS_DEPLOYMENT, SPARE_ROWS, WEAR_NAMES
@@ -198,7 +199,8 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         raise TypeError(msg)
     chi: AccumulatorSpec | None = getattr(design, "accumulator", None)
     samples, size = design.train_samples, layer.rows * layer.cols
-    row_tiles, column_tiles = _tiles(design, layer)
+    tiles = _tiles(design, layer)
+    row_tiles, column_tiles = len(cuts(layer.rows, tiles[0])), len(cuts(layer.cols, tiles[1]))
     vectors = samples * layer.vectors
     planes = dac.planes(0, signed=not layer.unsigned) or 1
     back_planes = dac.planes(1, signed=True) or 1
@@ -237,6 +239,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         "macs_update": vectors * size if layer.updates_all else UNKNOWN,
         "activations": samples * layer.activations,
         **_arrays(design, layer),
+        **full_lines(cuts(layer.rows, tiles[0]), cuts(layer.cols, tiles[1])),
         **adc.facts,
         **({SPARE_ROWS: design.array.spare_rows} if design.array.spare_rows else {}),
         **dac.facts(signed=not layer.unsigned),
@@ -252,8 +255,10 @@ def _arrays(design: Design, layer: LayerProducts) -> dict[str, int]:
     return {name: own if lines == "whole" else lines for name, lines, own in sizes}
 
 
-def _tiles(design: Design, layer: LayerProducts) -> tuple[int, int]:
-    """Return the arrays that a layer takes along its inputs and outputs."""
-    sizes = (layer.rows, design.array.tile_rows), (layer.cols, design.array.tile_columns)
-    rows, columns = (-(-lines // tile) if layer.tiled and isinstance(tile, int) else 1 for lines, tile in sizes)
+def _tiles(design: Design, layer: LayerProducts) -> tuple[int | None, int | None]:
+    """Return the rows and columns of an array; None for as many as a layer has."""
+    rows, columns = (
+        own if layer.tiled and isinstance(own, int) else None
+        for own in (design.array.tile_rows, design.array.tile_columns)
+    )
     return rows, columns

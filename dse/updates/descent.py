@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from dse.crossbar.analog import AnalogLayer
+from dse.crossbar.cuts import full_lines
 from dse.crossbar.usage import ARRAY_LINES, OUTPUT_SCALES, LayerUsage
 from dse.updates.bits import FLOAT_BITS
 from dse.updates.layers import Held
@@ -48,7 +49,8 @@ def as_network_says(usage: LayerUsage, layer: AnalogLayer) -> LayerUsage:
     infers = layer.traits.infers
     own = 0 if layer.learned_scale is None else layer.learned_scale.numel()
     bits = usage.inference_bits + FLOAT_BITS * own if infers else 0.0
-    events = {**usage.events, **arrays_of(layer)} if usage.cells else usage.events
+    full = full_lines(layer.row_tiles, layer.column_tiles)
+    events = {**usage.events, **arrays_of(layer), **full} if usage.cells else usage.events
     if own:
         events = {**events, **dict(zip(OUTPUT_SCALES, layer.scaled, strict=True))}
     return replace(usage, places=layer.places, infers=infers, inference_bits=bits, events=events)

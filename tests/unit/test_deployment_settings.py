@@ -187,3 +187,22 @@ def test_accuracies_over_life_go_into_a_table(tmp_path: Path) -> None:
     assert metrics["validation_retained_accuracy"] == gdc["validation_accuracy"][1]
     assert 1.0 <= metrics["retention_s"] <= 86400.0
     assert tables.trials["energy_per_sample_j"].null_count() == 0
+
+
+def test_lines_that_only_wires_cross_are_refused_without_wires() -> None:
+    text = """
+name = "life"
+objectives = ["retained_accuracy"]
+[design]
+architecture = "float"
+network.name = "cnn"
+deployment.unused_lines = "present"
+{}
+[space]
+"training.learning_rate" = [0.5, 4.0]
+[budget]
+trials = 2
+"""
+    with pytest.raises(SettingError, match=r"deployment\.unused_lines has no effect"):
+        parse_study(text.format(""), Path())
+    assert parse_study(text.format("deployment.wires.row_ohm = 1.0"), Path()).spec.name == "life"

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dse.crossbar.cuts import cuts, full_lines
 from dse.crossbar.usage import ARRAY_LINES, LayerUsage
 from dse.designs.report import used
 from dse.pricing.card import CostCard
@@ -76,6 +77,29 @@ def test_additions_of_a_deployment_are_billed_once_and_nothing_where_they_were_n
     seconds = 5_000 / (CARD.values["digital_lanes"] * 5e8) / 1000
     waited = own["deployment_per_sample_s"] - without["deployment_per_sample_s"]
     assert waited == pytest.approx(seconds, rel=1e-6)
+
+
+def test_a_layer_is_cut_into_full_arrays_and_a_rest_where_its_events_say_so() -> None:
+    tiled = {**CROSSBAR, "bias_rows": 0, "row_tiles": 3, "column_tiles": 2, "activations": 0}
+    tiled |= {"partial_adds_forward": 0, "partial_adds_backward": 0}
+    own, without = said(tiled, full_rows=30, full_columns=10), said(tiled)  # 30, 30, 5 rows; 10, 6 columns
+    assert said(tiled, full_rows=None, full_columns=None) == without
+    assert own["latency_per_inference_s"] == pytest.approx(2e-7 + 6 * conversion_s(9, 30), rel=1e-12)
+    assert own["backward_per_sample_s"] == pytest.approx(2e-7 + 6 * conversion_s(6, 10), rel=1e-12)
+    # Six lines share a converter: two and one of the outputs, where equal parts have two each; five, five and one of
+    # the inputs, where equal parts have four each.
+    outputs, inputs = 3 * (2 + 1) - 3 * (2 + 2), 2 * (5 + 5 + 1) - 2 * (4 + 4 + 4)
+    more = outputs * adc_m2(9) + inputs * adc_m2(6)
+    assert own["converters_m2"] - without["converters_m2"] == pytest.approx(more, rel=1e-9)
+    assert own["cells_m2"] == without["cells_m2"]
+    assert own["energy_j"] == without["energy_j"]
+
+
+def test_arrays_of_equal_parts_say_no_more_of_their_lines() -> None:
+    assert full_lines(cuts(60, 30), cuts(16, None)) == {}
+    assert full_lines(cuts(65, 30), cuts(16, 10)) == {"full_rows": 30, "full_columns": 10}
+    # A network that was trained digitally has no arrays until it is deployed.
+    assert full_lines(cuts(60, 30), cuts(16, None), told=(1, 1)) == {"full_rows": 30}
 
 
 def there_of(layer: dict[str, Any], *, rows: int, columns: int) -> dict[str, Any]:

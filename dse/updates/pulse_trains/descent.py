@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dse.crossbar.analog import AnalogLayer, analog_layers
+from dse.crossbar.cuts import full_lines
 from dse.crossbar.pairs import PairArray, Sensed
 from dse.crossbar.spec import RefreshSpec
 from dse.crossbar.usage import LayerUsage, numbered
@@ -141,7 +142,8 @@ class PulsedWeights:
             return []
         own, layer = self.between.usage(0), self.layer
         tiles = {"row_tiles": len(layer.row_tiles), "column_tiles": len(layer.column_tiles)}
-        return [replace(own, events={**own.events, **arrays_of(layer)}, **tiles)]
+        full = full_lines(layer.row_tiles, layer.column_tiles)
+        return [replace(own, events={**own.events, **arrays_of(layer), **full}, **tiles)]
 
     def _parts(self) -> dict[str, Any]:
         between = {} if self.between is None else {"between": self.between}
