@@ -17,8 +17,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dse.crossbar.analog import AnalogLinear
-from dse.crossbar.analog.over_time import Steps, takes
-from dse.crossbar.analog.products import BACKWARD, FORWARD, outer
+from dse.crossbar.analog.over_time import Factors, Steps, takes
+from dse.crossbar.analog.products import BACKWARD, FORWARD
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, Tensor, State], State]
@@ -37,7 +37,7 @@ def over_time(step: Step, driven: Tensor, state: State, layer: nn.Module) -> tup
     """
     if len(driven) and takes(layer, driven):
         own = cast("AnalogLinear", layer)
-        whole, *last = cast("State", _Sequence.apply(step, own, own.held_weight, driven, *state))
+        whole, *last = cast("State", _Sequence.apply(step, own, own.held_weight, own.learned_scale, driven, *state))
         return whole, (whole[-1], *last)
     outputs: list[Tensor] = []
     for own in driven.unbind(0):
@@ -51,13 +51,19 @@ class _Sequence(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, step: Step, layer: AnalogLinear, weight: Tensor, driven: Tensor, *state: Tensor
+        ctx: Any,
+        step: Step,
+        layer: AnalogLinear,
+        weight: Tensor,
+        scale: Tensor | None,  # noqa: ARG004  a place for its gradient
+        driven: Tensor,
+        *state: Tensor,
     ) -> tuple[Tensor, ...]:
         """Run all steps, each as a graph of its own."""
         first = state[0].detach()
         before = torch.empty(len(driven), *first.shape)
-        products = torch.empty(*before.shape[:2], layer.cols)
-        taken = Steps(layer, FORWARD, weight.detach(), before, products)
+        products, factors = torch.empty(*before.shape[:2], layer.cols), Factors.of(layer)
+        taken = Steps(layer, FORWARD, weight.detach(), before, products, factors)
         own, graphs = tuple(part.detach() for part in state), list[tuple[Sequence[Tensor], State]]()
         learns = any(ctx.needs_input_grad)
         for t, drives in enumerate(driven.detach().unbind(0)):
@@ -70,22 +76,22 @@ class _Sequence(Function):
             if learns:
                 graphs.append((given, after))
         taken.finish()
-        ctx.layer, ctx.graphs = layer, graphs
-        ctx.save_for_backward(weight, before)
+        ctx.layer, ctx.graphs, ctx.factors = layer, graphs, factors
+        ctx.save_for_backward(weight, before, None if factors.learned is None else taken.products)
         outputs = torch.cat([before[1:], own[0][None]])
         return outputs, *(part.clone() for part in own[1:])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        """Return the errors of what inputs drive and of the first state, and the gradient of the weights."""
-        weight, before = ctx.saved_tensors
+        """Return the errors of what inputs drive and of the first state, and gradients of weights and factors."""
+        weight, before, kept = ctx.saved_tensors
         layer, graphs = ctx.layer, cast("list[tuple[list[Tensor], State]]", ctx.graphs)
         whole, *later = gradients
         errors, back = torch.empty(*before.shape[:2], layer.cols), torch.zeros_like(before)
         of_inputs: list[Tensor] = []
-        taken = Steps(layer, BACKWARD, weight.detach(), errors, back)
-        last = 0 if ctx.needs_input_grad[4] else 1
+        taken = Steps(layer, BACKWARD, weight.detach(), errors, back, ctx.factors)
+        last = 0 if ctx.needs_input_grad[5] else 1
         of_outputs = torch.zeros_like(before[0])
         for t in reversed(range(len(graphs))):
             given, after = graphs[t]
@@ -98,8 +104,8 @@ class _Sequence(Function):
         taken.finish(last)
         # The graphs of the steps are gone with their errors, as those of torch are.
         graphs.clear()
-        grown = outer(layer, before.flatten(0, 1), errors.flatten(0, 1)) if ctx.needs_input_grad[2] else None
-        return None, None, grown, torch.stack(of_inputs[::-1]), of_outputs if last == 0 else None, *later
+        grown = taken.gradients(before, kept, ctx.needs_input_grad[2:4], last)
+        return None, None, *grown, torch.stack(of_inputs[::-1]), of_outputs if last == 0 else None, *later
 
 
 def _errors_of(given: Sequence[Tensor], after: State, errors: State) -> list[Tensor]:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RECURRENCE, READ_NOISE = "recurrence", "read noise"
-WAYS = {RECURRENCE: "over time", READ_NOISE: "in one pass"}
+RECURRENCE, SCALED_RECURRENCE, READ_NOISE = "recurrence", "recurrence of scaled outputs", "read noise"
+WAYS = {RECURRENCE: "over time", SCALED_RECURRENCE: "over time", READ_NOISE: "in one pass"}
 """How products are taken where earlier versions, whose rows do not say so, took them otherwise, with other last digits;
 see `dse.crossbar.analog.earlier`."""
 DECIDING = (

@@ -20,7 +20,7 @@ from dse.results.rows import object_of, to_rows, unfolded
 from dse.results.source import offer_files
 from dse.results.store import read_table
 from dse.search.criteria import ENERGY, prices_of
-from dse.search.executor import READ_NOISE, RECURRENCE, WAYS, Answer, Job, plugins_of, ways_of, work
+from dse.search.executor import READ_NOISE, RECURRENCE, SCALED_RECURRENCE, WAYS, Answer, Job, plugins_of, ways_of, work
 
 MADE_BY = ("code", "packages", "host")
 """What may explain a difference."""
@@ -91,7 +91,11 @@ def _as_made(packages: str) -> AbstractContextManager[None]:
     from dse.crossbar.analog.earlier import as_made  # noqa: PLC0415  torch
 
     ways = ways_of(packages)
-    return as_made(over_time=RECURRENCE in ways, noise_in_one_pass=READ_NOISE in ways)
+    return as_made(
+        over_time=RECURRENCE in ways,
+        scaled_over_time=SCALED_RECURRENCE in ways,
+        noise_in_one_pass=READ_NOISE in ways,
+    )
 
 
 def stored_design(row: Mapping[str, Any]) -> Design:

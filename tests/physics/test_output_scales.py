@@ -78,10 +78,10 @@ def digits() -> Dataset:
 
 
 def test_steps_of_an_lstm_with_scales_are_those_without_until_they_learn() -> None:
-    """Taken one by one, and not in one function; scales of the products with the state learn, too."""
-    found: list[tuple[torch.Tensor, list[torch.Tensor]]] = []
+    """Scales of the products with the state learn, too."""
+    found: list[tuple[torch.Tensor, list[torch.Tensor | None]]] = []
     for per in ("none", "layer"):
-        own = on_crossbars(lstm_of([6], 5, seed=1), Crossbars(output_scale=per))
+        own: Any = on_crossbars(lstm_of([6], 5, seed=1), Crossbars(output_scale=per))
         logits, _ = own(torch.arange(12).reshape(4, 3) % 5, own.start(3))
         logits.square().sum().backward()
         found.append((logits.detach(), [layer.weight.grad for _, layer in analog_layers(own)]))

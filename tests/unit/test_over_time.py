@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dse.crossbar.analog import Crossbars, analog_layers, on_crossbars
+from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers, on_crossbars
 from dse.crossbar.analog.earlier import as_made
 from dse.crossbar.analog.over_time import Steps, takes
 from dse.crossbar.analog.passes import add_noise
@@ -31,6 +31,12 @@ CASES: dict[str, tuple[Crossbars, bool, bool]] = {
     "converters": (EIGHT, False, False),
     "converters on one side, operands": (Crossbars(*SIX, operand_bits=5), False, False),
     "tiles, converters, read noise": (Crossbars(EIGHT.dac, EIGHT.adc, tile_rows=4, tile_columns=9), True, False),
+    "a factor of a layer, and a compensation": (Crossbars(output_scale="layer", output_scale_rate=0.3), True, False),
+    "factors of columns, converters, tiles": (
+        Crossbars(EIGHT.dac, EIGHT.adc, tile_rows=4, tile_columns=9, output_scale="column", output_scale_rate=0.3),
+        True,
+        False,
+    ),
 }
 """Crossbars, read noise, digital words."""
 
@@ -39,7 +45,25 @@ def normal(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def layer_of(crossbars: Crossbars, noisy: bool, digital: bool, *, counting: bool = True) -> nn.Module:
+def never(*_: object) -> bool:
+    """Stand for `takes` where nothing is taken over time."""
+    return False
+
+
+def look(*_: object) -> None:
+    """Look at a product and leave it as it is."""
+
+
+def let_scales_differ(layer: AnalogLayer, seed: int) -> None:
+    """Set factors that learn apart from 1; a layer that has one gets further ones of its columns."""
+    if layer.learned_scale is None:
+        return
+    layer.learned_scale.data = 1.0 + 0.3 * normal(layer.learned_scale.numel(), seed=seed)
+    if layer.crossbars.output_scale == "layer":
+        layer.output_scale = 1.0 + 0.1 * normal(layer.cols, seed=seed + 1)
+
+
+def layer_of(crossbars: Crossbars, noisy: bool, digital: bool, *, counting: bool = True) -> Any:
     with torch.random.fork_rng():
         plain = LstmLayer(INPUTS, UNITS)
     for seed, parameter in enumerate(plain.parameters()):
@@ -49,10 +73,11 @@ def layer_of(crossbars: Crossbars, noisy: bool, digital: bool, *, counting: bool
         own.counting, own.digital = counting, digital
         if noisy:
             own.read_noise = 1e-4 * normal(*own.weight.shape, seed=seed).square()
+        let_scales_differ(own, seed)
     return layer
 
 
-def learned(layer: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+def learned(layer: Any) -> tuple[list[Tensor], list[Tensor]]:
     """Return outputs and gradients of a sequence whose state is looked at, too."""
     given = [normal(*shape, seed=9).requires_grad_() for shape in ((STEPS, STREAMS, INPUTS), *[(STREAMS, UNITS)] * 2)]
     y, (h, c) = layer(given[0], (given[1], given[2]))
@@ -60,10 +85,10 @@ def learned(layer: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     return [y.detach(), h.detach(), c.detach()], list(torch.autograd.grad(loss, [*given, *layer.parameters()]))
 
 
-def both(case: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[tuple[nn.Module, Any]]:
+def both(case: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[tuple[Any, Any]]:
     whole, steps = (layer_of(*CASES[case], **settings) for _ in range(2))
     found = [(whole, learned(whole))]
-    monkeypatch.setattr(module, "takes", lambda *_: False)
+    monkeypatch.setattr(module, "takes", never)
     return [*found, (steps, learned(steps))]
 
 
@@ -79,10 +104,12 @@ def test_a_sequence_as_one_function_is_the_loop_over_its_steps(case: str, monkey
         assert counted[0] == pytest.approx(counted[1], rel=1e-6)
         assert all(counted[0][name] == value for name, value in counted[1].items() if isinstance(value, int))
         assert own.peaks == pytest.approx(other.peaks, rel=1e-5)
+        assert own.scaled == other.scaled
+        assert (own.scaled[1] == 2 * STEPS * STREAMS * own.cols) is (own.learned_scale is not None)
         assert {name: stream.events for name, stream in own.noise.items()} == {
             name: stream.events for name, stream in other.noise.items()
         }
-    assert CASES[case][2] or counted[1]["mvm_backward"] == STEPS * STREAMS
+    assert CASES[case][2] or whole.from_state.events.mvm_backward == STEPS * STREAMS
 
 
 def test_products_that_are_measured_draw_from_the_noise_of_evaluations_and_count_nothing(
@@ -135,7 +162,7 @@ def test_noise_of_an_image_goes_by_the_order_of_its_memory() -> None:
 def test_products_are_taken_as_in_the_version_that_made_a_row() -> None:
     layer = layer_of(Crossbars(), noisy=True, digital=False)
     own, x = layer.from_input, normal(1, 4000, INPUTS, seed=1)
-    with torch.no_grad(), as_made(over_time=False, noise_in_one_pass=False):
+    with torch.no_grad(), as_made(over_time=False, scaled_over_time=False, noise_in_one_pass=False):
         assert not takes(layer.from_state, x)
         earlier = own(x) - own.bias
     noise = layer_of(Crossbars(), noisy=True, digital=False).from_input.noise["forward"]
@@ -144,19 +171,44 @@ def test_products_are_taken_as_in_the_version_that_made_a_row() -> None:
     wanted = torch.addcmul(exact, variance.sqrt(), noise.next_normal(1, vectors=exact.numel()).reshape(exact.shape))
     torch.testing.assert_close(earlier[0], wanted, atol=1e-6, rtol=1e-6)
     assert takes(layer.from_state, x)
+    layer.from_state.output_scale = torch.tensor(0.5)
+    with as_made(over_time=True, scaled_over_time=False, noise_in_one_pass=True):
+        assert not takes(layer.from_state, x)
 
 
-@pytest.mark.parametrize("change", ["output_scale", "watching", "hook", "double"])
+@pytest.mark.parametrize("frozen", [["weight"], ["learned_scale"], ["weight", "learned_scale"]])
+def test_what_is_frozen_is_neither_learned_nor_counted(frozen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the products with the state; the state before the first step wants no error either."""
+    found: list[tuple[list[int], Any]] = []
+    for as_whole in (True, False):
+        layer = layer_of(*CASES["factors of columns, converters, tiles"])
+        for name in frozen:
+            getattr(layer.from_state, name).requires_grad_(requires_grad=False)
+        if not as_whole:
+            monkeypatch.setattr(module, "takes", never)
+        y, _ = layer(normal(STEPS, STREAMS, INPUTS, seed=9), [normal(STREAMS, UNITS, seed=own) for own in (1, 2)])
+        y.square().sum().backward()
+        found.append((layer.from_state.scaled, {name: own.grad for name, own in layer.named_parameters()}))
+        assert all((own is None) == (name in {f"from_state.{f}" for f in frozen}) for name, own in found[-1][1].items())
+    assert found[0][0] == found[1][0]
+    for name, own in found[0][1].items():
+        if own is not None:
+            torch.testing.assert_close(own, found[1][1][name], atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("change", ["double scale", "bias", "watching", "hook", "double"])
 def test_what_is_not_taken_over_time_goes_one_by_one(change: str) -> None:
     layer = layer_of(EIGHT, noisy=True, digital=False)
     own, x = layer.from_state, normal(STEPS, STREAMS, INPUTS, seed=1)
     assert takes(own, x)
-    if change == "output_scale":
-        own.output_scale = torch.tensor(0.5)
+    if change == "double scale":
+        own.output_scale = torch.tensor(0.5, dtype=torch.float64)
+    elif change == "bias":
+        own.bias = nn.Parameter(torch.zeros(own.cols))
     elif change == "watching":
         own.watching = True
     elif change == "hook":
-        own.register_forward_hook(lambda *_: None)
+        own.register_forward_hook(look)
     assert not takes(own, x.double() if change == "double" else x)
     with torch.no_grad():
         y, _ = layer(x, (torch.zeros(STREAMS, UNITS), torch.zeros(STREAMS, UNITS)))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dse.crossbar.analog import analog_layers, on_crossbars
 from dse.networks import recurrent
 from dse.networks.recurrent import State, over_time
-from tests.unit.test_over_time import CASES, INPUTS, STEPS, STREAMS, UNITS, normal
+from tests.unit.test_over_time import CASES, INPUTS, STEPS, STREAMS, UNITS, let_scales_differ, never, normal
 
 
 def gru(driven: Tensor, product: Tensor, state: State) -> State:
@@ -48,7 +48,7 @@ class Recurrent(nn.Module):
         return over_time(self.step, self.from_input(x), state, self.from_state)
 
 
-def placed(kind: str, case: str) -> nn.Module:
+def placed(kind: str, case: str) -> Any:
     crossbars, noisy, digital = CASES[case]
     with torch.random.fork_rng():
         plain = Recurrent(kind)
@@ -59,6 +59,7 @@ def placed(kind: str, case: str) -> nn.Module:
         own.counting, own.digital = True, digital
         if noisy:
             own.read_noise = 1e-4 * normal(*own.weight.shape, seed=seed).square()
+        let_scales_differ(own, seed)
     return layer
 
 
@@ -79,7 +80,7 @@ def test_any_units_over_time_are_the_loop_over_their_steps(
 ) -> None:
     whole, loop = placed(kind, case), placed(kind, case)
     found = learned(whole)
-    monkeypatch.setattr(recurrent, "takes", lambda *_: False)
+    monkeypatch.setattr(recurrent, "takes", never)
     for own, other in zip(found, learned(loop), strict=True):
         torch.testing.assert_close(own, other, atol=2e-5, rtol=2e-5)
     for (_, own), (_, other) in zip(analog_layers(whole), analog_layers(loop), strict=True):
@@ -87,6 +88,7 @@ def test_any_units_over_time_are_the_loop_over_their_steps(
         assert counted[0] == pytest.approx(counted[1], rel=1e-6)
         assert any(counted[0].values())
         assert own.peaks == pytest.approx(other.peaks, rel=1e-5)
+        assert own.scaled == other.scaled
         assert {name: stream.events for name, stream in own.noise.items()} == {
             name: stream.events for name, stream in other.noise.items()
         }
@@ -95,7 +97,7 @@ def test_any_units_over_time_are_the_loop_over_their_steps(
 def test_a_gated_unit_is_that_of_torch_where_products_are_exact() -> None:
     layer: Any = placed("gru", "exact")
     with torch.random.fork_rng():
-        theirs = nn.GRU(INPUTS, UNITS)
+        theirs: Any = nn.GRU(INPUTS, UNITS)
     theirs.weight_ih_l0.data, theirs.bias_ih_l0.data = layer.from_input.weight.data, layer.from_input.bias.data
     theirs.weight_hh_l0.data = layer.from_state.weight.data
     nn.init.zeros_(theirs.bias_hh_l0)

@@ -100,7 +100,7 @@ ONE_BY_ONE = "2 to 4 times as long"
         ("cnn", 'device.card = "ideal_two_way"', "1.2 to 1.4 times as long"),
         ("lstm", 'dac.coding = "bit_serial"', ONE_BY_ONE),
         ("lstm", "adc.errors.gain_std = 0.01", ONE_BY_ONE),
-        ("lstm", 'array.output_scale = "layer"', ONE_BY_ONE),
+        ("lstm", 'array.output_scale = "layer"', ""),
         ("lstm", "", ""),
     ],
 )

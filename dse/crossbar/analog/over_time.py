@@ -8,9 +8,13 @@ A step is what `dse.crossbar.analog.products` does with one mini-batch, with the
 that: matrices are laid out once for all steps, and what passed is counted once at the end, from shapes and sums. So
 counts equal those of single products, sums of magnitudes do to rounding, and products to the rounding of converters.
 Autograd does not see any of it; a layer that uses it brings the derivative of the whole sequence.
+
+Digital factors of the outputs act here as they do in single products: on y when a step is taken forwards, and
+backwards on the errors before they drive the array. The gradient of factors that learn is a sum over all steps.
 """
 
-from typing import Any
+from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +22,7 @@ from torch import Tensor
 
 from dse.crossbar.analog.earlier import takes_single_steps
 from dse.crossbar.analog.layers import AnalogLinear
-from dse.crossbar.analog.products import BACKWARD, FORWARD, count_backward, count_forward, noisy
+from dse.crossbar.analog.products import BACKWARD, FORWARD, count_backward, count_forward, noisy, outer
 from dse.crossbar.cuts import Tile
 from dse.kernel import converters, recurrent
 
@@ -29,11 +33,11 @@ def takes(layer: Any, x: Tensor) -> bool:
     """Return whether the products of a layer can be taken over time, all else being taken one by one.
 
     They can on a CPU, in float32, where nobody looks at single products: no hook, no calibration of a deployment, no
-    digital factor or bias of the outputs; and where converters do not err, and all bits of an input drive together.
+    bias of the outputs; and where converters do not err, and all bits of an input drive together.
     """
     if (
-        takes_single_steps()
-        or not isinstance(layer, AnalogLinear)
+        not isinstance(layer, AnalogLinear)
+        or takes_single_steps(scaled=not (layer.output_scale is None and layer.learned_scale is None))
         or layer.watching
         or layer.slices
         or layer.crossbars.adc.errors is not None
@@ -41,9 +45,37 @@ def takes(layer: Any, x: Tensor) -> bool:
         or any(getattr(layer, name) for name in HOOKS)
     ):
         return False
-    tensors = (x, layer.weight, *([] if layer.effective_weight is None else [layer.effective_weight]))
-    plain = all(own.device.type == "cpu" and own.dtype == torch.float32 for own in tensors)
-    return plain and layer.output_scale is None and layer.learned_scale is None and layer.bias is None and x.dim() == 3
+    tensors = (x, layer.weight, layer.effective_weight, layer.output_scale, layer.learned_scale)
+    plain = all(own is None or (own.device.type == "cpu" and own.dtype == torch.float32) for own in tensors)
+    return plain and layer.bias is None and x.dim() == 3
+
+
+class Factors(NamedTuple):
+    """Digital factors of the outputs of a layer, as they are when a sequence begins.
+
+    Attributes:
+        learned: those that learn, shape (1,) or (outputs,), or None.
+        further: those that come behind them, likewise or of no dimension, or None.
+    """
+
+    learned: Tensor | None
+    further: Tensor | None
+
+    @classmethod
+    def of(cls, layer: AnalogLinear) -> "Factors":
+        """Return those of a layer."""
+        learned = layer.learned_scale
+        return cls(None if learned is None else learned.detach().clone(), layer.output_scale)
+
+    @property
+    def whole(self) -> Tensor | None:
+        """What an output is multiplied by; None for 1."""
+        there = [own for own in self if own is not None]
+        return reduce(torch.mul, there) if there else None
+
+
+UNSCALED = Factors(None, None)
+"""Outputs that no factor multiplies."""
 
 
 class Steps:
@@ -56,10 +88,21 @@ class Steps:
         x: what drives the array, float32, contiguous, shape (steps, streams, lines); each step is filled before it is
             taken.
         y: products, shape (steps, streams, outputs), likewise; each step is filled when it is taken.
+        factors: digital factors of the outputs of the layer.
+
+    Attributes:
+        driving: what drives the array, of the shape of x: x itself, or errors times the factors.
+        products: what the array returns, of the shape of y: y itself, or y before the factors.
     """
 
-    def __init__(self, layer: AnalogLinear, way: int, weight: Tensor, x: Tensor, y: Tensor) -> None:
-        own = layer.crossbars
+    def __init__(
+        self, layer: AnalogLinear, way: int, weight: Tensor, x: Tensor, y: Tensor, factors: Factors = UNSCALED
+    ) -> None:
+        own, self._factors, self._all_factors = layer.crossbars, factors.whole, factors
+        self._given, self._wanted = x, y
+        if self._factors is not None:
+            x, y = (x, torch.empty_like(y)) if way == FORWARD else (torch.empty_like(x), y)
+        self.driving, self.products = x, y
         self._layer, self._way, self._x, self._y = layer, way, x, y
         self._dac, self._adc = (
             (own.dac.bits, own.adc.bits) if way == FORWARD else (own.dac.bits_backward, own.adc.bits_backward)
@@ -97,6 +140,16 @@ class Steps:
 
     def take(self, t: int) -> None:
         """Take the products of a step."""
+        if self._factors is None:
+            self._take(t)
+        elif self._way == FORWARD:
+            self._take(t)
+            torch.mul(self.products[t], self._factors, out=self._wanted[t])
+        else:
+            torch.mul(self._given[t], self._factors, out=self.driving[t])
+            self._take(t)
+
+    def _take(self, t: int) -> None:
         if self._is_exact:
             torch.mm(self._sources[t][0], self._matrices[0], out=self._targets[t])
             return
@@ -139,8 +192,12 @@ class Steps:
     def finish(self, first: int = 0) -> None:
         """Count what passed, from a step on, where the layer counts."""
         layer = self._layer
+        if self._factors is not None and self._way == BACKWARD and first:
+            torch.mul(self._given[:first], self._factors, out=self.driving[:first])
         if not layer.counting:
             return
+        if self._way == FORWARD and self._all_factors.learned is not None:
+            layer.scaled[FORWARD] += self._wanted.numel()
         x, y = (own[first:].flatten(0, 1) for own in (self._x, self._y))
         if layer.is_plain:
             self._count_words(len(x))
@@ -155,6 +212,32 @@ class Steps:
             count_forward(layer, driven, y, drives, cut)
         else:
             count_backward(layer, driven, y, drives, cut)
+
+    def gradients(
+        self, inputs: Tensor, products: Tensor | None, learns: tuple[bool, bool], first: int = 0
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the gradients of weights and of learned factors, these at their rate, when all errors have passed.
+
+        Args:
+            inputs: what drove the array forwards, shape (steps, streams, inputs).
+            products: what it returned, shape (steps, streams, outputs); None where no factor is learned.
+            learns: whether weights, and whether factors, want a gradient.
+            first: the step from which errors passed back.
+        """
+        layer, learned = self._layer, self._all_factors.learned
+        own = outer(layer, inputs.flatten(0, 1), self.driving.flatten(0, 1)) if learns[0] else None
+        if learned is None or products is None:
+            return own, None
+        errors = self._given
+        if layer.counting:
+            scaled = errors if any(learns) else errors[first:]
+            layer.scaled[BACKWARD] += scaled.numel() * (2 if learns[1] else 1)
+        if not learns[1]:
+            return own, None
+        d = errors if self._all_factors.further is None else errors * self._all_factors.further
+        of_columns = (d * products).sum(dim=(0, 1))
+        of_factors = of_columns if learned.numel() > 1 else of_columns.sum().reshape(1)
+        return own, of_factors * layer.crossbars.output_scale_rate
 
     def _count_words(self, vectors: int) -> None:
         """Count digital products."""

@@ -40,8 +40,6 @@ class Lstm(ModuleNetwork):
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
         ("array.read_noise_per", "mini_batch"): "an LSTM draws the noise of all its weights at every time step, which "
         'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)',
-        ("array.output_scale", "layer"): ONE_BY_ONE,
-        ("array.output_scale", "column"): ONE_BY_ONE,
         ("dac.coding", "bit_serial"): f"every bit of an input is a product, and {ONE_BY_ONE}",
     }
     on_accelerators = (
