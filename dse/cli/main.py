@@ -70,3 +70,6 @@ _COMMANDS = (
 )
 for _command in _COMMANDS:
     main.add_command(_command)
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 import errno
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,15 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 class Group(click.Group):
     """Prints errors of the user as one message, with status 2, and names the nearest command."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; the status tells what happened where standard error takes no message, too."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # of the message itself: what commands meet is told in `invoke`
+            if error.errno not in OUTSIDE:
+                raise
+            sys.exit(2)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
@@ -38,7 +48,8 @@ class Group(click.Group):
             echo(f"error: {error}", err=True)
             ctx.exit(2)
         except KeyboardInterrupt:
-            echo("interrupted", err=True)
+            with suppress(OSError):
+                echo("interrupted", err=True)
             ctx.exit(130)
         except OSError as error:
             if error.errno not in OUTSIDE:

@@ -13,11 +13,26 @@ if TYPE_CHECKING:
     from dse.results.place import Where
 
 
+FEWER = (
+    "Tables side by side give every pair of their rows: join them by what both have, such as USING (trial, seed), "
+    "or choose rows before"
+)
+
+
 @click.command()
 @results_argument
 @click.argument("sql")
 @price_options
 @output_options
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=click.FloatRange(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="End a query that takes longer.",
+)
 def query(
     results: "Where",
     sql: str,
@@ -27,6 +42,7 @@ def query(
     *,
     output: Path | None,
     no_free: bool,
+    time_limit_s: float,
 ) -> None:
     """Run SQL over the tables trials, designs, layers, curves, intervals, ranks and priced of the folder RESULTS.
 
@@ -35,6 +51,8 @@ def query(
 
     Names with a dot are quoted: SELECT trial, accuracy, "accumulator.bits" FROM trials ORDER BY accuracy DESC
 
+    A query that takes longer than --time-limit, or more memory than is free, is ended.
+
     A parameter of numbers and words is a column of numbers, null where it is a word, which NAME.word then holds.
     """
     from dse.analysis.costs.by_epoch import curves_for  # noqa: PLC0415
@@ -42,6 +60,7 @@ def query(
     from dse.analysis.queries.sql import DERIVED  # noqa: PLC0415
     from dse.analysis.queries.sql import query as run_sql  # noqa: PLC0415
     from dse.analysis.queries.statement import names_of_flat, needed_columns  # noqa: PLC0415
+    from dse.cli.bounded import bounded  # noqa: PLC0415
     from dse.errors import QueryError  # noqa: PLC0415
     from dse.results.schema import COLUMNS  # noqa: PLC0415
 
@@ -60,10 +79,11 @@ def query(
         return run_sql(tables, sql, prices, curves)
 
     columns = needed_columns(sql, COLUMNS)
-    try:
-        found = answer(columns)
-    except QueryError:
-        if columns is None:
-            raise
-        found = answer(None)  # the message lists all columns that there are
+    with bounded("the query", FEWER, seconds=time_limit_s):
+        try:
+            found = answer(columns)
+        except QueryError:
+            if columns is None:
+                raise
+            found = answer(None)  # the message lists all columns that there are
     emit(found, format_, output)

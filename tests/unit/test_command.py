@@ -1,0 +1,35 @@
+"""How the command ends where it is interrupted, or cannot say what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dse.__main__ import main
+
+
+class _Interrupting:
+    """Is interrupted where the command line is imported."""
+
+    def find_spec(self, name: str, *_rest: object) -> None:
+        if name == "dse.cli.main":
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_while_the_command_is_imported_is_a_word_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "dse.cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("words", [["chekc"], ["check", "no study file"]])
+def test_a_mistake_of_the_user_keeps_its_status_where_no_message_can_be_written(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "dse.cli.main", *words], stderr=full, check=False)
+    assert done.returncode == 2
