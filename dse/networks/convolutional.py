@@ -16,6 +16,10 @@ class ConvolutionalNetwork(ModuleNetwork):
     task = Recognition
     tasks = (Recognition, Regression)
     batch_norm = True
+    plain_with: ClassVar[Mapping[str, str]] = {
+        "adc.errors": "converters that err are not compiled, and windows that overlap are added one by one; a step of "
+        "a small convolutional network took 1.3 to 1.8 times as long (findings/benchmarks.md)"
+    }
     units: ClassVar[tuple[int, ...]] = ()
     """Channels and units of its layers before the multiplier, of a network that takes the same products for every
     sample; none where nobody has looked, and its `products` are not known."""

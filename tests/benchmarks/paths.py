@@ -35,6 +35,8 @@ from tests.benchmarks.recurrent import Bench, turn
 from tests.data import load
 from tests.networks import placed
 
+NOTHING_MUCH = 1e-12
+"""An error of a converter that is lost when floats are added."""
 EIGHT = Crossbars(DacSpec(bits=8), AdcSpec(bits=8))
 Pair = tuple[Callable[[], object], Callable[[], object]]
 """What learns on the plain path, and on the other."""
@@ -54,6 +56,11 @@ def perceptron(batch: int, settings: dict[str, Any]) -> Pair:
     return lambda: runs[0].learn(order, count), lambda: runs[1].learn(order, count)
 
 
+def _nothing(*_: object) -> bool:
+    """Return that nothing is compiled."""
+    return False
+
+
 def modules() -> Pair:
     """Return a step of a convolutional network with cells and accumulators on either path, after the same check."""
     design = compose({"network.name": "cnn", "workload.dataset": "cifar10", "network.width": 0.25, **FLOAT})
@@ -61,7 +68,7 @@ def modules() -> Pair:
     labels, steps, descents = torch.arange(16) % 10, list[Callable[[], object]](), list[Any]()
     for compiled in (False, True):
         network = placed(design)
-        with mock.patch.object(fast, "compiles", wraps=fast.compiles if compiled else lambda _: False):
+        with mock.patch.object(fast, "compiles", wraps=fast.compiles if compiled else _nothing):
             descent = MixedPrecision.descent(network, design.training, platform_of(design), seed=0)  # type: ignore[arg-type]
 
         def step(network: Any = network, descent: Any = descent) -> None:
@@ -72,12 +79,40 @@ def modules() -> Pair:
         step()
         steps.append(step)
         descents.append(descent)
-    kinds = {type(own._engine) for descent in descents for own in descent.pairs}
+    kinds: set[object] = {type(own._engine) for descent in descents for own in descent.pairs}
     if kinds != {engines.PlainEngine, engines.CompiledEngine}:
         raise SystemExit(f"engines of one kind alone: {kinds}")
     for plain, quick in zip(*(descent.pairs for descent in descents), strict=True):
         if not torch.equal(plain.layer.array.cells.g_us, quick.layer.array.cells.g_us):
             raise SystemExit("cells of modules differ between the paths")
+    return steps[0], steps[1]
+
+
+def erring(*kinds: str) -> Pair:
+    """Return a step of a convolutional network whose converters err, by too little to tell, and without.
+
+    Args:
+        kinds: settings of `adc.errors`.
+    """
+    x = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    labels, steps, losses = torch.arange(16) % 10, list[Callable[[], object]](), list[list[float]]()
+    for errors in ({f"adc.errors.{kind}": NOTHING_MUCH for kind in kinds}, {}):
+        settings = {"network.name": "cnn", "workload.dataset": "cifar10", "network.width": 0.25, **FLOAT, **errors}
+        design = compose(settings)
+        network = placed(design)
+        descent = MixedPrecision.descent(network, design.training, platform_of(design), seed=0)  # type: ignore[arg-type]
+
+        def step(network: Any = network, descent: Any = descent) -> float:
+            descent.prepare(1.0)
+            loss = functional.cross_entropy(network(x), labels)
+            loss.backward()
+            descent.step(0.5, len(labels))
+            return loss.item()
+
+        losses.append([step() for _ in range(3)])
+        steps.append(step)
+    if not all(math.isclose(*both, rel_tol=1e-5) for both in zip(*losses, strict=True)):  # a code on the edge may tip
+        raise SystemExit(f"converters that err by next to nothing change the losses: {losses}")
     return steps[0], steps[1]
 
 
@@ -151,6 +186,8 @@ def main() -> None:
             for what in ("PCM, float chi", "PCM, float chi, read noise, 8-bit converters, drift")
         },
         "cells and accumulators of modules": modules,
+        "convolutions, gains of converters err": lambda: erring("gain_std"),
+        "convolutions, all errors of converters": lambda: erring("gain_std", "offset_std", "inl_std", "noise_std"),
         "GRU of a plug-in, exact products": lambda: gated(Crossbars(), noisy=False),
         "GRU of a plug-in, 8-bit converters both ways": lambda: gated(EIGHT, noisy=False),
         "GRU of a plug-in, read noise in every product, 8 bits": lambda: gated(EIGHT, noisy=True),
