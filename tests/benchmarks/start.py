@@ -4,17 +4,22 @@
 
 The quickstart with `--executor local`, and `dse report` of its results, by the processor seconds of their processes;
 an actor by a process that imports what actors do, simulates a small design and a perceptron on MNIST, and then counts
-its memory: proportional set size, so what others have of the same libraries is shared with them. With --against,
-another checkout does the same afterwards, and its share stands beside. Both must end in the same front.
+its memory: proportional set size, so what others have of the same libraries is shared with them. Then studies on Ray
+with two actors, of which the driver and the actors are looked at twice a second: the quickstart, and a perceptron on
+MNIST. What is said of them is the median while they work, and the largest. With --against, another checkout does the
+same afterwards, and its share stands beside. Both must end in the same front.
 """
 
 import argparse
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.benchmarks.kept import Row, keep, keep_option, processor, show
@@ -39,6 +44,20 @@ except ImportError:
 large = {line.split()[0]: int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:")}
 print(small["Pss:"] / 1024, large["Pss:"] / 1024)
 """
+MNIST = """
+name = "mnist"
+objectives = ["validation_accuracy", "energy_per_sample_j"]
+workload.dataset = "mnist"
+search.seed = 1
+budget.trials = 4
+[design]
+network.hidden = [250]
+training = { epochs = 2, batch_size = 10, learning_rate = 0.4 }
+[space]
+"accumulator.bits" = [6, 8, 12, 16]
+"""
+LOOK_S = 0.5
+"""Time between two looks at the memory of processes."""
 
 
 def asked(checkout: Path, arguments: Sequence[str]) -> tuple[str, float]:
@@ -54,6 +73,61 @@ def asked(checkout: Path, arguments: Sequence[str]) -> tuple[str, float]:
     return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def resident(process: int) -> float | None:
+    """Return the proportional set size of a process in mebibytes; None for one that is gone, or is not ours."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), None)
+
+
+def descendants(process: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
+            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    found, left = list[int](), [process]
+    while left:
+        found += (own := children.get(left.pop(), []))
+        left += own
+    return found
+
+
+def works(process: int) -> bool:
+    """Return whether a process is an actor that simulates, as Ray names it."""
+    try:
+        return (Path("/proc") / str(process) / "cmdline").read_bytes().startswith(b"ray::Simulator.work")
+    except OSError:
+        return False
+
+
+def on_ray(checkout: Path, study: Path, place: Path) -> dict[str, float]:
+    """Return the memory of the driver and of an actor during a study, by name, in mebibytes: median and largest.
+
+    Raises:
+        SystemExit: the study did not end well, or nobody was seen at work.
+    """
+    run = ["-m", "dse", "run", str(study), "--quiet", "--actors", "2", "--out", str(place / f"{study.stem}-on-ray")]
+    environment, seen = {**os.environ, "PYTHONPATH": str(checkout)}, {"driver": list[float](), "actor": list[float]()}
+    with subprocess.Popen([sys.executable, *run], cwd=checkout, env=environment, stdout=subprocess.DEVNULL) as driver:
+        while driver.poll() is None:
+            actors = [size for own in descendants(driver.pid) if works(own) and (size := resident(own)) is not None]
+            seen["actor"] += actors
+            if actors and (own := resident(driver.pid)) is not None:
+                seen["driver"].append(own)
+            time.sleep(LOOK_S)
+    if driver.returncode or not seen["driver"]:
+        raise SystemExit(f"{study.stem} in {checkout} ended with {driver.returncode}; looks: {len(seen['driver'])}")
+    return {
+        f"{who} of {study.stem} on Ray, {what}, MiB": how(values)
+        for who, values in seen.items()
+        for what, how in (("median", statistics.median), ("largest", max))
+    }
+
+
 def measured(checkout: Path, place: Path) -> tuple[dict[str, float], str]:
     """Return seconds and mebibytes of a checkout, and the front that it found."""
     study, results = checkout / "search_spaces" / "quickstart.toml", place / "results"
@@ -64,10 +138,18 @@ def measured(checkout: Path, place: Path) -> tuple[dict[str, float], str]:
     print(f"  {checkout}: {found}", flush=True)
     small, large = asked(checkout, ["-c", ACTOR])[0].split()
     found |= {"actor after a small design, MiB": float(small), "actor after MNIST, MiB": float(large)}
+    (mnist := place / "mnist.toml").write_text(MNIST, encoding="utf-8")
+    for own in (study, mnist):
+        found |= on_ray(checkout, own, place)
+    print(f"  {found}", flush=True)
     return found, asked(checkout, ["-m", "dse", "front", str(results)])[0].partition("\nresults:")[0]
 
 
-WANTED = (11.0, 2.0, None, 350.0)
+WANTED = {"quickstart, local executor, s": 11.0, "report of it, s": 2.0, "actor after MNIST, MiB": 350.0} | {
+    f"{who} of {study} on Ray, median, MiB": wanted
+    for study in ("quickstart", "mnist")
+    for who, wanted in (("actor", 350.0), ("driver", 150.0))
+}
 
 
 def main() -> None:
@@ -83,8 +165,8 @@ def main() -> None:
         raise SystemExit(f"the fronts differ:\n{front}\n{old}")
     print(f"{processor()}\n  {'':52} {'here':>8}   wanted   the other")
     rows: list[Row] = []
-    for (what, value), wanted in zip(own.items(), WANTED, strict=True):
-        show((what, value, wanted))
+    for what, value in own.items():
+        show((what, value, wanted := WANTED.get(what)))
         rows.append((what, value, wanted))
         if other:
             print(f"  {'':52} {'':8} {'':8} {other[what]:8.2f}", flush=True)
