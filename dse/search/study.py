@@ -55,6 +55,7 @@ from dse.search.plugin_checks import check_plugins, unnamed
 from dse.search.samplers import SAMPLERS
 from dse.search.samplers.base import AbstractSampler, EarlierDesign, Problem, Proposer, by_values
 from dse.search.scope import Scope
+from dse.search.shipped import shipped
 from dse.search.spec import StudySpec, sampler_named
 from dse.search.table_checks import check_space, control_of, files_of, fixed_of, free_axes_of, mistakes, named_plugins
 
@@ -317,7 +318,9 @@ def read_study(path: Path, *, warn: bool = True, kept: Kept | None = None, forme
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
     except OSError as error:
-        raise SettingError(f"cannot read the study file {path}: {error.strerror}") from None
+        known = None if path.exists() else shipped(path.name)
+        hint = "" if known is None else f". The package has one of that name: {known}"
+        raise SettingError(f"cannot read the study file {path}: {error.strerror}{hint}") from None
     except UnicodeDecodeError:
         raise SettingError(f"the study file {path} is not UTF-8 text") from None
     return parse_study(text, path.parent, str(path), warn=warn, kept=kept, former=former)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from dse.__main__ import main
+from dse.errors import SettingError
+from dse.search.study import read_study
 
 
 class _Interrupting:
@@ -33,3 +35,16 @@ def test_a_mistake_of_the_user_keeps_its_status_where_no_message_can_be_written(
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, "-m", "dse.cli.main", *words], stderr=full, check=False)
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("name", ["quickstart", "elsewhere/quickstart.toml"])
+def test_a_study_file_that_comes_with_the_package_is_told_with_its_place(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"No such file or directory\. The package has one of that name: ") as raised:
+        read_study(tmp_path / name)
+    found = Path(str(raised.value).rpartition(": ")[2])
+    assert read_study(found).spec.name == "quickstart"
+
+
+def test_a_study_file_that_is_nowhere_is_told_without_another(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"No such file or directory$"):
+        read_study(tmp_path / "nonsense.toml")

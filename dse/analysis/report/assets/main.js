@@ -73,6 +73,25 @@ function markTray() {
 }
 
 // --- the toolbar
+// One button for all that a reader changed of what is shown: limits, selection and prices.
+const undoAll = document.getElementById("undo-all");
+
+function markUndo() {
+  undoAll.hidden = !(state.selected.length || limits.length || (prices && isRepriced()));
+}
+
+undoAll.addEventListener("click", () => {
+  limits.length = 0;
+  select([]);
+  if (prices && isRepriced()) backToCard();
+  else changed.call("draw");
+  writeAddress();
+  say("limits, selection and prices are as they were");
+});
+changed.on("mark.undo", markUndo);
+changed.on("draw.undo", markUndo);
+changed.on("price.undo", markUndo);
+
 const colour = /** @type {HTMLSelectElement} */ (document.getElementById("colour"));
 const colours = [...columns.values()].filter((column) => column.role !== "metric" || column.varies);
 colour.append(

@@ -3,8 +3,10 @@
 drawers.front = (root, content) => {
   const signs = element("div", { class: "legend" });
   const place = element("div", { class: `views${content.views.length === 1 ? " pair" : ""}` });
-  const views = [], view = { isNear: false };
-  const near = element("input", { type: "checkbox", on: { change: () => { view.isNear = near.checked; draw(); } } });
+  const views = [];
+  const near = element("input", { type: "checkbox", on: { change: () => view.over(near.checked ? "front" : "usual") } });
+  // What the axes of all views span: the front alone, what is usual, or all designs.
+  const view = { span: "usual", over: (span) => { view.span = span; near.checked = span === "front"; draw(); } };
   const add = element("button", { type: "button", on: { click: () => { open(...content.views[0]); draw(); } } }, "Add a view");
   root.append(signs, place, element("div", { class: "controls needs-script" }, add, element("label", {}, near, " axes around the front alone")));
   content.views.forEach((pair) => open(...pair));
@@ -39,7 +41,8 @@ function pairView(x, y, bands, view, close) {
   function draw() {
     const width = plot.clientWidth, height = Math.max(250, Math.min(380, width * 0.72));
     if (!width) return;
-    const shown = view.isNear && onFront.length ? onFront : drawn, on = (name) => shown.map((design) => valueOf(design, name));
+    const usual = usualOver([chosen.x, chosen.y]);
+    const shown = view.span === "front" && onFront.length ? onFront : view.span === "all" ? drawn : usual, on = (name) => shown.map((design) => valueOf(design, name));
     const sy = scaleOf(chosen.y, on(chosen.y), [height - 42, 24]);
     const box = { left: roomFor(sy), right: width - 8, top: 24, bottom: height - 42 };
     const sx = scaleOf(chosen.x, on(chosen.x), [box.left, box.right]);
@@ -52,8 +55,7 @@ function pairView(x, y, bands, view, close) {
     offScale(svg, points, box);
     points = points.filter((point) => point.px !== undefined && point.py !== undefined);
     const isSeen = ({ px, py }) => px >= box.left && px <= box.right && py >= box.top && py <= box.bottom;
-    beyond.textContent = view.isNear ? counted(points.filter((point) => !isSeen(point)).length, "design") : "";
-    if (beyond.textContent) beyond.textContent += " beyond the axes";
+    writeBeyond(points.filter((point) => !isSeen(point)).length, drawn.length - usual.length);
     points = points.filter(isSeen);
     if (STUDY) drawFronts(svg, points, chosen);
     points = onTop(points, ({ design }) => design);
@@ -65,6 +67,14 @@ function pairView(x, y, bands, view, close) {
     svg.append("g").attr("class", "rings");
     pointer();
     mark();
+  }
+
+  // How many designs lie outside the axes, and a way to see them; once they are seen, the way back.
+  function writeBeyond(count, unusual) {
+    const way = (words, span) => element("button", { type: "button", class: "link", on: { click: () => view.over(span) } }, words);
+    if (count) beyond.replaceChildren(`${counted(count, "design")} outside the axes: `, way("show all", "all"));
+    else if (view.span === "all" && unusual) beyond.replaceChildren("Axes over all designs: ", way(`leave ${counted(unusual, "outlier")} outside`, "usual"));
+    else beyond.replaceChildren();
   }
 
   // The brush takes presses; one without a drag is a click.
@@ -108,6 +118,21 @@ function pairView(x, y, bands, view, close) {
       .style("stroke", (point) => tagOf(point.design.trial));
   }
   return { root, draw, mark, shows: (name) => name === chosen.x || name === chosen.y };
+}
+
+// Designs without outliers, which would squeeze all others into a corner: values more than three interquartile ranges beyond
+// the quartiles of the search ("far out", Tukey 1977), on logarithmic axes of logarithms. The front and controls are always
+// among them; and all are, where so many lie outside that they are a tail and no outliers.
+const FEW_OUTSIDE = 0.1, LEAST_FOR_QUARTILES = 8;
+function usualOver(names) {
+  const fences = names.filter((name) => !columns.get(name).levels).map((name) => {
+    const { log } = columns.get(name), size = (design) => { const value = valueOf(design, name); return value === null || !log ? value : value > 0 ? Math.log(value) : null; };
+    const known = searched.map(size).filter((value) => value !== null), [low, high] = [0.25, 0.75].map((share) => d3.quantile(known, share));
+    const room = 3 * (high - low);
+    return known.length < LEAST_FOR_QUARTILES || !room ? () => true : (design) => { const value = size(design); return value === null || (value >= low - room && value <= high + room); };
+  });
+  const usual = drawn.filter((design) => ["front", "control"].includes(design.role) || fences.every((isWithin) => isWithin(design)));
+  return drawn.length - usual.length > FEW_OUTSIDE * searched.length ? drawn : usual;
 }
 
 // The front of each study in two columns alone, as steps through what beats all else.

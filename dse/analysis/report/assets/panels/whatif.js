@@ -224,19 +224,19 @@ function outcome() {
   const volumes = { before: share(untouched) };
   const percent = (value) => (value === null ? "\u2013" : d3.format(".1%")(value));
 
-  const moveList = (title, some, ...more) => element("p", {}, element("b", {}, `${title} (${some.length}) `), ...chips(some, 14), ...more);
+  const MOVED = 14, ask = document.getElementById("ask");
+  const moveList = (title, some, named = chips(some, MOVED)) => element("p", {}, element("b", {}, `${title} (${some.length}) `), ...named);
 
-  // Asks of a design that left, the one that is selected or the first, why it is off the front.
-  function whyLink(some) {
-    const ask = document.getElementById("ask"), { trial } = some.find((design) => isSelected(design.trial)) ?? some[0] ?? {};
-    if (!ask || trial === undefined) return [];
-    return [" ", element("button", { type: "button", class: "link", on: { click: () => { select([...state.selected.filter((other) => other !== trial), trial]); goTo(ask); } } }, `why ${numberOf(byTrial.get(trial))}?`)];
+  // Each design that left, with a way to ask why it is off the front.
+  function asked(some) {
+    const why = ({ trial }) => element("button", { type: "button", class: "link", "aria-label": `why did ${nameOf(byTrial.get(trial))} leave the front?`, on: { click: () => { select([...state.selected.filter((other) => other !== trial), trial]); goTo(ask); } } }, "why?");
+    return chips(some, MOVED).flatMap((chip, n) => (ask && n < Math.min(some.length, MOVED) ? [element("span", { class: "asked" }, chip, why(some[n]))] : [chip]));
   }
 
   function writeLists() {
     const on = new Set(onFront), left = [...before].filter((design) => !on.has(design));
     rewrite(lists, ...(isRepriced()
-      ? [moveList("Stay", onFront.filter((design) => before.has(design))), moveList("Come", onFront.filter((design) => !before.has(design))), moveList("Leave", left, ...whyLink(left))]
+      ? [moveList("Stay", onFront.filter((design) => before.has(design))), moveList("Come", onFront.filter((design) => !before.has(design))), moveList("Leave", left, asked(left))]
       : [element("p", { class: "note" }, "Move a slider: designs that stay on the front, come to it and leave it are named here.")]));
   }
   function write() {
