@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog import Crossbars, on_crossbars
 from dse.data.base import BareInfo
-from dse.data.images import Dataset, Split
+from dse.data.images import Split
 from dse.deployment.build import deployed_module
 from dse.deployment.norms import BatchNorms
 from dse.deployment.run import deploy
@@ -223,11 +223,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     """
     try:
         from safetensors import SafetensorError  # noqa: PLC0415  an extra
-        from safetensors.torch import load_file  # noqa: PLC0415
+        from safetensors import torch as in_torch  # noqa: PLC0415
     except ImportError:
         raise SettingError(f"{path.name} needs the package safetensors: pip install 'pcm-dse[images]'") from None
     try:
-        found = load_file(path)
+        found = in_torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path} is no safetensors file, or is damaged: {error}") from None
     return {name: own.float() for name, own in found.items() if own.is_floating_point()}
@@ -342,8 +342,7 @@ def deployed(
     on_cells = deployed_module(
         placed,
         None,
-        # The deployment asks a data set for its training images alone, and those for their number.
-        cast("Dataset", argparse.Namespace(train=images.train)),
+        cast("Split", images.train),  # of which the deployment asks their number
         spec,
         seed=seed,
         trained_until_s=0.0,

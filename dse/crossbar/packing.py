@@ -19,6 +19,9 @@ from typing import Any, NamedTuple
 from dse.crossbar.cuts import cuts
 from dse.crossbar.usage import ARRAY_LINES, ARRAYS, TURNS, LayerUsage
 
+SHARED = "shared"
+"""The packing (`dse.crossbar.spec.Packing`) in which blocks of several layers lie in one array."""
+
 
 class Matrix(NamedTuple):
     """What a layer asks of arrays.
@@ -80,8 +83,10 @@ class _Block(NamedTuple):
     layer: int
 
 
-def sharing(layers: Sequence[LayerUsage]) -> list[LayerUsage]:
-    """Return the accounts of layers with what they have of the arrays that they share."""
+def sharing(layers: Sequence[LayerUsage], packing: str = SHARED) -> list[LayerUsage]:
+    """Return the accounts of layers with what they have of the arrays that they share, if they do."""
+    if packing != SHARED:
+        return list(layers)
     parts = facts_of([{"rows": own.rows, "cols": own.cols, **own.events} for own in layers])
     return [replace(own, events={**own.events, **part}) for own, part in zip(layers, parts, strict=True)]
 

@@ -1,6 +1,7 @@
 """From a trained network to its life on cells: kept ones, or fresh ones with what it has learned."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
@@ -9,8 +10,7 @@ from dse.crossbar.converter_errors import errors_of
 from dse.crossbar.pairs import Sensed
 from dse.crossbar.spec import wires_of
 from dse.crossbar.wiring import ArrayWires
-from dse.data.augmentation import Pictures
-from dse.data.images import Dataset
+from dse.data.images import Dataset, Split
 from dse.deployment.matrices import KeptMatrix, Matrix, ProgrammedMatrix
 from dse.deployment.modules import Answers, DeployedModule, Inputs
 from dse.deployment.perceptron import DeployedPerceptron, PerceptronLayer
@@ -41,10 +41,10 @@ def deployed_perceptron(
         if isinstance(held, Held):
             array = held.array
             adc_range, dac, adc = array.ranges[0], array.dac, array.adc
-            matrix = _matrix(held, number, spec, seed, trained_until_s, inputs_first=True)
+            matrix = _matrix(held, _Place(seed, number, inputs_first=True), spec, trained_until_s)
         elif spec.device is not None:
             wires = wires_of(spec.wires, "whole", "whole", inputs_first=True)
-            matrix = _programmed(held, spec, spec.device, seed=seed, name=number, wires=wires, inputs_first=True)
+            matrix = _programmed(held, _Place(seed, number, inputs_first=True, wires=wires), spec, spec.device)
         else:
             raise TypeError("digital weights are deployed on cells that are programmed; the deployment has none")
         deployed.append(
@@ -67,13 +67,13 @@ def deployed_perceptron(
 def deployed_module(
     network: nn.Module,
     held: Sequence[Held] | None,
-    data: Dataset,
+    training: Split,
     spec: DeploymentSpec,
     *,
+    inputs: Inputs,
     seed: int,
     trained_until_s: float,
     device: str = "cpu",
-    inputs: Inputs | None = None,
     answers: Answers | None = None,
     reference: nn.Module | None = None,
 ) -> DeployedModule:
@@ -82,45 +82,34 @@ def deployed_module(
     Args:
         network: the network, its layers on crossbars, ideal ones where it was trained digitally; it is changed.
         held: the cells of each of these layers, brought up to date; None for a network that was trained digitally.
-        data: the data set.
+        training: training samples, for converters and compensations.
         spec: the deployment; with a cell where weights are programmed.
+        inputs: what the network takes for samples.
         seed: seed of the trial.
         trained_until_s: when the training ended on its clock, s.
         device: where torch computes.
-        inputs: what the network takes for samples, where that is not images normalised by channel.
         answers: see `DeployedModule`.
         reference: likewise.
     """
     matrices: dict[str, Matrix] = {}
     cells: dict[str, int] = {}
     for number, (name, layer) in enumerate(analog_layers(network)):
-        if held is not None:
-            columns = layer.crossbars.tile_columns
-            matrices[name] = _matrix(
-                held[number], layer.number, spec, seed, trained_until_s, inputs_first=False, tile_columns=columns
-            )
-        elif spec.device is not None:
+        if held is None and spec.device is not None:
             _put_on_crossbars(layer, spec)
-            weight = layer.weight.detach().cpu()
+        place = _Place(seed, layer.number, inputs_first=False, tile_columns=layer.crossbars.tile_columns)
+        if held is not None:
+            matrices[name] = _matrix(held[number], place, spec, trained_until_s)
+        elif spec.device is not None:
             rows, columns, unused = spec.tile_rows, spec.tile_columns, spec.unused_lines
             wires = wires_of(spec.wires, rows, columns, inputs_first=False, unused=unused)
-            matrices[name] = _programmed(
-                weight,
-                spec,
-                spec.device,
-                seed=seed,
-                name=layer.number,
-                wires=wires,
-                inputs_first=False,
-                tile_columns=layer.crossbars.tile_columns,
-            )
+            matrices[name] = _programmed(layer.weight.detach().cpu(), replace(place, wires=wires), spec, spec.device)
         cells[name] = matrices[name].size
     return DeployedModule(
         network,
         matrices,
         cells,
-        Pictures(data).batch if inputs is None else inputs,
-        data.train,
+        inputs,
+        training,
         samples_per_read=spec.samples_per_read,
         vectors=spec.gdc_vectors,
         calibration_samples=spec.calibration_samples,
@@ -131,48 +120,43 @@ def deployed_module(
     )
 
 
-def _matrix(
-    held: Held,
-    number: int,
-    spec: DeploymentSpec,
-    seed: int,
-    trained_until_s: float,
-    *,
-    inputs_first: bool,
-    tile_columns: int | None = None,
-) -> Matrix:
+@dataclass(frozen=True)
+class _Place:
+    """Where the weights of a layer go.
+
+    Attributes:
+        seed: seed of the trial.
+        name: number of the layer, which separates its random streams from those of others.
+        inputs_first: whether the first dimension of its weights is that of the inputs, or of the outputs.
+        tile_columns: outputs of an array; None for all.
+        wires: the wires of its arrays; None for ideal ones.
+        reads: reads of single cells that it took to learn the weights.
+    """
+
+    seed: int
+    name: int
+    inputs_first: bool
+    tile_columns: int | None = None
+    wires: ArrayWires | None = None
+    reads: int = 0
+
+
+def _matrix(held: Held, place: _Place, spec: DeploymentSpec, trained_until_s: float) -> Matrix:
     """Return the cells of a layer that was trained on them: these, or fresh ones with what they hold."""
+    array = held.array
     if spec.device is None:
-        return KeptMatrix(held.array, trained_until_s, seed=seed, name=number, digital=held.digital)
-    array, noise = held.array, stream(seed, "reads for reprogramming", number)
+        return KeptMatrix(array, trained_until_s, seed=place.seed, name=place.name, digital=held.digital)
+    noise = stream(place.seed, "reads for reprogramming", place.name)
     learned = _read_once(array.presented(array.conductance_us(trained_until_s), wired=False), noise)
     learned = learned if held.digital is None else learned + held.digital
-    return _programmed(
-        learned,
-        spec,
-        spec.device,
-        seed=seed,
-        name=number,
-        wires=array.wires,
-        inputs_first=inputs_first,
-        tile_columns=tile_columns,
-        reads=array.size,
-    )
+    return _programmed(learned, replace(place, wires=array.wires, reads=array.size), spec, spec.device)
 
 
 def _programmed(
-    weight: Tensor,
-    spec: DeploymentSpec,
-    cell: ProgrammedCellSpec,
-    *,
-    seed: int,
-    name: int,
-    wires: ArrayWires | None,
-    inputs_first: bool,
-    tile_columns: int | None = None,
-    reads: int = 0,
+    weight: Tensor, place: _Place, spec: DeploymentSpec, cell: ProgrammedCellSpec
 ) -> ProgrammedMatrix | SlicedMatrix:
     """Return weights in fresh cells: as they are in pairs, or digit by digit, or beside an offset column."""
+    seed, name, wires, reads = place.seed, place.name, place.wires, place.reads
     if spec.weight_bits == "analog" and spec.reference == "pair":
         return ProgrammedMatrix(weight, cell, seed=seed, name=name, wires=wires, reads=reads)
     return SlicedMatrix(
@@ -181,8 +165,8 @@ def _programmed(
         bits=spec.weight_bits,
         slices=spec.slices,
         reference=spec.reference,
-        inputs_first=inputs_first,
-        tile_columns=tile_columns,
+        inputs_first=place.inputs_first,
+        tile_columns=place.tile_columns,
         seed=seed,
         name=name,
         wires=wires,

@@ -39,8 +39,7 @@ def with_deployment(
         repetitions=spec.repetitions,
         compensations=spec.compensations,
     )
-    layers = network.accounts(outcome.layers)
-    layers = sharing(layers) if spec.packing == "shared" else layers
+    layers = sharing(network.accounts(outcome.layers), spec.packing)
     return replace(
         outcome,
         metrics={**outcome.metrics, **counted(layers), **_metrics(found, spec, measures)},

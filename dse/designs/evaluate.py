@@ -98,7 +98,7 @@ def _outcome_of(training: Training, design: Design, data: Data, platform: Platfo
     learner, curve = training.learner, training.curve
     # A network that is trained already passes once over its samples, for the account of an inference.
     layers, samples = learner.usage(), max(1, len(curve)) * learner.samples
-    layers = sharing(layers) if design.array.packing == "shared" else layers
+    layers = sharing(layers, design.array.packing)
     found = learned(curve[-1]) if curve else learner.measure(0.0)
     return Outcome(
         metrics={**found, **counted(layers), **endured(design, curve, learner.samples)},

@@ -107,8 +107,9 @@ class AbstractPictureLearner(AbstractModuleLearner[Answered]):
         return deployed_module(
             self.networks[0],
             update.held(),
-            self._data,
+            self._data.train,
             spec,
+            inputs=self._pictures.batch,
             seed=self.seed,
             trained_until_s=trained_until_s,
             device=self.platform.device,

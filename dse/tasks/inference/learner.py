@@ -72,7 +72,7 @@ class TrainedNetwork:
         return deployed_module(
             self._platform.placed(self._network, seed=self._seed).to(self._platform.device),
             None,
-            self._data,
+            self._data.train,
             spec,
             seed=self._seed,
             trained_until_s=trained_until_s,
