@@ -18,7 +18,8 @@ Resolution = int | Literal["ideal"]
 Unused = Literal["absent", "present"]
 Packing = Literal["apart", "shared"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
-Scales = Literal["none", "layer", "column"]
+Scales = Literal["none", "layer", "column", "tile"]
+ScaleKind = Literal["learned", "fixed", "calibrated"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -66,11 +67,26 @@ class ArraySpec(Spec):
     """Deep networks: conductance difference of each pair that stands for the standard deviation of a layer's
     initial weights, uS; so beta differs from layer to layer. 0.5 by default for an lstm."""
     output_scale: Annotated[Scales, ActsUnless(on_crossbars=False), Added()] = "none"
-    """Deep networks: digital factors of the outputs before the bias, one for a "layer" or one for each "column". They
-    begin at 1 and learn as other digital parameters do, so that effective weights can grow where conductances cannot.
-    Every output takes a multiplication, every error two."""
+    """Deep networks: digital factors of the outputs before the bias, one for a "layer", or one for each "column" or
+    "tile". Learned ones begin at 1 and learn as other digital parameters do, so that effective weights can grow where
+    conductances cannot. Every output takes a multiplication, every error two; those of tiles stand behind the
+    converters of each array, both ways, and on the errors that form the gradient of its weights."""
+    output_scale_kind: Annotated[
+        ScaleKind, ActsUnless(on_crossbars=False), ActsUnless(output_scale="none"), Added()
+    ] = "learned"
+    """Deep networks: output scales that are "learned"; or "fixed" by the initial weights: the deviation (or largest, as
+    `mapping` says) of a column or tile over that of its layer, with cells that hold weights over their factor, so that
+    all use the range alike; or "calibrated" once, after the first mini-batch: 1 over the root mean square of the
+    products behind a factor (and the root of the tiles that an output sums), and constant from there."""
     output_scale_rate: Annotated[
-        float, Gt(0.0), Le(1e4), ActsUnless(on_crossbars=False), ActsUnless(output_scale="none"), Added()
+        float,
+        Gt(0.0),
+        Le(1e4),
+        ActsUnless(on_crossbars=False),
+        ActsUnless(output_scale="none"),
+        ActsUnless(output_scale_kind="fixed"),
+        ActsUnless(output_scale_kind="calibrated"),
+        Added(),
     ] = 0.01
     """Learning rate of output scales in units of that of other digital parameters; a scale gathers the gradients of all
     its weights."""
@@ -129,6 +145,16 @@ class ArraySpec(Spec):
             raise ValueError(msg)
         if self.tile_rows != "whole" and self.spare_rows > self.tile_rows:
             msg = f"spare_rows = {self.spare_rows} exceed the {self.tile_rows} rows of an array; give at most as many"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _factors_act(self) -> "ArraySpec":
+        if self.output_scale == "layer" and self.output_scale_kind == "fixed":
+            msg = (
+                'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares '
+                'parts of a layer with the whole; give output_scale = "column" or "tile", or another kind'
+            )
             raise ValueError(msg)
         return self
 

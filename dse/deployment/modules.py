@@ -63,8 +63,12 @@ class ModuleLayer(AbstractDeployedLayer):
         # A linear layer of the same array, converters and tiles measures drift under fixed inputs.
         shape = self.layer.rows, self.layer.cols
         digital = nn.Linear(*shape, bias=False, device="meta").to_empty(device=self.device)
-        crossbars = replace(self.layer.crossbars, output_scale="none")
+        # A factor of an output leaves the ratios of responses as they are; those of tiles weigh what is added.
+        tiles = self.layer.scales_tiles
+        crossbars = replace(self.layer.crossbars, output_scale="tile" if tiles else "none", output_scale_kind="learned")
         self._probe = AnalogLinear(digital, crossbars, seed=self.layer.seed, number=self.layer.number)
+        if tiles:
+            self._probe.learned_scale = self.layer.learned_scale
         self._fixed = torch.from_numpy(fixed_inputs(self.vectors, self.layer.rows)).to(self.device)
 
     @property

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from dse.crossbar.analog import AnalogLinear
 from dse.crossbar.analog.over_time import Factors, Steps, takes
-from dse.crossbar.analog.products import BACKWARD, FORWARD
+from dse.crossbar.analog.reads import BACKWARD, FORWARD
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, Tensor, State], State]

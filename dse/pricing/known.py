@@ -207,8 +207,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
     back = vectors * back_planes if layer.back else 0
     added = samples * (layer.inside * column_tiles * back_planes - layer.reached) if layer.back else 0
     bits = bits_of_weight(device, design.array.pairs_per_weight, chi)
-    scales = {"none": 0, "layer": 1, "column": layer.cols}[design.array.output_scale]
-    scaled = dict(zip(OUTPUT_SCALES, (vectors * layer.cols, 2 * vectors * layer.cols), strict=True)) if scales else {}
+    scales = {"none": 0, "layer": 1, "column": layer.cols, "tile": row_tiles * column_tiles}[design.array.output_scale]
     unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
     refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()
     flips = ("chi_flips",) if chi is not None and chi.storage == "pcm" else ()
@@ -243,8 +242,19 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         **adc.facts,
         **({SPARE_ROWS: design.array.spare_rows} if design.array.spare_rows else {}),
         **dac.facts(signed=not layer.unsigned),
-        **scaled,
+        **(_scaled(design, layer) if scales else {}),
     }
+
+
+def _scaled(design: Design, layer: LayerProducts) -> dict[str, int]:
+    """Return the multiplications by digital factors: of outputs, and of errors."""
+    vectors, (row_tiles, column_tiles) = design.train_samples * layer.vectors, _tiles(design, layer)
+    learns = design.array.output_scale_kind == "learned"
+    forward, backward = vectors * layer.cols, vectors * layer.cols * (1 + learns)
+    if design.array.output_scale == "tile":
+        back = vectors * (layer.rows - layer.bias_rows) * column_tiles if layer.back else 0
+        forward, backward = forward * row_tiles, backward * row_tiles + back
+    return dict(zip(OUTPUT_SCALES, (forward, backward), strict=True))
 
 
 def _arrays(design: Design, layer: LayerProducts) -> dict[str, int]:

@@ -104,6 +104,8 @@ class Platform:
                 operand_bits=self.hardware.accumulator.operand_bits,
                 read_noise_per=self.array.read_noise_per,
                 output_scale=self.array.output_scale,
+                output_scale_kind=self.array.output_scale_kind,
+                output_scale_by=self.array.mapping,
                 output_scale_rate=self.array.output_scale_rate,
             )
         return cast("M", on_crossbars(network, crossbars, seed=seed))

@@ -12,7 +12,7 @@ from dse.crossbar.analog import AnalogLayer, Crossbars, analog_layers, on_crossb
 from dse.crossbar.analog.earlier import as_made
 from dse.crossbar.analog.over_time import Steps, takes
 from dse.crossbar.analog.passes import add_noise
-from dse.crossbar.analog.products import BACKWARD, FORWARD, noisy
+from dse.crossbar.analog.reads import BACKWARD, FORWARD, noisy
 from dse.crossbar.spec import AdcSpec, DacSpec
 from dse.kernel import recurrent
 from dse.kernel.arithmetic import compiled

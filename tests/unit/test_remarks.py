@@ -104,6 +104,7 @@ ONE_BY_ONE = "2 to 4 times as long"
         ("lstm", 'dac.coding = "bit_serial"', ONE_BY_ONE),
         ("lstm", "adc.errors.gain_std = 0.01", ONE_BY_ONE),
         ("lstm", 'array.output_scale = "layer"', ""),
+        ("lstm", 'array.output_scale = "tile"', ONE_BY_ONE),
         ("lstm", "", ""),
     ],
 )

@@ -37,6 +37,7 @@ LEARNING: Settings = {
 """What is said of cells that learn, switched off."""
 DEEP: Settings = {
     "array.output_scale": "none",
+    "array.output_scale_kind": "learned",
     "array.mapping": "deviation",
     "array.unused_lines": "absent",
     "array.packing": "apart",

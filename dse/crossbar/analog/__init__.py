@@ -3,7 +3,10 @@
 spec      what the arrays and converters of such layers are
 passes    whole tensors through converters, and what that drives, in one pass each
 base      `AnalogLayer`: what such layers share
+factors   digital factors of the outputs, of layers, columns and tiles
 convolution  torch's convolution and its gradients, kept from a fault below it
+reads     read noise of products, and what calibrated converters look for
+transposed  backward products through converters
 products  their products as functions that torch differentiates
 earlier   how earlier versions took products, for replays of their rows
 over_time products of recurrent layers, a step after the other

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from dse.crossbar.analog.factors import Squares, TileFactors, factors_of
 from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated
@@ -33,8 +34,10 @@ class AnalogLayer(nn.Module, ABC):
         bias: digital biases, or None.
         effective_weight: what products see instead of `weight`, of its shape; gradients still go to `weight`.
         slices: digits of the weights in columns of their own, which products see instead; empty for whole weights.
-        learned_scale: digital factor of the outputs that learns, shape (1,), or (outputs,) with one for each; or None.
-        scaled: multiplications by it of outputs and of errors, while `counting`.
+        learned_scale: digital factors of the outputs, shape (1,), (outputs,) or (tiles,), which learn or, without a
+            gradient, stay; or None.
+        scaled: multiplications by them of outputs and of errors, while `counting`.
+        squares: of products before these factors, from which they are calibrated; None once they are, and for others.
         output_scale: further digital factor of the outputs before the bias: one number, or one for each output.
         read_noise: variance of one read of each weight, in units of weight squared, or None for noiseless reads.
         crossbars: arrays and converters.
@@ -61,8 +64,11 @@ class AnalogLayer(nn.Module, ABC):
         super().__init__()
         self.weight = own.weight
         self.bias = cast("nn.Parameter | None", own.bias)
-        self.learned_scale = _scales_of(crossbars, own)
+        self.learned_scale = factors_of(crossbars, own.weight)
         self.scaled = [0, 0]
+        self.squares: Squares | None = None
+        if self.learned_scale is not None and crossbars.output_scale_kind == "calibrated":
+            self.squares = Squares(self.learned_scale.numel())
         self.traits = traits_of(own)
         self.crossbars = crossbars
         self.effective_weight: Tensor | None = None
@@ -102,6 +108,18 @@ class AnalogLayer(nn.Module, ABC):
     def column_tiles(self) -> list[Tile]:
         """First and last + 1 column of each tile along the outputs."""
         return cuts(self.cols, self.crossbars.tile_columns)
+
+    @property
+    def scales_tiles(self) -> bool:
+        """Whether its digital factors are those of its tiles."""
+        return self.learned_scale is not None and self.crossbars.output_scale == "tile"
+
+    @property
+    def tile_factors(self) -> TileFactors | None:
+        """The digital factors of its tiles as they are now; None where it has none."""
+        if self.learned_scale is None or not self.scales_tiles:
+            return None
+        return TileFactors(self.learned_scale, (self.row_tiles, self.column_tiles))
 
     @property
     def is_plain(self) -> bool:
@@ -149,6 +167,13 @@ class AnalogLayer(nn.Module, ABC):
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
         self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.crossbars.adc.headroom), [0.0, 0.0]
 
+    def calibrate_scales(self) -> None:
+        """Set digital factors by the products that were counted, where they are still to be calibrated."""
+        if self.squares is not None and self.learned_scale is not None:
+            summed = len(self.row_tiles) if self.scales_tiles else 1
+            self.learned_scale.data.copy_(self.squares.factors(summed))
+            self.squares = None
+
     def _misfit(self, what: str, x: Tensor, fit: str) -> SettingError:
         """Return the error of inputs that do not fit the array: what it takes and got, and the layer that would fit."""
         name = repr(self.label) if self.label else f"number {self.number}"
@@ -174,6 +199,7 @@ class AnalogLayer(nn.Module, ABC):
         self.places = int(taken(state, "places", ()))
         if self.learned_scale is not None:
             self.scaled = taken(state, "scaled", (2,)).tolist()
+            self.squares = None  # no training pauses in its first mini-batch
         hand_out(self._parts(), state)
 
     @abstractmethod
@@ -207,14 +233,6 @@ class AnalogLayer(nn.Module, ABC):
     @abstractmethod
     def windows(self, x: Tensor) -> Tensor | None:
         """Return how many products each place of an image enters, shape (height, width); None for one."""
-
-
-def _scales_of(crossbars: Crossbars, own: nn.Linear | nn.Conv2d) -> nn.Parameter | None:
-    """Return the learned factors of the outputs of a layer before they have learned."""
-    if crossbars.output_scale == "none":
-        return None
-    number = 1 if crossbars.output_scale == "layer" else own.weight.shape[0]
-    return nn.Parameter(torch.ones(number, device=own.weight.device))
 
 
 class _SeenThrough(Function):

@@ -19,25 +19,15 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from dse.crossbar.analog.base import AnalogLayer
-from dse.crossbar.analog.earlier import adds_noise_by_torch
-from dse.crossbar.analog.passes import (
-    Folding,
-    add_noise,
-    drives,
-    fold,
-    largest_magnitudes,
-    quantise,
-    scale_and_quantise,
-)
-from dse.crossbar.converter_errors import ConverterErrors
+from dse.crossbar.analog.factors import TileFactors
+from dse.crossbar.analog.passes import drives, largest_magnitudes, quantise, scale_and_quantise
+from dse.crossbar.analog.reads import BACKWARD, FORWARD, noisy, watch, with_read_noise
+from dse.crossbar.analog.transposed import through_converters
 from dse.crossbar.cuts import Tile
 from dse.crossbar.pairs import Slice
 from dse.crossbar.planes import planes_of
 from dse.streams import Stream
 
-FORWARD, BACKWARD = 0, 1
-ROOM_FLOATS = 2**18
-"""Unfolded errors are held for as many samples as fit this many floats, so that they stay in the cache."""
 Bits = int | Literal["ideal"]
 
 
@@ -49,8 +39,9 @@ def output(layer: AnalogLayer, x: Tensor) -> Tensor:
         if layer.counting:
             _count_words(layer, x, y)
         return y
-    y = layer.exact(x, layer.held_weight) if plain else product(layer, x)
-    if learned is not None:
+    tiles = layer.scales_tiles
+    y = layer.exact(x, layer.held_weight) if plain and not tiles else product(layer, x)
+    if learned is not None and not tiles:
         y = cast("Tensor", _Scaled.apply(y, learned, layer))
     if scale is not None:
         y = y * (scale if scale.dim() == 0 else scale.reshape(layer.per_column))
@@ -60,29 +51,52 @@ def output(layer: AnalogLayer, x: Tensor) -> Tensor:
 def product(layer: AnalogLayer, x: Tensor) -> Tensor:
     """Return the product of a layer with inputs, every vector of a linear layer being a sample."""
     flat = x if layer.weight.dim() > 2 else x.reshape(-1, x.shape[-1])
-    y = cast("Tensor", _Product.apply(flat, layer.held_weight, layer))
+    factors = layer.learned_scale if layer.scales_tiles else None
+    y = cast("Tensor", _Product.apply(flat, layer.held_weight, factors, layer))
     return y if flat is x else y.reshape(*x.shape[:-1], y.shape[-1])
 
 
 class _Product(Function):
-    """An analog product in both directions."""
+    """An analog product in both directions, with the factors of its tiles where it has some."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, layer: AnalogLayer) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        scale: Tensor | None,  # noqa: ARG004  a place for its gradient
+        layer: AnalogLayer,
+    ) -> Tensor:
         """Take the forward product."""
-        ctx.layer = layer
-        ctx.save_for_backward(x, weight)
-        return forward(layer, x.detach(), weight.detach())
+        ctx.layer, ctx.factors = layer, layer.tile_factors
+        if ctx.factors is None:
+            ctx.save_for_backward(x, weight)
+            return forward(layer, x.detach(), weight.detach())
+        parts: list[Tensor] = []
+        y = forward(layer, x.detach(), weight.detach(), ctx.factors, parts)
+        ctx.save_for_backward(x, weight, *parts)
+        return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """Take the transposed product for the inputs and the digital outer product for the weights."""
-        x, weight = ctx.saved_tensors
-        layer, d = ctx.layer, gradients[0]
-        back = backward(layer, d, weight.detach(), x) if ctx.needs_input_grad[0] else None
-        own = outer(layer, x.detach(), d) if ctx.needs_input_grad[1] else None
-        return back, own, None
+        x, weight, *parts = ctx.saved_tensors
+        layer, factors, d, needs = ctx.layer, ctx.factors, gradients[0], ctx.needs_input_grad
+        back = backward(layer, d, weight.detach(), x, factors) if needs[0] else None
+        own = outer(layer, x.detach(), d) if needs[1] else None
+        if factors is None:
+            return back, own, None, None
+        if layer.counting:
+            # A tile multiplies its outputs; errors are multiplied for the gradients of its weights and of its factor.
+            layer.scaled[BACKWARD] += _vectors(d) * layer.rows * len(layer.column_tiles) if needs[0] else 0
+            layer.scaled[BACKWARD] += d.numel() * len(layer.row_tiles) * (needs[1] + needs[2])
+        if own is not None:
+            own = own * factors.of_weights.view(own.shape)
+        if not needs[2]:
+            return back, own, None, None
+        of_factors = factors.gradient(d, parts, d.dim() - len(layer.per_column))
+        return back, own, of_factors * layer.crossbars.output_scale_rate, None
 
 
 class _Scaled(Function):
@@ -92,6 +106,9 @@ class _Scaled(Function):
     def forward(ctx: Any, y: Tensor, scale: Tensor, layer: AnalogLayer) -> Tensor:
         """Scale the outputs."""
         ctx.layer, factors = layer, scale.detach().reshape(layer.per_column)
+        if layer.squares is not None and layer.counting:
+            of_columns = torch.arange(layer.cols) % scale.numel()
+            layer.squares.take(_by_column(layer, y), of_columns)
         ctx.save_for_backward(y, factors)
         if layer.counting:
             layer.scaled[FORWARD] += y.numel()
@@ -113,8 +130,27 @@ class _Scaled(Function):
         return d * factors, own.reshape(-1) * layer.crossbars.output_scale_rate, None
 
 
-def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
-    """Return ADC(DAC(x) W), and count it where the layer counts."""
+def _by_column(layer: AnalogLayer, y: Tensor) -> Tensor:
+    """Return products as vectors, shape (vectors, outputs)."""
+    return y.movedim(y.dim() - len(layer.per_column), -1).reshape(-1, layer.cols)
+
+
+def forward(
+    layer: AnalogLayer,
+    x: Tensor,
+    weight: Tensor,
+    factors: TileFactors | None = None,
+    kept: list[Tensor] | None = None,
+) -> Tensor:
+    """Return ADC(DAC(x) W), and count it where the layer counts.
+
+    Args:
+        layer: the layer.
+        x: inputs.
+        weight: what products see.
+        factors: those of the tiles of the layer.
+        kept: takes the products of each row tile before its factors.
+    """
     dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
     driven, scales = _driven(layer, x, dac, adc)
     planes = planes_of(driven, layer.crossbars.dac, FORWARD, signed=True, scales=scales)
@@ -124,16 +160,18 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     tiles: list[Tile | None] = [*layer.row_tiles]
     parts: list[Tensor] = []
     cut = 0
-    cuts_of = tiles if adc != "ideal" and len(tiles) > 1 else [None]
+    cuts_of = tiles if (adc != "ideal" or factors is not None) and len(tiles) > 1 else [None]
     slices = layer.slices or (Slice(weight, 1.0),)
     turns = itertools.product(planes, enumerate(slices), enumerate(cuts_of))
     for (plane, of_plane), (place, own), (number, rows) in turns:
         part = layer.exact(plane, own.weight, rows=rows)
         if variance is not None:
-            part = _with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
+            part = with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
         part, beyond = _converted(layer, part, adc, scales, place * len(cuts_of) + number)
         worth = of_plane * own.worth
         parts, cut = [*parts, part if worth == 1.0 else part * worth], cut + beyond
+    if factors is not None:
+        parts = _scaled_tiles(layer, parts, factors, [] if kept is None else kept)
     y = reduce(Tensor.add_, parts)
     if layer.counting:
         driving = _driving([drives(plane, scales, layer.windows(plane)) for plane, _ in planes])
@@ -141,7 +179,25 @@ def forward(layer: AnalogLayer, x: Tensor, weight: Tensor) -> Tensor:
     return y
 
 
-def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+def _scaled_tiles(layer: AnalogLayer, parts: list[Tensor], factors: TileFactors, kept: list[Tensor]) -> list[Tensor]:
+    """Return the products of row tiles times their factors; `kept` takes those before.
+
+    Parts go through the row tiles of a digit and a bit of the inputs first, which are already weighed.
+    """
+    number = len(layer.row_tiles)
+    kept += [reduce(Tensor.add, parts[own::number]) for own in range(number)]
+    if layer.counting:
+        layer.scaled[FORWARD] += sum(own.numel() for own in kept)
+        if layer.squares is not None:
+            of_columns = torch.arange(factors.grid.shape[1]).repeat_interleave(
+                torch.tensor([last - first for first, last in layer.column_tiles])
+            )
+            for place, own in enumerate(kept):
+                layer.squares.take(_by_column(layer, own), of_columns + place * factors.grid.shape[1])
+    return [own * factor.reshape(layer.per_column) for own, factor in zip(kept, factors.of_outputs, strict=True)]
+
+
+def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor, factors: TileFactors | None = None) -> Tensor:
     """Return ADC(DAC(d) W^T) with the parts of windows added, and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits_backward, layer.crossbars.adc.bits_backward
     driven, scales = _driven(layer, d, dac, adc)
@@ -152,11 +208,14 @@ def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor) -> Tensor
     cut = 0
     for plane, worth in planes:
         if adc == "ideal":
+            if factors is not None and not parts:
+                own = factors.of_weights.view(weight.shape)
+                weight, variance = weight * own, None if variance is None else variance * own.square()
             back = layer.transposed(plane, weight, x)
             if variance is not None:
-                back = _with_read_noise(back, layer.transposed(plane.square(), variance, x), noise)
+                back = with_read_noise(back, layer.transposed(plane.square(), variance, x), noise)
         else:
-            back, beyond = _through_converters(layer, plane, weight, variance, x, scales)
+            back, beyond = through_converters(layer, plane, weight, variance, x, scales, factors=factors)
             cut += beyond
         parts.append(back if worth == 1.0 else back * worth)
     if layer.counting:
@@ -181,121 +240,6 @@ def outer(layer: AnalogLayer, x: Tensor, d: Tensor) -> Tensor:
     return layer.outer(x, d)
 
 
-def _through_converters(
-    layer: AnalogLayer, d: Tensor, weight: Tensor, variance: Tensor | None, x: Tensor, scales: Tensor
-) -> tuple[Tensor, int]:
-    """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
-    errors, targets, channels = layer.converter_errors(BACKWARD), layer.targets(x), x.shape[1]
-    sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
-    copied = d.dim() == 4 and not d.is_contiguous(memory_format=torch.channels_last)
-    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums, copied)
-    cut = (_one_by_one if layer.watching or errors is not None else _in_one_pass)(layer, whole)
-    if x.dim() == 2:
-        return sums[:, 0], cut
-    return sums.view(x.shape[0], x.shape[2], x.shape[3], channels).permute(0, 3, 1, 2), cut
-
-
-class _Transposed(NamedTuple):
-    """A transposed product: vectors of errors, weights and their variance, scales, targets, and sums to add to.
-
-    `copied` is whether some outputs of the vectors are made dense: where errors lay output by output, sums of products
-    have been those of dense vectors, to the last bit.
-    """
-
-    vectors: Tensor
-    weight: Tensor
-    variance: Tensor | None
-    scales: Tensor
-    targets: Tensor
-    sums: Tensor
-    copied: bool
-
-    def driven(self, some: slice, own: slice) -> Tensor:
-        """Return the vectors of some samples, and of them some outputs."""
-        found = self.vectors[some][..., own]
-        return found.contiguous() if self.copied else found
-
-
-def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int:
-    """Add converted parts to sums where converters have fixed ranges and do not err; return cuts."""
-    vectors, weight, variance, scales, targets, sums, _ = whole
-    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
-    watches = layer.counting and layer.crossbars.adc.ranging == "calibrated"
-    folding = Folding(bits, scales, scales * layer.ranges[BACKWARD], targets, sums, watches=watches)
-    tiles = [slice(*columns) for columns in layer.column_tiles]
-    matrices = [layer.matrix(weight[own]) for own in tiles]
-    spreads = [None if variance is None else layer.matrix(variance[own]) for own in tiles]
-    step = _samples_at_once(layer, targets)
-    room = [vectors.new_empty(step * vectors.shape[1], layer.rows) for _ in range(1 if variance is None else 2)]
-    for start in range(0, len(vectors), step):
-        for own, matrix, spread in zip(tiles, matrices, spreads, strict=True):
-            driven = whole.driven(slice(start, start + step), own)
-            part = _times(driven, matrix, room[0])
-            if spread is not None:
-                part = _with_read_noise(part, _times(driven.square(), spread, room[1]), noise)
-            folding.take(part, start)
-    if watches:
-        layer.peaks[BACKWARD] = max(layer.peaks[BACKWARD], folding.peak)
-    return folding.cut
-
-
-def _times(vectors: Tensor, matrix: Tensor, room: Tensor) -> Tensor:
-    """Return vectors of some samples, shape (samples, vectors, n), times a matrix, in some room where these are dense.
-
-    What is written to the same place stays in the cache, which halves the time of a product of few rows.
-    """
-    if not vectors.is_contiguous():
-        return vectors @ matrix
-    samples, count, width = vectors.shape
-    out = room[: samples * count]
-    torch.mm(vectors.view(-1, width), matrix, out=out)
-    return out.view(samples, count, -1)
-
-
-def _samples_at_once(layer: AnalogLayer, targets: Tensor) -> int:
-    """Return of how many samples the parts of windows stay in the cache."""
-    return max(1, ROOM_FLOATS // (layer.rows * targets.shape[0]))
-
-
-def _one_by_one(layer: AnalogLayer, whole: _Transposed) -> int:
-    """Add converted parts to sums where converters err, or their ranges follow whatever passes; return cuts."""
-    vectors, weight, variance, scales, targets, sums, _ = whole
-    bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
-    errors, cut, step = layer.converter_errors(BACKWARD), 0, _samples_at_once(layer, targets)
-    for start in range(0, len(vectors), step):
-        some = slice(start, start + step)
-        for number, own in enumerate(slice(*columns) for columns in layer.column_tiles):
-            driven = whole.driven(some, own)
-            part = driven @ layer.matrix(weight[own])
-            if variance is not None:
-                part = _with_read_noise(part, driven.square() @ layer.matrix(variance[own]), noise)
-            _watch(layer, BACKWARD, part, scales[some])
-            limits = scales[some] * layer.ranges[BACKWARD]
-            if errors is not None:
-                part = part.view(*part.shape[:2], targets.shape[1], -1)
-                cut += _err_and_fold(part, limits, number, (errors, layer.conversions["backward"]), targets, sums[some])
-            else:
-                folding = Folding(bits, scales[some], limits, targets, sums[some])
-                folding.take(part, 0)
-                cut += folding.cut
-    return cut
-
-
-def _err_and_fold(
-    part: Tensor, limits: Tensor, tile: int, errors: tuple[ConverterErrors, Stream], targets: Tensor, out: Tensor
-) -> int:
-    """Pass parts through converters that err, and add them where they belong; see `Folding`.
-
-    Rows of an array go through the places of a kernel channel by channel, parts through the channels place by place.
-    """
-    taps, channels = part.shape[2:]
-    full_scale = limits.reshape(-1, 1, 1, 1).to(part.device)
-    own, noise = errors
-    part, cut = own.convert(part, full_scale, tile, noise, lambda rows: rows.view(channels, taps).t())
-    fold(part, targets, out)
-    return cut
-
-
 def _driven(layer: AnalogLayer, x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
     """Return inputs behind their converters and the full scale of each sample; ones where nothing asks for it."""
     if dac != "ideal":
@@ -311,37 +255,17 @@ def _reads(layer: AnalogLayer, weight: Tensor, noise: Stream) -> tuple[Tensor, T
     return noisy(weight, variance, noise), None
 
 
-def _with_read_noise(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
-    """Return products with read noise, in one pass where that can be; they are overwritten there."""
-    return y if not adds_noise_by_torch() and add_noise(y, variance, noise) else noisy(y, variance, noise)
-
-
-def noisy(y: Tensor, variance: Tensor, noise: Stream) -> Tensor:
-    """Return values with normal noise of a variance; what rounding left below zero counts as zero."""
-    draw = noise.next_normal(1, vectors=y.numel()).reshape(y.shape).to(y.device, y.dtype)
-    return torch.addcmul(y, variance.clamp_min(0.0).sqrt(), draw)
-
-
 def _converted(layer: AnalogLayer, y: Tensor, bits: Bits, scales: Tensor, tile: int) -> tuple[Tensor, int]:
     """Return forward products of a tile of rows after its converters, and how many were cut."""
     if bits == "ideal":
         return y, 0
-    _watch(layer, FORWARD, y, scales)
+    watch(layer, FORWARD, y, scales)
     limits, errors = scales * layer.ranges[FORWARD], layer.converter_errors(FORWARD)
     if errors is None:
         return quantise(y, bits, limits, in_place=True)
     noise = layer.conversions["forward" if layer.counting else "evaluation"]
     full_scale = limits.reshape(-1, *[1] * (y.dim() - 1)).to(y.device)
     return errors.convert(y, full_scale, tile, noise, lambda own: own.reshape(layer.per_column))
-
-
-def _watch(layer: AnalogLayer, way: int, y: Tensor, scales: Tensor) -> None:
-    """Note the largest product before a converter where its range follows the products."""
-    if layer.watching or (layer.counting and layer.crossbars.adc.ranging == "calibrated"):
-        peak = float((largest_magnitudes(y) / scales).max())
-        layer.peaks[way] = max(layer.peaks[way], peak)
-        if layer.watching:
-            layer.ranges[way] = layer.crossbars.adc.headroom * layer.peaks[way]
 
 
 def _vectors(y: Tensor) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from dse.crossbar.spec import AdcSpec, DacSpec, Scales
+from dse.crossbar.spec import AdcSpec, DacSpec, ScaleKind, Scales
 
 IDEAL_DAC = DacSpec(bits="ideal")
 IDEAL_ADC = AdcSpec(bits="ideal")
@@ -28,8 +28,10 @@ class Crossbars:
         operand_bits: resolution of the inputs and errors whose products form the gradient of the weights.
         read_noise_per: "product" draws read noise for every product of the array with a vector; "mini_batch" draws a
             weight's noise once for a mini-batch and direction, which takes no time and correlates what passes together.
-        output_scale: whether a layer has a learned digital factor of its outputs, or one for each column.
-        output_scale_rate: what the gradients of these are multiplied by.
+        output_scale: whether a layer has a digital factor of its outputs, or one for each column or tile.
+        output_scale_kind: whether these learn, are fixed by the initial weights, or are calibrated; see `factors`.
+        output_scale_by: what of the initial weights fixed ones go by.
+        output_scale_rate: what the gradients of those that learn are multiplied by.
     """
 
     dac: DacSpec = IDEAL_DAC
@@ -40,6 +42,8 @@ class Crossbars:
     operand_bits: int | Literal["float"] = "float"
     read_noise_per: Literal["product", "mini_batch"] = "product"
     output_scale: Scales = "none"
+    output_scale_kind: ScaleKind = "learned"
+    output_scale_by: Literal["deviation", "largest"] = "deviation"
     output_scale_rate: float = 1.0
 
     @cached_property

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from dse.crossbar.analog.layers import AnalogLinear
 from dse.crossbar.analog.over_time import Factors, Steps
-from dse.crossbar.analog.products import BACKWARD, FORWARD
+from dse.crossbar.analog.reads import BACKWARD, FORWARD
 from dse.kernel.recurrent import gate_errors, open_gates
 
 

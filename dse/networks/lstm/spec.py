@@ -36,10 +36,13 @@ class Lstm(ModuleNetwork):
         "adc.calibrate_every_samples": 20_000,
         "clock.drift_every_samples": 20_000,
     }
-    plain_with: ClassVar[Mapping[str, str]] = {"adc.errors": f"converters that err are not compiled, and {ONE_BY_ONE}"}
+    plain_with: ClassVar[Mapping[str, str]] = {
+        "adc.errors": f"converters that err are not compiled, and {ONE_BY_ONE}",
+    }
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
         ("array.read_noise_per", "mini_batch"): "an LSTM draws the noise of all its weights at every time step, which "
         'took 1.5 to 1.9 times as long as "product", exact for every vector (findings/benchmarks.md)',
+        ("array.output_scale", "tile"): f"factors stand between the tiles of a product, and {ONE_BY_ONE}",
         ("dac.coding", "bit_serial"): f"every bit of an input is a product, and {ONE_BY_ONE}",
     }
     on_accelerators = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OF_MAPPING = ("mapping", "conductance_at_largest_us", "conductance_per_std_us")
 """Settings of what conductance stands for weight that go by the initial weights of a network."""
-OF_SCALES = ("output_scale", "output_scale_rate")
+OF_SCALES = ("output_scale", "output_scale_kind", "output_scale_rate")
 """Settings of digital factors behind layers that learn by torch."""
 OF_TILES = ("tile_rows", "tile_columns", "unused_lines", "packing")
 """Settings of arrays and deployments that have no effect where a layer is an array of its own."""
