@@ -5,7 +5,8 @@ block of shape (2, N, rows, cols), G+ before G-. Its rows are the inputs of a la
 
 With several pairs a counter of the array selects which of them takes the first pulse of every weight; further pulses
 go to the next ones in turn, and the counter moves on by one at every transfer (Boybat et al., Nat. Commun. 9:2514,
-2018). All pairs of a weight start equal, so that N changes no initial weight.
+2018). All pairs of a weight start equal, so that N changes no initial weight. Pairs of unequal significance count in
+the sum as often as that says, and the first, fine one takes all pulses; see `dse.crossbar.significance`.
 
 Read noise is fresh for every cell and every sample. A product sums independent Gaussians, so that it is drawn at the
 outputs with the exact variance, sum_i x_i^2 sum_n (sigma+_nij^2 + sigma-_nij^2) / (N beta)^2, instead of cell by cell;
@@ -107,8 +108,10 @@ class PairArray:
         self.rows, self.cols = rows, cols
         self.wires = array.wires_of_tiles(inputs_first=inputs_first)
         self.pairs = array.pairs_per_weight
-        self.beta_us = array.conductance_per_weight_us * self.pairs
-        self.selected = 0
+        own = array.significance
+        self.worths: list[float] = [1] * self.pairs if own is None else [1] + [own.ratio] * (self.pairs - 1)
+        self.beta_us = array.conductance_per_weight_us * sum(self.worths)
+        self.selected, self.transfers = 0, 0
         self.dac, self.adc = dac, adc
         self.ranges = [adc.range, adc.backward_range]
         self.peaks = [0.0, 0.0]
@@ -157,7 +160,7 @@ class PairArray:
             The share of weights whose conductance difference exceeds the window; these are held at its ends.
         """
         cell = self.cells.spec
-        difference = weight * (self.beta_us / self.pairs)
+        difference = weight * (self.beta_us / sum(self.worths))
         size = difference.abs().clamp_max(cell.g_max_us - cell.g_min_us)
         lower = (mean_us - 0.5 * size).clamp_min(cell.g_min_us).minimum(cell.g_max_us - size)
         plus, minus = (torch.where(difference * sign > 0, lower + size, lower) for sign in (1.0, -1.0))
@@ -176,7 +179,14 @@ class PairArray:
     @property
     def cells_in_turn(self) -> int:
         """Cells of a weight that take its pulses of one direction in turn; see `program`."""
-        return 2 * self.pairs if self.cells.spec.directions == "both" else self.pairs
+        return len(self._planes_in_turn)
+
+    @property
+    def _planes_in_turn(self) -> list[int]:
+        """Planes of cells that take pulses in turn; those of G+ alone where cells go one way, as G- follows them."""
+        pairs = self.pairs if self._spec.significance is None else 1
+        both = self.cells.spec.directions == "both"
+        return [sign * self.pairs + n for sign in range(1 + both) for n in range(pairs)]
 
     @property
     def streams(self) -> tuple[Stream, Stream, Stream, Stream, Stream]:
@@ -219,12 +229,14 @@ class PairArray:
             std = None if std is None else std * self.wires.shares(g)
             g = self.wires.effective(g)
         weight, variance = g[0, 0] - g[1, 0], None
-        for n in range(1, self.pairs):
-            weight = weight + (g[0, n] - g[1, n])
+        for n, worth in enumerate(self.worths[1:], 1):
+            own = g[0, n] - g[1, n]
+            weight = weight + (own if worth == 1 else own * worth)
         if std is not None:
             variance = std[0, 0] ** 2 + std[1, 0] ** 2
-            for n in range(1, self.pairs):
-                variance = variance + (std[0, n] ** 2 + std[1, n] ** 2)
+            for n, worth in enumerate(self.worths[1:], 1):
+                own = std[0, n] ** 2 + std[1, n] ** 2
+                variance = variance + (own if worth == 1 else own * worth**2)
             variance = variance / self.beta_us**2
         return Sensed(weight / self.beta_us, variance)
 
@@ -318,12 +330,13 @@ class PairArray:
         """
         flat, both = pulses.reshape(-1), self.cells.spec.directions == "both"
         where = torch.nonzero(flat).squeeze(1)
-        p, first, planes = flat[where], self.selected, self.cells_in_turn
+        p, first, in_turn = flat[where], self.selected, self._planes_in_turn
+        planes = len(in_turn)
         self.selected = (first + 1) % planes
         for turn in range(planes):
             count = (p.abs() - turn + planes - 1) // planes
             takes = count > 0
-            plane, own = (first + turn) % planes, count[takes]
+            plane, own = in_turn[(first + turn) % planes], count[takes]
             if both:
                 own = own * (p[takes].sign() if plane < self.pairs else -p[takes].sign())
             cells = (plane if both else plane + (p[takes] < 0) * self.pairs) * flat.numel() + where[takes]
@@ -358,13 +371,13 @@ class PairArray:
         saturated = (read > spec.threshold_us).any(dim=0)
         where = torch.nonzero(saturated & (difference.abs() < spec.difference_us)).squeeze(1)
         if self.endurance is None or not self._spec.spare_rows:
-            return [self._write_anew(where, difference, spec, now_s, events, look=look)]
+            return [self.write_anew(where, difference, spec, now_s, events, look=look)]
         # What moves to a spare row is written there alone.
         spare = self._remapped(self.endurance)
         where = where[~torch.isin(where, spare)]
-        return [self._write_anew(own, difference, spec, now_s, events, look=look) for own in (where, spare)]
+        return [self.write_anew(own, difference, spec, now_s, events, look=look) for own in (where, spare)]
 
-    def _write_anew(
+    def write_anew(
         self, where: Tensor, difference: Tensor, spec: RefreshSpec, now_s: float, events: Events, *, look: bool
     ) -> Missed:
         """RESET some pairs (flat indices, int64) and write their differences, uS; see `refresh`.
@@ -381,7 +394,7 @@ class PairArray:
         pairs = difference.numel()
         events.refreshed_pairs += where.numel()
         events.resets += self._reset(torch.cat([where, where + pairs]), now_s)
-        self._write(where, target, spec, now_s, events)
+        self.write(where, target, spec, now_s, events)
         left = torch.arange(where.numel())
         for turn in range(spec.verify_rounds + look):
             events.refresh_reads += 2 * left.numel()
@@ -389,17 +402,29 @@ class PairArray:
             if turn == spec.verify_rounds:
                 break
             left = left[missing[left].abs() > spec.tolerance_us]
-            left = left[self._write(where[left], missing[left], spec, now_s, events)]
+            left = left[self.write(where[left], missing[left], spec, now_s, events)]
         return Missed(where, missing)
 
-    def _write(self, where: Tensor, wanted: Tensor, spec: RefreshSpec, now_s: float, events: Events) -> Tensor:
+    def write(self, where: Tensor, wanted: Tensor, spec: RefreshSpec, now_s: float, events: Events) -> Tensor:
         """Pulse pairs by wanted changes of their differences, uS, open loop, and return which took pulses."""
-        response = torch.tensor(self.cells.spec.mean_response_us(spec.max_pulses))
-        count = (wanted.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
+        count = self.pulses_for(wanted, spec)
         written = count > 0
         cells = (where + (wanted < 0) * (self.size // 2))[written]
         events.set_pulses_refresh += self._pulse(cells, count[written], now_s)
         return written
+
+    def pulses_for(self, wanted: Tensor, spec: RefreshSpec) -> Tensor:
+        """Return the numbers of SET pulses, int64, whose mean response is nearest to changes of differences, uS."""
+        response = torch.tensor(self.cells.spec.mean_response_us(spec.max_pulses))
+        return (wanted.abs()[:, None] - (response - response[0])).abs().argmin(dim=1)
+
+    def read_differences(self, pairs: Tensor, now_s: float, events: Events) -> Tensor:
+        """Return the differences of some pairs (flat indices, int64), uS, by a read that is counted."""
+        event = self._refresh_reads.events
+        if self.cells.read_noise_std_us(torch.zeros(1)) is not None:
+            self._refresh_reads.events += 1
+        events.refresh_reads += 2 * pairs.numel()
+        return self._difference_of(pairs, event, now_s)
 
     def _difference_of(self, pairs: Tensor, event: int, now_s: float) -> Tensor:
         """Return one noisy read of the differences of some pairs (flat indices, int64), uS."""
@@ -452,6 +477,8 @@ class PairArray:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return cells, ranges and where its streams stand; see `dse.pausing.Pausable`."""
         numbers: dict[str, Any] = {"selected": self.selected, "ranges": self.ranges, "peaks": self.peaks}
+        if self._spec.significance is not None:
+            numbers["transfers"] = self.transfers
         if self.facts and self.endurance is not None:
             limits = {"set_limits": self.endurance.set_pulses, "reset_limits": self.endurance.reset_pulses}
             numbers |= {name: own.numpy() for name, own in {**limits, "remapped": self.remapped}.items()}
@@ -460,6 +487,8 @@ class PairArray:
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
         self.selected = int(taken(state, "selected", ()))
+        if self._spec.significance is not None:
+            self.transfers = int(taken(state, "transfers", ()))
         self.ranges, self.peaks = (taken(state, name, (2,)).tolist() for name in ("ranges", "peaks"))
         if self.facts and self.endurance is not None:
             fill(self.endurance.set_pulses, state, "set_limits")

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from dse.crossbar.cuts import cuts
 from dse.crossbar.error_spec import ConverterErrorSpec
+from dse.crossbar.significance_spec import SignificanceSpec
 from dse.crossbar.usage import COLUMNS_PER_ADC, CORRECTIONS, PLANES, PULSE_STEPS
 from dse.crossbar.wire_spec import WireSpec
 from dse.crossbar.wiring import ArrayWires
@@ -46,13 +47,22 @@ class ArraySpec(Spec):
     """How differential pairs of cells hold weights: W = (G+ - G-) / conductance_per_weight_us, the mean of all pairs.
 
     With several pairs a weight, a counter of the array selects the one whose cell takes the next pulse (Boybat et al.,
-    Nat. Commun. 9:2514, 2018).
+    Nat. Commun. 9:2514, 2018). Pairs of unequal significance count in the mean as that says.
     """
 
     conductance_per_weight_us: Annotated[float, Gt(0.0), Le(1e4)] = 8.0
     """Conductance difference of each pair that stands for a weight of 1, uS (beta)."""
     pairs_per_weight: Annotated[int, Ge(1), Le(64), ActsUnless(on_crossbars=False)] = 1
     """Differential pairs that hold a weight together; they start equal, and one cell takes each pulse."""
+    significance: Annotated[
+        SignificanceSpec | None,
+        ActsUnless(on_crossbars=False),
+        ActsUnless(optimised=False),
+        ActsUnless(pairs_per_weight=1),
+        ActsUnless({"refresh.every_samples": 0}),
+    ] = None
+    """Unequal significance of the pairs of a weight; absent where all count the same. A transfer erases and writes as a
+    refresh does, so that it needs one."""
     mapping: Annotated[Literal["deviation", "largest"], ActsUnless(on_crossbars=False), Added()] = "deviation"
     """Deep networks: which initial weight of a layer sets its beta: "deviation", the standard deviation of all of them,
     or "largest", the largest magnitude."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 from dse import renamed
 from dse.crossbar.error_spec import ConverterErrorSpec
+from dse.crossbar.significance_spec import SignificanceSpec
 from dse.crossbar.wire_spec import WireSpec
 from dse.designs.named_files import with_files
 from dse.designs.settings import (
@@ -70,6 +71,7 @@ def compose(settings: Mapping[str, Any], folder: Path | None = None, where: str 
         tables.setdefault(table, {})
     for table in ("array", "deployment"):
         _drop_ideal_wires(tables.get(table, {}))
+    _drop_equal_significance(tables.get("array", {}))
     _drop_no_errors(tables.get("deployment", {}))
     if rule.on_crossbars:
         cell = _cell(_card(tables["device"].get("card", DEFAULT_CARD)), folder)
@@ -202,6 +204,14 @@ def _drop_redundant_backward_bits(converter: dict[str, Any], default: Any) -> No
     """Leave out the resolution of backward converters that is spelt out and the same: equal hardware has one key."""
     if converter.get("backward_bits") == converter.get("bits", default):
         del converter["backward_bits"]
+
+
+def _drop_equal_significance(table: dict[str, Any]) -> None:
+    """Leave out a significance of pairs that is the same for all, in place."""
+    own = table.get("significance")
+    spec, _ = (None, None) if own is None else SignificanceSpec.checked(own)
+    if spec is not None and spec.ratio == 1.0:
+        del table["significance"]
 
 
 def _drop_ideal_wires(table: dict[str, Any]) -> None:

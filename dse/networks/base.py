@@ -161,6 +161,11 @@ class ModuleNetwork(AbstractNetwork):
         "array.tile_columns": 256,
         "adc.ranging": "calibrated",
     }
+    plain_with: ClassVar[Mapping[str, str]] = {
+        "array.significance": "transfers between pairs of a weight are not compiled, and cells and accumulators step "
+        "in tensor operations; a step of a small convolutional network took 1.2 to 1.4 times as long "
+        "(findings/benchmarks.md)",
+    }
     plain_cells = (
         "they step in tensor operations there; a step of a small convolutional network took 1.2 to 1.4 times as long "
         "(findings/benchmarks.md)"

@@ -143,6 +143,7 @@ class PlainEngine:
     def wait(self, seen: int, samples: int) -> None:
         """Let some samples pass; see `Engine`."""
         self._since_refresh += samples
+        self._layer.let_pass(samples, (seen + samples) * self._pace.sample_time_s)
         if self._pace.maintain_every and self._since_refresh >= self._pace.maintain_every:
             self._since_refresh = 0
             self.write_back()  # whatever was sensed since, such as what inference sees

@@ -50,8 +50,9 @@ def takes(layers: Sequence[Layer]) -> bool:
 
 def compiles(layer: CrossbarLayer) -> bool:
     """Return whether there is compiled code for the cells of a layer."""
-    # One of its own below it may do something else; and compiled cells do not wear out.
-    return type(layer.array.cells) is PcmCells and layer.array.endurance is None
+    # One of its own below it may do something else; compiled cells do not wear out, and all pairs of a weight are one.
+    own = layer.array
+    return type(own.cells) is PcmCells and own.endurance is None and layer.hardware.array.significance is None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from dse.crossbar.converters import largest_error, quantise_signed, quantise_unsigned
 from dse.crossbar.events import Events
-from dse.crossbar.pairs import PairArray, Sensed, initial_conductance_us, ordered_product
+from dse.crossbar.pairs import Missed, PairArray, Sensed, initial_conductance_us, ordered_product
+from dse.crossbar.significance import transfer
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.crossbar.usage import LayerUsage
 from dse.devices.base import AbstractCell
@@ -22,6 +23,7 @@ from dse.kernel.arithmetic import mean
 from dse.pausing import State, array_of, below, gathered, hand_out, taken, tensor
 from dse.streams import stream
 from dse.updates.accumulator import Accumulator
+from dse.updates.pace import Interval
 from dse.updates.spec import AccumulatorSpec
 from dse.updates.standing import standing_of
 from dse.updates.usage import usage_of_pairs, usage_of_words
@@ -145,6 +147,8 @@ class CrossbarLayer:
         self.sensed: Sensed = self.array.sense(0.0)
         self._sensed_at_s = 0.0
         self.conductance_surveys_us: list[float] = []
+        significance = hardware.array.significance
+        self._transfer = Interval(0 if significance is None else significance.every_samples)
 
     def sense(self, now_s: float) -> None:
         """Fix the conductances that products see until the next call."""
@@ -180,13 +184,28 @@ class CrossbarLayer:
 
     def maintain(self, now_s: float) -> None:
         """Refresh pairs near saturation, and add what that missed to chi where it is kept."""
-        array, size, keeps = self.array, self.rows * self.cols, self.accumulator.spec.refresh_misses == "kept"
-        missed = array.refresh(self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s, look=keeps)
-        for own in missed if keeps else ():
-            for plane in range(array.pairs):
-                here = own.pairs // size == plane
-                weights, weight = own.pairs[here] % size, own.difference_us[here] / array.beta_us
-                self.accumulator.give_back(weights, weight, self.events)
+        keeps = self.accumulator.spec.refresh_misses == "kept"
+        for own in self.array.refresh(
+            self.hardware.refresh, now_s, self.events, drifted_to_s=self._sensed_at_s, look=keeps
+        ):
+            self._keep(own)
+
+    def let_pass(self, samples: int, now_s: float) -> None:
+        """Let some samples pass, and transfer from fine to coarse pairs where it is time; see `significance`."""
+        significance = self.hardware.array.significance
+        if self._transfer.is_due(samples) and significance is not None:
+            keeps = self.accumulator.spec.refresh_misses == "kept"
+            self._keep(transfer(self.array, significance, now_s, self.events, look=keeps))
+
+    def _keep(self, missed: Missed) -> None:
+        """Add what pairs lack that were written anew to chi, where it is kept."""
+        if self.accumulator.spec.refresh_misses != "kept":
+            return
+        array, size = self.array, self.rows * self.cols
+        for plane, worth in enumerate(array.worths):
+            here = missed.pairs // size == plane
+            weights, weight = missed.pairs[here] % size, missed.difference_us[here] * worth / array.beta_us
+            self.accumulator.give_back(weights, weight, self.events)
 
     def calibrate(self) -> None:
         """Set the ranges of the output converters; see `PairArray.calibrate`."""
@@ -222,7 +241,8 @@ class CrossbarLayer:
         return Held(self.array)
 
     def _parts(self) -> dict[str, Any]:
-        return {"array": self.array, "accumulator": self.accumulator, "events": self.events}
+        parts: dict[str, Any] = {"array": self.array, "accumulator": self.accumulator, "events": self.events}
+        return parts if self.hardware.array.significance is None else {**parts, "transfer": self._transfer}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return cells, accumulators and what happened; see `dse.pausing.Pausable`."""

@@ -40,7 +40,10 @@ def standing_of(array: PairArray, threshold_us: float | None) -> dict[str, float
     cells = array.cells
     level, counted = array.conductance_us(0.0), cells.wear()
     rested = (counted["set"] == 0) & (counted["reset"] == 0)
-    difference = (level[0] - level[1]).sum(dim=0)
+    difference = level[0] - level[1]
+    if any(worth != 1 for worth in array.worths):
+        difference = difference * torch.tensor(array.worths).view(-1, 1, 1)
+    difference = difference.sum(dim=0)
     worn = {} if array.endurance is None else {"worn": _share(array.endurance.worn(cells))}
     found = {
         **worn,

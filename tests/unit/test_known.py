@@ -76,6 +76,7 @@ CASES = [
         {*SIZES, "outer_products_j", "backward_per_sample_s", "partial_sums_j"},
         LEARNED,
     ),
+    ({**CNN, "array.pairs_per_weight": 2, "array.significance.ratio": 4.0}, SIZES, LEARNED),
     (
         {**CNN, "array.tile_rows": 20, "array.tile_columns": 6, "array.output_scale": "tile"},
         {*SIZES, "latency_per_inference_s", "backward_per_sample_s"},

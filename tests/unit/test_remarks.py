@@ -95,6 +95,8 @@ ONE_BY_ONE = "2 to 4 times as long"
         ("perceptron", 'device.set_endurance_pulses = "endless"', ""),
         ("perceptron", "array.wires.row_ohm = 1.0", SLOW),
         ("perceptron", "adc.errors.gain_std = 0.01", SLOW),
+        ("perceptron", "array.pairs_per_weight = 2\narray.significance.ratio = 4.0", SLOW),
+        ("lstm", "array.pairs_per_weight = 2\narray.significance.ratio = 4.0", "1.2 to 1.4 times as long"),
         ("perceptron", 'dac.coding = "bit_serial"', SLOW),
         ("cnn", 'architecture = "tiki_taka"', ""),
         ("cnn", 'device.card = "ideal_two_way"', "1.2 to 1.4 times as long"),

@@ -37,6 +37,7 @@ class Lstm(ModuleNetwork):
         "clock.drift_every_samples": 20_000,
     }
     plain_with: ClassVar[Mapping[str, str]] = {
+        **ModuleNetwork.plain_with,
         "adc.errors": f"converters that err are not compiled, and {ONE_BY_ONE}",
     }
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {

@@ -20,7 +20,7 @@ from dse.data.images import Split
 from dse.kernel.arithmetic import Floats, ordered_sum, sigmoid
 from dse.pausing import State, gathered, hand_out
 from dse.updates.fast import Lessons
-from dse.updates.layers import Layer
+from dse.updates.layers import CrossbarLayer, Layer
 from dse.updates.pace import Interval, Pace
 
 EVALUATION_BATCH = 1000
@@ -83,7 +83,10 @@ class PlainRun:
         hand_out(self._parts(), state)
 
     def _maintain(self, seen: int, samples: int) -> None:
-        """Refresh and calibrate where it is time."""
+        """Transfer between pairs, refresh and calibrate where it is time."""
+        for layer in self._layers:
+            if isinstance(layer, CrossbarLayer):
+                layer.let_pass(samples, seen * self._pace.sample_time_s)
         if self._refresh.is_due(samples):
             for layer in self._layers:
                 layer.maintain(seen * self._pace.sample_time_s)

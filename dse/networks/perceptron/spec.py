@@ -48,6 +48,7 @@ class Perceptron(AbstractNetwork):
     plain_rule = plain_cells = PLAIN_COSTS
     plain_with: ClassVar[Mapping[str, str]] = {
         "array.wires": f"wires mix the cells of an array at every update, and {PLAIN_COSTS}",
+        "array.significance": f"transfers between pairs of a weight are not compiled, and {PLAIN_COSTS}",
         "adc.errors": f"compiled converters do not err, and {PLAIN_COSTS}",
     }
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
