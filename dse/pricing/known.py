@@ -242,13 +242,13 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
         **adc.facts,
         **({SPARE_ROWS: design.array.spare_rows} if design.array.spare_rows else {}),
         **dac.facts(signed=not layer.unsigned),
-        **(_scaled(design, layer) if scales else {}),
+        **(_scaled(design, layer, row_tiles, column_tiles) if scales else {}),
     }
 
 
-def _scaled(design: Design, layer: LayerProducts) -> dict[str, int]:
+def _scaled(design: Design, layer: LayerProducts, row_tiles: int, column_tiles: int) -> dict[str, int]:
     """Return the multiplications by digital factors: of outputs, and of errors."""
-    vectors, (row_tiles, column_tiles) = design.train_samples * layer.vectors, _tiles(design, layer)
+    vectors = design.train_samples * layer.vectors
     learns = design.array.output_scale_kind == "learned"
     forward, backward = vectors * layer.cols, vectors * layer.cols * (1 + learns)
     if design.array.output_scale == "tile":

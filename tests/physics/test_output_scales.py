@@ -157,7 +157,7 @@ def tiled(crossbars: Crossbars, counting: bool = True) -> list[tuple[AnalogLinea
 @pytest.mark.parametrize("case", CONVERTERS)
 def test_a_factor_of_a_tile_multiplies_what_its_array_gives(case: str) -> None:
     """By the definition: weights of a tile times its factor; to the rounding of 14 bits where converters have some."""
-    close = {"rtol": 1e-4, "atol": 1e-4} if case == "exact" else {"rtol": 0.01, "atol": 0.01}
+    close = 1e-4 if case == "exact" else 0.01
     for layer, x in tiled(CONVERTERS[case]):
         assert layer.learned_scale is not None
         rows, columns = layer.row_tiles, layer.column_tiles
@@ -170,7 +170,7 @@ def test_a_factor_of_a_tile_multiplies_what_its_array_gives(case: str) -> None:
         y = layer(given[0])
         bias = cast("torch.Tensor", layer.bias).detach().reshape(layer.per_column)
         wanted = layer.exact(given[1], weight * spread.view(weight.shape)) + bias
-        torch.testing.assert_close(y, wanted, **close)
+        torch.testing.assert_close(y, wanted, rtol=close, atol=close)
         y.square().sum().backward()
         wanted.square().sum().backward()
         pairs = [(layer.weight, weight), (layer.learned_scale, scale), (given[0], given[1])]
@@ -178,7 +178,7 @@ def test_a_factor_of_a_tile_multiplies_what_its_array_gives(case: str) -> None:
             assert own.grad is not None
             assert other.grad is not None
             size = float(other.grad.abs().max())
-            torch.testing.assert_close(own.grad / size, share * other.grad / size, **close)
+            torch.testing.assert_close(own.grad / size, share * other.grad / size, rtol=close, atol=close)
         vectors = y.numel() // layer.cols
         outputs = vectors * layer.cols * len(rows)
         assert layer.scaled == [outputs, 2 * outputs + vectors * layer.rows * len(columns)]

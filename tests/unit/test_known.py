@@ -76,17 +76,6 @@ CASES = [
         {*SIZES, "outer_products_j", "backward_per_sample_s", "partial_sums_j"},
         LEARNED,
     ),
-    ({**CNN, "array.pairs_per_weight": 2, "array.significance.ratio": 4.0}, SIZES, LEARNED),
-    (
-        {**CNN, "array.tile_rows": 20, "array.tile_columns": 6, "array.output_scale": "tile"},
-        {*SIZES, "latency_per_inference_s", "backward_per_sample_s"},
-        LEARNED,
-    ),
-    (
-        {**CNN, "array.output_scale": "column", "array.output_scale_kind": "fixed"},
-        {*SIZES, "backward_per_sample_s"},
-        LEARNED,
-    ),
     ({**CNN, "array.output_scale": "column"}, {*SIZES, "latency_per_inference_s", "backward_per_sample_s"}, LEARNED),
     ({**CNN, "deployment.times_s": [1.0]}, SIZES, {*LEARNED, "deployment_j", "deployment_per_sample_s"}),
     (
