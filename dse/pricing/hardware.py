@@ -42,6 +42,7 @@ from dse.crossbar.usage import (
     SPARE_ROWS,
     TURNS,
 )
+from dse.pricing.billed import FLOAT_BITS, PLANES_OF, STEPS_OF, trained
 from dse.pricing.card import constant
 from dse.pricing.cut import (
     BACKWARD_ROWS,
@@ -56,7 +57,6 @@ from dse.pricing.cut import (
     TILE_ROWS,
     over_tiles,
 )
-from dse.pricing.energy import FLOAT_BITS, PLANES_OF, STEPS_OF, trained
 
 ARRAY_ROWS, ARRAY_COLS = (pl.col(name).cast(pl.Float64) for name in ARRAY_LINES)
 ANALOG = pl.col("cells") > 0

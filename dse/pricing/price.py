@@ -30,20 +30,9 @@ from typing import NamedTuple
 import polars as pl
 
 from dse.errors import QueryError, did_you_mean
+from dse.pricing.billed import LONGEST, QUANTITIES, SHORTEST, SYSTEM_QUANTITIES
 from dse.pricing.card import SYSTEM, CostCard, as_frame, constant
-from dse.pricing.energy import (
-    ITEMS,
-    LONGEST,
-    PARTS,
-    PHASES,
-    QUANTITIES,
-    SHORTEST,
-    SYSTEM_PARTS,
-    SYSTEM_QUANTITIES,
-    bill,
-    leaked,
-    system_items,
-)
+from dse.pricing.energy import ITEMS, PARTS, PHASES, SYSTEM_PARTS, bill, leaked, system_items
 from dse.pricing.hardware import PREPARED, areas, lanes_m2, latencies, leakage_w, shared_s, turns, with_arrays
 from dse.pricing.wear import LIMITS, SHARES, lifetimes, wear_name
 
