@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dse.data.base import ImageInfo, RawImages, SampleInfo
+from dse.data.shared import shared
 from dse.data.stratified import split_by_class
 from dse.errors import DataError
 
@@ -158,6 +159,7 @@ def load_images(workload: ImageSource, folder: Path) -> Dataset:
     digest = hashlib.sha256()
     for array in raw[:4]:
         digest.update(np.ascontiguousarray(array).data.cast("B"))
+    prepared = f"{workload.dataset}-{digest.hexdigest()[:24]}-{workload.validation}-{workload.images}"
     images, labels, held_out = raw.train, raw.train_labels, None
     if workload.validation > 0.0:
         try:
@@ -167,13 +169,13 @@ def load_images(workload: ImageSource, folder: Path) -> Dataset:
                 f"{workload.dataset}: workload.validation = {workload.validation}: {error}; hold out a share with an "
                 "image of each class on either side, or 0"
             ) from None
-        held_out = _split(out, out_labels, raw.full_scale)
+        held_out = _split(shared(out, f"{prepared}-held-out"), out_labels, raw.full_scale)
     chosen = _evenly(labels, workload.images if isinstance(workload.images, int) else None)
     return Dataset(
         name=workload.dataset,
-        train=_split(images[chosen], labels[chosen], raw.full_scale),
+        train=_split(shared(images[chosen], f"{prepared}-train"), labels[chosen], raw.full_scale),
         validation=held_out,
-        test=_split(raw.test, raw.test_labels, raw.full_scale),
+        test=_split(shared(raw.test, f"{prepared}-test"), raw.test_labels, raw.full_scale),
         classes=workload.classes,
         checksum=digest.hexdigest(),
         shape=workload.shape,

@@ -19,6 +19,7 @@ from typing import Any
 from ray import exceptions
 
 from dse import files, plugins
+from dse.data.shared import share
 from dse.designs.outcome import Failure
 from dse.errors import DseError, ExecutorError, PluginError
 from dse.portable import pins
@@ -98,6 +99,7 @@ class Simulator:
 
     def __init__(self, simulate: Simulate, spool: Path | None, session: str, names: tuple[str, ...]) -> None:
         collect_less()
+        share()
         self._plugins = names
         self._simulate = simulate
         self._spool = spool if spool is not None and is_here(spool, session) else None
