@@ -74,6 +74,16 @@ EXPERIMENT = Experiment(
                 "pcm_recipe": {**ONE_PAIR_RECIPE, **SIXTEEN_PAIRS},
             },
         ),
+        "text": Scale(
+            {"workload.evaluation_characters": 100_000, "network.hidden": [128, 128]},
+            3,
+            3,
+            "all 5,017,482 characters, measured on 100,000, 2 x 128 units; not the published epochs",
+            designs={
+                "pcm_recipe": {**ONE_PAIR_RECIPE, **SIXTEEN_PAIRS},
+                "digital_recipe": {"architecture": "float", **RECIPE},
+            },
+        ),
         "full": Scale({"network.hidden": [512, 512]}, 20, 3, "all 5,017,482 characters, 2 x 512 units"),
     },
 )
