@@ -17,6 +17,7 @@ from dse.designs.outcome import Failure, Outcome
 from dse.designs.report import counted, endured, learned
 from dse.designs.tables import Design
 from dse.errors import DivergedError
+from dse.kernel.accelerator.dispatch import exact_products
 from dse.pausing import CannotPauseError, State, UnlikeStateError, taken
 from dse.tasks.train import Training, epochs_of
 from dse.updates.platform import Platform
@@ -60,6 +61,14 @@ def evaluate(
     epochs = passes if until is None else until
     if until is not None and not 1 <= until <= passes:
         raise ValueError(f"until = {until} is no epoch of this training; give 1 to {passes}, or None for its end")
+    with exact_products(device):
+        return _evaluated(design, seed, data, platform, start, epochs, keep_state=keep_state)
+
+
+def _evaluated(
+    design: Design, seed: int, data: Data, platform: Platform, start: State | None, epochs: int, *, keep_state: bool
+) -> Outcome | Failure:
+    """Return what a training of some epochs, and the deployment behind its last, come to; see `evaluate`."""
     try:
         training = _begun(design, seed, data, platform, start, epochs)
         training.run(epochs)
@@ -67,7 +76,7 @@ def evaluate(
         return Failure("diverged", str(error))
     outcome = _outcome_of(training, design, data, platform)
     state = _state_of(training, _name(design, seed, data)) if keep_state else None
-    if epochs == passes and design.deployment is not None:
+    if epochs == design.training.passes and design.deployment is not None:
         network = training.learner.deployed(design.deployment, outcome.simulated_time_s or 0.0)
         if network is not None:
             outcome = with_deployment(outcome, network, data, design.deployment, design.task.measures)

@@ -13,6 +13,7 @@
     recurrent     what passes between two products of a recurrent layer
     wires         lines of resistors with a cell at every node, as ladders
     augmentation  images from bytes to floats, moved and mirrored
+    accelerator   kernels of Triton that do the same where a tensor is on an accelerator
 
 The engine does what `dse.networks.perceptron.plain.PlainRun` does with `CrossbarLayer` and `FloatLayer`, in the same
 order and with the same random numbers, so that the two agree to the last bit. What makes it fast: only rows with an

@@ -150,7 +150,7 @@ class Simulation:
     """Simulates the design of a job.
 
     Attributes:
-        device: where torch computes products of deep networks, such as "cuda"; the rest is on the CPU.
+        device: where deep networks compute and PCM cells learn, such as "cuda"; other cells are on the CPU.
     """
 
     device: str = "cpu"

@@ -1,6 +1,7 @@
 """How the accumulators and cells of one parameter step: in compiled code, or plainly.
 
-`CompiledEngine` is for PCM; `PlainEngine` takes any cells, and is its twin to the last bit.
+`CompiledEngine` is for PCM; `PlainEngine` takes any cells, and is its twin to the last bit. Where a parameter is on an
+accelerator, its PCM stays there too; see `dse.updates.accelerated`.
 """
 
 from typing import Any, Protocol
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from dse.kernel import engine as images
 from dse.kernel import state
-from dse.pausing import State, below, gathered, taken
-from dse.updates import fast
+from dse.pausing import State
+from dse.updates import accelerated, fast
 from dse.updates.layers import CrossbarLayer
 from dse.updates.pace import Pace
+from dse.updates.resumed import restored, state_of
 
 
 class Engine(Protocol):
@@ -34,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def write_back(self) -> None:
-        """Bring accumulators, events and `sensed` of the layer up to date."""
+        """Bring accumulators, events and `sensed` of the layer up to date, and cells that are on an accelerator."""
         ...
 
     def read_variance(self) -> Tensor | None:
@@ -60,8 +62,10 @@ def engine_of(layer: CrossbarLayer, weight: Tensor, pace: Pace, *, compiled: boo
         layer: pairs and accumulators.
         weight: where weights are shown, float32, shape (rows, cols); its memory must live as long.
         pace: learning rate and time.
-        compiled: take compiled code where there is some; the result is the same.
+        compiled: take compiled code, or kernels, where there are some; the result is the same.
     """
+    if compiled and accelerated.takes(layer, weight):
+        return accelerated.AcceleratedEngine(layer, weight, pace)
     chosen = CompiledEngine if compiled and fast.compiles(layer) else PlainEngine
     return chosen(layer, weight, pace)
 
@@ -124,11 +128,11 @@ class CompiledEngine:
         """Return the state; see `Engine`."""
         fast.write_back([self._layer], self._states)
         drifted_at = int(self._clock[state.PERIOD]) * self._every
-        return _state_of(self._layer, int(self._clock[state.SINCE_REFRESH]), drifted_at)
+        return state_of(self._layer, int(self._clock[state.SINCE_REFRESH]), drifted_at)
 
     def restore(self, saved: State) -> None:
         """Go back to a state; see `Engine`."""
-        since, seen = _restored(self._layer, saved)
+        since, seen = restored(self._layer, saved)
         self._begin(state.started(np.array([since, 0])), seen)
 
 
@@ -174,21 +178,10 @@ class PlainEngine:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the state; see `Engine`."""
         every = self._pace.drift_every
-        return _state_of(self._layer, self._since_refresh, self._seen // every * every)
+        return state_of(self._layer, self._since_refresh, self._seen // every * every)
 
     def restore(self, saved: State) -> None:
         """Go back to a state; see `Engine`."""
-        self._since_refresh, self._seen = _restored(self._layer, saved)
+        self._since_refresh, self._seen = restored(self._layer, saved)
         self.write_back()
         self._weight.copy_(self._layer.sensed.weight)
-
-
-def _state_of(layer: CrossbarLayer, since_refresh: int, drifted_at: int) -> dict[str, NDArray[Any]]:
-    return {"samples": np.array([since_refresh, drifted_at], np.int64), **gathered({"layer": layer})}
-
-
-def _restored(layer: CrossbarLayer, saved: State) -> tuple[int, int]:
-    """Restore a layer, and return the samples since refresh and those by which drift was last evaluated."""
-    layer.restore(below(saved, "layer"))
-    since, seen = taken(saved, "samples", (2,)).tolist()
-    return since, seen

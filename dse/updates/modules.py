@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 
 from dse.errors import SettingError
 from dse.pausing import State, UnlikeStateError, by_number, gathered, hand_out, taken
+from dse.updates import accelerated
 from dse.updates.engines import engine_of
 from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.optimisers import AbstractOptimiser, Sgd
@@ -46,8 +47,8 @@ class CrossbarParameter:
 
     Args:
         name: its name.
-        parameter: float32, two or more dimensions; it starts in the pairs within their window. Cells are on the CPU:
-            where it is elsewhere, or its memory has another order, it shows a copy.
+        parameter: float32, two or more dimensions; it starts in the pairs within their window. PCM is where it is, all
+            else is on the CPU: where it is elsewhere, or its memory has another order, it shows a copy.
         hardware: cell, array, accumulator, refresh.
         pace: learning rate and time.
         seed: seed of the random streams.
@@ -79,10 +80,11 @@ class CrossbarParameter:
         self.name, self._parameter = name, parameter
         inputs = parameter.numel() // rows
         self.layer = CrossbarLayer(rows, inputs, hardware, seed=seed, layer=number, inputs_first=False)
-        # Compiled code writes into the memory of the parameter where it can, else into a copy.
-        self._held = parameter.detach().cpu().contiguous()
+        # Compiled code and kernels write into the memory of the parameter where they can, else into a copy.
+        stays = compiled and accelerated.takes(self.layer, parameter)
+        self._held = (parameter.detach() if stays else parameter.detach().cpu()).contiguous()
         weight = self._held.view(rows, -1)
-        beyond = self.layer.array.start_from(weight, hardware.array.initial_mean_us)
+        beyond = self.layer.array.start_from(weight.cpu(), hardware.array.initial_mean_us)
         if beyond > 0.0:
             warnings.warn(
                 f"parameter {name}: {100 * beyond:.2g} % of the weights exceed what a pair can hold and start at its "
@@ -121,7 +123,7 @@ class CrossbarParameter:
         if gradient is None:
             self._engine.wait(seen, samples)
         else:
-            flat = gradient.detach().to("cpu", torch.float32).contiguous().view(self.layer.rows, -1)
+            flat = gradient.detach().to(self._held.device, torch.float32).contiguous().view(self.layer.rows, -1)
             words = self._memory.optimiser.words * flat.numel()
             self.layer.events.weight_reads += words
             self.layer.events.weight_writes += words
@@ -129,7 +131,7 @@ class CrossbarParameter:
         self._note_change()
 
     def write_back(self) -> None:
-        """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are."""
+        """Bring accumulators, events and `sensed` of `layer` up to date; its cells always are on a CPU."""
         self._engine.write_back()
 
     def read_variance(self) -> Tensor | None:

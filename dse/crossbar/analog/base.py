@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from dse.crossbar.analog.factors import Squares, TileFactors, factors_of
+from dse.crossbar.analog.pending import Pending
 from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
 from dse.crossbar.converters import calibrated
@@ -44,12 +45,14 @@ class AnalogLayer(nn.Module, ABC):
         ranges: ranges of the forward and backward output converters, weight times full-scale input.
         peaks: largest magnitudes before these converters since the last calibration, where ranges follow them.
         events: what happened while `counting`; see `dse.crossbar.events`.
+        pending: what of that and of the peaks lies on an accelerator and was not yet asked for.
         counting: whether products are counted, and are part of training.
         digital: whether weights are digital words: multiply-accumulates and words are counted then, not lines and
             conversions.
         traits: what the network says of the layer.
         places: products with the weights that a sample took in the last counted pass: windows of a convolution, else 1.
-        words: what a digital product counts, by the shape of its inputs; see `products`.
+        words: what a digital product counts, by the shape of its inputs; see `counting`.
+        tables: where windows lie, on the accelerator that takes the products; see `accelerated`.
         watching: whether the ranges of the output converters grow to whatever passes; see `calibrate_on`.
         conversions: streams of the noise of converters, by purpose.
         number: number of the layer, which separates its random streams from those of the others.
@@ -75,10 +78,12 @@ class AnalogLayer(nn.Module, ABC):
         self.slices: tuple[Slice, ...] = ()
         self.output_scale: Tensor | None = None
         self.read_noise: ReadNoise | None = None
+        self.pending = Pending()
         self.events = Events()
         self.counting = self.watching = self.digital = False
         self.places = 1
         self.words: dict[Any, Any] = {}
+        self.tables: dict[Any, Tensor] = {}
         self.number, self.seed = number, seed
         self.label = ""
         self.ranges = [crossbars.adc.range, crossbars.adc.backward_range]
@@ -88,6 +93,38 @@ class AnalogLayer(nn.Module, ABC):
         }
         self.conversions = {purpose: noise_of_conversions(noise) for purpose, noise in self.noise.items()}
         self._errors: dict[Any, ConverterErrors | None] = {}
+
+    @property
+    def events(self) -> Events:
+        """What happened while `counting`."""
+        if self.pending.counts:
+            self.pending.settle_counts(self._events)
+        return self._events
+
+    @events.setter
+    def events(self, events: Events) -> None:
+        self.pending.settle_counts(getattr(self, "_events", events))
+        self._events = events
+
+    @property
+    def peaks(self) -> list[float]:
+        """Largest magnitudes before the output converters since the last calibration."""
+        if self.pending.peaks:
+            self.pending.settle_peaks(self._peaks)
+        return self._peaks
+
+    @peaks.setter
+    def peaks(self, peaks: list[float]) -> None:
+        self.pending.peaks.clear()
+        self._peaks = peaks
+
+    def count(self, **numbers: float | Tensor) -> None:
+        """Add to events by their names; what lies on an accelerator stays there until somebody asks."""
+        for name, number in numbers.items():
+            if isinstance(number, Tensor):
+                self.pending.add(name, number)
+            else:
+                setattr(self._events, name, getattr(self._events, name) + number)
 
     @property
     def rows(self) -> int:

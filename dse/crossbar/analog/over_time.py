@@ -20,9 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dse.crossbar.analog.accelerated import takes as accelerates
+from dse.crossbar.analog.counting import count_backward, count_forward
 from dse.crossbar.analog.earlier import takes_single_steps
 from dse.crossbar.analog.layers import AnalogLinear
-from dse.crossbar.analog.products import count_backward, count_forward, outer
+from dse.crossbar.analog.products import outer
 from dse.crossbar.analog.reads import BACKWARD, FORWARD, noisy
 from dse.crossbar.cuts import Tile
 from dse.kernel import converters, recurrent
@@ -51,7 +53,7 @@ def takes(layer: Any, x: Tensor) -> bool:
         return False
     tensors = (x, layer.weight, layer.effective_weight, layer.output_scale, layer.learned_scale)
     plain = all(own is None or (own.device.type == "cpu" and own.dtype == torch.float32) for own in tensors)
-    return plain and layer.bias is None and x.dim() == 3
+    return plain and not accelerates(x) and layer.bias is None and x.dim() == 3
 
 
 class Factors(NamedTuple):

@@ -1,4 +1,6 @@
-"""Whole tensors through converters, and what they drive: compiled on the CPU, plain torch on other devices.
+"""Whole tensors through converters, and what they drive: compiled on the CPU, in kernels on accelerators.
+
+Devices without kernels (see `dse.kernel.accelerator.dispatch`) take plain torch.
 
 A tensor of shape (samples, ...) has a scale for each sample, float32, shape (samples,).
 """
@@ -7,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dse.crossbar.analog import accelerated
 from dse.crossbar.converters import quantise_signed
 from dse.kernel import converters
 from dse.kernel.arithmetic import ordered_sum
@@ -36,6 +39,8 @@ def quantise(x: Tensor, bits: int, scales: Tensor, *, in_place: bool = False) ->
 
 def scale_and_quantise(x: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Return x on 2^bits - 1 levels within the largest magnitude of each sample, and these scales."""
+    if accelerated.takes(x):
+        return accelerated.drive(x, bits)[:2]
     if not _plain(x):
         scales = largest_magnitudes(x)
         return quantise(x, bits, scales)[0], scales

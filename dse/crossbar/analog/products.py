@@ -10,15 +10,17 @@ of windows are added first, which is the same in distribution.
 """
 
 import itertools
-from functools import partial, reduce
-from typing import Any, Literal, NamedTuple, cast
+from functools import reduce
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from dse.crossbar.analog import accelerated
 from dse.crossbar.analog.base import AnalogLayer
+from dse.crossbar.analog.counting import count_backward, count_forward, count_words, vectors_of
 from dse.crossbar.analog.factors import TileFactors
 from dse.crossbar.analog.passes import drives, largest_magnitudes, quantise, scale_and_quantise
 from dse.crossbar.analog.reads import BACKWARD, FORWARD, noisy, watch, with_read_noise
@@ -37,7 +39,7 @@ def output(layer: AnalogLayer, x: Tensor) -> Tensor:
     if plain and scale is None and learned is None:
         y = layer.exact(x, layer.held_weight, layer.bias)
         if layer.counting:
-            _count_words(layer, x, y)
+            count_words(layer, x, y)
         return y
     tiles = layer.scales_tiles
     y = layer.exact(x, layer.held_weight) if plain and not tiles else product(layer, x)
@@ -89,7 +91,7 @@ class _Product(Function):
             return back, own, None, None
         if layer.counting:
             # A tile multiplies its outputs; errors are multiplied for the gradients of its weights and of its factor.
-            layer.scaled[BACKWARD] += _vectors(d) * layer.rows * len(layer.column_tiles) if needs[0] else 0
+            layer.scaled[BACKWARD] += vectors_of(d) * layer.rows * len(layer.column_tiles) if needs[0] else 0
             layer.scaled[BACKWARD] += d.numel() * len(layer.row_tiles) * (needs[1] + needs[2])
         if own is not None:
             own = own * factors.of_weights.view(own.shape)
@@ -152,29 +154,33 @@ def forward(
         kept: takes the products of each row tile before its factors.
     """
     dac, adc = layer.crossbars.dac.bits, layer.crossbars.adc.bits
-    driven, scales = _driven(layer, x, dac, adc)
+    driven, scales, driving = _driven(layer, x, dac, adc, FORWARD)
     planes = planes_of(driven, layer.crossbars.dac, FORWARD, signed=True, scales=scales)
     # Measuring accuracy must not shift the noise that training sees.
     noise = layer.noise["forward" if layer.counting else "evaluation"]
     weight, variance = _reads(layer, weight, noise)
     tiles: list[Tile | None] = [*layer.row_tiles]
     parts: list[Tensor] = []
-    cut = 0
+    cut: int | Tensor = 0
     cuts_of = tiles if (adc != "ideal" or factors is not None) and len(tiles) > 1 else [None]
     slices = layer.slices or (Slice(weight, 1.0),)
     turns = itertools.product(planes, enumerate(slices), enumerate(cuts_of))
     for (plane, of_plane), (place, own), (number, rows) in turns:
         part = layer.exact(plane, own.weight, rows=rows)
-        if variance is not None:
-            part = with_read_noise(part, layer.exact(plane.square(), variance, rows=rows), noise)
-        part, beyond = _converted(layer, part, adc, scales, place * len(cuts_of) + number)
+        spread = None if variance is None else layer.exact(plane.square(), variance, rows=rows)
         worth = of_plane * own.worth
+        if accelerated.takes(part) and layer.converter_errors(FORWARD) is None:
+            onto = parts.pop() if parts and worth == 1.0 and factors is None else None
+            part, beyond = _in_one_kernel(layer, part, spread, noise, (adc, scales), onto)
+        else:
+            part = part if spread is None else with_read_noise(part, spread, noise)
+            part, beyond = _converted(layer, part, adc, scales, place * len(cuts_of) + number)
         parts, cut = [*parts, part if worth == 1.0 else part * worth], cut + beyond
     if factors is not None:
         parts = _scaled_tiles(layer, parts, factors, [] if kept is None else kept)
     y = reduce(Tensor.add_, parts)
     if layer.counting:
-        driving = _driving([drives(plane, scales, layer.windows(plane)) for plane, _ in planes])
+        driving = driving or _driving([drives(plane, scales, layer.windows(plane)) for plane, _ in planes])
         count_forward(layer, driven, y, driving, cut, len(planes))
     return y
 
@@ -200,12 +206,12 @@ def _scaled_tiles(layer: AnalogLayer, parts: list[Tensor], factors: TileFactors,
 def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor, factors: TileFactors | None = None) -> Tensor:
     """Return ADC(DAC(d) W^T) with the parts of windows added, and count it where the layer counts."""
     dac, adc = layer.crossbars.dac.bits_backward, layer.crossbars.adc.bits_backward
-    driven, scales = _driven(layer, d, dac, adc)
+    driven, scales, driving = _driven(layer, d, dac, adc, BACKWARD)
     noise = layer.noise["backward"]
     weight, variance = _reads(layer, weight, noise)
     planes = planes_of(driven, layer.crossbars.dac, BACKWARD, signed=True, scales=scales)
     parts: list[Tensor] = []
-    cut = 0
+    cut: int | Tensor = 0
     for plane, worth in planes:
         if adc == "ideal":
             if factors is not None and not parts:
@@ -220,9 +226,35 @@ def backward(layer: AnalogLayer, d: Tensor, weight: Tensor, x: Tensor, factors: 
         parts.append(back if worth == 1.0 else back * worth)
     if layer.counting:
         ones = None if driven.dim() == 2 else torch.ones(driven.shape[2:], dtype=torch.float64)
-        driving = _driving([drives(plane, scales, ones) for plane, _ in planes])
+        driving = driving or _driving([drives(plane, scales, ones) for plane, _ in planes])
         count_backward(layer, driven, x, driving, cut, len(planes))
     return parts[0] if len(parts) == 1 else reduce(Tensor.add, parts)
+
+
+def _in_one_kernel(
+    layer: AnalogLayer,
+    y: Tensor,
+    spread: Tensor | None,
+    noise: Stream,
+    behind: tuple[Bits, Tensor],
+    onto: Tensor | None,
+) -> tuple[Tensor, int | Tensor]:
+    """Return forward products after read noise and converters, added to those of other tiles, and how many were cut.
+
+    Where ranges follow whatever passes, these are looked for first.
+    """
+    watches, by, (bits, scales) = False, None, behind
+    if bits != "ideal":
+        if layer.watching:
+            y = y if spread is None else accelerated.read(y, spread, noise, None)[0]
+            spread = None
+            watch(layer, FORWARD, y, scales)
+        by = bits, scales, layer.ranges[FORWARD]
+        watches = layer.counting and not layer.watching and layer.crossbars.adc.ranging == "calibrated"
+    y, cut, peak = accelerated.read(y, spread, noise, by, onto=onto, watches=watches)
+    if peak is not None:
+        layer.pending.note(FORWARD, peak)
+    return y, cut
 
 
 def _driving(planes: list[tuple[int, float]]) -> tuple[int, float]:
@@ -236,15 +268,36 @@ def outer(layer: AnalogLayer, x: Tensor, d: Tensor) -> Tensor:
     if bits != "float":
         x, d = (scale_and_quantise(factor, bits)[0] for factor in (x, d))
     if layer.counting:
-        layer.events.macs_update += _vectors(d) * layer.rows * layer.cols
+        layer.count(macs_update=vectors_of(d) * layer.rows * layer.cols)
     return layer.outer(x, d)
 
 
-def _driven(layer: AnalogLayer, x: Tensor, dac: Bits, adc: Bits) -> tuple[Tensor, Tensor]:
-    """Return inputs behind their converters and the full scale of each sample; ones where nothing asks for it."""
+def _driven(
+    layer: AnalogLayer, x: Tensor, dac: Bits, adc: Bits, way: int
+) -> tuple[Tensor, Tensor, tuple[Any, Any] | None]:
+    """Return inputs behind their converters, the full scale of each sample, and what they drive where that is known.
+
+    Scales are ones where nothing asks for them.
+    """
+    asks = dac != "ideal" or adc != "ideal" or layer.counting
+    if asks and accelerated.takes(x):
+        counts = layer.counting and layer.crossbars.dac.coding != "bit_serial"
+        windows = _windows(layer, x, way) if counts else None
+        return accelerated.drive(x.detach(), None if dac == "ideal" else dac, windows)
     if dac != "ideal":
-        return scale_and_quantise(x.detach(), dac)
-    return x, torch.ones(1) if adc == "ideal" and not layer.counting else largest_magnitudes(x.detach())
+        return *scale_and_quantise(x.detach(), dac), None
+    return x, largest_magnitudes(x.detach()) if asks else torch.ones(1), None
+
+
+def _windows(layer: AnalogLayer, x: Tensor, way: int) -> Tensor:
+    """Return how many products hold each place of what drives an array, int64, where the products are."""
+    size = x.shape[2:]
+
+    def made() -> Tensor:
+        found = layer.windows(x) if way == FORWARD else None
+        return (torch.ones(size) if found is None else found).to(torch.int64).reshape(-1)
+
+    return accelerated.placed(layer, (way, size), x.device, made)
 
 
 def _reads(layer: AnalogLayer, weight: Tensor, noise: Stream) -> tuple[Tensor, Tensor | None]:
@@ -266,95 +319,3 @@ def _converted(layer: AnalogLayer, y: Tensor, bits: Bits, scales: Tensor, tile: 
     noise = layer.conversions["forward" if layer.counting else "evaluation"]
     full_scale = limits.reshape(-1, *[1] * (y.dim() - 1)).to(y.device)
     return errors.convert(y, full_scale, tile, noise, lambda own: own.reshape(layer.per_column))
-
-
-def _vectors(y: Tensor) -> int:
-    """Return how many vectors the array sees on the side of the outputs y."""
-    return y.shape[0] * y[0, 0].numel()
-
-
-class _Words(NamedTuple):
-    """What a digital product counts, of inputs of one shape."""
-
-    places: int
-    macs: int
-    reads: int
-    activations: int
-    back: tuple[int, int]
-    update: int
-
-
-def _count_words(layer: AnalogLayer, x: Tensor, y: Tensor) -> None:
-    """Count a digital product from its shapes, and let torch call back when an error passes.
-
-    A small layer takes some ten microseconds, so what follows from shapes is kept, and torch's node is asked directly.
-    """
-    error = y.grad_fn
-    # Frozen weights let errors pass for the sake of the inputs alone.
-    key = (x.shape, x.requires_grad, layer.weight.requires_grad) if error is not None else (x.shape,)
-    words = layer.words.get(key)
-    if words is None:
-        words = layer.words[key] = _words_of(layer, x, y)
-    events = layer.events
-    events.macs_forward += words.macs
-    events.weight_reads += words.reads
-    events.activations += words.activations
-    if words.places != layer.places:
-        layer.places = words.places
-    if error is not None:
-        error.register_prehook(partial(_count_errors, layer, *words.back, words.update))
-
-
-def _words_of(layer: AnalogLayer, x: Tensor, y: Tensor) -> _Words:
-    weights, samples = layer.weight.numel(), layer.samples(x)
-    vectors = y.numel() // layer.cols
-    macs, reads = vectors * weights, samples * weights
-    back = (macs, reads) if x.requires_grad else (0, 0)
-    update = macs if layer.weight.requires_grad else 0
-    return _Words(vectors // max(samples, 1), macs, reads, vectors * layer.activations, back, update)
-
-
-def _count_errors(layer: AnalogLayer, macs_back: int, words: int, macs_update: int, _: Any) -> None:
-    """Count the digital products of an error, which is left as it is."""
-    layer.events.macs_backward += macs_back
-    layer.events.weight_reads += words
-    layer.events.macs_update += macs_update
-
-
-def count_forward(
-    layer: AnalogLayer, driven: Tensor, y: Tensor, driving: tuple[int, float], cut: int, planes: int = 1
-) -> None:
-    """Count forward products: what drove the array and came out, lines and time of driving, values that were cut.
-
-    `planes` bits of an input drove the array one after the other, each with a product of its own.
-    """
-    slices = max(1, len(layer.slices))
-    events, vectors, row_tiles = layer.events, _vectors(y), len(layer.row_tiles)
-    lines, time = driving
-    layer.places = vectors // max(driven.shape[0], 1)
-    events.mvm_forward += vectors * planes
-    events.activations += vectors * layer.activations
-    events.line_drives_forward += lines
-    events.drive_time_forward += time
-    events.dac_forward += vectors * planes * layer.rows * len(layer.column_tiles)
-    events.adc_forward += vectors * planes * layer.cols * row_tiles * slices
-    events.adc_cut_forward += cut
-    events.partial_adds_forward += vectors * layer.cols * (row_tiles * planes * slices - 1)
-
-
-def count_backward(
-    layer: AnalogLayer, driven: Tensor, x: Tensor, driving: tuple[int, float], cut: int, planes: int = 1
-) -> None:
-    """Count backward products, likewise; x has the shape of the inputs of the layer."""
-    events, vectors, column_tiles = layer.events, _vectors(driven), len(layer.column_tiles)
-    lines, time = driving
-    events.mvm_backward += vectors * planes
-    events.line_drives_backward += lines
-    events.drive_time_backward += time
-    events.dac_backward += vectors * planes * layer.cols * len(layer.row_tiles)
-    events.adc_backward += vectors * planes * layer.rows * column_tiles
-    events.adc_cut_backward += cut
-    windows = layer.windows(x)
-    inside, reached = (1, 1) if windows is None else (round(float(windows.sum())), int(torch.count_nonzero(windows)))
-    images = x.shape[0] * x.shape[1]
-    events.partial_adds_backward += images * (inside * column_tiles * planes - reached)

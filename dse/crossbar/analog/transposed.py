@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
+from dse.crossbar.analog import accelerated
 from dse.crossbar.analog.base import AnalogLayer
 from dse.crossbar.analog.factors import TileFactors
 from dse.crossbar.analog.passes import Folding, fold, quantise
@@ -26,7 +27,7 @@ def through_converters(
     scales: Tensor,
     *,
     factors: TileFactors | None = None,
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, int | Tensor]:
     """Return transposed products of which every part passes a converter, some samples at a time, and cuts."""
     errors, targets, channels = layer.converter_errors(BACKWARD), layer.targets(x), x.shape[1]
     sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
@@ -62,16 +63,22 @@ class _Transposed(NamedTuple):
         return found.contiguous() if self.copied else found
 
 
-def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int:
+def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int | Tensor:
     """Add converted parts to sums where converters have fixed ranges and do not err; return cuts."""
     vectors, weight, variance, scales, targets, sums = whole[:6]
     bits, noise = cast("int", layer.crossbars.adc.bits_backward), layer.noise["backward"]
     watches = layer.counting and layer.crossbars.adc.ranging == "calibrated"
-    folding = Folding(bits, scales, scales * layer.ranges[BACKWARD], targets, sums, watches=watches)
     tiles = [slice(*columns) for columns in layer.column_tiles]
     matrices = [layer.matrix(weight[own]) for own in tiles]
     spreads = [None if variance is None else layer.matrix(variance[own]) for own in tiles]
     step = _samples_at_once(layer, targets)
+    if accelerated.takes(sums):
+        back, limit = accelerated.Back(vectors, scales, sums, targets, matrices, spreads), layer.ranges[BACKWARD]
+        cut, peak = accelerated.through_converters(layer, back, noise, bits, limit, step, watches=watches)
+        if peak is not None:
+            layer.pending.note(BACKWARD, peak)
+        return cut
+    folding = Folding(bits, scales, scales * layer.ranges[BACKWARD], targets, sums, watches=watches)
     room = [vectors.new_empty(step * vectors.shape[1], layer.rows) for _ in range(1 if variance is None else 2)]
     for start in range(0, len(vectors), step):
         for own, matrix, spread in zip(tiles, matrices, spreads, strict=True):

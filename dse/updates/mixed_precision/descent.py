@@ -116,6 +116,7 @@ class CrossbarDescent:
 
     def survey(self, now_s: float) -> None:
         """Note the mean conductance of every layer."""
+        self.optimiser.write_back()  # cells on an accelerator
         for pair in self.pairs:
             pair.layer.survey(now_s)
 
