@@ -83,7 +83,7 @@ def aihwkit_perceptron(batch: int, refresh_every: int, file: str, images: int, r
         network.train()
         return found
 
-    times = until(lambda: accuracy() > 0.75, lambda: learn(max(100, 1000 // batch)), 60)
+    times = until(lambda: accuracy() > 0.75, lambda: learn(max(100, 1000 // batch)), 10)
     moved = float((first.get_weights()[0] - before).abs().mean())
     if not moved > 1e-3:
         raise SystemExit(f"weights of the first layer moved by {moved} alone")
