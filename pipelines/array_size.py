@@ -10,10 +10,10 @@ columns mean fewer drivers, and longer rows. All designs are simulated, each und
 and reads differ.
 """
 
-import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -25,7 +25,8 @@ import dse
 from dse.data.digits import Digits
 from dse.data.images import Dataset
 
-from .common import COLOURS, Kind, markdown, program, with_intervals
+from .common import COLOURS, markdown, program, with_intervals
+from .questions import Shown, study_parser
 
 STUDY = Path(__file__).parents[1] / "search_spaces" / "array_size.toml"
 NETWORK = STUDY.with_suffix(".onnx")
@@ -59,9 +60,12 @@ def trained(data: Dataset) -> nn.Sequential:
 
 def write(network: nn.Sequential, path: Path) -> None:
     """Write a network of linear layers and rectifiers as an ONNX file."""
-    from onnx import helper, numpy_helper, save  # noqa: PLC0415  an extra
+    import onnx  # noqa: PLC0415  an extra
+    from onnx import helper, numpy_helper  # noqa: PLC0415
 
-    nodes, values, at = [helper.make_node("Flatten", ["x"], ["y0"])], [], "y0"
+    nodes: list[Any] = [helper.make_node("Flatten", ["x"], ["y0"])]
+    values: list[Any] = []
+    at = "y0"
     for number, layer in enumerate(list(network)[1:], 1):
         if isinstance(layer, nn.Linear):
             names = [f"weight{number}", f"bias{number}"]
@@ -75,7 +79,7 @@ def write(network: nn.Sequential, path: Path) -> None:
         at = f"y{number}"
     ports = [helper.make_tensor_value_info(*own) for own in (("x", 1, ["n", 1, 8, 8]), (at, 1, ["n", UNITS[-1]]))]
     graph = helper.make_graph(nodes, "digits", ports[:1], ports[1:], values)
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
 def table(results: dse.Results) -> pl.DataFrame:
@@ -128,19 +132,13 @@ def shown(found: pl.DataFrame) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the network, or run the study and draw it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--out", type=Path, help="folder of the results; there, go on with them")
+    parser = study_parser(__doc__)
     parser.add_argument("--network", action="store_true", help="train and write the network of the study anew")
-    parser.add_argument("--executor", choices=["ray", "local"], default="ray")
     options = parser.parse_args(arguments)
     if options.network:
         write(trained(Digits().load()), NETWORK)
     if options.out is not None:
-        kind: Kind = options.executor
-        found = table(dse.run(STUDY, options.out, executor=kind))
-        found.write_parquet(options.out / "table.parquet")
-        draw(found, options.out / "array_size.png")
-        print(shown(found))
+        Shown("array_size", table, draw, shown).run(STUDY, options.out, options.executor)
 
 
 if __name__ == "__main__":

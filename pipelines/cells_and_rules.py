@@ -9,7 +9,6 @@ takes nothing was tuned. Energies are those of the card of the cell: pulses of R
 included.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from matplotlib.figure import Figure
 
 import dse
 
-from .common import COLOURS, Kind, markdown, program, with_intervals
+from .common import COLOURS, markdown, program, with_intervals
+from .questions import Shown, study_parser
 
 STUDY = Path(__file__).parents[1] / "search_spaces" / "cells_and_rules.toml"
 CARDS = {"reram": "reram_28nm", "ecram": "ecram_28nm"}
@@ -75,15 +75,11 @@ def shown(found: pl.DataFrame) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and draw it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results; there, go on with them")
-    parser.add_argument("--executor", choices=["ray", "local"], default="ray")
+    parser = study_parser(__doc__)
     options = parser.parse_args(arguments)
-    kind: Kind = options.executor
-    found = table(dse.run(STUDY, options.out, executor=kind))
-    found.write_parquet(options.out / "cells_and_rules.parquet")
-    draw(found, options.out / "cells_and_rules.png")
-    print(shown(found))
+    if options.out is None:
+        parser.error("give --out, a folder for the results")
+    Shown("cells_and_rules", table, draw, shown).run(STUDY, options.out, options.executor)
 
 
 if __name__ == "__main__":
