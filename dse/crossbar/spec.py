@@ -20,7 +20,7 @@ Unused = Literal["absent", "present"]
 Packing = Literal["apart", "shared"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
 Scales = Literal["none", "layer", "column", "tile"]
-ScaleKind = Literal["learned", "fixed", "calibrated"]
+ScaleKind = Literal["learned", "fixed"]
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -86,8 +86,7 @@ class ArraySpec(Spec):
     ] = "learned"
     """Deep networks: output scales that are "learned"; or "fixed" by the initial weights: the deviation (or largest, as
     `mapping` says) of a column or tile over that of its layer, with cells that hold weights over their factor, so that
-    all use the range alike; or "calibrated" once, after the first mini-batch: 1 over the root mean square of the
-    products behind a factor (and the root of the tiles that an output sums), and constant from there."""
+    all use the range alike."""
     output_scale_rate: Annotated[
         float,
         Gt(0.0),
@@ -95,7 +94,6 @@ class ArraySpec(Spec):
         ActsUnless(on_crossbars=False),
         ActsUnless(output_scale="none"),
         ActsUnless(output_scale_kind="fixed"),
-        ActsUnless(output_scale_kind="calibrated"),
         Added(),
     ] = 0.01
     """Learning rate of output scales in units of that of other digital parameters; a scale gathers the gradients of all
@@ -163,7 +161,7 @@ class ArraySpec(Spec):
         if self.output_scale == "layer" and self.output_scale_kind == "fixed":
             msg = (
                 'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares '
-                'parts of a layer with the whole; give output_scale = "column" or "tile", or another kind'
+                'parts of a layer with the whole; give output_scale = "column" or "tile", or "learned"'
             )
             raise ValueError(msg)
         return self

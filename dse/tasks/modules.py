@@ -89,8 +89,6 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
                 share = seen / (self.training.epochs * self.samples)
                 rate = self.training.learning_rate * schedule(self.training.schedule, share)
                 loss += self.step(batch, rate, seen / self.samples) * count
-                if seen == 0:
-                    self._calibrate_scales()
                 seen += count
                 if self._calibration.is_due(count):
                     self._calibrate()
@@ -128,11 +126,6 @@ class AbstractModuleLearner(ABC, Generic[Batch]):
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers of all modules; see `dse.tasks.base.Learner`."""
         return numbered(usage for update in self.updates for usage in update.usage())
-
-    def _calibrate_scales(self) -> None:
-        for network in self.networks:
-            for _, layer in analog_layers(network):
-                layer.calibrate_scales()
 
     def _calibrate(self) -> None:
         for network in self.networks:

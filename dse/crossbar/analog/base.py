@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from dse.crossbar.analog.factors import Squares, TileFactors, factors_of
+from dse.crossbar.analog.factors import TileFactors, factors_of
 from dse.crossbar.analog.pending import Pending
 from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.converter_errors import ConverterErrors, errors_of, noise_of_conversions
@@ -38,7 +38,6 @@ class AnalogLayer(nn.Module, ABC):
         learned_scale: digital factors of the outputs, shape (1,), (outputs,) or (tiles,), which learn or, without a
             gradient, stay; or None.
         scaled: multiplications by them of outputs and of errors, while `counting`.
-        squares: of products before these factors, from which they are calibrated; None once they are, and for others.
         output_scale: further digital factor of the outputs before the bias: one number, or one for each output.
         read_noise: variance of one read of each weight, in units of weight squared, or None for noiseless reads.
         crossbars: arrays and converters.
@@ -69,9 +68,6 @@ class AnalogLayer(nn.Module, ABC):
         self.bias = cast("nn.Parameter | None", own.bias)
         self.learned_scale = factors_of(crossbars, own.weight)
         self.scaled = [0, 0]
-        self.squares: Squares | None = None
-        if self.learned_scale is not None and crossbars.output_scale_kind == "calibrated":
-            self.squares = Squares(self.learned_scale.numel())
         self.traits = traits_of(own)
         self.crossbars = crossbars
         self.effective_weight: Tensor | None = None
@@ -204,13 +200,6 @@ class AnalogLayer(nn.Module, ABC):
         """Set the ranges of the output converters by the largest products since the last time; see `AdcSpec`."""
         self.ranges, self.peaks = calibrated(self.ranges, self.peaks, self.crossbars.adc.headroom), [0.0, 0.0]
 
-    def calibrate_scales(self) -> None:
-        """Set digital factors by the products that were counted, where they are still to be calibrated."""
-        if self.squares is not None and self.learned_scale is not None:
-            summed = len(self.row_tiles) if self.scales_tiles else 1
-            self.learned_scale.data.copy_(self.squares.factors(summed))
-            self.squares = None
-
     def _misfit(self, what: str, x: Tensor, fit: str) -> SettingError:
         """Return the error of inputs that do not fit the array: what it takes and got, and the layer that would fit."""
         name = repr(self.label) if self.label else f"number {self.number}"
@@ -236,7 +225,6 @@ class AnalogLayer(nn.Module, ABC):
         self.places = int(taken(state, "places", ()))
         if self.learned_scale is not None:
             self.scaled = taken(state, "scaled", (2,)).tolist()
-            self.squares = None  # no training pauses in its first mini-batch
         hand_out(self._parts(), state)
 
     @abstractmethod

@@ -4,7 +4,7 @@
     tile             y = sum over row tiles of s_tile ADC(DAC(x) W_tile)     backward: likewise, of the transposed tiles
 
 A factor of a tile stands behind the converters of its array, in both directions, and on the gradient of its weights.
-Factors learn, or are fixed by the initial weights, or calibrated once by the products of the first mini-batch.
+Factors learn, or are fixed by the initial weights.
 """
 
 import math
@@ -93,33 +93,3 @@ class TileFactors:
         of_tiles = torch.zeros_like(self.grid)
         which = torch.arange(len(self._columns), device=errors.device).repeat_interleave(self._columns)
         return of_tiles.index_add_(1, which, by_column).reshape(-1)
-
-
-class Squares:
-    """Sums of squares of products by the factor that they pass, from which factors are calibrated once.
-
-    A factor becomes 1 over the root mean square of the products behind it, and where outputs are sums over several
-    tiles over the root of their number, too; it stays 1 where there was none, or where all were 0.
-
-    Args:
-        factors: how many there are.
-    """
-
-    def __init__(self, factors: int) -> None:
-        self._sums, self._counts = torch.zeros(factors, dtype=torch.float64), torch.zeros(factors, dtype=torch.float64)
-
-    def take(self, products: Tensor, factors: Tensor) -> None:
-        """Take products of some outputs, with the number of the factor of each output.
-
-        Args:
-            products: shape (vectors, outputs).
-            factors: int64, shape (outputs,).
-        """
-        squares = products.detach().double().square().sum(dim=0).cpu()
-        self._sums.index_add_(0, factors, squares)
-        self._counts.index_add_(0, factors, torch.full_like(squares, float(len(products))))
-
-    def factors(self, summed: int) -> Tensor:
-        """Return the factors, float32, where outputs are sums of some products."""
-        mean = self._sums / self._counts.clamp_min(1.0) * summed
-        return torch.where(mean > 0.0, mean.clamp_min(1e-60).rsqrt(), torch.ones_like(mean)).float()

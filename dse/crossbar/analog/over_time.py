@@ -35,8 +35,8 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 def takes(layer: Any, x: Tensor) -> bool:
     """Return whether the products of a layer can be taken over time, all else being taken one by one.
 
-    They can on a CPU, in float32, where nobody looks at single products: no hook, no calibration of a deployment or of
-    factors, no bias of the outputs, no factors of tiles; and where converters do not err, and all bits of an input
+    They can on a CPU, in float32, where nobody looks at single products: no hook, no calibration of a
+    deployment, no bias of the outputs, no factors of tiles; and where converters do not err, and all bits of an input
     drive together.
     """
     if (
@@ -44,7 +44,6 @@ def takes(layer: Any, x: Tensor) -> bool:
         or takes_single_steps(scaled=not (layer.output_scale is None and layer.learned_scale is None))
         or layer.watching
         or layer.scales_tiles
-        or layer.squares is not None
         or layer.slices
         or layer.crossbars.adc.errors is not None
         or layer.crossbars.dac.coding == "bit_serial"

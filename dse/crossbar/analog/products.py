@@ -108,9 +108,6 @@ class _Scaled(Function):
     def forward(ctx: Any, y: Tensor, scale: Tensor, layer: AnalogLayer) -> Tensor:
         """Scale the outputs."""
         ctx.layer, factors = layer, scale.detach().reshape(layer.per_column)
-        if layer.squares is not None and layer.counting:
-            of_columns = torch.arange(layer.cols) % scale.numel()
-            layer.squares.take(_by_column(layer, y), of_columns)
         ctx.save_for_backward(y, factors)
         if layer.counting:
             layer.scaled[FORWARD] += y.numel()
@@ -130,11 +127,6 @@ class _Scaled(Function):
         kept = () if factors.numel() == 1 else (column,)
         own = (d * y).sum(dim=[axis for axis in range(d.dim()) if axis not in kept])
         return d * factors, own.reshape(-1) * layer.crossbars.output_scale_rate, None
-
-
-def _by_column(layer: AnalogLayer, y: Tensor) -> Tensor:
-    """Return products as vectors, shape (vectors, outputs)."""
-    return y.movedim(y.dim() - len(layer.per_column), -1).reshape(-1, layer.cols)
 
 
 def forward(
@@ -194,12 +186,6 @@ def _scaled_tiles(layer: AnalogLayer, parts: list[Tensor], factors: TileFactors,
     kept += [reduce(Tensor.add, parts[own::number]) for own in range(number)]
     if layer.counting:
         layer.scaled[FORWARD] += sum(own.numel() for own in kept)
-        if layer.squares is not None:
-            of_columns = torch.arange(factors.grid.shape[1]).repeat_interleave(
-                torch.tensor([last - first for first, last in layer.column_tiles])
-            )
-            for place, own in enumerate(kept):
-                layer.squares.take(_by_column(layer, own), of_columns + place * factors.grid.shape[1])
     return [own * factor.reshape(layer.per_column) for own, factor in zip(kept, factors.of_outputs, strict=True)]
 
 

@@ -29,7 +29,7 @@ class Crossbars:
         read_noise_per: "product" draws read noise for every product of the array with a vector; "mini_batch" draws a
             weight's noise once for a mini-batch and direction, which takes no time and correlates what passes together.
         output_scale: whether a layer has a digital factor of its outputs, or one for each column or tile.
-        output_scale_kind: whether these learn, are fixed by the initial weights, or are calibrated; see `factors`.
+        output_scale_kind: whether these learn, or are fixed by the initial weights; see `factors`.
         output_scale_by: what of the initial weights fixed ones go by.
         output_scale_rate: what the gradients of those that learn are multiplied by.
     """
