@@ -7,6 +7,12 @@ may put another in its place, decides both.
 import os
 import stat
 from pathlib import Path
+from tempfile import gettempdir
+
+
+def temporary() -> Path:
+    """Return the folder of this user among the temporary files, where others may write; see `make_private`."""
+    return Path(gettempdir()) / f"pcm-dse-{os.getuid()}"
 
 
 def make_private(folder: Path, root: Path) -> bool:

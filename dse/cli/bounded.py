@@ -19,6 +19,8 @@ SHARE = 0.9
 LOOKS_S = 0.05
 """Time between two looks, s."""
 STATUS = 2
+GROUP = Path("/sys/fs/cgroup")
+"""Where a container sees its control group (version 2)."""
 
 
 @contextmanager
@@ -80,10 +82,16 @@ def _free_of_system() -> int | None:
 
 
 def _free_of_group() -> int | None:
-    """Return what the control group leaves, of a container or a job, if there is one with a limit."""
-    place = Path("/sys/fs/cgroup")
+    """Return what the control group of a container leaves, if it has a limit (cgroup v2), or None.
+
+    Pages of files and what the kernel can give back count as memory of the group, and as free here.
+    """
     try:
-        most, now = ((place / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        return max(0, int(most) - int(now))
+        most, now, parts = (
+            (GROUP / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current", "stat")
+        )
+        held = {name: int(number) for name, number in map(str.split, parts.splitlines())}
+        back = sum(held.get(name, 0) for name in ("inactive_file", "active_file", "slab_reclaimable"))
+        return max(0, int(most) - int(now) + back)
     except (OSError, ValueError):
         return None

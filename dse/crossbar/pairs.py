@@ -31,6 +31,7 @@ from dse.crossbar.planes import planes_of
 from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.crossbar.usage import SPARE_ROWS
 from dse.devices.base import AbstractCell, Cells, read_at
+from dse.errors import SettingError
 from dse.kernel.arithmetic import ordered_sum
 from dse.pausing import State, by_number, fill, gathered, hand_out, taken
 from dse.streams import Stream, stream
@@ -77,6 +78,27 @@ class Missed:
     difference_us: Tensor
 
 
+def _check_significance(array: ArraySpec, cell: AbstractCell) -> None:
+    """Check that pairs of unequal significance can be there.
+
+    Raises:
+        SettingError: they cannot; settings of a design say so before.
+    """
+    own = array.significance
+    if own is None:
+        return
+    if array.pairs_per_weight == 1 or own.ratio == 1.0:
+        raise SettingError(
+            f"a significance of ratio {own.ratio:g} came with {array.pairs_per_weight} pairs a weight; give two pairs "
+            "or more and a ratio above 1, or leave significance out"
+        )
+    if cell.directions == "both":
+        raise SettingError(
+            "pairs of unequal significance are erased when they hand on what they hold, and the cell takes pulses in "
+            "both directions; leave significance out, or take a cell that is RESET"
+        )
+
+
 class PairArray:
     """An array of differential pairs with its converters.
 
@@ -108,8 +130,8 @@ class PairArray:
         self.rows, self.cols = rows, cols
         self.wires = array.wires_of_tiles(inputs_first=inputs_first)
         self.pairs = array.pairs_per_weight
-        own = array.significance
-        self.worths: list[float] = [1] * self.pairs if own is None else [1] + [own.ratio] * (self.pairs - 1)
+        _check_significance(array, cell)
+        self.worths = array.worths
         self.beta_us = array.conductance_per_weight_us * sum(self.worths)
         self.selected, self.transfers = 0, 0
         self.dac, self.adc = dac, adc

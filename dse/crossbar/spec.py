@@ -21,6 +21,10 @@ Packing = Literal["apart", "shared"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
 Scales = Literal["none", "layer", "column", "tile"]
 ScaleKind = Literal["learned", "fixed"]
+ONE_FOR_ALL = (
+    'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares parts of a '
+    'layer with the whole; give output_scale = "column" or "tile", or output_scale_kind = "learned"'
+)
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -79,14 +83,15 @@ class ArraySpec(Spec):
     output_scale: Annotated[Scales, ActsUnless(on_crossbars=False), Added()] = "none"
     """Deep networks: digital factors of the outputs before the bias, one for a "layer", or one for each "column" or
     "tile". Learned ones begin at 1 and learn as other digital parameters do, so that effective weights can grow where
-    conductances cannot. Every output takes a multiplication, every error two; those of tiles stand behind the
-    converters of each array, both ways, and on the errors that form the gradient of its weights."""
+    conductances cannot. Every output takes a multiplication, every error two (one where factors are fixed); those of
+    tiles stand behind the converters of each array, both ways (a multiplication an output and tile of rows, an input
+    and tile of columns), and on the errors that form the gradient of its weights."""
     output_scale_kind: Annotated[
         ScaleKind, ActsUnless(on_crossbars=False), ActsUnless(output_scale="none"), Added()
     ] = "learned"
     """Deep networks: output scales that are "learned"; or "fixed" by the initial weights: the deviation (or largest, as
     `mapping` says) of a column or tile over that of its layer, with cells that hold weights over their factor, so that
-    all use the range alike."""
+    all use the range alike. It is on the gradient as well, so that effective weights move by its square."""
     output_scale_rate: Annotated[
         float,
         Gt(0.0),
@@ -159,12 +164,14 @@ class ArraySpec(Spec):
     @model_validator(mode="after")
     def _factors_act(self) -> "ArraySpec":
         if self.output_scale == "layer" and self.output_scale_kind == "fixed":
-            msg = (
-                'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares '
-                'parts of a layer with the whole; give output_scale = "column" or "tile", or "learned"'
-            )
-            raise ValueError(msg)
+            raise ValueError(ONE_FOR_ALL)
         return self
+
+    @property
+    def worths(self) -> tuple[float, ...]:
+        """How often each pair of a weight counts, the fine one first."""
+        coarse = 1.0 if self.significance is None else self.significance.ratio
+        return (1.0, *[coarse] * (self.pairs_per_weight - 1))
 
     @model_validator(mode="after")
     def _shared_arrays_are_plain(self) -> "ArraySpec":

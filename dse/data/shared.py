@@ -10,13 +10,13 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.private import make_private
+from dse.private import make_private, temporary
 
 LEAST_BYTES = 2**22
 """Arrays that are smaller stay where they are: they are less than a hundredth of an actor."""
@@ -44,7 +44,7 @@ def shared(array: NDArray[Any], name: str) -> NDArray[Any]:
     if not _shares or array.nbytes < LEAST_BYTES:
         return array
     with suppress(OSError, ValueError):
-        folder = Path(gettempdir()) / f"pcm-dse-{os.getuid()}" / "samples"
+        folder = temporary() / "samples"
         if make_private(folder, folder.parent):
             file = folder / name
             found = _mapped(file, array)
@@ -71,7 +71,7 @@ def _write(file: Path, array: NDArray[Any]) -> None:
             array.tofile(fresh)
             fresh.close()
             Path(fresh.name).replace(file)
-        except OSError:
+        except BaseException:
             Path(fresh.name).unlink(missing_ok=True)
             raise
 

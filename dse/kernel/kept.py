@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir, mkdtemp
+from tempfile import NamedTemporaryFile, mkdtemp
 from typing import Any, cast
 
 import llvmlite
@@ -26,7 +26,7 @@ import numpy as np
 from numba.core import serialize
 from numba.core.compiler import CompileResult
 
-from dse.private import make_private
+from dse.private import make_private, temporary
 
 _MENTIONED = re.compile(r"dse\.kernel\.(\w+)")
 _dumps = cast("Callable[[Any], bytes]", serialize.dumps)
@@ -172,4 +172,4 @@ def _candidates() -> list[Path]:
     with contextlib.suppress(RuntimeError):  # a process without a home
         roots.append(Path.home() / ".cache" / "pcm-dse")
     # Others may write among the temporary files: the folder there belongs to this user alone.
-    return [*roots, Path(gettempdir()) / f"pcm-dse-{os.getuid()}"]
+    return [*roots, temporary()]

@@ -17,8 +17,9 @@ class ConvolutionalNetwork(ModuleNetwork):
     tasks = (Recognition, Regression)
     batch_norm = True
     plain_with: ClassVar[Mapping[str, str]] = {
+        **ModuleNetwork.plain_with,
         "adc.errors": "converters that err are not compiled, and windows that overlap are added one by one; a step of "
-        "a small convolutional network took 1.3 to 1.8 times as long (findings/benchmarks.md)"
+        "a small convolutional network took 1.3 to 1.8 times as long (findings/benchmarks.md)",
     }
     units: ClassVar[tuple[int, ...]] = ()
     """Channels and units of its layers before the multiplier, of a network that takes the same products for every

@@ -206,7 +206,7 @@ def _on_crossbars(design: Design, layer: LayerProducts) -> dict[str, Any]:
     back_planes = dac.planes(1, signed=True) or 1
     back = vectors * back_planes if layer.back else 0
     added = samples * (layer.inside * column_tiles * back_planes - layer.reached) if layer.back else 0
-    bits = bits_of_weight(device, design.array.pairs_per_weight, chi)
+    bits = bits_of_weight(device, sum(design.array.worths), chi)
     scales = {"none": 0, "layer": 1, "column": layer.cols, "tile": row_tiles * column_tiles}[design.array.output_scale]
     unknown = ("drive_time_forward", "drive_time_backward", "set_pulses_update", "chi_reads", "chi_writes", "chi_adds")
     refreshed = ("refresh_reads", "resets", "set_pulses_refresh") if refresh.every_samples else ()

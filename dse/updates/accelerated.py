@@ -1,8 +1,8 @@
 """Accumulators and PCM cells of a parameter that stay on an accelerator, next to the products that see them.
 
 `AcceleratedEngine` is the twin of `dse.updates.engines.CompiledEngine` there: the same pulses, refreshes and drift with
-the same random numbers, a kernel for each over all cells of a layer. Nothing is copied in a step; cells, accumulators
-and counts come back when somebody asks for them.
+the same random numbers, a kernel for each over all cells of a layer. Nothing but counts of bit-serial inputs is copied
+in a step; cells, accumulators and counts come back when somebody asks for them.
 """
 
 from typing import Any

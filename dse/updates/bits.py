@@ -9,10 +9,11 @@ FLOAT_BITS = 32
 """Bits of a float."""
 
 
-def bits_of_weight(cell: AbstractCell, pairs: int, chi: AccumulatorSpec | None) -> float:
+def bits_of_weight(cell: AbstractCell, pairs: float, chi: AccumulatorSpec | None) -> float:
     """Return the bits of a weight that inference reads.
 
-    The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity. With
+    The pairs of a weight hold as many levels as pulses can tell apart: 1 + 2 * pairs * window / granularity, where a
+    coarse pair counts as often as its significance says. With
     `inference = "cells_and_accumulator"` the word of the accumulator comes on top.
     """
     levels = 1.0 + 2.0 * pairs * (cell.g_max_us - cell.g_min_us) / cell.granularity_us

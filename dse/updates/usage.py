@@ -75,7 +75,7 @@ def usage_of_pairs(
         rows=rows,
         cols=cols,
         cells=array.size,
-        inference_bits=rows * cols * bits_of_weight(cells.spec, array.pairs, chi),
+        inference_bits=rows * cols * bits_of_weight(cells.spec, sum(array.worths), chi),
         dac_bits=whole(dac.driver_bits(0)),
         dac_backward_bits=whole(dac.driver_bits(1)),
         adc_bits=whole(adc.bits),

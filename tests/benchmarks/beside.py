@@ -164,8 +164,13 @@ class Table:
         with ExitStack() as stack:
             reference = self._reference(group, stack) if lines else None
             for line in lines:
+                what = f"{group.what}: {line.what}"
                 with ExitStack() as own:
-                    self._line(f"{group.what}: {line.what}", line, reference, own)
+                    try:
+                        self._line(what, line, reference, own)
+                    except (NotPlayedError, BrokenPipeError) as error:  # a path that ended in a turn
+                        self.failed.append(f"{what}: {error}")
+                        print(f"  {self.failed[-1]}", flush=True)
 
     def _reference(self, group: Group, stack: ExitStack) -> Player | None:
         if group.by_peer and self._peers is None:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 Made = tuple[str, Callable[[], int]]
@@ -46,13 +47,15 @@ class Player:
         environment.pop("PYTHONPATH", None)
         if checkout is not None:
             environment["PYTHONPATH"] = str(checkout)
+        # Into a file: a pipe that nobody reads would stop who says much.
+        self._errors = TemporaryFile("w+")  # noqa: SIM115  as long as the process
         self._process = subprocess.Popen(
             [str(python), "-P", __file__, str(file), json.dumps(path)],
             cwd=checkout,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
         self.shown: str = self._said()
@@ -68,12 +71,15 @@ class Player:
         """End the process."""
         self._process.kill()
         self._process.communicate()
+        self._errors.close()
 
     def _said(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            lines = [own for own in self._process.communicate()[1].splitlines() if own.strip()]
+            self._process.wait()
+            self._errors.seek(0)
+            lines = [own for own in self._errors.read().splitlines() if own.strip()]
             raise NotPlayedError(lines[-1].strip() if lines else "it ended without a word")
         return json.loads(line)
 

@@ -1,5 +1,6 @@
 """Pairs of unequal significance: a fine one takes the updates, and coarse ones take over what it holds."""
 
+import math
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from dse.crossbar.spec import AdcSpec, ArraySpec, DacSpec, RefreshSpec
 from dse.data.images import Dataset
 from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
+from dse.designs.hardware import hardware_of
 from dse.designs.outcome import Outcome
 from dse.devices.card import read_cell
 from dse.devices.spec import CellSpec
+from dse.errors import SettingError
 from dse.pausing import below
+from dse.updates.bits import bits_of_weight
 from dse.updates.fast import compiles
 from dse.updates.layers import CrossbarLayer, Hardware
 from dse.updates.modules import MixedPrecisionSgd
@@ -239,3 +243,29 @@ def test_equal_significance_is_the_design_that_says_nothing_of_it() -> None:
     assert compose({**PERCEPTRON, **SOME}).key != compose(PERCEPTRON).key
     pulsed = {**PERCEPTRON, "architecture": "pulse_trains"}
     assert compose({**pulsed, **SOME}).key == compose(pulsed).key
+
+
+def test_a_weight_has_as_many_levels_as_its_significance_gives() -> None:
+    cell = cell_of()
+    window = (cell.g_max_us - cell.g_min_us) / cell.granularity_us
+    levels = 1.0 + 2.0 * (1.0 + RATIO * (PAIRS - 1)) * window
+    assert bits_of_weight(cell, sum(ARRAY.worths), None) == pytest.approx(math.log2(levels))
+    assert ArraySpec(pairs_per_weight=PAIRS).worths == (1.0,) * PAIRS
+    hardware = Hardware(cell, ARRAY, DacSpec(), AdcSpec(), AccumulatorSpec(), RefreshSpec())
+    layer = CrossbarLayer(3, 4, hardware, seed=1, layer=0)
+    layer.conductance_surveys_us.append(1.0)
+    assert layer.usage(0).inference_bits == pytest.approx(12 * math.log2(levels))
+
+
+@pytest.mark.parametrize(
+    ("array", "card", "message"),
+    [
+        (ArraySpec(significance=OWN), "pcm_gst", "came with 1 pairs a weight"),
+        (ArraySpec(pairs_per_weight=2, significance=SignificanceSpec()), "pcm_gst", "ratio 1 came with 2 pairs"),
+        (ARRAY, "ideal_two_way", "pulses in both directions"),
+    ],
+)
+def test_pairs_that_cannot_differ_are_refused(array: ArraySpec, card: str, message: str) -> None:
+    cell = cell_of() if card == "pcm_gst" else hardware_of(compose({"device.card": card})).cell
+    with pytest.raises(SettingError, match=message):
+        PairArray(2, 2, cell, array, DacSpec(), AdcSpec(), seed=1, layer=0)

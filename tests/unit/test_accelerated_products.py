@@ -231,3 +231,21 @@ def test_parts_of_windows_go_to_the_places_of_the_plain_path() -> None:
         sums = torch.zeros(samples, places, 3, device=DEVICE)
         conversion.fold(parts.to(DEVICE), conversion.sources_of(targets, places).to(DEVICE), sums)
     torch.testing.assert_close(sums.cpu(), expected)
+
+
+@pytest.mark.slow
+def test_images_of_another_shape_and_as_many_pixels_have_their_errors_where_they_belong() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        network = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 2, 3, padding=1))
+    found: dict[str, list[Tensor]] = {}
+    for device, taken in (("cpu", nullcontext), (DEVICE, kernels)):
+        analog = on_crossbars(network, Crossbars(SIX, SEVEN)).to(device)
+        with taken():
+            for shape in ((4, 8), (8, 4)):
+                x = normal(2, 2, *shape).to(device).requires_grad_()
+                analog(x).square().sum().backward()
+                assert x.grad is not None
+                found.setdefault("plain" if taken is nullcontext else "kernels", []).append(x.grad.cpu())
+    for own, other in zip(found["plain"], found["kernels"], strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-5)

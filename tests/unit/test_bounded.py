@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dse.cli import bounded as bounds
 from dse.cli.bounded import bounded, free_bytes, resident_bytes
 from tests.forked import Forked
 from tests.waiting import HANGS_S
@@ -57,3 +58,16 @@ def test_what_a_process_holds_and_may_take_is_told_where_the_system_tells_it() -
     before = resident_bytes()
     held = bytearray(b"x") * 50_000_000
     assert before == 0 or resident_bytes() - before > 0.8 * len(held)
+
+
+def test_pages_of_files_are_free_memory_of_a_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "GROUP", tmp_path)
+    for name, text in (
+        ("max", "4000"),
+        ("current", "3990"),
+        ("stat", "anon 100\ninactive_file 2500\nactive_file 300\n"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert free_bytes() == 10 + 2800
+    (tmp_path / "memory.max").write_text("max")
+    assert free_bytes() != 10 + 2800

@@ -97,6 +97,7 @@ ONE_BY_ONE = "2 to 4 times as long"
         ("perceptron", "adc.errors.gain_std = 0.01", SLOW),
         ("perceptron", "array.pairs_per_weight = 2\narray.significance.ratio = 4.0", SLOW),
         ("lstm", "array.pairs_per_weight = 2\narray.significance.ratio = 4.0", "1.2 to 1.4 times as long"),
+        ("cnn", "array.pairs_per_weight = 2\narray.significance.ratio = 4.0", "1.2 to 1.4 times as long"),
         ("perceptron", 'dac.coding = "bit_serial"', SLOW),
         ("cnn", 'architecture = "tiki_taka"', ""),
         ("cnn", 'device.card = "ideal_two_way"', "1.2 to 1.4 times as long"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from dse import private
 from dse.data import shared
 from dse.data.base import RawImages
 from dse.data.image_data import AbstractImageData
@@ -20,7 +21,7 @@ Bytes = NDArray[np.uint8]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(shared, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(private, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(shared, "LEAST_BYTES", 1000)
     monkeypatch.setattr(shared, "_shares", True)
     return tmp_path / f"pcm-dse-{os.getuid()}" / "samples"
@@ -73,7 +74,8 @@ def test_the_copy_stays_where_others_may_write_to_the_folder_or_none_can_be_made
 def test_processes_that_do_not_share_and_small_arrays_leave_no_file(
     folder: Path, values: Bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shared.shared(values[:2], "small") is not None
+    small = values[:2]
+    assert shared.shared(small, "small") is small
     monkeypatch.setattr(shared, "_shares", False)
     assert shared.shared(values, "name") is values
     assert not folder.exists()

@@ -55,13 +55,6 @@ def drive(x: Tensor, bits: int | None, windows: Tensor | None = None) -> Driven:
     return Driven(own.values, own.scales, None if windows is None else (own.lines.sum(), own.time.sum()))
 
 
-def drives(x: Tensor, scales: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how many lines inputs drive, and the sum of their magnitudes over scales of their own."""
-    inputs = x.abs().reshape(x.shape[0], -1, windows.numel())
-    lines = ((inputs != 0) * windows).sum()
-    return lines, ((inputs * windows).sum(dim=(1, 2), dtype=torch.float64) / scales.double()).sum()
-
-
 def read(
     y: Tensor,
     spread: Tensor | None,
@@ -111,6 +104,7 @@ class Back(NamedTuple):
         vectors: errors, shape (samples, vectors, outputs).
         scales: full scale of each sample.
         sums: what parts are added to, shape (samples, places, channels).
+        size: rows and columns of what sums are of, by which tables of them are kept.
         targets: place of each tap of each vector, shape (vectors, taps), on the processor.
         matrices: what gives parts, one for each tile of outputs.
         spreads: their variances, likewise, or None.
@@ -119,6 +113,7 @@ class Back(NamedTuple):
     vectors: Tensor
     scales: Tensor
     sums: Tensor
+    size: tuple[int, ...]
     targets: Tensor
     matrices: Sequence[Tensor]
     spreads: Sequence[Tensor | None]
@@ -132,7 +127,7 @@ def through_converters(
     `at_once` is how many samples the processor takes together, whose order draws have.
     """
     vectors, kernels, device = whole.vectors, _kernels(), whole.vectors.device
-    sources = placed(layer, ("sources", whole.sums.shape[1], len(vectors[0])), device, lambda: kernels.sources_of(
+    sources = placed(layer, ("sources", whole.size), device, lambda: kernels.sources_of(
         whole.targets, whole.sums.shape[1]
     ))  # fmt: skip
     starts = _starts(noise, whole, layer.rows, at_once)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.cuts import Tile, cuts
+from dse.crossbar.spec import ONE_FOR_ALL
+from dse.errors import SettingError
 
 
 def factors_of(crossbars: Crossbars, weight: Tensor) -> nn.Parameter | None:
@@ -25,9 +27,14 @@ def factors_of(crossbars: Crossbars, weight: Tensor) -> nn.Parameter | None:
     Args:
         crossbars: arrays and converters.
         weight: initial weights, shape (outputs, ...); fixed factors divide them in place.
+
+    Raises:
+        SettingError: a fixed factor would stand for the whole layer.
     """
     if crossbars.output_scale == "none":
         return None
+    if crossbars.output_scale == "layer" and crossbars.output_scale_kind == "fixed":
+        raise SettingError(ONE_FOR_ALL)
     flat = weight.detach().reshape(weight.shape[0], -1)
     tiles = cuts(flat.shape[1], crossbars.tile_rows), cuts(flat.shape[0], crossbars.tile_columns)
     number = {"layer": 1, "column": len(flat), "tile": len(tiles[0]) * len(tiles[1])}[crossbars.output_scale]

@@ -33,7 +33,7 @@ def through_converters(
     sums = torch.zeros(x.shape[0], x[0, 0].numel(), channels, dtype=d.dtype, device=d.device)
     copied = d.dim() == 4 and not d.is_contiguous(memory_format=torch.channels_last)
     of_tiles = None if factors is None else factors.of_inputs
-    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums, copied, of_tiles)
+    whole = _Transposed(layer.vectors(d), weight, variance, scales, targets, sums, copied, of_tiles, tuple(x.shape[2:]))
     single = layer.watching or errors is not None or factors is not None
     cut = (_one_by_one if single else _in_one_pass)(layer, whole)
     if x.dim() == 2:
@@ -46,6 +46,7 @@ class _Transposed(NamedTuple):
 
     `copied` is whether some outputs of the vectors are made dense: where errors lay output by output, sums of products
     have been those of dense vectors, to the last bit. `factors` are those of each column tile, shape (tiles, rows).
+    `size` is that of the images of the layer.
     """
 
     vectors: Tensor
@@ -56,6 +57,7 @@ class _Transposed(NamedTuple):
     sums: Tensor
     copied: bool
     factors: Tensor | None
+    size: tuple[int, ...]
 
     def driven(self, some: slice, own: slice) -> Tensor:
         """Return the vectors of some samples, and of them some outputs."""
@@ -73,7 +75,10 @@ def _in_one_pass(layer: AnalogLayer, whole: _Transposed) -> int | Tensor:
     spreads = [None if variance is None else layer.matrix(variance[own]) for own in tiles]
     step = _samples_at_once(layer, targets)
     if accelerated.takes(sums):
-        back, limit = accelerated.Back(vectors, scales, sums, targets, matrices, spreads), layer.ranges[BACKWARD]
+        back, limit = (
+            accelerated.Back(vectors, scales, sums, whole.size, targets, matrices, spreads),
+            layer.ranges[BACKWARD],
+        )
         cut, peak = accelerated.through_converters(layer, back, noise, bits, limit, step, watches=watches)
         if peak is not None:
             layer.pending.note(BACKWARD, peak)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -17,11 +17,18 @@ _allowed = {"cpu": False, "cuda": True}
 
 
 def takes(x: "Tensor") -> bool:
-    """Return whether kernels take a tensor: of floats, on an accelerator that Triton compiles for."""
+    """Return whether kernels take a tensor: of floats, on an accelerator that Triton compiles for, the current one."""
     kind = x.device.type
-    if not _allowed.get(kind, False):
+    if not _allowed.get(kind, False) or (kind == "cuda" and not _is_current(x)):
         return False
     return x.dtype.itemsize == 4 and x.dtype.is_floating_point and is_installed()
+
+
+def _is_current(x: "Tensor") -> bool:
+    """Return whether a tensor is on the device that kernels are launched on."""
+    import torch  # noqa: PLC0415  loaded, where there is a tensor
+
+    return x.device.index == torch.cuda.current_device()
 
 
 def is_installed() -> bool:
@@ -33,14 +40,16 @@ def is_installed() -> bool:
 def exact_products(device: str) -> Generator[None]:
     """Let convolutions on an accelerator multiply whole floats, and form the same sums in the same order every time.
 
-    By default torch takes shorter factors (TF32), whose rounding is that of a converter of 11 bits.
+    By default torch takes shorter factors (TF32), whose rounding is that of a converter of 11 bits. Kernels are
+    launched on the device that is the current one, which is this one meanwhile.
     """
     if device == "cpu":
         yield
         return
     import torch  # noqa: PLC0415  seconds, which the command line does without
 
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+    flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with flags, torch.cuda.device(device) if device.startswith("cuda") else nullcontext():
         yield
 
 
