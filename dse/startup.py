@@ -33,6 +33,17 @@ def give_memory_back() -> bool:
         return False
 
 
+def drop_what_cannot_be_written() -> None:
+    """Let the null device take what standard streams hold and cannot write, so that Python ends with its own status."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(null := os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                os.close(null)
+
+
 def hold_standard_streams() -> None:
     """Open the null device in the place of a standard stream that is closed.
 

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from dse.errors import DseError, did_you_mean, printable
 from dse.renamed import quantity
+from dse.startup import drop_what_cannot_be_written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,6 +40,8 @@ class Group(click.Group):
             if error.errno not in OUTSIDE:
                 raise
             sys.exit(2)
+        finally:
+            drop_what_cannot_be_written()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

@@ -21,10 +21,6 @@ Packing = Literal["apart", "shared"]
 Sharing = Annotated[int, Ge(1), Le(65536)] | Literal["card"]
 Scales = Literal["none", "layer", "column", "tile"]
 ScaleKind = Literal["learned", "fixed"]
-ONE_FOR_ALL = (
-    'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares parts of a '
-    'layer with the whole; give output_scale = "column" or "tile", or output_scale_kind = "learned"'
-)
 TileLines = Annotated[int, Ge(1), Le(65536)] | Literal["whole"]
 NO_CONVERTERS = (
     ActsUnless(bits="ideal", backward_bits="same"),
@@ -87,7 +83,11 @@ class ArraySpec(Spec):
     tiles stand behind the converters of each array, both ways (a multiplication an output and tile of rows, an input
     and tile of columns), and on the errors that form the gradient of its weights."""
     output_scale_kind: Annotated[
-        ScaleKind, ActsUnless(on_crossbars=False), ActsUnless(output_scale="none"), Added()
+        ScaleKind,
+        ActsUnless(on_crossbars=False),
+        ActsUnless(output_scale="none"),
+        ActsUnless(output_scale="layer"),
+        Added(),
     ] = "learned"
     """Deep networks: output scales that are "learned"; or "fixed" by the initial weights: the deviation (or largest, as
     `mapping` says) of a column or tile over that of its layer, with cells that hold weights over their factor, so that
@@ -159,12 +159,6 @@ class ArraySpec(Spec):
         if self.tile_rows != "whole" and self.spare_rows > self.tile_rows:
             msg = f"spare_rows = {self.spare_rows} exceed the {self.tile_rows} rows of an array; give at most as many"
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _factors_act(self) -> "ArraySpec":
-        if self.output_scale == "layer" and self.output_scale_kind == "fixed":
-            raise ValueError(ONE_FOR_ALL)
         return self
 
     @property

@@ -156,7 +156,8 @@ def test_ranges_grow_to_what_passes_in_kernels_too() -> None:
     ranges: list[list[float]] = []
     for device, where in (("cpu", nullcontext()), (DEVICE, kernels())):
         with where:
-            network = on_crossbars(nn.Linear(9, 3), Crossbars(SIX, SEVEN), seed=4).to(device)
+            with torch.random.fork_rng():
+                network = on_crossbars(nn.Linear(9, 3), Crossbars(SIX, SEVEN), seed=4).to(device)
             ((_, layer),) = analog_layers(network)
             with torch.no_grad():
                 layer.weight.copy_(normal(3, 9, seed=3))
@@ -220,7 +221,8 @@ def test_designs_of_a_launch_have_their_own_levels_ranges_and_draws_to_the_last_
 
 @pytest.mark.slow
 def test_parts_of_windows_go_to_the_places_of_the_plain_path() -> None:
-    layer = AnalogConv2d(nn.Conv2d(3, 4, 3, stride=2, padding=1, dilation=2), Crossbars())
+    with torch.random.fork_rng():
+        layer = AnalogConv2d(nn.Conv2d(3, 4, 3, stride=2, padding=1, dilation=2), Crossbars())
     targets, samples, places = layer.targets(normal(1, 3, 7, 7)), 2, 49
     parts = normal(samples, targets.shape[0], targets.shape[1] * 3)
     expected = torch.zeros(samples, places, 3)

@@ -1,5 +1,6 @@
 """How the command ends where it is interrupted, or cannot say what is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,11 +31,26 @@ def test_an_interruption_while_the_command_is_imported_is_a_word_and_a_status(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("words", [["chekc"], ["check", "no study file"]])
-def test_a_mistake_of_the_user_keeps_its_status_where_no_message_can_be_written(words: list[str]) -> None:
+def test_a_mistake_of_the_user_keeps_its_status_where_no_message_can_be_written(
+    words: list[str], buffered: bool
+) -> None:
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    own = others if buffered else {**others, "PYTHONUNBUFFERED": "1"}
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([sys.executable, "-m", "dse.cli.main", *words], stderr=full, check=False)
+        done = subprocess.run([sys.executable, "-m", "dse.cli.main", *words], stderr=full, env=own, check=False)
     assert done.returncode == 2
+
+
+def test_a_table_that_cannot_be_written_is_told() -> None:
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "dse", "settings", "refresh"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=own, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot read or write: No space left on device")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["quickstart", "elsewhere/quickstart.toml"])

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from dse.crossbar.analog.spec import Crossbars
 from dse.crossbar.cuts import Tile, cuts
-from dse.crossbar.spec import ONE_FOR_ALL
 from dse.errors import SettingError
 
 
@@ -34,7 +33,10 @@ def factors_of(crossbars: Crossbars, weight: Tensor) -> nn.Parameter | None:
     if crossbars.output_scale == "none":
         return None
     if crossbars.output_scale == "layer" and crossbars.output_scale_kind == "fixed":
-        raise SettingError(ONE_FOR_ALL)
+        raise SettingError(
+            'output_scale = "layer" with output_scale_kind = "fixed" would leave every factor at 1, as it compares '
+            'parts of a layer with the whole; give output_scale = "column" or "tile", or output_scale_kind = "learned"'
+        )
     flat = weight.detach().reshape(weight.shape[0], -1)
     tiles = cuts(flat.shape[1], crossbars.tile_rows), cuts(flat.shape[0], crossbars.tile_columns)
     number = {"layer": 1, "column": len(flat), "tile": len(tiles[0]) * len(tiles[1])}[crossbars.output_scale]
