@@ -266,6 +266,7 @@ def test_a_weight_has_as_many_levels_as_its_significance_gives() -> None:
     ],
 )
 def test_pairs_that_cannot_differ_are_refused(array: ArraySpec, card: str, message: str) -> None:
-    cell = cell_of() if card == "pcm_gst" else hardware_of(compose({"device.card": card})).cell
+    hardware = hardware_of(compose({"device.card": card}))
+    assert hardware is not None
     with pytest.raises(SettingError, match=message):
-        PairArray(2, 2, cell, array, DacSpec(), AdcSpec(), seed=1, layer=0)
+        PairArray(2, 2, hardware.cell, array, DacSpec(), AdcSpec(), seed=1, layer=0)
