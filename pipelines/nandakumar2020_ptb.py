@@ -11,7 +11,7 @@ biases in plain descent, and 16 pairs with a quarter of the conductance, so that
 fine; `digital_recipe` is the same rule in floats, the best one that was found for them.
 """
 
-from .common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, program, run
+from .common import EIGHT_PAIRS, IDEAL_PRODUCTS, Experiment, Scale, Settings, program, run
 
 MOMENTUM = {"architecture": "float", "training.momentum": 0.9, "training.learning_rate": 2.0}
 RECIPE = {"training.momentum": 0.9, "training.digital_momentum": 0.0, "training.learning_rate": 4.0}
@@ -19,6 +19,12 @@ RECIPE = {"training.momentum": 0.9, "training.digital_momentum": 0.0, "training.
 ONE_PAIR_RECIPE = {**IDEAL_PRODUCTS, **RECIPE}
 EIGHT_PAIRS_RECIPE = {**ONE_PAIR_RECIPE, "array.pairs_per_weight": 8, "array.initial_mean_us": 1.6}
 SIXTEEN_PAIRS = {"array.pairs_per_weight": 16, "array.initial_mean_us": 1.6, "array.conductance_per_std_us": 0.125}
+WHOLE_TEXT: Settings = {**ONE_PAIR_RECIPE, **SIXTEEN_PAIRS}
+SLOW = {"training.momentum": 0.95, "training.learning_rate": 2.0}
+SLOWER = {"training.momentum": 0.98, "training.learning_rate": 0.8}
+SLOWEST = {"training.momentum": 0.99, "training.learning_rate": 0.4}
+"""Momenta that average more updates, at rates that move weights as far in the end."""
+HALF = {"array.conductance_per_std_us": 0.0625}
 EXPERIMENT = Experiment(
     name="nandakumar2020-ptb",
     metric="bits_per_character",
@@ -80,8 +86,29 @@ EXPERIMENT = Experiment(
             3,
             "all 5,017,482 characters, measured on 100,000, 2 x 128 units; not the published epochs",
             designs={
-                "pcm_recipe": {**ONE_PAIR_RECIPE, **SIXTEEN_PAIRS},
+                "pcm_recipe": WHOLE_TEXT,
                 "digital_recipe": {"architecture": "float", **RECIPE},
+                "pcm_long": {**WHOLE_TEXT, **SLOW, **HALF, "training.digital_learning_rate": 4.0},
+            },
+        ),
+        "epoch": Scale(
+            {"workload.evaluation_characters": 100_000, "network.hidden": [128, 128]},
+            1,
+            1,
+            "all 5,017,482 characters once, measured on 100,000, 2 x 128 units: what closes the gap",
+            designs={
+                "digital_recipe": {"architecture": "float", **RECIPE},
+                "digital_momentum_98": {"architecture": "float", **RECIPE, **SLOWER},
+                "pcm_recipe": WHOLE_TEXT,
+                "half_rate": {**WHOLE_TEXT, "training.learning_rate": 2.0},
+                "half_conductance": {**WHOLE_TEXT, **HALF},
+                "column_scales": {**WHOLE_TEXT, "array.output_scale": "column"},
+                "kept_misses": {**WHOLE_TEXT, "accumulator.refresh_misses": "kept"},
+                "no_write_noise": {**WHOLE_TEXT, "device.write_noise_scale": 0.0},
+                "momentum_98": {**WHOLE_TEXT, **SLOWER},
+                "momentum_95_half": {**WHOLE_TEXT, **SLOW, **HALF},
+                "momentum_98_half": {**WHOLE_TEXT, **SLOWER, **HALF},
+                "momentum_99_half": {**WHOLE_TEXT, **SLOWEST, **HALF},
             },
         ),
         "full": Scale({"network.hidden": [512, 512]}, 20, 3, "all 5,017,482 characters, 2 x 512 units"),
