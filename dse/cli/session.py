@@ -42,7 +42,8 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
         wait_option,
         click.option(
             "--device",
-            help='Where torch computes deep networks; by default "cuda" if [resources] asks for GPUs, else "cpu".',
+            help="Where torch computes deep networks, and with --executor local perceptrons; by default "
+            '"cuda" if [resources] asks for GPUs, else "cpu".',
         ),
         click.option("--watch", is_flag=True, help="Serve the page of the study on this machine; see `dse watch`."),
         click.option("--quiet", is_flag=True, help="No progress, only warnings and the result."),

@@ -70,20 +70,27 @@ def _evaluated(
 ) -> Outcome | Failure:
     """Return what a training of some epochs, and the deployment behind its last, come to; see `evaluate`."""
     try:
-        training = _begun(design, seed, data, platform, start, epochs)
+        training = begun(design, seed, data, platform, start, epochs)
         training.run(epochs)
     except DivergedError as error:
         return Failure("diverged", str(error))
+    return finished(training, design, seed, data, platform, keep_state=keep_state)
+
+
+def finished(
+    training: Training, design: Design, seed: int, data: Data, platform: Platform, *, keep_state: bool
+) -> Outcome | Failure:
+    """Return what a training comes to, with the deployment behind its last epoch; see `evaluate`."""
     outcome = _outcome_of(training, design, data, platform)
     state = _state_of(training, _name(design, seed, data)) if keep_state else None
-    if epochs == design.training.passes and design.deployment is not None:
+    if len(training.curve) == design.training.passes and design.deployment is not None:
         network = training.learner.deployed(design.deployment, outcome.simulated_time_s or 0.0)
         if network is not None:
             outcome = with_deployment(outcome, network, data, design.deployment, design.task.measures)
     return _not_finite(outcome) or replace(outcome, trail=training.trail.until_the_end(outcome.layers), state=state)
 
 
-def _begun(design: Design, seed: int, data: Data, platform: Platform, start: State | None, epochs: int) -> Training:
+def begun(design: Design, seed: int, data: Data, platform: Platform, start: State | None, epochs: int) -> Training:
     """Return a training at its beginning, or where a state can let it go on."""
 
     def fresh() -> Training:

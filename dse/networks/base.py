@@ -4,7 +4,7 @@ A network is a final class below `AbstractNetwork` in a folder of its own, with 
 without torch, and its modules in `module.py`. It stands in `dse.networks.NETWORKS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -113,6 +113,19 @@ class AbstractNetwork(Spec):
                 "let it return a tuple of modules, (module,) for one"
             )
         return self.task_for(type(data.info)).learner(networks, data, training, platform, seed=seed)
+
+    joins: ClassVar[bool] = False
+    """Whether designs of it can learn together on an accelerator; see `join`."""
+
+    @classmethod
+    def join(cls, learners: Sequence[Any], seen: int, device: str) -> None:
+        """Let learners of designs learn together on an accelerator, in place, as far as they can.
+
+        Args:
+            learners: what `learner` returned for each, of designs alike in `dse.designs.generation.shape_of`.
+            seen: samples that each has learned.
+            device: where they learn.
+        """
 
     def build(self, info: Any, training: Any, *, seed: int) -> "tuple[nn.Module, ...]":
         """Return the torch modules of the network with initial weights; two for a generator and its discriminator.

@@ -166,7 +166,7 @@ class Simulation:
         if job.design is None:
             raise ValueError(f"trial {job.trial} has no design")
         data = job.design.workload.load()
-        start = _start(job, job.design, data.checksum)
+        start = start_of(job, job.design, data.checksum)
         pauses = job.until is not None
         with one_thread():
             return evaluate(job.design, job.seed, data, self.device, until=job.until, start=start, keep_state=pauses)
@@ -191,7 +191,7 @@ def made_by(design: Design, seed: int, epoch: int, data_checksum: str) -> dict[s
     }
 
 
-def _start(job: Job, design: Design, checksum: str) -> "State | None":
+def start_of(job: Job, design: Design, checksum: str) -> "State | None":
     """Return the state that a job goes on from; None where there is none, or it cannot be used."""
     if job.start is None:
         return None
@@ -299,12 +299,17 @@ def work(job: Job, simulate: Simulate = simulate_design) -> Answer:
             _tell_of_plugin(job, error)
             raise
         outcome = Failure("memory", f"memory ran out: {str(error).strip() or type(error).__name__}"[:300])
+    return answer(job, outcome, simulate, started_at, time.perf_counter() - start)
+
+
+def answer(job: Job, outcome: Outcome | Failure, simulate: Simulate, started_at: datetime, wall_s: float) -> Answer:
+    """Return the answer to a job that something simulated since a time (UTC) and for so many seconds."""
     return Answer(
         job=job,
         result=result_fields(outcome),
         host=host_of(simulate),
         started_at=_told(started_at),
-        wall_s=round(time.perf_counter() - start, 6),
+        wall_s=round(wall_s, 6),
         code=code_version(),
         packages=_packages_of(job),
         paused=_paused(job, outcome),

@@ -6,6 +6,7 @@ from dse.errors import SettingError
 from dse.results.address import place_of
 from dse.results.place import Where
 from dse.search.executor import Executor, LocalExecutor, Simulation, check_device
+from dse.search.generations import GenerationExecutor
 from dse.search.study import Study
 
 Kind = Literal["ray", "local"]
@@ -31,7 +32,8 @@ def executor_for(
         actors: number of actors; None for as many as there is room for.
         address: the Ray cluster to join; None for one of our own.
         wait_s: how long to wait for a node with room for an actor, s.
-        device: where torch computes deep networks; None for an accelerator where the study asks for one.
+        device: where torch computes deep networks, and in this process perceptrons too, a generation in one launch;
+            None for an accelerator where the study asks for one.
 
     Raises:
         ExecutorError: it cannot be started.
@@ -43,7 +45,7 @@ def executor_for(
     if kind == "local":
         check_local(study, actors=actors, address=address, wait_s=wait_s)
         check_device(simulate.device)
-        return LocalExecutor(simulate)
+        return LocalExecutor(simulate) if simulate.device == "cpu" else GenerationExecutor(simulate.device)
     from dse.search.ray_pool import RayPool  # noqa: PLC0415  Ray, which others do without
 
     return RayPool(

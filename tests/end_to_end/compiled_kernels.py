@@ -9,7 +9,7 @@ from triton import compile as compile_for
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from dse.kernel.accelerator import cells, conversion
+from dse.kernel.accelerator import cells, conversion, perceptron
 from dse.kernel.accelerator.arithmetic import EXACT
 
 # pyright: basic
@@ -17,25 +17,34 @@ TARGET = GPUTarget("cuda", 90, 32)
 KINDS = {
     "*i64": (
         *("life_at", "resets_at", "integers_at", "counts_at", "lines_at", "windows_at", "key_table", "starts_at"),
-        *("cut_at", "sources_at"),
+        *("cut_at", "sources_at", "settings_at", "counted_at", "order_at"),
     ),
-    "*i32": ("word_at", "flips_at", "peak_at"),
-    "*fp64": ("time_at",),
+    "*i32": ("word_at", "flips_at", "peak_at", "peaks_at"),
+    "*fp64": ("time_at", "squares_at"),
     "*i1": ("stuck_at",),
     "fp32": ("now_s",),
     "i32": (
         *("size", "wide", "number", "responses", "turns", "samples", "length", "inner", "places", "blocks"),
-        *("vectors", "taps", "channels"),
+        *("vectors", "taps", "channels", "rows", "cols", "outputs", "apart", "stride", "drawn", "start", "length"),
+        "designs",
     ),
 }
 """The types of arguments that are no floats in memory."""
 CELLS = [{"PAIRS": pairs, "NOISY": True, "BLOCK": cells.BLOCK} for pairs in (1, 3)]
+TILE = {"NOISY": True, "SAMPLES": perceptron.SAMPLES, "BLOCK": perceptron.COLUMNS}
 KERNELS: list[tuple[Any, dict[str, Any]]] = [
     *((kernel, {**own, "WEARS": own["PAIRS"] > 1}) for kernel in (cells._update, cells._refresh) for own in CELLS),
     *((cells._age, own) for own in CELLS),
     (conversion._drive, {"CONVERTS": True, "COUNTS": True, "BLOCK": conversion.BLOCK}),
     (conversion._read, {"NOISY": True, "CONVERTS": True, "ADDS": True, "WATCHES": True, "BLOCK": conversion.BLOCK}),
     (conversion._gather, {"BLOCK": 64}),
+    *((perceptron._forward, {**TILE, "TRAINS": own, "SIGMOID": own}) for own in (True, False)),
+    (perceptron._drive, {"BLOCK": perceptron.ROWS}),
+    (perceptron._miss, {"LINEAR": False, "SAMPLES": perceptron.SAMPLES}),
+    (perceptron._drive_back, {"BLOCK": 16}),
+    (perceptron._backward, TILE),
+    (perceptron._scale, {"LAYERS": 2, "BLOCK": 16}),
+    (perceptron._outer, {"BLOCK": perceptron.BLOCK}),
 ]
 
 

@@ -127,6 +127,7 @@ def test_kernels_compile_for_an_accelerator_that_is_not_here(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
         *("_update", "_update", "_refresh", "_refresh", "_age", "_age", "_drive", "_read", "_gather"),
+        *("_forward", "_forward", "_drive", "_miss", "_drive_back", "_backward", "_scale", "_outer"),
     ]
 
 

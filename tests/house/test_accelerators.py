@@ -6,7 +6,7 @@ import sys
 
 from tests.studies import ROOT
 
-KERNELS = {"arithmetic", "cells", "conversion", "pulses", "settings", "words"}
+KERNELS = {"arithmetic", "cells", "conversion", "perceptron", "pulses", "settings", "words"}
 
 
 def test_triton_is_imported_by_kernels_alone() -> None:

@@ -78,6 +78,12 @@ def test_a_study_is_told_what_slows_recurrent_layers_down(text: str, said: str) 
     assert [said in line for line in lines] == ([True] if said else [])
 
 
+@pytest.mark.parametrize(("resources", "said"), [("", False), ("[resources]\ngpus = 1\n", True)])
+def test_a_study_is_told_how_perceptrons_learn_on_accelerators(resources: str, said: bool) -> None:
+    lines = remarks(parse_study(STUDY.format(space=RATE) + resources, Path()))
+    assert any("in one launch" in line for line in lines) == said
+
+
 SLOW = "some 300 times as long"
 ONE_BY_ONE = "2 to 4 times as long"
 

@@ -8,6 +8,8 @@
     pulses        SET pulses, reads, and the weights that follow
     words         accumulators
     cells         updates, refresh and drift, each one pass over the weights of a layer
+    crossbars     the memory of a layer of a perceptron, its converters and counts among it
+    perceptron    products, errors and updates of a perceptron, with the sums of the processor
 
 Every kernel has a leading axis of designs, so that a generation of networks of one shape is one launch. What designs
 differ in stands in small tables with a row for each of them.

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dse.crossbar.usage import LayerUsage, numbered
 from dse.data.images import Dataset
@@ -29,6 +30,10 @@ class PerceptronLearner:
     Attributes:
         samples: samples of an epoch.
         layers: its layers, first layer first; on crossbars all, or digital all.
+        batch_size: samples between two updates.
+        pace: learning rate and time.
+        lessons: the samples and what outputs should be for them.
+        run: what trains the layers.
 
     Args:
         layers: the layers with their initial weights, which learn.
@@ -53,12 +58,22 @@ class PerceptronLearner:
     ) -> None:
         self.samples, self.layers, self._data, self._seed = len(data.train), list(layers), data, seed
         self._measure, self._order = measure, generator(seed, "order")
+        self.batch_size, self.pace, self.lessons = batch_size, pace, fast.Lessons.of(data)
         run = fast.runner if compiled and fast.takes(self.layers) else PlainRun
-        self._run: Run = run(self.layers, fast.Lessons.of(data), batch_size, pace)
+        self.run: Run = run(self.layers, self.lessons, batch_size, pace)
+        self._next: Tensor | None = None
 
     def learn(self, seen: int) -> float:
         """Learn for an epoch; see `dse.tasks.base.Learner`."""
-        return self._run.learn(torch.randperm(self.samples, generator=self._order), seen)
+        loss = self.run.learn(self.next_order(), seen)
+        self._next = None
+        return loss
+
+    def next_order(self) -> Tensor:
+        """Return the order of the samples in the epoch to come, int64 indices."""
+        if self._next is None:
+            self._next = torch.randperm(self.samples, generator=self._order)
+        return self._next
 
     def usage(self) -> list[LayerUsage]:
         """Return what happened in the layers; see `dse.tasks.base.Learner`."""
@@ -66,7 +81,7 @@ class PerceptronLearner:
         return numbered([*(layer.usage(number) for number, layer in enumerate(self.layers)), *beside])
 
     def _parts(self) -> dict[str, Any]:
-        return {"layers": by_number(self.layers), "order": self._order, "run": self._run}
+        return {"layers": by_number(self.layers), "order": self._order, "run": self.run}
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return layers, order and run; see `dse.pausing.Pausable`."""
@@ -75,12 +90,13 @@ class PerceptronLearner:
     def restore(self, state: State) -> None:
         """Go back to a state; see `dse.pausing.Pausable`."""
         hand_out(self._parts(), state)
+        self._next = None
 
     def measure(self, now_s: float) -> Mapping[str, float]:
         """Return its measure of each split; see `dse.tasks.base.Learner`."""
         for layer in self.layers:
             layer.survey(now_s)
-        return on_splits(self._measure, self._data, lambda split: self._run.outputs(split, now_s))
+        return on_splits(self._measure, self._data, lambda split: self.run.outputs(split, now_s))
 
     def deployed(self, spec: DeploymentSpec, trained_until_s: float) -> DeployedPerceptron:
         """Return the network on the cells of its deployment; see `dse.tasks.base.Learner`."""

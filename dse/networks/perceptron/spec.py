@@ -1,7 +1,7 @@
 """A multilayer perceptron: its settings."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from dse.data.base import Data, SampleInfo
@@ -51,6 +51,12 @@ class Perceptron(AbstractNetwork):
         "array.significance": f"transfers between pairs of a weight are not compiled, and {PLAIN_COSTS}",
         "adc.errors": f"compiled converters do not err, and {PLAIN_COSTS}",
     }
+    joins = True
+    on_accelerators = (
+        'with --executor "local" designs of one shape learn there in one launch, those on PCM that compiled code '
+        "takes; actors, and all other designs, learn on the processor. Speed there was not measured "
+        "(findings/benchmarks.md)"
+    )
     slow_with: ClassVar[Mapping[tuple[str, Any], str]] = {
         ("dac.coding", "bit_serial"): f"every bit of an input is a product, and {PLAIN_COSTS}",
     }
@@ -113,3 +119,10 @@ class Perceptron(AbstractNetwork):
         layers = layers_of(self.layer_sizes(images.info.pixels, images.info.outputs), platform, seed=seed)
         pace, measure = platform.pace(training.learning_rate), self.task_for(type(data.info)).measures[0]
         return PerceptronLearner(layers, images, training.batch_size, pace, measure=measure, seed=seed)
+
+    @classmethod
+    def join(cls, learners: Sequence[Any], seen: int, device: str) -> None:
+        """Let them learn in one launch; see `AbstractNetwork`."""
+        from dse.networks.perceptron.together import join  # noqa: PLC0415  torch
+
+        join(learners, seen, device)

@@ -1,0 +1,157 @@
+"""Designs that learn together on an accelerator come to what they come to alone, and on the processor.
+
+Without an accelerator Triton's interpreter runs the kernels, which takes seconds of processor time a design.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dse.data.images import Dataset, Split
+from dse.designs.design import compose
+from dse.designs.evaluate import evaluate
+from dse.designs.generation import Candidate, evaluate_together, shape_of
+from dse.designs.outcome import Failure, Outcome
+from dse.errors import DataError
+from dse.search.executor import Job
+from dse.search.generations import GenerationExecutor, Generations, alike
+from tests.data import load
+from tests.interpreted import DEVICE, kernels
+
+PIXELS = [3, 10, 17, 20, 27, 34, 36, 43, 51]
+SHAPE = {
+    "network.hidden": [4], "training.epochs": 2, "training.batch_size": 4, "training.learning_rate": 2.0,
+    "clock.sample_time_s": 0.5, "clock.drift_every_samples": 7, "refresh.threshold_us": 3.0,
+}  # fmt: skip
+DESIGNS: dict[str, dict[str, Any]] = {
+    "refreshes of their own, calibrated ranges, cells that differ": {
+        "refresh.every_samples": 5, "adc.ranging": "calibrated", "adc.calibrate_every_samples": 6,
+        "device.response_spread": 0.3, "accumulator.bits": "float", "accumulator.operand_bits": 6,
+    },
+    "coarse converters, words that wear": {
+        "refresh.every_samples": 10, "adc.bits": 4, "dac.bits": 3, "adc.backward_bits": 5, "dac.backward_bits": 4,
+        "accumulator.bits": 7, "accumulator.rounding": "stochastic", "accumulator.storage": "pcm",
+    },
+    "quiet cells at another rate": {
+        "refresh.every_samples": 0, "device.read_noise_scale": 0.0, "device.write_noise_scale": 0.0,
+        "device.drift_exponent": 0.0, "adc.bits": "ideal", "dac.bits": "ideal", "training.learning_rate": 0.7,
+    },
+}  # fmt: skip
+DIVERGES = {"training.learning_rate": 1e30, "refresh.every_samples": 5}
+
+
+@pytest.fixture(scope="module")
+def few() -> Dataset:
+    data = load("digits", 0.25)
+    splits = [
+        Split(own.images[:size][:, PIXELS].contiguous(), own.labels[:size] % 3, own.full_scale)
+        for own, size in ((data.train, 7), (data.test, 5))
+    ]
+    return Dataset("few", splits[0], splits[1], splits[1], 3, "")
+
+
+def candidates(some: Sequence[dict[str, Any]]) -> list[Candidate]:
+    return [Candidate(compose({**SHAPE, **own}), seed) for seed, own in enumerate(some, 1)]
+
+
+def check_same(a: Outcome | Failure, b: Outcome | Failure, *, exactly: bool) -> None:
+    """Check that two outcomes are the same to the last bit, or but for the time of driving."""
+    if isinstance(a, Failure) or isinstance(b, Failure) or exactly:
+        assert a == b
+        return
+    assert a.curve == b.curve
+    assert a.metrics == pytest.approx(b.metrics, rel=1e-12)
+    for own, other in zip(a.layers, b.layers, strict=True):
+        times = {name: number for name, number in other.events.items() if name.startswith("drive_time")}
+        assert {name: own.events[name] for name in times} == pytest.approx(times, rel=1e-12)
+        assert replace(own, events={**own.events, **times}) == other
+
+
+@pytest.mark.slow
+def test_designs_of_one_launch_come_to_what_they_come_to_on_the_processor(few: Dataset) -> None:
+    """One of them fails, which says the same and leaves the others alone."""
+    some = candidates([*DESIGNS.values(), DIVERGES])
+    with kernels():
+        found = evaluate_together(some, few, DEVICE)
+    for own, outcome in zip(some, found, strict=True):
+        check_same(outcome, evaluate(own.design, own.seed, few), exactly=False)
+    assert [type(own) for own in found] == [Outcome, Outcome, Outcome, Failure]
+
+
+@pytest.mark.slow
+def test_a_design_is_the_same_alone_and_among_others(few: Dataset) -> None:
+    some = candidates(list(DESIGNS.values())[:2])
+    with kernels():
+        together = evaluate_together(some, few, DEVICE)
+        for own, among in zip(some, together, strict=True):
+            (alone,) = evaluate_together([own], few, DEVICE)
+            check_same(alone, among, exactly=True)
+
+
+@pytest.mark.slow
+def test_trainings_that_pause_go_on_to_the_same_end_together_and_on_the_processor(few: Dataset) -> None:
+    some = candidates(list(DESIGNS.values())[:2])
+    with kernels():
+        paused = evaluate_together(some, few, DEVICE, until=1, keep_state=True)
+        assert all(isinstance(own, Outcome) and own.is_paused and own.state is not None for own in paused)
+        states = [own.state for own in paused if isinstance(own, Outcome)]
+        going_on = [replace(own, start=state) for own, state in zip(some, states, strict=True)]
+        ended = evaluate_together(going_on, few, DEVICE)
+    for own, outcome in zip(going_on, ended, strict=True):
+        whole = evaluate(own.design, own.seed, few)
+        check_same(outcome, whole, exactly=False)
+        check_same(evaluate(own.design, own.seed, few, start=own.start), whole, exactly=False)
+
+
+def test_what_kernels_do_not_take_is_evaluated_by_itself(few: Dataset) -> None:
+    some = candidates([*DESIGNS.values(), DIVERGES])
+    found = evaluate_together(some, few, "cpu")
+    assert found == [evaluate(own.design, own.seed, few) for own in some]
+
+
+def test_designs_of_other_shapes_are_no_generation(few: Dataset) -> None:
+    some = [Candidate(compose({**SHAPE, "network.hidden": [own]}), 1) for own in (4, 5)]
+    with pytest.raises(ValueError, match="different shapes"):
+        evaluate_together(some, few, "cpu")
+    assert shape_of(compose({"network.name": "cnn"})) is None
+    assert shape_of(compose({"architecture": "float"})) is None
+    assert evaluate_together([], few, "cpu") == []
+
+
+def jobs(some: Sequence[dict[str, Any]], until: int | None = None) -> list[Job]:
+    return [Job(trial, trial, compose({**SHAPE, **own}), until) for trial, own in enumerate(some)]
+
+
+def test_jobs_of_one_shape_and_one_pause_go_together() -> None:
+    own = [*jobs(list(DESIGNS.values())), *jobs([{}], 1), *jobs([{"network.hidden": [5]}, {"network.name": "cnn"}])]
+    assert [len(group) for group in alike(own)] == [3, 1, 1, 1]
+
+
+class Counting(Generations):
+    """Refuses designs that are together, and counts those alone."""
+
+    alone: list[int]
+
+    def together(self, jobs: Sequence[Job]) -> list[Outcome | Failure]:
+        if len(jobs) > 1:
+            raise DataError("not enough room for all of these")
+        self.alone.append(jobs[0].trial)
+        return [Failure("diverged", "alone")]
+
+
+def test_a_generation_that_cannot_be_simulated_goes_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    simulate = Counting("cuda")
+    object.__setattr__(simulate, "alone", [])
+    executor = GenerationExecutor("cuda", simulate)
+    for job in jobs([{}, {}, {"network.hidden": [5]}]):
+        executor.submit(job)
+    assert [own.trial for own in executor.under_way()] == [0, 1, 2]
+    with caplog.at_level(logging.WARNING):
+        first, second = executor.wait(0.0), executor.wait(0.0)
+    assert [[own.job.trial for own in answers] for answers in (first, second)] == [[0, 1], [2]]
+    assert simulate.alone == [0, 1, 2]
+    assert "not enough room" in caplog.text
+    assert executor.wait(0.0) == []
