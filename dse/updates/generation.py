@@ -323,7 +323,8 @@ class Generation:
         from dse.kernel.accelerator.layout import CULPRIT, STATUS  # noqa: PLC0415
 
         place = self._places.index(number)
-        for layer, own in enumerate(self._counts[:, place].tolist()):
+        counts: list[list[int]] = self._counts[:, place].tolist()
+        for layer, own in enumerate(counts):
             status, culprit = own[STATUS], own[CULPRIT]
             if status != state.DONE:
                 records = self._states[place].records

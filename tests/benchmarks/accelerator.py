@@ -166,13 +166,13 @@ def check_generation(some: list[Candidate], data: Dataset, device: str) -> None:
     """Check that designs that learn together come to what they come to on the processor."""
     for own, found in zip(some, evaluate_together(some, data, device), strict=True):
         if cast("Outcome", found).curve != cast("Outcome", evaluate(own.design, own.seed, data)).curve:
-            raise SystemExit(f"the design at a rate of {own.design.training.learning_rate} learns otherwise")
+            raise SystemExit(f"the design of seed {own.seed} learns otherwise")
 
 
 def interpreted_generation() -> None:
     """Show that designs that learn together come to what they come to on the processor, on few samples."""
     some = generation(2, 4, 3, "digits")
-    data = some[0].design.workload.load()
+    data = cast("Dataset", some[0].design.workload.load())
     train, test = (
         Split(own.images[:size, 20:28].contiguous(), own.labels[:size], own.full_scale)
         for own, size in ((data.train, 8), (data.test, 4))
@@ -186,7 +186,7 @@ def interpreted_generation() -> None:
 def measured_generation(designs: int, batch: int, rounds: int) -> None:
     """Show the time of designs that learn together, and of the same one by one."""
     some = generation(designs, batch, 250, "mnist")
-    data = some[0].design.workload.load()
+    data = cast("Dataset", some[0].design.workload.load())
     check_generation(some[:1], data, "cuda")
     ratios: list[float] = []
     for turn in range(rounds + 1):  # the first compiles

@@ -141,7 +141,10 @@ def hand_over(
     for place, name in enumerate(COUNTS):
         record[name] += int(bank.counts[design, place])
     bank.counts[design, : len(COUNTS)] = 0
-    found = dict(zip(COUNTED, layer.counted[design].tolist(), strict=True))
+    counted: list[int] = layer.counted[design].tolist()
+    ranges: list[float] = layer.ranges[design].tolist()
+    peaks: list[float] = layer.peaks[design].view(torch.float32).tolist()
+    found = dict(zip(COUNTED, counted, strict=True))
     record["macs_update"] += found.pop("products") * cols
     record["touched"] += found.pop("words") * cols
     for name, number in found.items():
@@ -159,7 +162,7 @@ def hand_over(
     record["drive_backward"] += float(layer.time_backward[design])
     layer.time_forward[design] = 0.0
     layer.time_backward[design] = 0.0
-    for name, number in zip(RANGES, layer.ranges[design].tolist(), strict=True):
+    for name, number in zip(RANGES, ranges, strict=True):
         record[name] = number
-    for way, number in zip(_WAYS, layer.peaks[design].view(torch.float32).tolist(), strict=True):
+    for way, number in zip(_WAYS, peaks, strict=True):
         record[f"peak_{way}"] = number
