@@ -323,9 +323,9 @@ class Generation:
         from dse.kernel.accelerator.layout import CULPRIT, STATUS  # noqa: PLC0415
 
         place = self._places.index(number)
-        counts: list[list[int]] = self._counts[:, place].tolist()
+        counts = self._counts[:, place].cpu().numpy()
         for layer, own in enumerate(counts):
-            status, culprit = own[STATUS], own[CULPRIT]
+            status, culprit = int(own[STATUS]), int(own[CULPRIT])
             if status != state.DONE:
                 records = self._states[place].records
                 records["culprit"][layer] = np.array(culprit, np.int32).view(np.float32)

@@ -141,10 +141,9 @@ def hand_over(
     for place, name in enumerate(COUNTS):
         record[name] += int(bank.counts[design, place])
     bank.counts[design, : len(COUNTS)] = 0
-    counted: list[int] = layer.counted[design].tolist()
-    ranges: list[float] = layer.ranges[design].tolist()
-    peaks: list[float] = layer.peaks[design].view(torch.float32).tolist()
-    found = dict(zip(COUNTED, counted, strict=True))
+    counted, ranges = layer.counted[design].cpu().numpy(), layer.ranges[design].cpu().numpy()
+    peaks = layer.peaks[design].cpu().numpy().view(np.float32)
+    found = {name: int(number) for name, number in zip(COUNTED, counted, strict=True)}
     record["macs_update"] += found.pop("products") * cols
     record["touched"] += found.pop("words") * cols
     for name, number in found.items():
