@@ -12,6 +12,7 @@
     converters    whole tensors of layers of any network (`dse.crossbar.analog`) through converters
     recurrent     what passes between two products of a recurrent layer
     wires         lines of resistors with a cell at every node, as ladders
+    vectors       how wide the vectors of a function are
     augmentation  images from bytes to floats, moved and mirrored
     accelerator   kernels of Triton that do the same where a tensor is on an accelerator
 

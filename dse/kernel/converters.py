@@ -8,10 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from dse.kernel.arithmetic import NORMALS_BLOCK, Floats, Ints32, compiled, f32, fill_normals, i32
+from dse.kernel.arithmetic import (
+    GOLDEN,
+    NORMALS_BLOCK,
+    Floats,
+    Ints32,
+    _depth_of,  # pyright: ignore[reportPrivateUsage]  the steps of `fill_normals`, taken apart here, too
+    _normal_at,  # pyright: ignore[reportPrivateUsage]
+    bits_of,
+    compiled,
+    f32,
+    i32,
+    inlined,
+    u64,
+)
+from dse.kernel.vectors import widest
 
 SMALLEST_SCALE = f32(1e-30)
 """No sample is scaled by less; see `dse.crossbar.converters.largest_error`."""
+VECTORS_AT_ONCE = 16
+"""Parts of as many vectors are converted in one pass: a single one is short beside the ends of a pass."""
 
 
 @compiled
@@ -78,6 +94,25 @@ def scale_and_quantise(x: Any, patterns: Any, out: Any, scales: Floats, levels: 
         quantise(x[n], out[n], scales[n], levels)
 
 
+@inlined
+def _fold(parts: Floats, own: Any, targets: Any, out: Floats, places: Any, channels: Any) -> None:
+    """Add the parts of a vector, tap by tap, to their places; taps of places side by side in one pass.
+
+    Unsigned places need no look at their sign, and a slice for each tap takes longer than to add what it holds.
+    """
+    taps = targets.size
+    tap = 0
+    while tap < taps:
+        place, many = targets[tap], 1
+        if place < places:
+            while tap + many < taps and place + many < places and targets[tap + many] == place + many:
+                many += 1
+            first, to = u64(own + tap * channels), u64(place * channels)
+            for j in range(u64(many * channels)):
+                out[to + j] += parts[first + j]
+        tap += many
+
+
 @compiled
 def quantise_and_fold(
     parts: Any, patterns: Any, out: Any, scales: Floats, limits: Floats, levels: Any, targets: Any, watches: bool
@@ -98,21 +133,18 @@ def quantise_and_fold(
         How many values were cut, and the largest magnitude of a part, at least 1e-30, over the scale of its sample; 0
         where nobody watches.
     """
-    cut, places, channels, peak = 0, out.shape[1], out.shape[2], f32(0.0)
-    room = np.empty(parts.shape[2], np.float32)
+    cut, vectors, width, peak = 0, parts.shape[1], parts.shape[2], f32(0.0)
+    room = np.empty(VECTORS_AT_ONCE * width, np.float32)
     for n in range(limits.size):
-        largest = i32(0)
-        for i in range(targets.shape[0]):
+        largest, own, own_patterns, to = i32(0), parts[n].reshape(-1), patterns[n].reshape(-1), out[n].reshape(-1)
+        for first in range(0, vectors, VECTORS_AT_ONCE):
+            last = min(first + VECTORS_AT_ONCE, vectors)
             if watches:
-                own = _largest(patterns[n, i])
-                largest = own if own > largest else largest
-            cut += quantise(parts[n, i], room, limits[n], levels)
-            for tap in range(targets.shape[1]):
-                place, first = targets[i, tap], tap * channels
-                if place < places:
-                    to = out[n, place]
-                    for j in range(channels):
-                        to[j] += room[first + j]
+                found = _largest(own_patterns[first * width : last * width])
+                largest = found if found > largest else largest
+            cut += quantise(own[first * width : last * width], room, limits[n], levels)
+            for i in range(first, last):
+                _fold(room, (i - first) * width, targets[i], to, out.shape[1], out.shape[2])
         if watches:
             value = i32(largest).view(np.float32)
             value = SMALLEST_SCALE if value < SMALLEST_SCALE else value
@@ -171,11 +203,20 @@ def add_noise(y: Floats, variance: Floats, key: Any, first: int) -> None:
         key: key of the stream.
         first: counter of the first of them.
     """
-    room = np.empty(NORMALS_BLOCK, np.float32)
+    widest()
+    bits, depth = np.empty(NORMALS_BLOCK, np.uint32), np.empty(NORMALS_BLOCK, np.float32)
+    draw, steps = np.empty(NORMALS_BLOCK, np.float32), np.empty(NORMALS_BLOCK, np.uint64)
+    for j in range(steps.size):  # looked up below: products of 64 bits are what random bits cost most
+        steps[j] = u64(j) * GOLDEN
     for start in range(0, y.size, NORMALS_BLOCK):
         own, spread = y[start : start + NORMALS_BLOCK], variance[start : start + NORMALS_BLOCK]
-        draw = room[: own.size]
-        fill_normals(key, first + start, draw)
+        base = key + u64(first + start) * GOLDEN
+        for j in range(own.size):
+            bits[j] = bits_of(base + steps[j], u64(0))
+        for j in range(own.size):
+            depth[j] = _depth_of(bits[j])
+        for j in range(own.size):
+            draw[j] = _normal_at(bits[j], depth[j])
         for j in range(own.size):
             v = spread[j]
             v = f32(0.0) if v < f32(0.0) else v
