@@ -1,13 +1,13 @@
 """How wide the vectors of compiled code are."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from numba import types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def widest(_: Any) -> Any:
+def _widest(_: Any) -> Any:
     """Let the function that calls this be compiled for the widest vectors that a processor has.
 
     LLVM leaves vectors of 512 bits alone unless a function asks for them, for the sake of processors that lower their
@@ -22,3 +22,6 @@ def widest(_: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+widest = cast("Callable[[], None]", intrinsic(_widest))
