@@ -16,7 +16,7 @@ from dse.designs.evaluate import evaluate
 from dse.designs.generation import Candidate, evaluate_together, shape_of
 from dse.designs.outcome import Failure, Outcome
 from dse.errors import DataError
-from dse.search.executor import Job
+from dse.search.executor import Job, work
 from dse.search.generations import GenerationExecutor, Generations, alike
 from tests.data import load
 from tests.interpreted import DEVICE, kernels
@@ -128,6 +128,23 @@ def jobs(some: Sequence[dict[str, Any]], until: int | None = None) -> list[Job]:
 def test_jobs_of_one_shape_and_one_pause_go_together() -> None:
     own = [*jobs(list(DESIGNS.values())), *jobs([{}], 1), *jobs([{"network.hidden": [5]}, {"network.name": "cnn"}])]
     assert [len(group) for group in alike(own)] == [3, 1, 1, 1]
+
+
+def test_a_generation_of_jobs_is_answered_as_each_alone() -> None:
+    """With pauses, and with what goes on from them; on the processor every job is a training of its own."""
+    small = {"workload.dataset": "digits", "workload.images": 60, "training.batch_size": 10}
+    some = [{**small, "refresh.every_samples": every} for every in (20, 50)]
+    executor = GenerationExecutor("cpu")
+    for own in jobs(some, 1):
+        executor.submit(own)
+    paused = executor.wait(0.0)
+    assert [answer.result for answer in paused] == [work(own).result for own in jobs(some, 1)]
+    for own, answer in zip(jobs(some), paused, strict=True):
+        assert answer.paused is not None
+        executor.submit(replace(own, since=1, start=answer.paused))
+    ended = executor.wait(0.0)
+    assert [answer.result for answer in ended] == [work(own).result for own in jobs(some)]
+    assert {answer.host for answer in ended} == {work(jobs(some)[0]).host}
 
 
 class Counting(Generations):
