@@ -6,18 +6,26 @@ Without an accelerator Triton's interpreter runs the kernels, which takes second
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from dse.data.images import Dataset, Split
 from dse.designs.design import compose
 from dse.designs.evaluate import evaluate
 from dse.designs.generation import Candidate, evaluate_together, shape_of
+from dse.designs.hardware import hardware_of
 from dse.designs.outcome import Failure, Outcome
 from dse.errors import DataError
+from dse.networks.perceptron.learner import PerceptronLearner
+from dse.networks.perceptron.together import join
 from dse.search.executor import Job, work
 from dse.search.generations import GenerationExecutor, Generations, alike
+from dse.tasks.regression.measure import SquaredError
+from dse.tasks.train import Training
+from dse.updates.layers import CrossbarLayer
+from dse.updates.pace import Pace
 from tests.data import load
 from tests.interpreted import DEVICE, kernels
 
@@ -172,3 +180,36 @@ def test_a_generation_that_cannot_be_simulated_goes_one_by_one(caplog: pytest.Lo
     assert simulate.alone == [0, 1, 2]
     assert "not enough room" in caplog.text
     assert executor.wait(0.0) == []
+
+
+def regression(few: Dataset, settings: dict[str, Any]) -> Training:
+    """Return a training of two layers on numbers, three for a sample."""
+    splits = [replace(own, labels=own.images[:, :3] / own.full_scale) for own in (few.train, few.test)]
+    data = Dataset("numbers", splits[0], None, splits[1], 0, "")
+    hardware = hardware_of(compose(settings))
+    assert hardware is not None
+    layers = [CrossbarLayer(*size, hardware, seed=1, layer=number) for number, size in enumerate([(10, 4), (5, 3)])]
+    learner = PerceptronLearner(layers, data, 4, Pace(2.0, 0.5, 7, 5), measure=SquaredError, seed=1)
+    return Training(learner, sample_time_s=0.5)
+
+
+@pytest.mark.slow
+def test_linear_outputs_several_pairs_and_transfers_now_and_then_are_those_of_the_processor(few: Dataset) -> None:
+    settings = {
+        "refresh.threshold_us": 3.0, "accumulator.bits": 8, "accumulator.transfer_every": 2,
+        "accumulator.headroom_bits": 1, "accumulator.storage": "pcm", "array.pairs_per_weight": 2,
+    }  # fmt: skip
+    plain, other = (regression(few, settings) for _ in range(2))
+    plain.run(2)
+    with kernels():
+        join([cast("PerceptronLearner", other.learner)], 0, DEVICE)
+        other.run(2)
+    assert plain.curve == other.curve
+    states = plain.state(), other.state()
+    assert states[0].keys() == states[1].keys()
+    for name, own in states[0].items():
+        if "drive_time" not in name and not name.endswith("events/counts"):
+            np.testing.assert_array_equal(own, states[1][name], name)
+    for own, layer in zip(plain.learner.usage(), other.learner.usage(), strict=True):
+        assert own.events == pytest.approx(layer.events, rel=1e-12)
+        assert own.events["set_pulses_update"] > 0
