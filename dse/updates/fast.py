@@ -161,6 +161,7 @@ class CrossbarRun:
         self._knobs["linear_outputs"] = lessons.linear
         self._states = states_of(layers)
         self._buffers = state.gathered(state.BUFFERS, [room_for(layer, self._batch_size) for layer in layers])
+        self._sensed_at_s: float | None = None
 
     def learn(self, order: torch.Tensor, seen: int) -> float:
         """Learn images; see `dse.networks.perceptron.plain.Run`.
@@ -168,7 +169,7 @@ class CrossbarRun:
         Raises:
             DivergedError: an update left the range of numbers.
         """
-        loss, status = 0.0, state.DONE
+        loss, status, self._sensed_at_s = 0.0, state.DONE, None
         records = self._states.records, self._knobs, self._buffers.records
         for part in chunks(order, self._batch_size):
             arguments = (*self._lessons.arrays(part), self._batch_size, seen, self._clock, loss)
@@ -187,14 +188,17 @@ class CrossbarRun:
     def restore(self, saved: State) -> None:
         """Go on from the layers as they are, whose drift is evaluated anew for its period."""
         self._clock = state.started(taken(saved, "since", (state.PERIOD,)))
-        self._states = states_of(self._layers)
+        self._states, self._sensed_at_s = states_of(self._layers), None
 
     def outputs(self, split: Split, now_s: float) -> Floats:
         """Return the outputs for samples; see `dse.networks.perceptron.plain.Run`."""
+        if self._sensed_at_s != now_s:  # all splits of an epoch see the cells as they are at its end
+            for layer in self._layers:
+                layer.sense(now_s)
+            self._sensed_at_s = now_s
         sensed = self._states.records.copy()
         held: list[torch.Tensor] = []
         for number, layer in enumerate(self._layers):
-            layer.sense(now_s)
             for name, tensor in (("weight", layer.sensed.weight), ("variance", layer.sensed.noise_variance)):
                 if tensor is not None:
                     held.append(tensor.contiguous())

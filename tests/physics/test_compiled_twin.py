@@ -11,9 +11,11 @@ from dse.designs.evaluate import evaluate
 from dse.designs.hardware import hardware_of
 from dse.designs.outcome import Failure
 from dse.errors import DivergedError
+from dse.networks.perceptron.plain import PlainRun
 from dse.tasks.curve import Epoch
 from dse.updates import fast
 from dse.updates.layers import CrossbarLayer, FloatLayer, Layer
+from dse.updates.pace import Pace
 from dse.updates.training import TrainingSpec
 from tests.data import load
 from tests.perceptron import train
@@ -235,6 +237,27 @@ def test_the_size_of_a_chunk_changes_nothing(
     layers, curve = trained(settings, few, 7, compiled=True)
     assert curve == whole
     assert [layer.events for layer in layers] == [layer.events for layer in whole_layers]
+
+
+def test_cells_are_sensed_once_a_time_until_they_learn_again(few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    hardware, sensed = hardware_of(compose(OFTEN)), list[float]()
+    assert hardware is not None
+    pace, order = Pace(learning_rate=0.5, sample_time_s=0.5, drift_every=7, maintain_every=50), torch.arange(103)
+    layers = [[CrossbarLayer(r, c, hardware, seed=1, layer=n) for n, (r, c) in enumerate(SIZES)] for _ in range(2)]
+    lessons = fast.Lessons.of(few)
+    compiled, plain = fast.CrossbarRun(layers[1], lessons, 1, pace), PlainRun(layers[0], lessons, 1, pace)
+    sense = CrossbarLayer.sense
+
+    def noted(layer: CrossbarLayer, now_s: float) -> None:
+        sensed.extend([now_s] if layer in layers[1] else [])
+        sense(layer, now_s)
+
+    monkeypatch.setattr(CrossbarLayer, "sense", noted)
+    for seen in (0, 103):
+        assert plain.learn(order, seen) == compiled.learn(order, seen)
+        for split, now_s in ((few.train, 500.0), (few.test, 500.0), (few.test, 1000.0), (few.train, 500.0)):
+            assert plain.outputs(split, now_s).tolist() == compiled.outputs(split, now_s).tolist()
+    assert sensed == 2 * (3 * [500.0] + 3 * [1000.0] + 3 * [500.0])
 
 
 @pytest.mark.parametrize(
