@@ -7,6 +7,7 @@ converters from one of `device_library/converters`, `adc = "flash"`, which gives
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,11 @@ class CostCard:
             raise AttributeError(name)
         return self.values[name]
 
+    @cached_property
+    def table(self) -> "pl.DataFrame":
+        """The card as `as_frame` gives it; made once, as it takes a third of the time of a price."""
+        return _frame([self])
+
     def with_values(self, values: Mapping[str, float], name: str | None = None) -> "CostCard":
         """Return the card with some constants replaced; a replaced constant has no range any more.
 
@@ -340,6 +346,10 @@ def constant(name: str, end: str = "") -> "pl.Expr":
 
 def as_frame(cards: Sequence[CostCard]) -> "pl.DataFrame":
     """Return cards as a table: their names in "card", and a column of Float64 for every `constant`."""
+    return cards[0].table if len(cards) == 1 else _frame(cards)
+
+
+def _frame(cards: Sequence[CostCard]) -> "pl.DataFrame":
     import polars as pl  # noqa: PLC0415  see `constant`
 
     columns: dict[str, list[str] | list[float]] = {"card": [card.name for card in cards]}

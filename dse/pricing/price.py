@@ -152,6 +152,26 @@ def trials_of(layers: pl.DataFrame, needed: Collection[str]) -> pl.DataFrame:
         layers: as for `price`, sorted.
         needed: names of what is needed, among others.
     """
+    terms = _trial_terms(frozenset(needed))
+    return (
+        layers.with_columns(**terms.numbers)
+        .group_by(*KEYS, maintain_order=True)
+        .agg(**terms.of_trial)
+        .with_columns(terms.sums)
+    )
+
+
+class _TrialTerms(NamedTuple):
+    """What makes one row of the layers of a trial: columns as numbers, values of a group, and sums over its layers."""
+
+    numbers: Mapping[str, pl.Expr]
+    of_trial: Mapping[str, pl.Expr]
+    sums: Sequence[pl.Expr]
+
+
+@cache
+def _trial_terms(needed: frozenset[str]) -> _TrialTerms:
+    """Return what of the rows of trials is needed; see `trials_of`."""
     quantities = _those({**QUANTITIES, **SYSTEM_QUANTITIES}, needed)
     longest, shortest = _those(LONGEST, needed), _those(SHORTEST, needed)
     words = pl.when((pl.col("cells") == 0) & pl.col("infers")).then(pl.col("rows") * pl.col("cols")).otherwise(0)
@@ -166,12 +186,8 @@ def trials_of(layers: pl.DataFrame, needed: Collection[str]) -> pl.DataFrame:
         "infers": pl.col("infers").all(),
         "train_samples": pl.col("train_samples").first(),
     }
-    return (
-        layers.with_columns(**_numbers({**quantities, **longest, **shortest}))
-        .group_by(*KEYS, maintain_order=True)
-        .agg(**_those(found, needed))
-        .with_columns(_add_up(quantities))
-    )
+    numbers = _numbers({**quantities, **longest, **shortest})
+    return _TrialTerms(numbers, _those(found, needed), _add_up(quantities))
 
 
 def _those(expressions: Mapping[str, pl.Expr], names: Collection[str]) -> dict[str, pl.Expr]:
