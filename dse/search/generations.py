@@ -70,6 +70,7 @@ class GenerationExecutor:
     def __init__(self, device: str, simulate: Generations | None = None) -> None:
         self._simulate = Generations(device) if simulate is None else simulate
         self._jobs: deque[Job] = deque()
+        self._alone: deque[Job] = deque()
         self.slots = MAX_BATCH
 
     def submit(self, job: Job) -> None:
@@ -78,12 +79,18 @@ class GenerationExecutor:
 
     def wait(self, timeout_s: float) -> list[Answer]:  # noqa: ARG002  a simulation in this process cannot be left
         """Simulate the first of the jobs that are there with all that are like it, and return their answers."""
-        groups = alike(self._jobs)
-        self._jobs = deque(job for own in groups[1:] for job in own)
-        return self._worked(groups[0]) if groups else []
+        if not self._alone and self._jobs:
+            groups = alike(self._jobs)
+            self._jobs = deque(job for own in groups[1:] for job in own)
+            answers = self._together(groups[0])
+            if answers:
+                return answers
+            self._alone.extend(groups[0])
+        # One answer a call, so that it is stored before the next one begins.
+        return [work(self._alone.popleft(), self._simulate)] if self._alone else []
 
-    def _worked(self, jobs: Sequence[Job]) -> list[Answer]:
-        """Return the answers to jobs of one shape; one by one where they could not be simulated together."""
+    def _together(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Return the answers to jobs of one shape; none where they have to go one by one."""
         if len(jobs) > 1:
             started_at, start = datetime.now(UTC), time.perf_counter()
             try:
@@ -94,15 +101,16 @@ class GenerationExecutor:
                 share_s = (time.perf_counter() - start) / len(jobs)
                 pairs = zip(jobs, outcomes, strict=True)
                 return [answer(job, outcome, self._simulate, started_at, share_s) for job, outcome in pairs]
-        return [work(job, self._simulate) for job in jobs]
+        return []
 
     def under_way(self) -> list[UnderWay]:
         """Return the jobs that are about to be simulated."""
         waiting = LocalExecutor(self._simulate)
-        for job in self._jobs:
+        for job in (*self._alone, *self._jobs):
             waiting.submit(job)
         return waiting.under_way()
 
     def close(self) -> None:
         """Drop what was not simulated."""
         self._jobs.clear()
+        self._alone.clear()

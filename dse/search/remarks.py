@@ -81,7 +81,7 @@ def _off_compiled_code(study: _Study) -> Sequence[str]:
     given = (*study.fixed, *study.space)
     return [
         f"{path}: {why}"
-        for network in _networks(study)
+        for network in networks_of(study)
         for path, why in network.plain_with.items()
         if any(own.startswith(f"{path}.") for own in given)
     ]
@@ -125,7 +125,7 @@ def _slow_values(study: _Study) -> Sequence[str]:
     """Return a line for each value of a setting that costs a network of the study much time, and how much."""
     return [
         f"{path} = {written(value)}: {why}"
-        for network in _networks(study)
+        for network in networks_of(study)
         for (path, value), why in network.slow_with.items()
         if value in (study.space[path].choices() if path in study.space else [study.fixed.get(path)])
     ]
@@ -135,10 +135,10 @@ def _on_accelerators(study: _Study) -> Sequence[str]:
     """Return a line for each network of the study that an accelerator takes another path for, where it asks for one."""
     if not study.spec.resources.gpus:
         return []
-    return [f"resources.gpus: {own.on_accelerators}" for own in _networks(study) if own.on_accelerators]
+    return [f"resources.gpus: {own.on_accelerators}" for own in networks_of(study) if own.on_accelerators]
 
 
-def _networks(study: _Study) -> Sequence[type[AbstractNetwork]]:
+def networks_of(study: _Study) -> Sequence[type[AbstractNetwork]]:
     """Return the networks of the designs of a study."""
     varied = study.space.get(NETWORK.path)
     choices = [dict(study.fixed)] if varied is None else [{NETWORK.path: name} for name in varied.choices()]

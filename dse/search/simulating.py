@@ -7,6 +7,7 @@ from dse.results.address import place_of
 from dse.results.place import Where
 from dse.search.executor import Executor, LocalExecutor, Simulation, check_device
 from dse.search.generations import GenerationExecutor
+from dse.search.remarks import networks_of
 from dse.search.study import Study
 
 Kind = Literal["ray", "local"]
@@ -45,7 +46,7 @@ def executor_for(
     if kind == "local":
         check_local(study, actors=actors, address=address, wait_s=wait_s)
         check_device(simulate.device)
-        return LocalExecutor(simulate) if simulate.device == "cpu" else GenerationExecutor(simulate.device)
+        return GenerationExecutor(simulate.device) if joins(study, simulate.device) else LocalExecutor(simulate)
     from dse.search.ray_pool import RayPool  # noqa: PLC0415  Ray, which others do without
 
     return RayPool(
@@ -57,6 +58,17 @@ def executor_for(
         wait_s=wait_s,
         simulate=simulate,
     )
+
+
+def joins(study: Study, device: str) -> bool:
+    """Return whether designs of a study can learn together on a device.
+
+    Others go one at a time: a search that awaits a generation of them learns nothing from the first before the last is
+    proposed.
+    """
+    from dse.kernel.accelerator.dispatch import is_installed  # noqa: PLC0415  kernels, which most runs do without
+
+    return device.startswith("cuda") and is_installed() and any(own.joins for own in networks_of(study))
 
 
 def check_local(study: Study, *, actors: int | None, address: str | None, wait_s: float) -> None:

@@ -6,6 +6,7 @@ Without an accelerator Triton's interpreter runs the kernels, which takes second
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -18,10 +19,13 @@ from dse.designs.generation import Candidate, evaluate_together, shape_of
 from dse.designs.hardware import hardware_of
 from dse.designs.outcome import Failure, Outcome
 from dse.errors import DataError
+from dse.kernel.accelerator import dispatch
 from dse.networks.perceptron.learner import PerceptronLearner
 from dse.networks.perceptron.together import join
 from dse.search.executor import Job, work
 from dse.search.generations import GenerationExecutor, Generations, alike
+from dse.search.simulating import joins
+from dse.search.study import parse_study
 from dse.tasks.regression.measure import SquaredError
 from dse.tasks.train import Training
 from dse.updates.layers import CrossbarLayer
@@ -48,6 +52,18 @@ DESIGNS: dict[str, dict[str, Any]] = {
         "device.drift_exponent": 0.0, "adc.bits": "ideal", "dac.bits": "ideal", "training.learning_rate": 0.7,
     },
 }  # fmt: skip
+STUDY = """
+name = "rates"
+objectives = ["validation_accuracy"]
+[workload]
+dataset = "digits"
+[design]
+"network.name" = "{network}"
+[space]
+"training.learning_rate" = [1.0, 2.0]
+[budget]
+trials = 2
+"""
 DIVERGES = {"training.learning_rate": 1e30, "refresh.every_samples": 5}
 
 
@@ -175,11 +191,28 @@ def test_a_generation_that_cannot_be_simulated_goes_one_by_one(caplog: pytest.Lo
         executor.submit(job)
     assert [own.trial for own in executor.under_way()] == [0, 1, 2]
     with caplog.at_level(logging.WARNING):
-        first, second = executor.wait(0.0), executor.wait(0.0)
-    assert [[own.job.trial for own in answers] for answers in (first, second)] == [[0, 1], [2]]
+        first = executor.wait(0.0)
+        assert [own.trial for own in executor.under_way()] == [1, 2]
+        rest = executor.wait(0.0), executor.wait(0.0)
+    assert [[own.job.trial for own in answers] for answers in (first, *rest)] == [[0], [1], [2]]
     assert simulate.alone == [0, 1, 2]
     assert "not enough room" in caplog.text
     assert executor.wait(0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("network", "device", "found"),
+    [("perceptron", "cuda", True), ("perceptron", "cuda:1", True), ("perceptron", "cpu", False),
+     ("perceptron", "mps", False), ("cnn", "cuda", False)],
+)  # fmt: skip
+def test_a_search_awaits_generations_only_of_designs_that_learn_together(
+    network: str, device: str, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "is_installed", lambda: True)
+    study = parse_study(STUDY.format(network=network), Path())
+    assert joins(study, device) == found
+    monkeypatch.setattr(dispatch, "is_installed", lambda: False)
+    assert not joins(study, device)
 
 
 def regression(few: Dataset, settings: dict[str, Any]) -> Training:
