@@ -36,7 +36,7 @@ class Candidate:
 
 def shape_of(design: Design) -> str | None:
     """Return what designs that are evaluated together have in common; None for one whose network learns alone."""
-    if not (design.network.joins and design.rule.on_crossbars):
+    if not (design.network.joins and design.network.can_join(platform_of(design))):
         return None
     training = design.training
     return repr(

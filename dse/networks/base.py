@@ -115,7 +115,12 @@ class AbstractNetwork(Spec):
         return self.task_for(type(data.info)).learner(networks, data, training, platform, seed=seed)
 
     joins: ClassVar[bool] = False
-    """Whether designs of it can learn together on an accelerator; see `join`."""
+    """Whether designs of it can learn together on an accelerator; see `can_join` and `join`."""
+
+    @classmethod
+    def can_join(cls, platform: "Platform") -> bool:  # noqa: ARG003
+        """Return whether a design whose network would learn on a platform can learn together with others."""
+        return False
 
     @classmethod
     def join(cls, learners: Sequence[Any], seen: int, device: str) -> None:

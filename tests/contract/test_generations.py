@@ -145,6 +145,21 @@ def test_designs_of_other_shapes_are_no_generation(few: Dataset) -> None:
     assert evaluate_together([], few, "cpu") == []
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"dac.coding": "bit_serial"},
+        {"device.set_endurance_pulses": 100.0},
+        {"array.wires.sense_ohm": 1.0},
+        {"adc.errors.gain_std": 0.01},
+        {"architecture": "tiki_taka"},
+    ],
+)
+def test_what_has_no_compiled_code_waits_for_no_others(own: dict[str, Any]) -> None:
+    """It would learn by itself anyway, and an interruption would lose what has ended before the last."""
+    assert shape_of(compose({**SHAPE, **own})) is None
+
+
 def jobs(some: Sequence[dict[str, Any]], until: int | None = None) -> list[Job]:
     return [Job(trial, trial, compose({**SHAPE, **own}), until) for trial, own in enumerate(some)]
 
