@@ -316,10 +316,19 @@ def answer(job: Job, outcome: Outcome | Failure, simulate: Simulate, started_at:
     )
 
 
+_ON = " on "
+"""Stands between a machine and the accelerator that simulates there; names of machines have no spaces."""
+
+
 def host_of(simulate: Simulate) -> str:
     """Return how rows name this machine, and the device that simulates there."""
     device = getattr(simulate, "device", "cpu")
-    return platform.node() + ("" if device == "cpu" else f" on {device}")
+    return platform.node() + ("" if device == "cpu" else f"{_ON}{device}")
+
+
+def is_of_processor(host: str) -> bool:
+    """Return whether a row whose host is named so has the bits of a processor, which are the same wherever it runs."""
+    return _ON not in host
 
 
 def _told(at: datetime) -> str:

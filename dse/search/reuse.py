@@ -1,8 +1,9 @@
 """Results of other studies, taken over instead of simulated again.
 
 A stored row answers a job if its design, its seed, the data it learned from and the code and packages that made it are
-the same: then a simulation would give the same row, to the last bit. Prices are computed anew, on the card of the
-study. Failures are not taken over. The row says where it came from.
+the same: then a processor would give the same row, to the last bit. Prices are computed anew, on the card of the
+study. Failures are not taken over, nor is what an accelerator simulated, whose last digits are its own. The row says
+where it came from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,16 @@ from dse.results.place import Where
 from dse.results.rows import to_rows
 from dse.results.store import read_table
 from dse.results.under_way import UnderWay
-from dse.search.executor import Answer, Executor, Job, Telling, code_version, package_versions, plugins_of
+from dse.search.executor import (
+    Answer,
+    Executor,
+    Job,
+    Telling,
+    code_version,
+    is_of_processor,
+    package_versions,
+    plugins_of,
+)
 from dse.search.spool import RESULT_KEYS
 
 Known = dict[tuple[str, int], dict[str, Any]]
@@ -22,7 +32,7 @@ Known = dict[tuple[str, int], dict[str, Any]]
 
 
 def rows_to_reuse(places: Sequence[Where]) -> Known:
-    """Return the complete rows of results that this code and these packages made.
+    """Return the complete rows of results that this code and these packages made on a processor.
 
     Raises:
         ResultsError: a place has no results.
@@ -33,7 +43,7 @@ def rows_to_reuse(places: Sequence[Where]) -> Known:
         for row in to_rows(read_table(where)):
             packages = package_versions(plugins_of(row["packages"]))
             made = (row["code"], row["packages"]) == (code_version(), packages)
-            if made and row["state"] == "complete":
+            if made and row["state"] == "complete" and is_of_processor(row["host"]):
                 row["came_from"] = row["came_from"] or f"{name} trial {row['trial']}"
                 known.setdefault((row["design_key"], row["seed"]), row)
     return known

@@ -19,8 +19,10 @@ from dse.results.merge import merge
 from dse.results.rows import result_fields, to_rows
 from dse.results.store import Store, create, read_about, read_table
 from dse.search.dashboard import to_storage
-from dse.search.executor import LocalExecutor
+from dse.search.executor import LocalExecutor, host_of
+from dse.search.generations import Generations
 from dse.search.replay import replay
+from dse.search.reuse import rows_to_reuse
 from dse.search.runs import resume, start
 from tests.end_to_end.edits import LOSS_TOO, Stops, edited, results, study_of
 from tests.forked import Forked
@@ -78,6 +80,17 @@ def test_rows_of_other_code_or_data_are_not_taken_over(undisturbed, tmp_path, mo
         study_of(edited(("trials = 14", "trials = 2")), tmp_path), tmp_path / "new", LocalExecutor, reuse=[undisturbed]
     )
     assert read_table(tmp_path / "new")["came_from"].null_count == 3
+
+
+def test_rows_of_an_accelerator_are_not_taken_over(undisturbed, monkeypatch):
+    """Their last digits are those of the accelerator, and a processor says others."""
+    assert len(rows_to_reuse([undisturbed])) == 15
+    device = Generations("cuda:1")
+    monkeypatch.setattr(
+        "dse.search.reuse.to_rows",
+        lambda table: [{**row, "host": host_of(device) if row["trial"] < 4 else row["host"]} for row in to_rows(table)],
+    )
+    assert len(rows_to_reuse([undisturbed])) == 11
 
 
 @pytest.mark.slow
