@@ -77,7 +77,7 @@ def odd(request, tmp_path_factory):
         return simulated(ODD[request.param], tmp_path_factory.mktemp("odd"))
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(18)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_answers_or_says_why_not(odd, command, here, tmp_path):
     more = [tmp_path / "f.png"] if command[-1] == "--plot" else []

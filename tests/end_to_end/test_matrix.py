@@ -75,7 +75,7 @@ def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], P
     return made
 
 
-@pytest.mark.one_in(36)
+@pytest.mark.one_in(72)
 @every_study
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.usefixtures("few_forests")

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.studies import ROOT
 
 KERNELS = {"arithmetic", "cells", "conversion", "perceptron", "pulses", "settings", "words"}
@@ -18,6 +20,7 @@ def test_triton_is_imported_by_kernels_alone() -> None:
     assert files == {f"kernel/accelerator/{name}.py" for name in KERNELS}
 
 
+@pytest.mark.slow
 def test_a_processor_loads_no_kernel() -> None:
     program = "import sys, dse.designs.evaluate, dse.updates.modules; print([n for n in sys.modules if 'accel' in n])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

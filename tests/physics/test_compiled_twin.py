@@ -160,7 +160,7 @@ def trained(
     return layers, curve
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(18)
 @pytest.mark.parametrize("batch_size", [1, 10])
 @pytest.mark.parametrize("case", CASES)
 def test_both_paths_leave_the_same_state_events_and_curve(case: str, batch_size: int, few: Dataset) -> None:

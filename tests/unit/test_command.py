@@ -31,6 +31,7 @@ def test_an_interruption_while_the_command_is_imported_is_a_word_and_a_status(
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("words", [["chekc"], ["check", "no study file"]])
 def test_a_mistake_of_the_user_keeps_its_status_where_no_message_can_be_written(

@@ -136,6 +136,7 @@ def test_the_key_is_short_and_hexadecimal() -> None:
     assert set(key) <= set("0123456789abcdef")
 
 
+@pytest.mark.slow
 def test_every_single_setting_changes_the_key() -> None:
     keys = {(): compose({}).key}
     for path in every_setting():

@@ -28,6 +28,7 @@ FIXED: dict[str, Any] = {"array.output_scale": "column", "array.output_scale_kin
 UNEQUAL: dict[str, Any] = {"array.pairs_per_weight": 2, "array.significance.ratio": 4.0}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("settings", [TILES, FIXED, UNEQUAL])
 def test_what_is_known_is_what_a_simulation_comes_to(settings: dict[str, Any]) -> None:
     design = compose({**CNN, **settings})

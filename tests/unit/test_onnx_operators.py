@@ -328,6 +328,7 @@ def recurrent_inputs(operator, ways, *, lengths, states):
     return found
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("operator", GATES)
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 def test_recurrent_units_compute_what_onnxruntime_computes(operator, direction):

@@ -36,6 +36,7 @@ def test_every_setting_is_explained_with_what_it_may_be() -> None:
         assert setting.default, setting.path
 
 
+@pytest.mark.slow
 def test_the_page_in_the_repository_is_what_the_command_prints() -> None:
     assert PAGE.read_text() == run("--format", "markdown"), "run `dse settings --format markdown` into the page"
 
