@@ -58,13 +58,16 @@ def shape_of(member: Member) -> tuple[Any, ...]:
     return sizes, member.pace.sample_time_s, member.pace.drift_every
 
 
+def compiles(layers: Sequence[Any]) -> bool:
+    """Return whether layers lie on crossbars, and compiled code takes them."""
+    return all(isinstance(layer, CrossbarLayer) for layer in layers) and fast.takes(layers)
+
+
 def takes(layers: Sequence[Any], device: str) -> bool:
     """Return whether layers can learn in a generation on a device: compiled code takes them, and kernels the device."""
     from dse.kernel.accelerator import dispatch  # noqa: PLC0415
 
-    if not all(isinstance(layer, CrossbarLayer) for layer in layers) or not fast.takes(layers):
-        return False
-    return dispatch.takes(torch.empty(0, device=device))
+    return compiles(layers) and dispatch.takes(torch.empty(0, device=device))
 
 
 class Generation:

@@ -124,11 +124,9 @@ class Perceptron(AbstractNetwork):
     def can_join(cls, platform: "Platform") -> bool:
         """Return whether cells, converters and rule are compiled; see `AbstractNetwork`."""
         from dse.networks.perceptron.learner import layers_of  # noqa: PLC0415  torch
-        from dse.updates import fast  # noqa: PLC0415
-        from dse.updates.layers import CrossbarLayer  # noqa: PLC0415
+        from dse.updates.generation import compiles  # noqa: PLC0415
 
-        layers = layers_of([(2, 1), (2, 1)], platform, seed=0)
-        return isinstance(layers[0], CrossbarLayer) and fast.takes(layers)
+        return compiles(layers_of([(2, 1), (2, 1)], platform, seed=0))
 
     @classmethod
     def join(cls, learners: Sequence[Any], seen: int, device: str) -> None:
